@@ -1,0 +1,1 @@
+//! The one door to openraft: type config, multi-group transport, vote and metadata store.

@@ -1,0 +1,1 @@
+//! Names and bytes on the backup medium.

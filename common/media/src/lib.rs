@@ -1,0 +1,1 @@
+//! Destinations: file/NFS and memory, append at an expected offset, decorators.

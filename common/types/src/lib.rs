@@ -1,0 +1,33 @@
+//! Pure nouns of Strandline: ids, positions, ranges, states with their transition tables, limits, error classes.
+//!
+//! This crate knows nobody. It must never touch a clock, a random source, a runtime or any I/O: time and ids come
+//! in as arguments. Every other crate speaks in these words (architecture page, section 2) and in no synonyms.
+
+mod backup;
+mod causality;
+mod error;
+mod id;
+pub mod limits;
+mod lsn;
+mod palf_base;
+mod piece;
+mod range;
+mod restore;
+mod round;
+mod scn;
+mod time_text;
+mod transition;
+
+pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
+pub use causality::CausalityToken;
+pub use error::{ErrorClass, Failure};
+pub use id::*;
+pub use lsn::Lsn;
+pub use palf_base::PalfBase;
+pub use piece::{FileStatus, PieceClock, PieceKey, PieceStatus};
+pub use range::{LsnRange, ScnRange};
+pub use restore::RestoreStage;
+pub use round::{ArchiveLsState, Binding, RoundState};
+pub use scn::Scn;
+pub use time_text::{TimeTextError, parse_time_text, scn_tag, scn_text};
+pub use transition::{IllegalTransition, Transition};

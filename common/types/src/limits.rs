@@ -1,0 +1,84 @@
+//! Every bound of the system, in one place, with the relations between them checked by the compiler.
+//!
+//! Names carry their unit. Nothing here is a tuning knob of a user; those live in the configurations and are checked
+//! against these bounds.
+
+/// Archive file header (and local block header) in bytes.
+pub const ARCHIVE_FILE_HEADER_BYTES: u64 = 4096;
+/// Log bytes of one 64 MiB block.
+pub const BLOCK_BODY_BYTES: u64 = (64 << 20) - ARCHIVE_FILE_HEADER_BYTES;
+/// Largest body of one log entry. The original's limit is 3.5 MiB.
+pub const LOG_ENTRY_BODY_BYTES_MAX: usize = 3 << 20;
+/// Largest client batch that the KV service takes, keys and values together.
+pub const KV_BATCH_BYTES_MAX: usize = 2 << 20;
+/// Largest key.
+pub const KV_KEY_BYTES_MAX: usize = 4096;
+/// Largest value.
+pub const KV_VALUE_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of one scan reply.
+pub const KV_SCAN_BYTES_MAX: usize = 2 << 20;
+/// Most bytes of log entries in one Raft append message.
+pub const RAFT_APPEND_BYTES_MAX: usize = 4 << 20;
+/// Largest gRPC message, both directions.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// One frame of a snapshot on the wire.
+pub const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
+/// Proposals of one log stream that wait for their commit.
+pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1024;
+/// Bytes of proposals of one log stream that wait for their commit.
+pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// One read of the archiver (protocols page, section 3).
+pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
+/// Appends of one log stream that are on their way to the medium.
+pub const ARCHIVE_APPENDS_IN_FLIGHT_MAX: usize = 1;
+/// Default delay until log is on the medium and reported.
+pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
+/// An idle tenant's log streams append a keep-alive group this often.
+pub const KEEP_ALIVE_IDLE_MS: u64 = 30_000;
+/// Workers report to the scheduler this often.
+pub const HEARTBEAT_MS: u64 = 150;
+/// A worker that has not reported for this long is *unknown*: its tasks get a new retry id.
+pub const WORKER_UNKNOWN_MS: u64 = 5_000;
+/// The leader loop of the scheduler looks this often even when nothing woke it.
+pub const SCHEDULER_TICK_MS: u64 = 100;
+/// A causality token further ahead of the wall clock than this is refused.
+pub const MAX_CLOCK_OFFSET_MS: u64 = 10_000;
+/// A stop on a dead medium is forced after this.
+pub const FORCE_STOP_MS: u64 = 10 * 60 * 1000;
+/// Repetitions of one log-stream task before its job fails.
+pub const LS_TASK_RETRIES_MAX: u32 = 64;
+/// Size at which a `macro_block_data` file is closed.
+pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
+/// Target size of a macroblock (one SST file).
+pub const MACROBLOCK_BYTES_TARGET: u64 = 4 << 20;
+/// Largest macroblock that a reader accepts.
+pub const MACROBLOCK_BYTES_MAX: u64 = 256 << 20;
+/// Plain size at which an index leaf is closed.
+pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
+/// Data and index blocks start at multiples of this.
+pub const BLOCK_ALIGN_BYTES: usize = 4096;
+/// Blocks that one backup or restore task keeps in memory.
+pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
+/// Shortest piece; the original allows days, its test builds minutes, ours seconds so that tests see switches.
+pub const PIECE_INTERVAL_SECONDS_MIN: u64 = 1;
+/// Longest piece.
+pub const PIECE_INTERVAL_SECONDS_MAX: u64 = 7 * 86_400;
+/// Default piece.
+pub const PIECE_INTERVAL_SECONDS_DEFAULT: u64 = 86_400;
+/// Largest small file that a reader takes into memory.
+pub const SMALL_FILE_BYTES_MAX: u64 = 64 << 20;
+/// Statement text that the SQL door takes.
+pub const SQL_BYTES_MAX: usize = 64 << 10;
+/// Log streams of one tenant.
+pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
+/// Tablets of one table.
+pub const TABLETS_PER_TABLE_MAX: usize = 1024;
+
+const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
+const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
+const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!((LOG_ENTRY_BODY_BYTES_MAX as u64) < BLOCK_BODY_BYTES);
+const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
+const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);

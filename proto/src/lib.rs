@@ -1,0 +1,1 @@
+//! Wire messages and services between the servers, and their conversions to the nouns.

@@ -1,0 +1,1 @@
+//! The scheduler's pure mind: State, Command, apply, plan, views.

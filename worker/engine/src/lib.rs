@@ -1,0 +1,1 @@
+//! The built-in log-stream engine: PALF log, one Raft group per log stream, tablets, KV service.

@@ -1,0 +1,1 @@
+//! The worker's body: task runner, archive, backup and restore over an engine behind source.rs.
