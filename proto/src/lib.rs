@@ -1,1 +1,14 @@
-//! Wire messages and services between the servers, and their conversions to the nouns.
+//! Wire messages and services between the servers (`raft`, `kv`, `admin`, `cluster`), and their conversions to the
+//! nouns of `strandline-types`.
+//!
+//! This crate must never decide anything. Payloads of the Raft transport are opaque here.
+
+/// Generated messages and services.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+pub mod v1 {
+    tonic::include_proto!("strandline.v1");
+}
+
+mod convert;
+
+pub use convert::{TaskKey, archive_state, archive_state_number};

@@ -1,0 +1,121 @@
+//! Conversions between messages and nouns. Total in the direction noun → message; a message that cannot be a noun
+//! becomes the noun's "unknown" where it has one.
+
+use crate::v1;
+use strandline_types::{
+    ArchiveLsState, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId,
+};
+
+impl From<Failure> for v1::Failure {
+    fn from(f: Failure) -> Self {
+        Self { class: f.class.number(), code: f.code, what: f.what, object: f.object, todo: f.todo }
+    }
+}
+
+impl From<v1::Failure> for Failure {
+    fn from(f: v1::Failure) -> Self {
+        Self { class: ErrorClass::from_number(f.class), code: f.code, what: f.what, object: f.object, todo: f.todo }
+    }
+}
+
+impl From<PalfBase> for v1::PalfBase {
+    fn from(b: PalfBase) -> Self {
+        Self {
+            lsn: b.lsn.0,
+            prev_log_id: b.prev_log_id,
+            prev_accumulated_checksum: b.prev_accumulated_checksum,
+            prev_scn: b.prev_scn.0,
+        }
+    }
+}
+
+impl From<v1::PalfBase> for PalfBase {
+    fn from(b: v1::PalfBase) -> Self {
+        Self {
+            lsn: Lsn(b.lsn),
+            prev_log_id: b.prev_log_id,
+            prev_accumulated_checksum: b.prev_accumulated_checksum,
+            prev_scn: Scn(b.prev_scn),
+        }
+    }
+}
+
+/// Number of an archive state in `ArchiveProgress.state`.
+#[must_use]
+pub const fn archive_state_number(state: ArchiveLsState) -> u32 {
+    match state {
+        ArchiveLsState::Doing => 1,
+        ArchiveLsState::Stopped => 2,
+        ArchiveLsState::Interrupted => 3,
+        ArchiveLsState::Suspended => 4,
+    }
+}
+
+/// The archive state of a number; `None` for a number that this version does not know.
+#[must_use]
+pub const fn archive_state(number: u32) -> Option<ArchiveLsState> {
+    match number {
+        1 => Some(ArchiveLsState::Doing),
+        2 => Some(ArchiveLsState::Stopped),
+        3 => Some(ArchiveLsState::Interrupted),
+        4 => Some(ArchiveLsState::Suspended),
+        _ => None,
+    }
+}
+
+/// Identity of a task: what fences an old executor (protocols page, section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskKey {
+    /// Job.
+    pub job_id: JobId,
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Log stream; 0 = the tenant as a whole.
+    pub ls_id: LsId,
+    /// `v1::TaskKind` number.
+    pub kind: i32,
+    /// Turn.
+    pub turn: TurnId,
+    /// Retry.
+    pub retry: RetryId,
+}
+
+impl From<&v1::TaskId> for TaskKey {
+    fn from(t: &v1::TaskId) -> Self {
+        Self {
+            job_id: JobId(t.job_id),
+            tenant_id: TenantId(t.tenant_id),
+            ls_id: LsId(t.ls_id),
+            kind: t.kind,
+            turn: TurnId(t.turn),
+            retry: RetryId(t.retry),
+        }
+    }
+}
+
+impl From<TaskKey> for v1::TaskId {
+    fn from(k: TaskKey) -> Self {
+        Self {
+            job_id: k.job_id.0,
+            tenant_id: k.tenant_id.0,
+            ls_id: k.ls_id.0,
+            kind: k.kind,
+            turn: k.turn.0,
+            retry: k.retry.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_state_survives_the_wire() {
+        use ArchiveLsState::*;
+        for s in [Doing, Stopped, Interrupted, Suspended] {
+            assert_eq!(archive_state(archive_state_number(s)), Some(s));
+        }
+        assert_eq!(archive_state(0), None);
+    }
+}
