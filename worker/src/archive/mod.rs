@@ -1,0 +1,1 @@
+//! Archive driver: feeds the archiver core from an engine and does what it decides.

@@ -1,0 +1,1 @@
+//! Backup tasks: what a worker does for a data backup.

@@ -1,0 +1,1 @@
+//! The built-in engine behind the border of `source`.

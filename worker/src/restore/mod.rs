@@ -1,0 +1,1 @@
+//! Restore tasks: what a worker does for a restore.

@@ -1,0 +1,1 @@
+//! What the backup plane needs from an engine.
