@@ -1,1 +1,242 @@
-//! What the backup plane needs from an engine.
+//! What the backup plane needs from an engine: the only door between `archive/`, `backup/`, `restore/` and whatever
+//! keeps the data. The built-in engine is the first implementation (`engine_source.rs`); other databases come later.
+//!
+//! The traits speak in log positions, SCNs, blocks (immutable files) and opaque bytes; nothing here may name a type of
+//! an engine. Order rules: `read_committed` never hands out a group that could still be taken back; a [`Checkpoint`]
+//! holds exactly the effects of the log below its base; `append_replayed` is called in LSN order and its effects enter
+//! the log in the order of the calls.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use std::any::Any;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strandline_proto::v1::Dictionary;
+use strandline_types::{DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+
+/// One engine: finds the replicas that this worker hosts.
+pub trait Engine: Send + Sync {
+    /// A running replica of a log stream.
+    fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>>;
+
+    /// The place where a replica of a restored tenant is rebuilt, and into which log is replayed later.
+    fn restore_target(&self, tenant: TenantId, ls: LsId) -> Result<Arc<dyn RestoreTarget>, SourceError>;
+}
+
+/// A running replica: its log and its tablets.
+pub trait LogStream: LogSource + TabletSource {}
+
+impl<T: LogSource + TabletSource> LogStream for T {}
+
+/// Where a replica's log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStatus {
+    /// True when this replica leads and may archive.
+    pub is_leader: bool,
+    /// Term of the replica's group: the fencing token of the archiver.
+    pub term: Term,
+    /// First position that is still in the local log.
+    pub log_start: Lsn,
+    /// End of the committed log here.
+    pub end_lsn: Lsn,
+    /// SCN of the last committed group.
+    pub max_scn: Scn,
+}
+
+/// Committed log: whole groups, `[start, end)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedLog {
+    /// Start of the first group.
+    pub start: Lsn,
+    /// End of the last group; equal to `start` when nothing newer is committed.
+    pub end: Lsn,
+    /// The groups as they lie in the log.
+    pub bytes: Bytes,
+}
+
+/// The log of one log stream.
+#[async_trait]
+pub trait LogSource: Send + Sync {
+    /// Where the log stands now; cheap.
+    fn log_status(&self) -> LogStatus;
+
+    /// Whole committed groups from `from`, which must be the start of a group: up to `max_bytes`, but at least one
+    /// group when one is there.
+    ///
+    /// # Errors
+    /// [`SourceError::Recycled`] when the log no longer reaches back to `from`.
+    async fn read_committed(&self, from: Lsn, max_bytes: usize) -> Result<CommittedLog, SourceError>;
+
+    /// The tenant's data dictionary; `None` unless this is the system log stream and a dictionary was logged.
+    fn dictionary(&self) -> Option<Dictionary>;
+}
+
+/// One immutable block of a checkpoint: a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointBlock {
+    /// The tablet that it belongs to.
+    pub tablet: TabletId,
+    /// Sys, minor or major data.
+    pub kind: DataKind,
+    /// Its name for the engine; restore puts the bytes back under it.
+    pub file_name: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Level in the engine's tree; the engine's own number.
+    pub level: u32,
+    /// Equal ids mean equal bytes, on this replica and for ever.
+    pub unique_id: [u8; 24],
+}
+
+/// A consistent point of a log stream, pinned on disk until it is dropped.
+pub struct Checkpoint {
+    /// Where the files of `blocks` lie.
+    pub dir: PathBuf,
+    /// The first log group that is *not* in the blocks, and how to frame it.
+    pub base: PalfBase,
+    /// SCN of the last effect in the blocks.
+    pub scn: Scn,
+    /// Raft index of that effect.
+    pub index: u64,
+    /// Raft term of that effect.
+    pub term: Term,
+    /// Every block.
+    pub blocks: Vec<CheckpointBlock>,
+    /// Small files of the engine (name, content) that make the blocks a store again.
+    pub engine_files: Vec<(String, Bytes)>,
+    /// Releases the point when dropped.
+    pub pin: Box<dyn Any + Send + Sync>,
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("dir", &self.dir)
+            .field("base", &self.base)
+            .field("scn", &self.scn)
+            .field("blocks", &self.blocks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tablets of one log stream.
+#[async_trait]
+pub trait TabletSource: Send + Sync {
+    /// Takes a consistent point into `dir`, which must not exist yet.
+    async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
+}
+
+/// One item of replayed log: the body of a source entry with what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayItem {
+    /// SCN of the source entry.
+    pub scn: Scn,
+    /// Kind byte of the source entry.
+    pub kind: u8,
+    /// Body after the kind byte.
+    pub body: Bytes,
+}
+
+/// Source log `(.., end)` to be applied as one step; an empty batch only moves the position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayBatch {
+    /// End of the last source group that the batch covers.
+    pub end: Lsn,
+    /// SCN of the last source group that the batch covers.
+    pub scn: Scn,
+    /// What has to be applied, in order.
+    pub items: Vec<ReplayItem>,
+}
+
+/// How far source log is applied: everything below `lsn`, the last of it at `scn`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// End of the last source group that was applied or passed over.
+    pub lsn: Lsn,
+    /// Its SCN.
+    pub scn: Scn,
+}
+
+/// The consistent point that a rebuilt replica starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoredBase {
+    /// Where replay of the source log starts.
+    pub base: PalfBase,
+    /// SCN of the last effect in the blocks.
+    pub scn: Scn,
+}
+
+/// A replica that is rebuilt from a backup, then catches up with replayed log.
+#[async_trait]
+pub trait RestoreTarget: Send + Sync {
+    /// The directory into which block files and engine files are laid. Created when missing; what an interrupted
+    /// attempt left there is still there.
+    async fn prepare(&self) -> Result<PathBuf, SourceError>;
+
+    /// True once [`Self::finish_restored`] has succeeded, now or before a restart.
+    async fn is_finished(&self) -> Result<bool, SourceError>;
+
+    /// Every file is laid down and durable: checks that they are a whole store and marks the replica as rebuilt,
+    /// durably. Idempotent.
+    async fn finish_restored(&self, base: RestoredBase) -> Result<(), SourceError>;
+
+    /// How far source log is applied on this replica; `None` before the first batch.
+    async fn replayed(&self) -> Result<Option<Replayed>, SourceError>;
+
+    /// Puts a batch into the log. Returns once it has its place; the future it returns completes when it is applied.
+    async fn append_replayed(
+        &self,
+        batch: ReplayBatch,
+    ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
+
+    /// True when clients may read and write: replay is over and refused.
+    fn is_open(&self) -> bool;
+}
+
+/// Why an engine did not do what the backup plane asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// This worker hosts no such replica (any more).
+    #[error("no replica of log stream {tenant}/{ls} is here")]
+    NotHere {
+        /// Tenant.
+        tenant: TenantId,
+        /// Log stream.
+        ls: LsId,
+    },
+    /// Only the leader can do it.
+    #[error("this replica does not lead its log stream")]
+    NotLeader,
+    /// The local log was recycled past the position.
+    #[error("the log begins at {log_start}, {from} is recycled")]
+    Recycled {
+        /// What was asked for.
+        from: Lsn,
+        /// What is there.
+        log_start: Lsn,
+    },
+    /// Anything else, already in the words of a user.
+    #[error(transparent)]
+    Engine(#[from] Failure),
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let what = error.to_string();
+        match error {
+            SourceError::NotHere { tenant, ls } => {
+                Self::new(ErrorClass::NotFound, what, format!("log stream {tenant}/{ls}"), "the task moves elsewhere")
+            }
+            SourceError::NotLeader => Self::new(ErrorClass::Transient, what, "log stream", "the leader goes on"),
+            SourceError::Recycled { from, .. } => Self::new(
+                ErrorClass::NotFound,
+                what,
+                format!("log position {from}"),
+                "start a new archive round and take a full backup",
+            ),
+            SourceError::Engine(failure) => failure,
+        }
+    }
+}
