@@ -59,6 +59,16 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
+/// Bytes of macroblocks that one backup or restore task keeps in memory; a larger block is alone.
+pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
+pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
+/// A batch of replayed log is proposed once it holds this much.
+pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
+/// Batches of replayed log that wait for their commit.
+pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// A backup waits this long for its replica to apply up to the SCN that it has to cover.
+pub const BACKUP_CATCH_UP_MS_MAX: u64 = 60_000;
 /// Shortest piece; the original allows days, its test builds minutes, ours seconds so that tests see switches.
 pub const PIECE_INTERVAL_SECONDS_MIN: u64 = 1;
 /// Longest piece.
@@ -80,5 +90,8 @@ const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
 const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);
 const _: () = assert!((LOG_ENTRY_BODY_BYTES_MAX as u64) < BLOCK_BODY_BYTES);
 const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLOCKS_IN_FLIGHT_MAX as u64);
+const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
 const _: () = assert!(HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);

@@ -1,0 +1,265 @@
+//! Replay core: source log groups in, batches to propose out.
+//!
+//! Groups come in LSN order, verified. Groups that end at or below the start are passed over, groups with
+//! `max_scn <= target` are replayed, the first one beyond the target ends the replay. Padding, blank, membership and
+//! keep-alive groups are never proposed but move the position. Never reorders, never splits a group over two batches,
+//! never lets a batch cover a group beyond the target.
+
+use bytes::Bytes;
+use strandline_types::limits::REPLAY_BATCH_BYTES;
+use strandline_types::{Lsn, LsnRange, Scn};
+
+/// One item of replayed log: the body of a source entry with what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayItem {
+    /// SCN of the source entry.
+    pub scn: Scn,
+    /// Kind byte of the source entry.
+    pub kind: u8,
+    /// Body after the kind byte.
+    pub body: Bytes,
+}
+
+/// Source log `[start, end)` to be applied as one step; a batch without items only moves the position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayBatch {
+    /// End of the batch before this one: whoever applies it must stand there.
+    pub start: Lsn,
+    /// End of the last source group that the batch covers.
+    pub end: Lsn,
+    /// SCN of the last source group that the batch covers.
+    pub scn: Scn,
+    /// What has to be applied, in order.
+    pub items: Vec<ReplayItem>,
+}
+
+/// A verified source group as the core needs it.
+#[derive(Clone, Debug)]
+pub struct SourceGroup {
+    /// Where it lies.
+    pub range: LsnRange,
+    /// Its `max_scn`.
+    pub scn: Scn,
+    /// Its entries (SCN, body with kind byte); none for padding.
+    pub entries: Vec<(Scn, Bytes)>,
+}
+
+/// True for the kinds that change data and so must be applied again: client batches, dictionary changes and, when the
+/// source was itself restored, replayed log.
+#[must_use]
+pub const fn is_replayed_kind(kind: u8) -> bool {
+    matches!(kind, 2 | 4 | 5)
+}
+
+/// What became of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// Below the start: known already.
+    Known,
+    /// Part of the pending batch now.
+    Taken,
+    /// Beyond the target: nothing more is needed.
+    Beyond,
+}
+
+/// Source log that does not fit the replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The group does not begin where the one before it ended.
+    #[error("log group at {found} where {expected} has to come next")]
+    Gap {
+        /// Where the replay stands.
+        expected: Lsn,
+        /// What came.
+        found: Lsn,
+    },
+    /// An entry without even a kind byte.
+    #[error("log group at {0} has an empty entry")]
+    EmptyEntry(Lsn),
+}
+
+/// Collects groups into batches.
+#[derive(Debug)]
+pub struct ReplayCore {
+    target: Scn,
+    at: Lsn,
+    scn: Scn,
+    batch_start: Lsn,
+    items: Vec<ReplayItem>,
+    item_bytes: usize,
+    has_reached_target: bool,
+}
+
+impl ReplayCore {
+    /// A replay that has everything below `start` (whose last group had `start_scn`) and ends with `target`.
+    #[must_use]
+    pub const fn new(start: Lsn, start_scn: Scn, target: Scn) -> Self {
+        Self {
+            target,
+            at: start,
+            scn: start_scn,
+            batch_start: start,
+            items: Vec::new(),
+            item_bytes: 0,
+            has_reached_target: start_scn.0 >= target.0,
+        }
+    }
+
+    /// Takes the next group.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the group does not follow on what was taken; the core is unchanged.
+    pub fn feed(&mut self, group: &SourceGroup) -> Result<Fed, ReplayError> {
+        if group.range.end <= self.at {
+            return Ok(Fed::Known);
+        }
+        if group.range.start != self.at {
+            return Err(ReplayError::Gap { expected: self.at, found: group.range.start });
+        }
+        if group.scn > self.target {
+            self.has_reached_target = true;
+            return Ok(Fed::Beyond);
+        }
+        if group.entries.iter().any(|(_, body)| body.is_empty()) {
+            return Err(ReplayError::EmptyEntry(group.range.start));
+        }
+        for (scn, body) in &group.entries {
+            if is_replayed_kind(body[0]) {
+                self.item_bytes += body.len();
+                self.items.push(ReplayItem { scn: *scn, kind: body[0], body: body.slice(1..) });
+            }
+        }
+        (self.at, self.scn) = (group.range.end, group.scn);
+        self.has_reached_target |= group.scn == self.target;
+        Ok(Fed::Taken)
+    }
+
+    /// The pending batch once it is large enough to be worth a proposal.
+    pub fn take_full_batch(&mut self) -> Option<ReplayBatch> {
+        if self.item_bytes >= REPLAY_BATCH_BYTES { self.take_rest() } else { None }
+    }
+
+    /// The pending batch whatever its size; `None` when nothing was taken since the last one.
+    pub fn take_rest(&mut self) -> Option<ReplayBatch> {
+        if self.at == self.batch_start {
+            return None;
+        }
+        self.item_bytes = 0;
+        let start = std::mem::replace(&mut self.batch_start, self.at);
+        Some(ReplayBatch { start, end: self.at, scn: self.scn, items: std::mem::take(&mut self.items) })
+    }
+
+    /// True once a group at or beyond the target was seen: the log covers the target.
+    #[must_use]
+    pub const fn has_reached_target(&self) -> bool {
+        self.has_reached_target
+    }
+
+    /// End of the last group that was taken.
+    #[must_use]
+    pub const fn position(&self) -> Lsn {
+        self.at
+    }
+
+    /// SCN of the last group that was taken.
+    #[must_use]
+    pub const fn scn(&self) -> Scn {
+        self.scn
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn group(start: u64, end: u64, scn: u64, bodies: &[&'static [u8]]) -> SourceGroup {
+        SourceGroup {
+            range: LsnRange { start: Lsn(start), end: Lsn(end) },
+            scn: Scn(scn),
+            entries: bodies.iter().map(|b| (Scn(scn), Bytes::from_static(b))).collect(),
+        }
+    }
+
+    #[test]
+    fn groups_up_to_the_target_are_taken_and_the_first_beyond_ends_the_replay() {
+        let mut core = ReplayCore::new(Lsn(100), Scn(5), Scn(20));
+        assert_eq!(core.feed(&group(0, 100, 5, &[b"\x02old"])), Ok(Fed::Known));
+        assert_eq!(core.feed(&group(100, 200, 10, &[b"\x02a"])), Ok(Fed::Taken));
+        assert_eq!(core.feed(&group(200, 300, 20, &[b"\x04d"])), Ok(Fed::Taken), "the target is inclusive");
+        assert!(core.has_reached_target());
+        assert_eq!(core.feed(&group(300, 400, 21, &[b"\x02b"])), Ok(Fed::Beyond));
+        let batch = core.take_rest().unwrap();
+        assert_eq!((batch.start, batch.end, batch.scn), (Lsn(100), Lsn(300), Scn(20)));
+        let items: Vec<_> = batch.items.iter().map(|i| (i.scn.0, i.kind, &i.body[..])).collect();
+        assert_eq!(items, [(10, 2, &b"a"[..]), (20, 4, &b"d"[..])]);
+        assert!(core.take_rest().is_none());
+    }
+
+    #[test]
+    fn padding_blank_membership_and_keep_alive_only_move_the_position() {
+        let mut core = ReplayCore::new(Lsn(0), Scn(0), Scn(100));
+        core.feed(&group(0, 10, 1, &[])).unwrap();
+        core.feed(&group(10, 20, 1, &[b"\x00"])).unwrap();
+        core.feed(&group(20, 30, 1, &[b"\x01m"])).unwrap();
+        core.feed(&group(30, 40, 7, &[b"\x03"])).unwrap();
+        let batch = core.take_rest().unwrap();
+        assert_eq!((batch.end, batch.scn, batch.items.len()), (Lsn(40), Scn(7), 0));
+        assert!(!core.has_reached_target());
+    }
+
+    #[test]
+    fn a_hole_in_the_log_is_refused() {
+        let mut core = ReplayCore::new(Lsn(10), Scn(1), Scn(100));
+        assert_eq!(
+            core.feed(&group(20, 30, 2, &[])),
+            Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(20) })
+        );
+        assert_eq!(
+            core.feed(&group(5, 30, 2, &[])),
+            Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(5) }),
+            "a start inside a group is no start"
+        );
+        assert_eq!(core.feed(&group(10, 20, 2, &[b""])), Err(ReplayError::EmptyEntry(Lsn(10))));
+        assert_eq!(core.position(), Lsn(10), "a refused group changes nothing");
+    }
+
+    #[test]
+    fn a_replay_that_starts_at_its_target_needs_no_log() {
+        assert!(ReplayCore::new(Lsn(10), Scn(9), Scn(9)).has_reached_target());
+        assert!(!ReplayCore::new(Lsn(10), Scn(8), Scn(9)).has_reached_target());
+    }
+
+    proptest! {
+        #[test]
+        fn batches_tile_the_log_and_keep_every_item_in_order(
+            kinds in prop::collection::vec((0u8..6, 0usize..600_000), 1..40),
+        ) {
+            let mut core = ReplayCore::new(Lsn(0), Scn(0), Scn::MAX);
+            let (mut batches, mut expected) = (Vec::new(), Vec::new());
+            for (n, (kind, len)) in kinds.iter().enumerate() {
+                let mut body = vec![0; len + 1];
+                body[0] = *kind;
+                let n = n as u64;
+                let range = LsnRange { start: Lsn(n * 10), end: Lsn(n * 10 + 10) };
+                let group = SourceGroup { range, scn: Scn(n + 1), entries: vec![(Scn(n + 1), Bytes::from(body))] };
+                prop_assert_eq!(core.feed(&group), Ok(Fed::Taken));
+                batches.extend(core.take_full_batch());
+                if is_replayed_kind(*kind) {
+                    expected.push(n + 1);
+                }
+            }
+            batches.extend(core.take_rest());
+            let mut at = Lsn(0);
+            for batch in &batches {
+                prop_assert_eq!(batch.start, at);
+                prop_assert!(batch.items.iter().map(|i| i.body.len()).sum::<usize>() < REPLAY_BATCH_BYTES + 600_001);
+                at = batch.end;
+            }
+            prop_assert_eq!(at, Lsn(kinds.len() as u64 * 10));
+            let got: Vec<_> = batches.iter().flat_map(|b| b.items.iter().map(|i| i.scn.0)).collect();
+            prop_assert_eq!(got, expected);
+        }
+    }
+}
