@@ -7,3 +7,4 @@ pub mod backup;
 pub mod engine_source;
 pub mod restore;
 pub mod source;
+pub mod task_ctx;

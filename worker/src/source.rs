@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_proto::v1::Dictionary;
+pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
 use strandline_types::{DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
 
 /// One engine: finds the replicas that this worker hosts.
@@ -126,28 +127,6 @@ impl fmt::Debug for Checkpoint {
 pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
-}
-
-/// One item of replayed log: the body of a source entry with what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayItem {
-    /// SCN of the source entry.
-    pub scn: Scn,
-    /// Kind byte of the source entry.
-    pub kind: u8,
-    /// Body after the kind byte.
-    pub body: Bytes,
-}
-
-/// Source log `(.., end)` to be applied as one step; an empty batch only moves the position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayBatch {
-    /// End of the last source group that the batch covers.
-    pub end: Lsn,
-    /// SCN of the last source group that the batch covers.
-    pub scn: Scn,
-    /// What has to be applied, in order.
-    pub items: Vec<ReplayItem>,
 }
 
 /// How far source log is applied: everything below `lsn`, the last of it at `scn`.
