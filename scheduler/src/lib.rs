@@ -1,1 +1,3 @@
-//! The scheduler's body: Raft node, leader loop, dispatcher, its own writes to the medium, SQL and HTTP doors.
+//! The scheduler's body: a Raft node on RocksDB, the leader loop with its effects on the medium, and the doors.
+
+pub mod sql;

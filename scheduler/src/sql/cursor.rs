@@ -1,0 +1,165 @@
+//! A place in the tokens of a statement, and the memory of what could have stood there: the error message of a
+//! statement that is not understood is made of exactly the words that the parser tried.
+
+use super::SYNTAX_CODE;
+use super::tokens::{Token, TokenKind, tokens};
+use strandline_types::{ErrorClass, Failure};
+
+/// Reads tokens forward. Every `accept` that does not match is remembered until one does.
+pub struct Cursor<'a> {
+    statement: &'a str,
+    tokens: Vec<Token>,
+    next: usize,
+    tried: Vec<String>,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the beginning of `statement`.
+    ///
+    /// # Errors
+    /// `Invalid` when it cannot be cut into tokens.
+    pub fn new(statement: &'a str) -> Result<Self, Failure> {
+        Ok(Self { statement, tokens: tokens(statement)?, next: 0, tried: Vec::new() })
+    }
+
+    fn kind(&self) -> &TokenKind {
+        // The last token is `End` and is never passed, so `next` is always inside.
+        &self.tokens[self.next.min(self.tokens.len() - 1)].kind
+    }
+
+    fn advance(&mut self) {
+        self.next += 1;
+        self.tried.clear();
+    }
+
+    fn missed(&mut self, expected: impl Into<String>) {
+        let expected = expected.into();
+        if !self.tried.contains(&expected) {
+            self.tried.push(expected);
+        }
+    }
+
+    /// Takes the keyword if it stands here.
+    pub fn accept(&mut self, keyword: &str) -> bool {
+        let here = matches!(self.kind(), TokenKind::Word(w) if w.eq_ignore_ascii_case(keyword));
+        if here {
+            self.advance();
+        } else {
+            self.missed(keyword);
+        }
+        here
+    }
+
+    /// Takes the symbol if it stands here.
+    pub fn accept_symbol(&mut self, symbol: char) -> bool {
+        let here = *self.kind() == TokenKind::Symbol(symbol);
+        if here {
+            self.advance();
+        } else {
+            self.missed(format!("'{symbol}'"));
+        }
+        here
+    }
+
+    /// Takes the keyword.
+    ///
+    /// # Errors
+    /// `Invalid` when something else stands here.
+    pub fn need(&mut self, keyword: &str) -> Result<(), Failure> {
+        if self.accept(keyword) { Ok(()) } else { Err(self.failure()) }
+    }
+
+    /// Passes over an `=`, which is optional nearly everywhere in the original.
+    pub fn optional_equals(&mut self) {
+        if *self.kind() == TokenKind::Symbol('=') {
+            self.advance();
+        }
+    }
+
+    /// A name: a bare or a quoted word.
+    ///
+    /// # Errors
+    /// `Invalid` when something else stands here; `what` names what was expected.
+    pub fn name(&mut self, what: &str) -> Result<String, Failure> {
+        let found = match self.kind() {
+            TokenKind::Word(w) | TokenKind::Quoted(w) if !w.is_empty() => Some(w.clone()),
+            _ => None,
+        };
+        self.take(found, what)
+    }
+
+    /// The inside of a text.
+    ///
+    /// # Errors
+    /// As [`Cursor::name`].
+    pub fn text(&mut self, what: &str) -> Result<String, Failure> {
+        let found = match self.kind() {
+            TokenKind::Text(t) => Some(t.clone()),
+            _ => None,
+        };
+        self.take(found, what)
+    }
+
+    /// A text or a bare word.
+    ///
+    /// # Errors
+    /// As [`Cursor::name`].
+    pub fn text_or_word(&mut self, what: &str) -> Result<String, Failure> {
+        let found = match self.kind() {
+            TokenKind::Text(t) | TokenKind::Word(t) => Some(t.clone()),
+            _ => None,
+        };
+        self.take(found, what)
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// As [`Cursor::name`].
+    pub fn number(&mut self, what: &str) -> Result<u64, Failure> {
+        let found = match self.kind() {
+            TokenKind::Number(n) => Some(*n),
+            _ => None,
+        };
+        self.take(found, what)
+    }
+
+    fn take<T>(&mut self, found: Option<T>, what: &str) -> Result<T, Failure> {
+        match found {
+            Some(value) => {
+                self.advance();
+                Ok(value)
+            }
+            None => {
+                self.missed(what);
+                Err(self.failure())
+            }
+        }
+    }
+
+    /// Nothing more may stand here.
+    ///
+    /// # Errors
+    /// `Invalid` when something does.
+    pub fn end(&mut self) -> Result<(), Failure> {
+        if *self.kind() == TokenKind::End {
+            return Ok(());
+        }
+        self.missed("the end of the statement");
+        Err(self.failure())
+    }
+
+    /// The error for what stands here, with everything that could have.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let at = self.tokens[self.next.min(self.tokens.len() - 1)].at;
+        let character = self.statement[..at].chars().count() + 1;
+        Failure::new(
+            ErrorClass::Invalid,
+            format!("the statement is not understood at character {character}: {} stands there", self.kind().shown()),
+            self.statement,
+            format!("understood here: {}", self.tried.join(", ")),
+        )
+        .with_code(SYNTAX_CODE)
+    }
+}

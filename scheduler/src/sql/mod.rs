@@ -1,0 +1,12 @@
+//! Statements: text → tokens → [`request::AdminRequest`]; and reads over the views in SQLite.
+
+pub mod cursor;
+pub mod options;
+pub mod parse;
+pub mod request;
+pub mod tokens;
+
+/// The original's number for a statement that cannot be parsed.
+pub const SYNTAX_CODE: i32 = -5001;
+/// The original's number for what is not supported.
+pub const NOT_SUPPORTED_CODE: i32 = -4007;

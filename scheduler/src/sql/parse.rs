@@ -1,0 +1,239 @@
+//! Statement text to [`AdminRequest`]: one recursive descent, in the original's words (fact sheet 1.1, 1.3, 1.7).
+//!
+//! It must never look at the state of the cluster: whether a tenant exists is not a question of grammar.
+
+use super::cursor::Cursor;
+use super::options;
+use super::request::{AdminRequest, RestoreRequest, Show, Tenants, Until};
+use strandline_types::{ErrorClass, Failure, Scn, limits, parse_time_text};
+
+/// Reads one statement.
+///
+/// # Errors
+/// `Invalid` that shows where it stops making sense and what is understood there.
+pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
+    if statement.len() > limits::SQL_BYTES_MAX {
+        return Err(Failure::new(
+            ErrorClass::Exhausted,
+            format!("a statement of {} bytes is too long", statement.len()),
+            statement.chars().take(60).collect::<String>(),
+            format!("the longest statement is {} bytes", limits::SQL_BYTES_MAX),
+        ));
+    }
+    let mut c = Cursor::new(statement)?;
+    if c.accept("ALTER") {
+        c.need("SYSTEM")?;
+        return alter_system(&mut c);
+    }
+    if c.accept("CREATE") {
+        return create(&mut c);
+    }
+    if c.accept("DROP") {
+        c.need("TENANT")?;
+        let name = c.name("a tenant name")?;
+        return ended(&mut c, AdminRequest::DropTenant { name });
+    }
+    if c.accept("SHOW") {
+        return Ok(show(&mut c));
+    }
+    if c.accept("SELECT") || c.accept("WITH") {
+        return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
+    }
+    for word in ["SET", "USE", "BEGIN", "START", "COMMIT", "ROLLBACK"] {
+        if c.accept(word) {
+            return Ok(AdminRequest::Nothing);
+        }
+    }
+    Err(c.failure())
+}
+
+fn ended(c: &mut Cursor<'_>, request: AdminRequest) -> Result<AdminRequest, Failure> {
+    c.end()?;
+    Ok(request)
+}
+
+fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("SET") {
+        return alter_system_set(c);
+    }
+    if c.accept("ARCHIVELOG") {
+        let tenants = tenants_clause(c)?;
+        description(c)?;
+        return ended(c, AdminRequest::ArchiveLog(tenants));
+    }
+    if c.accept("NOARCHIVELOG") {
+        let tenants = tenants_clause(c)?;
+        description(c)?;
+        return ended(c, AdminRequest::NoArchiveLog(tenants));
+    }
+    if c.accept("BACKUP") {
+        return backup(c);
+    }
+    if c.accept("CANCEL") {
+        c.need("BACKUP")?;
+        let tenants = tenants_clause(c)?;
+        return ended(c, AdminRequest::CancelBackup(tenants));
+    }
+    if c.accept("RESTORE") {
+        return restore(c);
+    }
+    Err(c.failure())
+}
+
+fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("LOG_ARCHIVE_DEST") {
+        c.optional_equals();
+        let dest = options::archive_dest(&c.text("a text 'LOCATION=<uri> …'")?)?;
+        let tenant = tenant_clause(c)?;
+        return ended(c, AdminRequest::SetArchiveDest { tenant, dest });
+    }
+    if c.accept("LOG_ARCHIVE_DEST_STATE") {
+        c.optional_equals();
+        let state = c.text_or_word("'ENABLE' or 'DEFER'")?;
+        let enable = match state.to_ascii_uppercase().as_str() {
+            "ENABLE" => true,
+            "DEFER" => false,
+            _ => {
+                let what = format!("'{state}' is not a state of LOG_ARCHIVE_DEST_STATE");
+                return Err(Failure::new(ErrorClass::Invalid, what, state, "write 'ENABLE' or 'DEFER'"));
+            }
+        };
+        let tenant = tenant_clause(c)?;
+        return ended(c, AdminRequest::SetArchiveDestState { tenant, enable });
+    }
+    if c.accept("DATA_BACKUP_DEST") {
+        c.optional_equals();
+        let uri = Some(c.text("a text with the uri")?.trim().to_owned()).filter(|u| !u.is_empty());
+        let tenant = tenant_clause(c)?;
+        return ended(c, AdminRequest::SetDataBackupDest { tenant, uri });
+    }
+    Err(c.failure())
+}
+
+fn backup(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("INCREMENTAL") {
+        return Err(not_yet("BACKUP INCREMENTAL", "take a full backup: ALTER SYSTEM BACKUP DATABASE"));
+    }
+    let tenants = if c.accept("DATABASE") {
+        Tenants::Session
+    } else if c.accept("TENANT") {
+        c.optional_equals();
+        tenant_list(c)?
+    } else {
+        return Err(c.failure());
+    };
+    if c.accept("PLUS") {
+        return Err(not_yet("BACKUP … PLUS ARCHIVELOG", "back up without it and keep the archive destination"));
+    }
+    if c.accept("TO") {
+        return Err(not_yet("BACKUP … TO", "use ALTER SYSTEM SET DATA_BACKUP_DEST"));
+    }
+    description(c)?;
+    ended(c, AdminRequest::Backup(tenants))
+}
+
+fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    let tenant = c.name("the name of the tenant to make")?;
+    c.need("FROM")?;
+    let (data_uri, archive_uri) = options::restore_uris(&c.text("a text '<data uri>,<archive uri>'")?)?;
+    let until = if c.accept("UNTIL") { until(c)? } else { Until::Latest };
+    let replicas =
+        if c.accept("WITH") { options::restore_replicas(&c.text("a text 'replicas=2'")?)? } else { None };
+    description(c)?;
+    ended(c, AdminRequest::Restore(RestoreRequest { tenant, data_uri, archive_uri, until, replicas }))
+}
+
+fn until(c: &mut Cursor<'_>) -> Result<Until, Failure> {
+    if c.accept("SCN") {
+        c.optional_equals();
+        return Ok(Until::Scn(Scn(c.number("an SCN")?)));
+    }
+    c.need("TIME")?;
+    c.optional_equals();
+    let text = c.text("a time 'YYYY-MM-DD hh:mm:ss[.ffffff]' (UTC)")?;
+    parse_time_text(&text)
+        .map(Until::Scn)
+        .map_err(|e| Failure::new(ErrorClass::Invalid, e.to_string(), text, "UNTIL TIME is read as UTC"))
+}
+
+fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("TENANT") {
+        let name = c.name("a tenant name")?;
+        let (mut log_streams, mut replicas) = (1, 3);
+        loop {
+            if c.accept("LOG_STREAMS") {
+                c.optional_equals();
+                log_streams = c.number("a number of log streams")?;
+            } else if c.accept("REPLICAS") {
+                c.optional_equals();
+                replicas = c.number("a number of replicas")?;
+            } else {
+                return ended(c, AdminRequest::CreateTenant { name, log_streams, replicas });
+            }
+        }
+    }
+    c.need("TABLE")?;
+    let name = c.name("a table name")?;
+    let mut tablets = 1;
+    if c.accept("TABLETS") {
+        c.optional_equals();
+        tablets = c.number("a number of tablets")?;
+    }
+    let tenant = tenant_clause(c)?;
+    ended(c, AdminRequest::CreateTable { tenant, name, tablets })
+}
+
+/// Clients ask many things at login; what is not a view is answered with nothing.
+fn show(c: &mut Cursor<'_>) -> AdminRequest {
+    let _ = c.accept("FULL");
+    AdminRequest::Show(if c.accept("TABLES") {
+        Show::Tables
+    } else if c.accept("DATABASES") || c.accept("SCHEMAS") {
+        Show::Databases
+    } else {
+        Show::Empty
+    })
+}
+
+fn tenant_clause(c: &mut Cursor<'_>) -> Result<Option<String>, Failure> {
+    if !c.accept("TENANT") {
+        return Ok(None);
+    }
+    c.optional_equals();
+    c.name("a tenant name").map(Some)
+}
+
+fn tenants_clause(c: &mut Cursor<'_>) -> Result<Tenants, Failure> {
+    if !c.accept("TENANT") {
+        return Ok(Tenants::Session);
+    }
+    c.optional_equals();
+    tenant_list(c)
+}
+
+fn tenant_list(c: &mut Cursor<'_>) -> Result<Tenants, Failure> {
+    if c.accept("ALL") || c.accept("ALL_USER") {
+        return Ok(Tenants::All);
+    }
+    let mut names = vec![c.name("a tenant name")?];
+    while c.accept_symbol(',') {
+        names.push(c.name("a tenant name")?);
+    }
+    Ok(Tenants::Named(names))
+}
+
+fn description(c: &mut Cursor<'_>) -> Result<(), Failure> {
+    if c.accept("DESCRIPTION") {
+        c.optional_equals();
+        c.text("a text")?;
+    }
+    Ok(())
+}
+
+fn not_yet(statement: &str, todo: &str) -> Failure {
+    Failure::new(ErrorClass::Invalid, format!("{statement} is not supported yet"), statement, todo)
+        .with_code(super::NOT_SUPPORTED_CODE)
+}
+
+#[cfg(test)]
+mod tests;

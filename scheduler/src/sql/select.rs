@@ -1,0 +1,139 @@
+//! Reads over the views: the views that a statement names are laid into an in-memory SQLite database, and SQLite
+//! does the rest (filters, joins, grouping).
+//!
+//! One database per statement, thrown away after it: nothing that a statement does can outlive it, and the
+//! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
+
+use super::tokens::{TokenKind, tokens};
+use rusqlite::hooks::{AuthAction, Authorization};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql};
+use strandline_scheduler_core::views::{Cell, Table};
+use strandline_types::{ErrorClass, Failure};
+use std::time::{Duration, Instant};
+
+/// Columns and rows of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The rows, each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// Rows of one answer; a statement that makes more is told to add a LIMIT.
+const ROWS_MAX: usize = 100_000;
+/// Longest time one statement may compute.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// SQLite steps between two looks at the clock.
+const STEPS_PER_LOOK: i32 = 10_000;
+
+/// The view names that a statement mentions, in upper case, each once.
+///
+/// # Errors
+/// `Invalid` when the statement cannot be cut into tokens.
+pub fn mentioned(sql: &str, is_view: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = tokens(sql)?
+        .into_iter()
+        .filter_map(|t| match t.kind {
+            TokenKind::Word(w) | TokenKind::Quoted(w) | TokenKind::Text(w) => Some(w.to_ascii_uppercase()),
+            _ => None,
+        })
+        .filter(|w| is_view(w))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// Runs one read over `views`. Blocking: call it where blocking is allowed.
+///
+/// # Errors
+/// `Invalid` with SQLite's words when the statement is wrong, `Exhausted` when it computes too long or answers too much.
+pub fn select(sql: &str, views: &[Table]) -> Result<Rows, Failure> {
+    if tokens(sql)?.iter().any(|t| t.kind == TokenKind::Symbol(';')) {
+        let todo = "send the statements one after the other";
+        return Err(Failure::new(ErrorClass::Invalid, "more than one statement at once", sql, todo));
+    }
+    let wrong = |e: rusqlite::Error| failure(sql, &e);
+    let mut db = Connection::open_in_memory().map_err(wrong)?;
+    db.execute_batch("ATTACH ':memory:' AS oceanbase").map_err(wrong)?;
+    for view in views {
+        load(&mut db, view).map_err(wrong)?;
+    }
+    let started = Instant::now();
+    db.progress_handler(STEPS_PER_LOOK, Some(move || started.elapsed() > TIME_MAX)).map_err(wrong)?;
+    db.authorizer(Some(|context: rusqlite::hooks::AuthContext<'_>| match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
+    }))
+    .map_err(wrong)?;
+    let mut statement = db.prepare(sql).map_err(wrong)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut found = statement.query([]).map_err(wrong)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(wrong)? {
+        if rows.len() == ROWS_MAX {
+            let what = format!("the answer has more than {ROWS_MAX} rows");
+            return Err(Failure::new(ErrorClass::Exhausted, what, sql, "add a LIMIT"));
+        }
+        let cells = (0..columns.len()).map(|i| row.get_ref(i).map(cell)).collect::<Result<_, _>>().map_err(wrong)?;
+        rows.push(cells);
+    }
+    Ok(Rows { columns, rows })
+}
+
+fn load(db: &mut Connection, view: &Table) -> rusqlite::Result<()> {
+    let columns: Vec<String> = view.columns.iter().map(|c| format!("\"{c}\"")).collect();
+    db.execute_batch(&format!("CREATE TABLE oceanbase.\"{}\" ({})", view.name, columns.join(", ")))?;
+    let holes = vec!["?"; columns.len()].join(", ");
+    let load = db.transaction()?;
+    {
+        let mut insert = load.prepare(&format!("INSERT INTO oceanbase.\"{}\" VALUES ({holes})", view.name))?;
+        for row in &view.rows {
+            insert.execute(rusqlite::params_from_iter(row.iter().map(Bound)))?;
+        }
+    }
+    load.commit()
+}
+
+struct Bound<'a>(&'a Cell);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Cell::Null => ToSqlOutput::Owned(Value::Null),
+            Cell::Int(n) => ToSqlOutput::Owned(Value::Integer(*n)),
+            // A number past the signed range ("no bound") keeps its digits as text.
+            Cell::UInt(n) => ToSqlOutput::Owned(
+                i64::try_from(*n).map_or_else(|_| Value::Text(n.to_string()), Value::Integer),
+            ),
+            Cell::Real(r) => ToSqlOutput::Owned(Value::Real(*r)),
+            Cell::Text(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
+        })
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(n) => Cell::Int(n),
+        ValueRef::Real(r) => Cell::Real(r),
+        ValueRef::Text(t) | ValueRef::Blob(t) => Cell::Text(String::from_utf8_lossy(t).into_owned()),
+    }
+}
+
+fn failure(sql: &str, error: &rusqlite::Error) -> Failure {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+        let what = format!("the statement computed for more than {} s", TIME_MAX.as_secs());
+        return Failure::new(ErrorClass::Exhausted, what, sql, "ask for less at once");
+    }
+    let what = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
+    Failure::new(ErrorClass::Invalid, what, sql, "SHOW TABLES lists the views; only reads over them are allowed")
+        .with_code(super::SYNTAX_CODE)
+}
