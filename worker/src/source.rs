@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_proto::v1::Dictionary;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
-use strandline_types::{DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+use strandline_types::{DataKind, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
 
 /// One engine: finds the replicas that this worker hosts.
 pub trait Engine: Send + Sync {
@@ -141,6 +141,8 @@ pub struct Replayed {
 /// The consistent point that a rebuilt replica starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestoredBase {
+    /// The restore job.
+    pub job: JobId,
     /// Where replay of the source log starts.
     pub base: PalfBase,
     /// SCN of the last effect in the blocks.
@@ -165,6 +167,8 @@ pub trait RestoreTarget: Send + Sync {
     async fn replayed(&self) -> Result<Option<Replayed>, SourceError>;
 
     /// Puts a batch into the log. Returns once it has its place; the future it returns completes when it is applied.
+    /// A batch that ends at or before the replayed position is success without effect; one that does not start there
+    /// is refused, so that a batch that got lost with a leader never leaves a hole.
     async fn append_replayed(
         &self,
         batch: ReplayBatch,
