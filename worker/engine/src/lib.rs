@@ -1,1 +1,22 @@
 //! The built-in log-stream engine: PALF log, one Raft group per log stream, tablets, KV service.
+//!
+//! [`Engine`] hosts the replicas of this worker, [`Replica`] is one of them: its log, its tablets, its proposer.
+//! [`KvService`] is their door for clients and [`KvClient`] the other side of it. Order rules: the log is durable
+//! before it is acknowledged; what is applied was committed; local log is dropped only when the flushed tablets, Raft
+//! and the archive have all passed it.
+
+pub mod client;
+mod clock;
+mod engine;
+mod error;
+mod replica;
+mod service;
+mod types;
+
+pub use client::KvClient;
+pub use clock::{Clock, SystemClock};
+pub use engine::{Engine, EngineConfig};
+pub use error::{EngineError, Result};
+pub use replica::Replica;
+pub use service::KvService;
+pub use types::*;
