@@ -1,0 +1,26 @@
+# Two commands do everything on a machine that has only Rust, gcc and git:
+#
+#   make demo    the whole way once, on real files, with figures
+#   make test    everything that has to hold: verify, all tests, end-to-end with the second readers, the chart
+#
+# Both install what is missing (scripts/setup.sh) and build RocksDB once into a cache (scripts/rocksdb-cache.sh).
+
+.PHONY: demo test verify fix setup
+
+demo: setup
+	@scripts/step.sh demo scripts/demo.sh $(DEMO_ARGS)
+
+test: verify
+	@scripts/step.sh "tests" cargo test --locked --workspace
+	@scripts/step.sh "end to end" scripts/e2e.sh
+	@scripts/step.sh "chart" sh -c '"$$STRANDLINE_CACHE/python/bin/python" helm/check.py'
+
+# Writes nothing in the checkout.
+verify: setup
+	@scripts/step.sh verify scripts/verify.sh
+
+fix: setup
+	@scripts/step.sh fix sh -c 'cargo fmt --all && cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged'
+
+setup:
+	@scripts/setup.sh

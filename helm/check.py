@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Lints the chart, renders it with the defaults and with every file of helm/ci, and validates what comes out against
+the Kubernetes schemas. Uses the real Helm library (helm-python-sdk); scripts/setup.sh installs what is needed.
+
+Writes nothing. Exit status 0 when all holds, 1 otherwise.
+"""
+import sys
+import tomllib
+from pathlib import Path
+
+import kubernetes_validate
+import yaml
+from helm_python import Chart
+from helm_python.chart import lint
+
+HERE = Path(__file__).resolve().parent
+CHART = HERE / "strandline"
+KUBERNETES = "1.32"
+EXPECTED = {"StatefulSet": 2, "Service": 3, "ConfigMap": 1}
+
+
+def documents(values):
+    """Every rendered object, with the template it comes from."""
+    with Chart.load(CHART) as chart:
+        rendered = chart.render(values=values, name="demo", namespace="backup")
+    for template, text in sorted(rendered.items()):
+        if template.endswith((".yaml", ".yml")):
+            for document in yaml.safe_load_all(text):
+                if document:
+                    yield template, document
+
+
+def config(text):
+    """Problems of a server's configuration: it must be TOML and name all three schedulers."""
+    try:
+        read = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        return [str(e)]
+    schedulers = [p["address"] for p in read.get("peers", [])] or read.get("schedulers", [])
+    return [] if len(set(schedulers)) == 3 else [f"names the schedulers {schedulers}"]
+
+
+def check(name, values):
+    """Problems of one set of values."""
+    problems = []
+    report = lint(CHART, values=values, strict=True)
+    problems += [f"lint: {m['path']}: {m['error']}" for m in report["messages"] if m["severity"] >= 2]
+    problems += [f"lint: {e}" for e in report["errors"]]
+    kinds = {}
+    for template, document in documents(values):
+        kinds[document["kind"]] = kinds.get(document["kind"], 0) + 1
+        try:
+            kubernetes_validate.validate(document, KUBERNETES, strict=True)
+        except kubernetes_validate.ValidationError as e:
+            problems.append(f"{template}: {document['kind']}: {e.message} at {'/'.join(map(str, e.path))}")
+        if document["kind"] == "ConfigMap":
+            problems += [f"{template}: {file}: {p}" for file, text in document["data"].items() for p in config(text)]
+    for kind, count in EXPECTED.items():
+        if kinds.get(kind) != count:
+            problems.append(f"{kinds.get(kind, 0)} objects of kind {kind}, expected {count}")
+    print(f"helm: {name}: {sum(kinds.values())} objects, {len(problems)} problems")
+    return problems
+
+
+def main():
+    problems = check("defaults", {})
+    for file in sorted((HERE / "ci").glob("*.yaml")):
+        problems += [f"{file.name}: {p}" for p in check(file.name, yaml.safe_load(file.read_text()))]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

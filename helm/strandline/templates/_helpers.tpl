@@ -1,0 +1,143 @@
+{{- define "strandline.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "strandline.selector" -}}
+app.kubernetes.io/name: strandline
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "strandline.labels" -}}
+{{ include "strandline.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "strandline.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* gRPC addresses of the schedulers, one per line: "<ordinal> <address>". */}}
+{{- define "strandline.schedulerAddress" -}}
+{{ printf "%s-scheduler-%d.%s-scheduler.%s.svc:%d" (include "strandline.name" .root) (int .ordinal) (include "strandline.name" .root) .root.Release.Namespace (int .root.Values.scheduler.ports.grpc) }}
+{{- end }}
+
+{{/* What every server's container has beside its own ports and command. */}}
+{{- define "strandline.container" -}}
+image: {{ include "strandline.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+env:
+  - name: RUST_LOG
+    value: {{ .root.Values.logFilter | quote }}
+  - name: POD_NAME
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+{{- $names := list }}
+{{- range .root.Values.destinations.secrets }}{{ if .env }}{{ $names = append $names .name }}{{ end }}{{ end }}
+{{- if $names }}
+envFrom:
+{{- range $names }}
+  - secretRef:
+      name: {{ . }}
+{{- end }}
+{{- end }}
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 2
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+volumeMounts:
+  - name: data
+    mountPath: /var/lib/strandline
+  - name: config
+    mountPath: /etc/strandline/config
+    readOnly: true
+  - name: tmp
+    mountPath: /tmp
+{{- range .root.Values.destinations.volumes }}
+  - name: {{ .name }}
+    mountPath: {{ .mountPath }}
+{{- end }}
+{{- range .root.Values.destinations.secrets }}
+  - name: secret-{{ .name }}
+    mountPath: /etc/strandline/destinations/{{ .name }}
+    readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* What every server's pod has beside its container. */}}
+{{- define "strandline.pod" -}}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+automountServiceAccountToken: false
+terminationGracePeriodSeconds: 30
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .root.Values.runAs.user }}
+  runAsGroup: {{ .root.Values.runAs.group }}
+  fsGroup: {{ .root.Values.runAs.group }}
+  seccompProfile: {type: RuntimeDefault}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+{{ include "strandline.selector" . | indent 14 }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+{{ toYaml . | indent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+{{ toYaml . | indent 2 }}
+{{- end }}
+volumes:
+  - name: config
+    configMap:
+      name: {{ include "strandline.name" .root }}-config
+  - name: tmp
+    emptyDir: {}
+{{- range .root.Values.destinations.volumes }}
+  - name: {{ .name }}
+{{ toYaml .source | indent 4 }}
+{{- end }}
+{{- range .root.Values.destinations.secrets }}
+  - name: secret-{{ .name }}
+    secret:
+      secretName: {{ .name }}
+      defaultMode: 0440
+{{- end }}
+{{- end }}
+
+{{- define "strandline.claim" -}}
+- metadata:
+    name: data
+  spec:
+    accessModes: [ReadWriteOnce]
+{{- with .className }}
+    storageClassName: {{ . }}
+{{- end }}
+    resources:
+      requests:
+        storage: {{ .size }}
+{{- end }}
