@@ -1,1 +1,43 @@
-//! The scheduler's pure mind: State, Command, apply, plan, views.
+//! The scheduler's pure mind.
+//!
+//! [`State`] is everything that the scheduler knows; it lives in Raft. [`apply`] is the only thing that changes it, one
+//! [`Command`] at a time, and is a pure function: same commands, same bytes, on every node. [`plan`] looks at a state
+//! and says what to do next: [`Step`]s, each some work on the medium and then the [`Action`] that says it happened.
+//! [`orders_for`] is what one worker has to do; [`views`] is what users see.
+//!
+//! This crate must never read a clock, draw a random number, spawn or do I/O, and holds no map whose order may differ
+//! between nodes. Whatever waits says on what: [`Plan::waiting`].
+
+mod apply;
+mod checkpoint;
+mod command;
+mod lint;
+mod news;
+mod orders;
+mod placement;
+mod plan;
+mod refuse;
+mod report;
+pub mod restore_choice;
+pub mod state;
+mod step;
+mod task;
+pub mod views;
+
+pub use apply::apply;
+pub use checkpoint::{round_checkpoint, tenant_max_scn};
+pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore, Subject};
+pub use lint::lint;
+pub use news::news;
+pub use orders::{
+    BackupIndexSpec, BackupLsSpec, LsResume, LsTurn, Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec,
+    RestoreOrder, RoundOrder, RoundWork, TaskOrder, TaskSpec, orders_for,
+};
+pub use plan::plan;
+pub use report::{
+    ArchiveReport, BackupIndexResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
+    TaskState, WorkerReport,
+};
+pub use state::State;
+pub use step::{DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
+pub use task::{TaskKey, TaskKind};

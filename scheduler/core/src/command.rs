@@ -1,0 +1,336 @@
+//! Everything that can happen to the state.
+//!
+//! An [`Action`] is either a wish (of an administrator or of a worker's report) or the word that a step of the plan is
+//! done. The latter name what they found (state, retry, old value) and are void when the state has moved on meanwhile,
+//! so that a step which two leaders ran is harmless.
+
+use crate::report::WorkerReport;
+use crate::state::{DestState, RestoreSource};
+use crate::task::TaskKey;
+use serde::{Deserialize, Serialize};
+use strandline_types::{
+    BackupJobStatus, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
+    RoundState, Scn, TableId, TenantId, Term,
+};
+
+/// One entry of the scheduler's Raft log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The proposer's clock. `apply` clamps it to never fall.
+    pub proposed_at_ms: u64,
+    /// What happens.
+    pub action: Action,
+}
+
+/// What an applied command led to.
+pub type Outcome = Result<Done, Failure>;
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Done {
+    /// As asked.
+    Ok,
+    /// It was so already, or the state has moved on: nothing changed.
+    Nothing,
+    /// A tenant was created.
+    Tenant(TenantId),
+    /// A table was created.
+    Table(TableId),
+    /// A destination was set (or its id found again).
+    Dest(DestId),
+    /// An archive round was opened.
+    Round(RoundId),
+    /// A backup job was accepted.
+    BackupJob(JobId),
+    /// A restore job was accepted.
+    RestoreJob(JobId),
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The first command of a cluster; later ones change nothing.
+    InitCluster {
+        /// Id.
+        id: ClusterId,
+        /// Name.
+        name: String,
+        /// Scheduler nodes and the addresses of their gRPC doors.
+        schedulers: Vec<(NodeId, String)>,
+    },
+    /// A node was elected; it proposes this before it plans anything.
+    TakeLead {
+        /// Who.
+        node: NodeId,
+        /// In which term.
+        term: Term,
+    },
+    /// What workers said, trimmed by [`crate::news`]. An unknown worker id registers.
+    Heartbeats(Vec<WorkerReport>),
+
+    /// CREATE TENANT.
+    CreateTenant {
+        /// Name.
+        name: String,
+        /// Log streams, the system log stream included in addition.
+        log_streams: u32,
+        /// Replicas of each: 1, 3 or 5.
+        replicas: u32,
+    },
+    /// DROP TENANT.
+    DropTenant {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// No worker hosts anything of a dropped tenant any more.
+    TenantGone {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// CREATE TABLE.
+    CreateTable {
+        /// Tenant.
+        tenant: TenantId,
+        /// Name.
+        name: String,
+        /// Tablets.
+        tablets: u32,
+    },
+
+    /// LOG_ARCHIVE_DEST; `None` clears it.
+    SetArchiveDest {
+        /// Tenant.
+        tenant: TenantId,
+        /// The new destination.
+        dest: Option<ArchiveDestSpec>,
+    },
+    /// LOG_ARCHIVE_DEST_STATE.
+    SetArchiveDestState {
+        /// Tenant.
+        tenant: TenantId,
+        /// ENABLE or DEFER.
+        state: DestState,
+    },
+    /// archive_lag_target.
+    SetArchiveLag {
+        /// Tenant.
+        tenant: TenantId,
+        /// Milliseconds.
+        lag_target_ms: u64,
+    },
+    /// ARCHIVELOG.
+    ArchiveLog {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// NOARCHIVELOG.
+    NoArchiveLog {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// `format.obbak` of a destination is there.
+    DestFormatted {
+        /// Destination.
+        dest: DestId,
+    },
+    /// The scheduler's own work on the medium failed; what it means depends on what it was for.
+    MediumFailed {
+        /// What it was for.
+        subject: Subject,
+        /// How.
+        failure: Failure,
+    },
+
+    /// The round's start placeholder is written.
+    RoundBegun {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+    },
+    /// A round changes its state, if it still is in `from`.
+    MoveRound {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// State that the decision was made in.
+        from: RoundState,
+        /// New state.
+        to: RoundState,
+        /// Why, for users.
+        comment: String,
+    },
+    /// Start placeholders up to this piece are written.
+    PiecesStarted {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// Newest piece with a placeholder.
+        upto: PieceId,
+    },
+    /// A checkpoint is visible on the medium.
+    CheckpointPublished {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// Piece that it lies in.
+        piece: PieceId,
+        /// The checkpoint.
+        checkpoint_scn: Scn,
+    },
+    /// The final figures of a piece are to be decided.
+    SealPiece {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// Piece.
+        piece: PieceId,
+    },
+    /// The files of a frozen piece are written.
+    PieceFrozen {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// Piece.
+        piece: PieceId,
+    },
+    /// The round is over: its end placeholder is written, or the stop was forced.
+    RoundStopped {
+        /// Tenant.
+        tenant: TenantId,
+        /// Round.
+        round: RoundId,
+        /// True when the medium was given up.
+        forced: bool,
+    },
+
+    /// DATA_BACKUP_DEST; `None` clears it.
+    SetDataDest {
+        /// Tenant.
+        tenant: TenantId,
+        /// The new path.
+        uri: Option<String>,
+    },
+    /// BACKUP DATABASE, for one tenant.
+    StartBackup {
+        /// Tenant.
+        tenant: TenantId,
+        /// INCREMENTAL.
+        incremental: bool,
+        /// DESCRIPTION.
+        description: String,
+    },
+    /// CANCEL BACKUP.
+    CancelBackup {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// A backup job changes its status, if it still is in `from`.
+    MoveBackup {
+        /// Job.
+        job: JobId,
+        /// Status that the decision was made in.
+        from: BackupJobStatus,
+        /// New status.
+        to: BackupJobStatus,
+    },
+    /// The end placeholder of a failed or cancelled set is written, or given up.
+    BackupClosed {
+        /// Job.
+        job: JobId,
+    },
+
+    /// RESTORE. Set, pieces and bases were read from the medium by the body.
+    StartRestore(Box<StartRestore>),
+    /// CANCEL RESTORE.
+    CancelRestore {
+        /// The tenant that is being built.
+        tenant: TenantId,
+    },
+    /// A restore job changes its stage, if it still is in `from`.
+    MoveRestore {
+        /// Job.
+        job: JobId,
+        /// Stage that the decision was made in.
+        from: RestoreStage,
+        /// New stage.
+        to: RestoreStage,
+    },
+    /// A replica of a tenant that is being restored moves to another worker, before its group has started.
+    MoveReplica {
+        /// Job.
+        job: JobId,
+        /// Log stream.
+        ls: LsId,
+        /// From this worker.
+        from: NodeId,
+        /// To this one.
+        to: NodeId,
+    },
+
+    /// A task gets an executor.
+    AssignTask {
+        /// Which attempt.
+        key: TaskKey,
+        /// Who.
+        executor: NodeId,
+    },
+    /// The executor of a task is given up: the task gets a new retry id.
+    TaskLost {
+        /// Which attempt.
+        key: TaskKey,
+        /// By whom.
+        executor: NodeId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A job cannot go on.
+    JobFailed {
+        /// Job.
+        job: JobId,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What LOG_ARCHIVE_DEST says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveDestSpec {
+    /// LOCATION.
+    pub uri: String,
+    /// BINDING.
+    pub binding: Binding,
+    /// PIECE_SWITCH_INTERVAL in seconds.
+    pub piece_interval_s: u64,
+}
+
+/// What a piece of work on the medium was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Subject {
+    /// A destination's format file.
+    Dest(DestId),
+    /// An archive round.
+    Round(TenantId, RoundId),
+    /// A backup job.
+    Backup(JobId),
+}
+
+/// A restore that the body has prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartRestore {
+    /// Name of the new tenant.
+    pub tenant_name: String,
+    /// Replicas of each log stream.
+    pub replicas: u32,
+    /// Everything is restored up to this, inclusive.
+    pub target_scn: Scn,
+    /// What was chosen.
+    pub source: RestoreSource,
+    /// DESCRIPTION.
+    pub description: String,
+}

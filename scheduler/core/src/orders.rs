@@ -1,0 +1,209 @@
+//! What one worker has to do: the whole desired state, never a change to it.
+//!
+//! A worker hosts exactly the replicas, archives exactly the rounds and runs exactly the tasks that are in its orders;
+//! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
+
+use crate::state::{Dictionary, State};
+use crate::task::TaskKey;
+use strandline_types::{
+    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId, RoundId, Scn,
+    TenantId, TurnId,
+};
+
+/// The orders of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Every worker and the address of its door.
+    pub workers: Vec<(NodeId, String)>,
+    /// Replicas to host.
+    pub replicas: Vec<ReplicaOrder>,
+    /// Rounds to archive.
+    pub rounds: Vec<RoundOrder>,
+    /// Tasks to run.
+    pub tasks: Vec<TaskOrder>,
+}
+
+/// One replica to host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaOrder {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Log stream.
+    pub ls_id: LsId,
+    /// All members of the group.
+    pub members: Vec<NodeId>,
+    /// This member starts the fresh group.
+    pub bootstrap: bool,
+    /// A leader below this SCN appends a keep-alive group *with exactly this SCN* at once. With a later one the
+    /// streams of a tenant would chase each other.
+    pub keep_alive_scn: Scn,
+    /// Local log below this may be recycled.
+    pub recycle_lsn: Lsn,
+    /// Log stream 1: the dictionary to log.
+    pub dictionary: Option<Dictionary>,
+    /// The replica begins from a backup.
+    pub restore: Option<RestoreOrder>,
+    /// Clients may read and write.
+    pub open: bool,
+}
+
+/// A replica that begins from a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoreOrder {
+    /// The job.
+    pub job_id: JobId,
+    /// Base of the source log.
+    pub base: PalfBase,
+    /// Every replica has its data: start the group.
+    pub start: bool,
+}
+
+/// What to do for a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundWork {
+    /// Archive.
+    Write,
+    /// Finish what is in flight, then report *stopped*.
+    Stop,
+    /// Finish what is in flight, then report *suspended*.
+    Suspend,
+}
+
+/// One round to archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundOrder {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Destination.
+    pub dest_id: DestId,
+    /// Round.
+    pub round_id: RoundId,
+    /// What to do.
+    pub work: RoundWork,
+    /// Where the destination is.
+    pub uri: String,
+    /// Start, base piece, interval.
+    pub clock: PieceClock,
+    /// Delay until log is on the medium and reported.
+    pub lag_target_ms: u64,
+    /// Last progress of the log streams that this worker hosts and that have started.
+    pub log_streams: Vec<LsResume>,
+}
+
+/// Last progress of one log stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LsResume {
+    /// Log stream.
+    pub ls_id: LsId,
+    /// Piece of the newest archived group.
+    pub piece_id: PieceId,
+    /// First byte that the round holds.
+    pub start_lsn: Lsn,
+    /// Everything below is durable on the medium.
+    pub archived_lsn: Lsn,
+    /// Every group up to this SCN is durable on the medium.
+    pub checkpoint_scn: Scn,
+}
+
+/// One task to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskOrder {
+    /// Which attempt.
+    pub key: TaskKey,
+    /// What to do.
+    pub spec: TaskSpec,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskSpec {
+    /// See [`BackupLsSpec`].
+    BackupLs(BackupLsSpec),
+    /// See [`BackupIndexSpec`].
+    BackupIndex(BackupIndexSpec),
+    /// See [`RestoreDataSpec`].
+    RestoreData(RestoreDataSpec),
+    /// See [`RestoreLogSpec`].
+    RestoreLog(RestoreLogSpec),
+}
+
+/// Back up one consistent point of one log stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupLsSpec {
+    /// Destination.
+    pub uri: String,
+    /// Set.
+    pub set_id: BackupSetId,
+    /// True for an incremental set.
+    pub incremental: bool,
+    /// The consistent point must not be before this.
+    pub min_checkpoint_scn: Scn,
+    /// Size at which a data file is closed.
+    pub data_file_bytes: u64,
+}
+
+/// Build the tenant-level index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupIndexSpec {
+    /// Destination.
+    pub uri: String,
+    /// Set.
+    pub set_id: BackupSetId,
+    /// True for an incremental set.
+    pub incremental: bool,
+    /// The attempts that succeeded.
+    pub parts: Vec<LsTurn>,
+}
+
+/// The attempt that made one log stream's part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LsTurn {
+    /// Log stream.
+    pub ls_id: LsId,
+    /// Turn.
+    pub turn: TurnId,
+    /// Retry.
+    pub retry: RetryId,
+}
+
+/// Rebuild one replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreDataSpec {
+    /// Where the data backup is.
+    pub data_uri: String,
+    /// Set.
+    pub set_id: BackupSetId,
+    /// True for an incremental set.
+    pub incremental: bool,
+    /// Turn of the tenant-level index.
+    pub data_turn: TurnId,
+    /// Log stream in the source.
+    pub source_ls_id: LsId,
+    /// Turn of its meta.
+    pub ls_turn: TurnId,
+    /// Retry of its meta.
+    pub ls_retry: RetryId,
+}
+
+/// Replay the archive into one log stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreLogSpec {
+    /// Where the archive is.
+    pub archive_uri: String,
+    /// Pieces, in order.
+    pub pieces: Vec<PieceKey>,
+    /// Log stream in the source.
+    pub source_ls_id: LsId,
+    /// First group to replay.
+    pub base: PalfBase,
+    /// Replay groups with SCN up to this.
+    pub target_scn: Scn,
+}
+
+/// The orders of one worker.
+#[must_use]
+pub fn orders_for(state: &State, worker: NodeId) -> Orders {
+    let workers = state.workers.values().map(|w| (w.id, w.address.clone())).collect();
+    let _ = worker;
+    Orders { workers, ..Orders::default() }
+}

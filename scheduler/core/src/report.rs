@@ -1,0 +1,170 @@
+//! What one worker says in a heartbeat: the nouns behind the wire message `WorkerReport`.
+//!
+//! A report is a picture, not a change: it may come late, twice or out of order, and `apply` takes from it only what
+//! moves forward.
+
+use crate::state::Dictionary;
+use crate::task::TaskKey;
+use serde::{Deserialize, Serialize};
+use strandline_types::{
+    ArchiveLsState, DestId, Failure, LsId, Lsn, NodeId, PalfBase, PieceId, RoundId, Scn, TabletId, TenantId, Term,
+};
+
+/// Everything one worker has to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerReport {
+    /// Who speaks.
+    pub worker_id: NodeId,
+    /// Where its gRPC door is.
+    pub address: String,
+    /// Another number after every start of the process.
+    pub boot_id: u64,
+    /// The replicas it hosts.
+    pub replicas: Vec<ReplicaReport>,
+    /// Archive progress of the log streams it leads.
+    pub archive: Vec<ArchiveReport>,
+    /// The tasks it was given.
+    pub tasks: Vec<TaskReport>,
+}
+
+/// One log-stream replica that a worker hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaReport {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Log stream.
+    pub ls_id: LsId,
+    /// True on the leader.
+    pub is_leader: bool,
+    /// Raft term that it is in.
+    pub term: Term,
+    /// The leader it follows, if it knows one.
+    pub leader: Option<NodeId>,
+    /// End of the applied log.
+    pub end_lsn: Lsn,
+    /// SCN of the last applied group.
+    pub max_scn: Scn,
+    /// Version of the dictionary in log stream 1, 0 elsewhere.
+    pub dictionary_version: u64,
+    /// Log stream 1 of a restored tenant that is not open yet: the dictionary that replay made.
+    pub restored_dictionary: Option<Dictionary>,
+    /// Restored tenants: the source SCN up to which log was replayed.
+    pub replayed_scn: Scn,
+}
+
+/// How far the leader of a log stream has archived one round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveReport {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Log stream.
+    pub ls_id: LsId,
+    /// Destination.
+    pub dest_id: DestId,
+    /// Round.
+    pub round_id: RoundId,
+    /// Raft term of the leader: the fencing token.
+    pub term: Term,
+    /// What the archiver says of its part in the round.
+    pub state: ArchiveLsState,
+    /// Piece of the newest archived group.
+    pub piece_id: PieceId,
+    /// First SCN that the round holds of this stream.
+    pub start_scn: Scn,
+    /// First byte that the round holds of this stream.
+    pub start_lsn: Lsn,
+    /// Everything below is durable on the medium.
+    pub archived_lsn: Lsn,
+    /// Every group with SCN up to this is durable on the medium.
+    pub checkpoint_scn: Scn,
+    /// Log bytes read.
+    pub input_bytes: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+    /// What holds it up, if anything.
+    pub trouble: Option<Failure>,
+    /// Since when.
+    pub trouble_since_ms: u64,
+}
+
+/// Where a task stands at its executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskState {
+    /// Runs.
+    Doing,
+    /// Ended well.
+    Done,
+    /// Ended badly.
+    Failed,
+}
+
+/// One task at one executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Which attempt at which task.
+    pub key: TaskKey,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Bytes that it has to move, as far as known.
+    pub bytes_total: u64,
+    /// Bytes moved.
+    pub bytes_done: u64,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What came out, once done.
+    pub result: Option<TaskResult>,
+}
+
+/// What came out of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskResult {
+    /// Of a backup of one log stream.
+    BackupLs(BackupLsResult),
+    /// Of the tenant-level index.
+    BackupIndex(BackupIndexResult),
+    /// Of replay.
+    RestoreLog(RestoreLogResult),
+}
+
+/// What a backup of one log stream left on the medium.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupLsResult {
+    /// Where log replay starts.
+    pub base: PalfBase,
+    /// SCN of the consistent point.
+    pub checkpoint_scn: Scn,
+    /// Bytes read.
+    pub input_bytes: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+    /// Blocks in the set.
+    pub macro_block_count: u64,
+    /// Tablets in the set.
+    pub tablet_count: u64,
+    /// Files in the set.
+    pub file_count: u64,
+    /// The tablets.
+    pub tablets: Vec<TabletId>,
+    /// Payload of `ls_meta_info`, for the collection `ls_meta_infos`.
+    pub ls_meta: Vec<u8>,
+    /// Log stream 1 only: the dictionary at the consistent point.
+    pub dictionary: Option<Dictionary>,
+}
+
+/// What the index task left on the medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupIndexResult {
+    /// Files written.
+    pub file_count: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+}
+
+/// How far replay came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreLogResult {
+    /// Source SCN of the last replayed group.
+    pub replayed_scn: Scn,
+    /// Log bytes replayed.
+    pub replayed_bytes: u64,
+}

@@ -1,0 +1,142 @@
+//! Everything the scheduler knows. It is changed by `apply` alone; whatever is not in here is forgotten when the
+//! leader changes.
+//!
+//! Plain data in ordered maps, so that the same commands give the same bytes on every node. Fields are public for
+//! reading: plan, views, orders and the body look, they never write.
+
+mod archive;
+mod backup;
+mod restore;
+mod task_run;
+mod tenant;
+mod worker;
+
+pub use archive::{ArchiveConfig, DestKind, DestState, Destination, LsProgress, PieceRow, Round, Trouble};
+pub use backup::{BackupJob, BackupSet, LsPart};
+pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use task_run::TaskRun;
+pub use tenant::{Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use worker::{ReplicaSeen, Worker};
+
+use crate::refuse;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strandline_types::{BackupSetId, ClusterId, DestId, Failure, JobId, NodeId, RoundId, TenantId, Term, limits};
+
+/// The scheduler's whole state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Identity of the cluster, as written into `format.obbak`.
+    pub cluster: Cluster,
+    /// Largest time that any command carried: the state's own clock, which never falls.
+    pub clock_ms: u64,
+    /// The scheduler nodes and who leads them.
+    pub schedulers: Schedulers,
+    /// Every worker that ever reported.
+    pub workers: BTreeMap<NodeId, Worker>,
+    /// Tenants.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// Destinations, of archives and of data backups alike.
+    pub destinations: BTreeMap<DestId, Destination>,
+    /// Archive rounds, open and ended.
+    pub rounds: BTreeMap<(TenantId, RoundId), Round>,
+    /// Backup jobs, running and ended.
+    pub backup_jobs: BTreeMap<JobId, BackupJob>,
+    /// Backup sets.
+    pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
+    /// Restore jobs, running and ended.
+    pub restore_jobs: BTreeMap<JobId, RestoreJob>,
+    /// Ids to give out next.
+    pub next: Counters,
+}
+
+/// Identity of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Number.
+    pub id: ClusterId,
+    /// Name.
+    pub name: String,
+}
+
+/// The scheduler nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedulers {
+    /// Addresses of their gRPC doors.
+    pub nodes: BTreeMap<NodeId, String>,
+    /// Who leads.
+    pub leader: NodeId,
+    /// In which term.
+    pub term: Term,
+    /// Since when: a new leader has to hear a worker itself before it may call it unknown.
+    pub leader_since_ms: u64,
+}
+
+/// Ids to give out next; they only rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Next tenant.
+    pub tenant: TenantId,
+    /// Next destination.
+    pub dest: DestId,
+    /// Next job.
+    pub job: JobId,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { tenant: TenantId::FIRST_USER, dest: DestId::FIRST, job: JobId(1) }
+    }
+}
+
+impl State {
+    /// True while a worker is heard of. An unknown worker is not a dead one.
+    #[must_use]
+    pub fn is_known(&self, worker: NodeId, now_ms: u64) -> bool {
+        self.workers.get(&worker).is_some_and(|w| {
+            let heard = w.last_heard_ms.max(self.schedulers.leader_since_ms);
+            now_ms.saturating_sub(heard) < limits::WORKER_UNKNOWN_MS
+        })
+    }
+
+    /// A tenant by id.
+    ///
+    /// # Errors
+    /// `NotFound` names the tenant.
+    pub fn tenant(&self, id: TenantId) -> Result<&Tenant, Failure> {
+        self.tenants.get(&id).ok_or_else(|| refuse::no_such_tenant(&id.to_string()))
+    }
+
+    /// A tenant by name; names are compared without case.
+    ///
+    /// # Errors
+    /// `NotFound` names the tenant.
+    pub fn tenant_by_name(&self, name: &str) -> Result<&Tenant, Failure> {
+        let found = self.tenants.values().find(|t| t.name.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| refuse::no_such_tenant(name))
+    }
+
+    /// The round of a tenant that has not stopped; there is at most one.
+    #[must_use]
+    pub fn open_round(&self, tenant: TenantId) -> Option<&Round> {
+        self.newest_round(tenant).filter(|r| r.is_open())
+    }
+
+    /// The newest round of a tenant, open or not.
+    #[must_use]
+    pub fn newest_round(&self, tenant: TenantId) -> Option<&Round> {
+        self.rounds.range((tenant, RoundId(0))..=(tenant, RoundId(u64::MAX))).next_back().map(|(_, r)| r)
+    }
+
+    /// The job of a tenant that still has something to do on the medium; there is at most one.
+    #[must_use]
+    pub fn open_backup_job(&self, tenant: TenantId) -> Option<&BackupJob> {
+        self.backup_jobs.values().find(|j| j.tenant_id == tenant && j.is_open())
+    }
+
+    /// The restore job that builds a tenant.
+    #[must_use]
+    pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
+        self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+}

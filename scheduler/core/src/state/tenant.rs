@@ -1,0 +1,147 @@
+//! Tenants: their log streams, tables and tablets.
+
+use super::ArchiveConfig;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use strandline_types::{
+    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId, Term,
+};
+
+/// Life of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TenantStatus {
+    /// Open.
+    Normal,
+    /// Being built by a restore job.
+    Restoring,
+    /// Its replicas are being removed.
+    Dropping,
+}
+
+impl fmt::Display for TenantStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "NORMAL",
+            Self::Restoring => "RESTORE",
+            Self::Dropping => "DROPPING",
+        })
+    }
+}
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Id.
+    pub id: TenantId,
+    /// Name, unique without case.
+    pub name: String,
+    /// Status.
+    pub status: TenantStatus,
+    /// When it was created.
+    pub created_ms: u64,
+    /// Replicas of each log stream.
+    pub replicas: u32,
+    /// Log streams.
+    pub log_streams: BTreeMap<LsId, LogStream>,
+    /// Tables.
+    pub tables: BTreeMap<TableId, Table>,
+    /// Rises by 1 with every change of `tables`.
+    pub dictionary_version: u64,
+    /// Where and whether its log is archived.
+    pub archive: ArchiveConfig,
+    /// Where data backups go.
+    pub data_dest: Option<DestId>,
+    /// The restore job that built it, if any.
+    pub restored_by: Option<JobId>,
+    /// Ids to give out next.
+    pub next: TenantCounters,
+}
+
+/// Ids of one tenant to give out next; they only rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantCounters {
+    /// Next table.
+    pub table: TableId,
+    /// Next tablet.
+    pub tablet: TabletId,
+    /// Next archive round.
+    pub round: RoundId,
+    /// First piece of the next round.
+    pub piece: PieceId,
+    /// Next backup set.
+    pub backup_set: BackupSetId,
+}
+
+impl Default for TenantCounters {
+    fn default() -> Self {
+        Self {
+            // The original's first user table id.
+            table: TableId(500_001),
+            tablet: TabletId::FIRST_USER,
+            round: RoundId(1),
+            piece: PieceId(1),
+            backup_set: BackupSetId(1),
+        }
+    }
+}
+
+/// One log stream: who should host it, and what its leader last said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStream {
+    /// Id.
+    pub id: LsId,
+    /// Workers that host a replica. The first one starts a fresh group.
+    pub members: Vec<NodeId>,
+    /// True once a leader was seen: from then on nobody may start the group anew.
+    pub started: bool,
+    /// The leader of the highest term seen.
+    pub leader: Option<NodeId>,
+    /// That term.
+    pub term: Term,
+    /// End of the log that the leader applied.
+    pub end_lsn: Lsn,
+    /// SCN of the last group that the leader applied.
+    pub max_scn: Scn,
+    /// Version of the dictionary that log stream 1 holds.
+    pub dictionary_version: u64,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Id.
+    pub id: TableId,
+    /// Name.
+    pub name: String,
+    /// Its tablets, in key-hash order.
+    pub tablets: Vec<Tablet>,
+}
+
+/// One tablet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tablet {
+    /// Id.
+    pub id: TabletId,
+    /// The log stream it belongs to.
+    pub ls_id: LsId,
+}
+
+/// The data dictionary of a tenant: tables, their tablets, and the log stream of each tablet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dictionary {
+    /// Rises by 1 with every change.
+    pub version: u64,
+    /// SCN of the entry that made it, 0 before it is logged.
+    pub scn: Scn,
+    /// Tables.
+    pub tables: Vec<Table>,
+}
+
+impl Tenant {
+    /// The dictionary that log stream 1 should hold.
+    #[must_use]
+    pub fn dictionary(&self) -> Dictionary {
+        Dictionary { version: self.dictionary_version, scn: Scn::MIN, tables: self.tables.values().cloned().collect() }
+    }
+}

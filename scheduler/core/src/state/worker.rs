@@ -1,0 +1,35 @@
+//! Workers as the scheduler sees them.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strandline_types::{LsId, Lsn, NodeId, Scn, TenantId, Term};
+
+/// One worker. Whether it is known or unknown is a question of time: `State::is_known`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Id.
+    pub id: NodeId,
+    /// Address of its gRPC door.
+    pub address: String,
+    /// Another number after every start of the process.
+    pub boot_id: u64,
+    /// When it first reported.
+    pub first_heard_ms: u64,
+    /// When it last reported.
+    pub last_heard_ms: u64,
+    /// What it last said of its replicas.
+    pub replicas: BTreeMap<(TenantId, LsId), ReplicaSeen>,
+}
+
+/// What a worker last said of one replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaSeen {
+    /// True on the leader.
+    pub is_leader: bool,
+    /// Raft term that it is in.
+    pub term: Term,
+    /// End of the applied log.
+    pub end_lsn: Lsn,
+    /// SCN of the last applied group.
+    pub max_scn: Scn,
+}

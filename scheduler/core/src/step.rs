@@ -1,0 +1,197 @@
+//! What a plan is made of: steps, and the reasons why nothing happens.
+//!
+//! Order rule for whoever runs a step: all of `work` in order, every piece durable, then `then` through Raft. Any part
+//! may be repeated by anybody at any time. At most one step of a plan has the same `subject`; the body runs steps of
+//! different subjects at the same time and never two of one.
+
+use crate::command::{Action, Subject};
+use crate::report::BackupLsResult;
+use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strandline_types::{
+    BackupSetId, BackupSetKind, ClusterId, DestId, Failure, LsId, PieceClock, PieceKey, RoundId, Scn, TenantId,
+};
+
+/// What to do next, and why the rest waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Next steps, in no particular order.
+    pub steps: Vec<Step>,
+    /// Everything that cannot move now.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Some work on the medium (often none), then the word that it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is for; `None` for steps without work.
+    pub subject: Option<Subject>,
+    /// Work on the medium, in order.
+    pub work: Vec<MediumWork>,
+    /// The action to propose once all of it is durable.
+    pub then: Action,
+}
+
+/// Something that wants to move and cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// What waits: "archive round 3", "backup job 7".
+    pub what: String,
+    /// What it waits for.
+    pub on: String,
+    /// Since when, as far as known.
+    pub since_ms: u64,
+}
+
+/// A destination and whose it is: all that `format.obbak` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestRef {
+    /// Where.
+    pub uri: String,
+    /// Id.
+    pub dest_id: DestId,
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Its name.
+    pub tenant_name: String,
+    /// Cluster.
+    pub cluster_id: ClusterId,
+    /// Its name.
+    pub cluster_name: String,
+}
+
+/// One piece of work on the medium. Each is idempotent, and its bytes are decided by what is said here (and, for file
+/// lists, by what lies on the medium), never by who runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediumWork {
+    /// `format.obbak`: there already and equal in identity, or written now.
+    Format {
+        /// Destination.
+        dest: DestRef,
+        /// `archive_log` or `backup_data`.
+        kind: crate::state::DestKind,
+        /// Time in the file.
+        created_ms: u64,
+    },
+    /// `rounds/round_..._start`.
+    RoundStart {
+        /// Destination.
+        dest: DestRef,
+        /// Round.
+        round: RoundId,
+        /// Start, base piece, interval.
+        clock: PieceClock,
+    },
+    /// `pieces/piece_..._start_<time>`.
+    PieceStart {
+        /// Destination.
+        dest: DestRef,
+        /// Piece.
+        key: PieceKey,
+        /// First SCN of it.
+        start_scn: Scn,
+    },
+    /// `tenant_archive_piece_infos` of a piece that the checkpoint enters.
+    PieceInfos {
+        /// Destination.
+        dest: DestRef,
+        /// The piece.
+        piece: PieceRow,
+        /// All earlier frozen pieces of this destination, in order.
+        frozen: Vec<PieceRow>,
+    },
+    /// `checkpoint_info.0` once, then `checkpoint.<scn>`, then the old one is removed.
+    PublishCheckpoint {
+        /// Destination.
+        dest: DestRef,
+        /// The piece as it is before this checkpoint. `checkpoint_info.0` may only hold what never changes of it.
+        piece: PieceRow,
+        /// The checkpoint.
+        checkpoint_scn: Scn,
+        /// The one published before it in this piece, if any.
+        old_scn: Option<Scn>,
+    },
+    /// Everything that a frozen piece has and an active one has not.
+    FreezePiece(Box<FreezePiece>),
+    /// `rounds/round_..._end`.
+    RoundEnd {
+        /// Destination.
+        dest: DestRef,
+        /// Round.
+        round: RoundId,
+        /// Start, base piece, interval.
+        clock: PieceClock,
+        /// Final checkpoint.
+        checkpoint_scn: Scn,
+    },
+    /// `backup_sets/..._start`.
+    SetStart {
+        /// Destination.
+        dest: DestRef,
+        /// Set.
+        set: BackupSetId,
+        /// Its kind.
+        kind: BackupSetKind,
+    },
+    /// All info files of a set.
+    SetInfos(Box<SetInfos>),
+    /// `backup_sets/..._end_{success|failed}_<time>`.
+    SetEnd {
+        /// Destination.
+        dest: DestRef,
+        /// The set.
+        set: Box<BackupSet>,
+        /// Which placeholder.
+        success: bool,
+    },
+}
+
+/// What the files of a frozen piece say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreezePiece {
+    /// Destination.
+    pub dest: DestRef,
+    /// The piece with its final figures.
+    pub piece: PieceRow,
+    /// Log streams of the round; those without a file in the piece get none.
+    pub log_streams: Vec<LsId>,
+    /// All earlier frozen pieces of this destination, in order.
+    pub frozen: Vec<PieceRow>,
+}
+
+/// What the info files of a backup set say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetInfos {
+    /// Destination.
+    pub dest: DestRef,
+    /// The tenant as it is now, for the locality file.
+    pub tenant: Tenant,
+    /// The set with its final figures, as a success.
+    pub set: BackupSet,
+    /// Earlier sets of this destination, in order.
+    pub earlier: Vec<BackupSet>,
+    /// Per log stream: the attempt that succeeded and what it left.
+    pub parts: BTreeMap<LsId, (LsPart, BackupLsResult)>,
+    /// The dictionary at log stream 1's consistent point.
+    pub dictionary: Dictionary,
+}
+
+/// The action that records a failed step, or none when the state knows the same trouble already.
+///
+/// Retryable or not, the plan gives the step again (the body backs off) until `apply` decides that it is over.
+#[must_use]
+pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Action> {
+    let subject = step.subject?;
+    let known = match subject {
+        Subject::Dest(id) => state.destinations.get(&id).and_then(|d| d.trouble.as_ref()),
+        Subject::Round(tenant, round) => state.rounds.get(&(tenant, round)).and_then(|r| r.trouble.as_ref()),
+        Subject::Backup(id) => state.backup_jobs.get(&id).and_then(|j| j.trouble.as_ref()),
+    };
+    if known.is_some_and(|t| t.failure == failure) {
+        return None;
+    }
+    Some(Action::MediumFailed { subject, failure })
+}
