@@ -1,1 +1,174 @@
 //! The built-in engine behind the border of `source`.
+//!
+//! Only translates: nothing is decided here. The one check that it adds is cheap: an SST file that does not end in
+//! RocksDB's own magic number is no block.
+
+use crate::source::{
+    Checkpoint, CheckpointBlock, CommittedLog, Engine, LogSource, LogStatus, LogStream, ReplayBatch, Replayed,
+    RestoreTarget, RestoredBase, SourceError, TabletSource,
+};
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strandline_engine::{EngineError, Replica, RestoredPoint};
+use strandline_proto::v1::Dictionary;
+use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
+
+/// Last bytes of every block-based SST file.
+const SST_MAGIC: [u8; 8] = 0x88e2_41b7_85f4_cff7_u64.to_le_bytes();
+
+/// The built-in engine as the backup plane sees it.
+#[derive(Clone, Debug)]
+pub struct BuiltInEngine(pub Arc<strandline_engine::Engine>);
+
+impl Engine for BuiltInEngine {
+    fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>> {
+        Some(Arc::new(BuiltInLogStream(self.0.replica(tenant, ls)?)))
+    }
+
+    fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget> {
+        Arc::new(BuiltInTarget { engine: Arc::clone(&self.0), tenant, ls, job })
+    }
+}
+
+/// One running replica.
+struct BuiltInLogStream(Arc<Replica>);
+
+#[async_trait]
+impl LogSource for BuiltInLogStream {
+    fn log_status(&self) -> LogStatus {
+        let s = self.0.status();
+        LogStatus { is_leader: s.is_leader, term: s.term, log_start: s.log_start, end_lsn: s.end_lsn, max_scn: s.max_scn }
+    }
+
+    async fn read_committed(&self, from: Lsn, max_bytes: usize) -> Result<CommittedLog, SourceError> {
+        let log = self.0.read_committed(from, max_bytes).await?;
+        Ok(CommittedLog { start: log.start, end: log.end, bytes: log.bytes })
+    }
+
+    async fn base_at(&self, lsn: Lsn) -> Result<PalfBase, SourceError> {
+        Ok(self.0.base_at(lsn).await?)
+    }
+
+    async fn wait_for_log_after(&self, lsn: Lsn) {
+        // An error means that the sender is gone with its replica: the caller finds out when it reads.
+        let _ = self.0.committed_end().wait_for(|end| *end > lsn).await;
+    }
+
+    fn dictionary(&self) -> Option<Dictionary> {
+        self.0.dictionary()
+    }
+}
+
+#[async_trait]
+impl TabletSource for BuiltInLogStream {
+    async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError> {
+        let point = self.0.checkpoint(dir).await?;
+        let blocks = point.blocks.into_iter().map(|b| CheckpointBlock {
+            tablet: b.tablet,
+            kind: b.kind,
+            file_name: b.file_name,
+            bytes: b.bytes,
+            level: b.level,
+            unique_id: b.unique_id.0,
+        });
+        Ok(Checkpoint {
+            base: point.base,
+            scn: point.scn,
+            index: point.index,
+            term: point.term,
+            blocks: blocks.collect(),
+            engine_files: point.engine_files,
+            pin: Box::new(RemoveOnDrop(point.dir.clone())),
+            dir: point.dir,
+        })
+    }
+
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
+        if content.ends_with(&SST_MAGIC) {
+            return Ok(());
+        }
+        let what = "a block of the replica is no SST file: its last bytes are wrong";
+        let todo = "remove this replica and let it be rebuilt from the others";
+        Err(Failure::new(ErrorClass::Corrupt, what, &block.file_name, todo).into())
+    }
+}
+
+/// Deletes the hard links of a checkpoint.
+struct RemoveOnDrop(PathBuf);
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(dir = %self.0.display(), %error, "a checkpoint could not be removed");
+        }
+    }
+}
+
+/// A replica that is being restored, running or not.
+struct BuiltInTarget {
+    engine: Arc<strandline_engine::Engine>,
+    tenant: TenantId,
+    ls: LsId,
+    job: JobId,
+}
+
+impl BuiltInTarget {
+    fn replica(&self) -> Result<Arc<Replica>, SourceError> {
+        let not_here = SourceError::NotHere { tenant: self.tenant, ls: self.ls };
+        self.engine.replica(self.tenant, self.ls).ok_or(not_here)
+    }
+}
+
+#[async_trait]
+impl RestoreTarget for BuiltInTarget {
+    async fn prepare(&self) -> Result<PathBuf, SourceError> {
+        Ok(self.engine.prepare_restored(self.tenant, self.ls, self.job).await?)
+    }
+
+    async fn is_finished(&self) -> Result<bool, SourceError> {
+        let restored = self.engine.restored(self.tenant, self.ls).await?;
+        Ok(restored.is_some_and(|point| point.job == self.job))
+    }
+
+    async fn finish_restored(&self, restored: RestoredBase) -> Result<(), SourceError> {
+        let point = RestoredPoint { job: self.job, base: restored.base, scn: restored.scn };
+        Ok(self.engine.finish_restored(self.tenant, self.ls, point).await?)
+    }
+
+    async fn replayed(&self) -> Result<Option<Replayed>, SourceError> {
+        Ok(self.replica()?.replayed().map(|r| Replayed { lsn: r.lsn, scn: r.scn }))
+    }
+
+    async fn append_replayed(
+        &self,
+        batch: ReplayBatch,
+    ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
+        let items = batch.items.into_iter().map(|i| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body });
+        let batch = strandline_engine::ReplayBatch {
+            start: batch.start,
+            end: batch.end,
+            scn: batch.scn,
+            items: items.collect(),
+        };
+        let applied = self.replica()?.append_replayed(batch).await?;
+        Ok(applied.map(|done| done.map_err(SourceError::from)).boxed())
+    }
+
+    fn is_open(&self) -> bool {
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.is_open())
+    }
+}
+
+impl From<EngineError> for SourceError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::NotHere { tenant, ls } => Self::NotHere { tenant, ls },
+            EngineError::NotLeader { .. } => Self::NotLeader,
+            EngineError::Recycled { from, log_start } => Self::Recycled { from, log_start },
+            other => Self::Engine(other.into()),
+        }
+    }
+}

@@ -14,16 +14,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_proto::v1::Dictionary;
-pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
 use strandline_types::{DataKind, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+
+pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
 
 /// One engine: finds the replicas that this worker hosts.
 pub trait Engine: Send + Sync {
     /// A running replica of a log stream.
     fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>>;
 
-    /// The place where a replica of a restored tenant is rebuilt, and into which log is replayed later.
-    fn restore_target(&self, tenant: TenantId, ls: LsId) -> Result<Arc<dyn RestoreTarget>, SourceError>;
+    /// The place where a restore job rebuilds a replica of the restored tenant, and into which it replays log later.
+    fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget>;
 }
 
 /// A running replica: its log and its tablets.
@@ -69,6 +70,15 @@ pub trait LogSource: Send + Sync {
     /// # Errors
     /// [`SourceError::Recycled`] when the log no longer reaches back to `from`.
     async fn read_committed(&self, from: Lsn, max_bytes: usize) -> Result<CommittedLog, SourceError>;
+
+    /// The framing state before the group at `lsn`, which must be the start of a committed group or the committed end.
+    ///
+    /// # Errors
+    /// [`SourceError::Recycled`] when the log no longer reaches back to `lsn`.
+    async fn base_at(&self, lsn: Lsn) -> Result<PalfBase, SourceError>;
+
+    /// Waits until the committed log ends after `lsn`; cancel-safe. Also returns when the replica goes away.
+    async fn wait_for_log_after(&self, lsn: Lsn);
 
     /// The tenant's data dictionary; `None` unless this is the system log stream and a dictionary was logged.
     fn dictionary(&self) -> Option<Dictionary>;
@@ -127,6 +137,12 @@ impl fmt::Debug for Checkpoint {
 pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
+
+    /// A cheap look at the content of a block that was read for a backup; the file's own length was checked already.
+    ///
+    /// # Errors
+    /// `Corrupt` when the bytes cannot be a block of this engine.
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError>;
 }
 
 /// How far source log is applied: everything below `lsn`, the last of it at `scn`.
@@ -141,8 +157,6 @@ pub struct Replayed {
 /// The consistent point that a rebuilt replica starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestoredBase {
-    /// The restore job.
-    pub job: JobId,
     /// Where replay of the source log starts.
     pub base: PalfBase,
     /// SCN of the last effect in the blocks.
