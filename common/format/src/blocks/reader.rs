@@ -1,0 +1,152 @@
+//! Reading blocks and whole files back; nothing is given out before it was verified.
+
+use super::{BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer};
+use crate::checksum::crc32c_raw;
+use crate::error::need;
+use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor};
+use crate::{FormatError, pb};
+use bytes::Bytes;
+use prost::Message;
+use strandline_types::limits::{BLOCK_ALIGN_BYTES, MACROBLOCK_BYTES_MAX};
+
+const WHAT: &str = "block";
+
+/// A verified block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// What it holds.
+    pub block_type: BlockType,
+    /// Its payload, unpacked; shares memory with the bytes that were read when it was not packed.
+    pub payload: Bytes,
+    /// Length of the block in the file, header and padding included.
+    pub bytes: usize,
+}
+
+/// Where a block lies in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockAt {
+    /// What it holds.
+    pub block_type: BlockType,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Length, header and padding included.
+    pub length: u64,
+}
+
+/// Verifies the block at the start of `bytes`, which may hold more.
+///
+/// # Errors
+/// Anything that is not a whole, intact block.
+pub fn read_block(bytes: &Bytes) -> Result<Block, FormatError> {
+    let header = CommonHeader::decode(bytes)?;
+    let found = u64::from(header.data_type);
+    let block_type =
+        BlockType::from_number(header.data_type).ok_or(FormatError::UnknownType { what: WHAT, at: 0, found })?;
+    let total = header.total_bytes();
+    if total % BLOCK_ALIGN_BYTES as u64 != 0 || header.padding_bytes >= BLOCK_ALIGN_BYTES as u64 {
+        return Err(FormatError::Structure { what: WHAT, at: 0, detail: format!("length {total} is not aligned") });
+    }
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let whole = need(bytes, total, WHAT)?;
+    let payload_end = COMMON_HEADER_BYTES + header.stored_bytes as usize;
+    let stored = &whole[COMMON_HEADER_BYTES..payload_end];
+    header.check_payload(stored, WHAT)?;
+    if whole[payload_end..].iter().any(|byte| *byte != 0) {
+        let detail = "padding is not zero".to_owned();
+        return Err(FormatError::Structure { what: WHAT, at: payload_end as u64, detail });
+    }
+    let payload = match header.compressor {
+        Compressor::None => bytes.slice(COMMON_HEADER_BYTES..payload_end),
+        Compressor::Zstd => Bytes::from(unpack(stored, header.plain_bytes)?),
+        Compressor::Lz4 => {
+            return Err(FormatError::UnknownType { what: "compressor of a block", at: 6, found: 2 });
+        }
+    };
+    if payload.len() as u64 != header.plain_bytes {
+        let detail = format!("{} bytes unpacked, its header says {}", payload.len(), header.plain_bytes);
+        return Err(FormatError::Structure { what: WHAT, at: COMMON_HEADER_BYTES as u64, detail });
+    }
+    Ok(Block { block_type, payload, bytes: total })
+}
+
+fn unpack(stored: &[u8], plain_bytes: u64) -> Result<Vec<u8>, FormatError> {
+    let bad = |detail: String| FormatError::Payload { what: "packed block", at: COMMON_HEADER_BYTES as u64, detail };
+    if plain_bytes > MACROBLOCK_BYTES_MAX {
+        return Err(bad(format!("{plain_bytes} bytes unpacked are more than a block may hold")));
+    }
+    zstd::bulk::decompress(stored, plain_bytes as usize).map_err(|e| bad(e.to_string()))
+}
+
+/// A file that was read as a whole and found intact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileCheck {
+    /// What the file holds.
+    pub kind: FileKind,
+    /// Its blocks in order, the trailer left out.
+    pub blocks: Vec<BlockAt>,
+    /// Its trailer.
+    pub trailer: Trailer,
+}
+
+/// Verifies a whole file and gives its blocks to `each`, one by one, with their place.
+///
+/// # Errors
+/// Anything that is not a whole, finished, intact file; what `each` says.
+pub fn read_file(
+    file: &Bytes,
+    mut each: impl FnMut(BlockAt, Block) -> Result<(), FormatError>,
+) -> Result<FileCheck, FormatError> {
+    const WHOLE: &str = "data or index file";
+    let kind = FileHeader::decode(file)?.kind;
+    need(file, FILE_HEADER_BYTES + TRAILER_BYTES, WHOLE)?;
+    let trailer_at = file.len() - TRAILER_BYTES;
+    let trailer = Trailer::decode(&file[trailer_at..]).map_err(|e| e.moved(trailer_at as u64))?;
+    if trailer.file_bytes != file.len() as u64 {
+        let detail = format!("{} bytes, its trailer says {}", file.len(), trailer.file_bytes);
+        return Err(FormatError::Structure { what: WHOLE, at: 0, detail });
+    }
+    let mut blocks = Vec::new();
+    let mut at = FILE_HEADER_BYTES;
+    while at < trailer_at {
+        let block = read_block(&file.slice(at..trailer_at)).map_err(|e| e.moved(at as u64))?;
+        let place = BlockAt { block_type: block.block_type, offset: at as u64, length: block.bytes as u64 };
+        at += block.bytes;
+        blocks.push(place);
+        each(place, block).map_err(|e| e.moved(place.offset))?;
+    }
+    let (found, computed) = (u64::from(trailer.file_checksum), u64::from(crc32c_raw(0, &file[..trailer_at])));
+    if found != computed {
+        return Err(FormatError::Checksum { what: WHOLE, at: trailer_at as u64, found, computed });
+    }
+    let count = |t: BlockType| blocks.iter().filter(|b| b.block_type == t).count() as u64;
+    let list = blocks.last().filter(|b| b.block_type == BlockType::IndexRoot);
+    let list = list.map(|b| (b.offset, b.length));
+    if trailer.macro_block_count != count(BlockType::MacroData)
+        || trailer.meta_count != count(BlockType::TabletMeta)
+        || list != Some((trailer.list_offset, trailer.list_length))
+    {
+        let detail = "its trailer does not match its blocks".to_owned();
+        return Err(FormatError::Structure { what: WHOLE, at: trailer_at as u64, detail });
+    }
+    Ok(FileCheck { kind, blocks, trailer })
+}
+
+/// The places of a data file's blocks, out of the payload of its list block.
+///
+/// # Errors
+/// When the payload is no block list.
+pub fn read_block_list(payload: Bytes) -> Result<Vec<BlockAt>, FormatError> {
+    const LIST: &str = "block list";
+    let list = pb::BlockList::decode(payload).map_err(|e| FormatError::Payload {
+        what: LIST,
+        at: COMMON_HEADER_BYTES as u64,
+        detail: e.to_string(),
+    })?;
+    let place = |item: pb::BlockListItem| {
+        let block_type = u16::try_from(item.block_type).ok().and_then(BlockType::from_number);
+        let found = u64::from(item.block_type);
+        let block_type = block_type.ok_or(FormatError::UnknownType { what: LIST, at: 0, found })?;
+        Ok(BlockAt { block_type, offset: item.offset, length: item.length })
+    };
+    list.blocks.into_iter().map(place).collect()
+}

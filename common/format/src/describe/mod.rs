@@ -1,0 +1,3 @@
+//! Any file of both trees as JSON, for `strandline inspect`.
+
+pub mod hex;

@@ -1,0 +1,69 @@
+//! Every path of both trees, built and parsed here and nowhere else (format page, sections 2 and 3).
+//!
+//! Paths are relative to the root of a destination, with `/` between the parts. Building takes SCNs, parsing gives
+//! [`TimeTag`]s: a time in a name is for people and nothing is ever decided by it, so it cannot become an SCN again.
+//! Numbers are strict (no sign, no leading zero), so that `parse(path).path() == path` holds for every name.
+
+pub mod archive;
+pub mod backup;
+mod lex;
+
+pub use archive::{ArchivePath, LogPart, ParsedArchivePath};
+pub use backup::{BackupPath, IndexKind, InfoKind, ParsedBackupPath, SetName};
+
+use std::fmt;
+use strandline_types::{Scn, scn_tag};
+
+/// `YYYYMMDDThhmmss` out of a name, for display.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeTag(String);
+
+impl TimeTag {
+    /// The tag of an SCN, as a path built from that SCN carries it.
+    #[must_use]
+    pub fn of(scn: Scn) -> Self {
+        Self(scn_tag(scn))
+    }
+
+    /// The text in the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TimeTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What stands for a time in a path: an SCN while building, its tag after parsing.
+pub trait PathTime {
+    /// The tag in the name.
+    fn tag(&self) -> TimeTag;
+}
+
+impl PathTime for Scn {
+    fn tag(&self) -> TimeTag {
+        TimeTag::of(*self)
+    }
+}
+
+impl PathTime for TimeTag {
+    fn tag(&self) -> TimeTag {
+        self.clone()
+    }
+}
+
+/// Path of one backup of the cluster's parameters, relative to its own destination.
+#[must_use]
+pub fn cluster_parameter(time: Scn) -> String {
+    format!("cluster_parameter.{}.obbak", time.tag())
+}
+
+/// The time tag of a backup of the cluster's parameters.
+#[must_use]
+pub fn parse_cluster_parameter(path: &str) -> Option<TimeTag> {
+    lex::time(path.strip_prefix("cluster_parameter.")?.strip_suffix(".obbak")?)
+}
