@@ -1,1 +1,52 @@
-//! The one door to openraft: type config, multi-group transport, vote and metadata store.
+//! The one door to openraft: type config, group-commit log adapter, multi-group tonic transport, vote store, snapshot
+//! transfer as files.
+//!
+//! Owners of groups (scheduler, engine) implement [`EntryLog`] and [`GroupStateMachine`], start a [`Group`] on the
+//! process's one [`Node`], and never see openraft: its types must not appear in any public signature of this crate, so
+//! that the pinned pre-release can be exchanged here alone.
+//!
+//! Order rules that everything here keeps:
+//! 1. an append is acknowledged to the leader only after [`EntryLog::sync`] returned;
+//! 2. a vote is durable before it is answered, and everything appended before the vote is durable before the vote;
+//! 3. a reply leaves only after the state machine returned from [`GroupStateMachine::apply`];
+//! 4. a replica that begins empty in a group that has history neither votes nor stands for election before it has
+//!    caught up ([`catch_up`](crate)): its former promises are lost.
+
+mod catch_up;
+mod config;
+mod convert;
+mod error;
+mod group;
+mod log;
+mod log_adapter;
+mod meta_store;
+mod network;
+mod node;
+mod peers;
+mod propose;
+mod raft_types;
+mod registry;
+mod rocks_log;
+mod role;
+mod service;
+mod sm_adapter;
+mod snapshot_files;
+mod snapshot_receive;
+mod snapshot_send;
+mod state_machine;
+mod sync_pool;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod types;
+
+pub use config::{GroupConfig, NodeConfig};
+pub use error::{GroupError, ProposeError};
+pub use group::Group;
+pub use log::{EntryLog, LogState};
+pub use node::Node;
+pub use propose::Proposal;
+pub use rocks_log::RocksLog;
+pub use role::{Role, RoleWatch};
+pub use service::TransportService;
+pub use state_machine::{Applied, GroupStateMachine, SnapshotDir};
+pub use types::{Entry, EntryBody, LogPos, Payload, Reply};

@@ -19,6 +19,12 @@ pub const KV_VALUE_BYTES_MAX: usize = 1 << 20;
 pub const KV_SCAN_BYTES_MAX: usize = 2 << 20;
 /// Most bytes of log entries in one Raft append message.
 pub const RAFT_APPEND_BYTES_MAX: usize = 4 << 20;
+/// Most entries that a state machine gets in one call.
+pub const APPLY_BATCH_ENTRIES_MAX: usize = 1024;
+/// Bytes of bodies after which a batch of entries for a state machine is closed.
+pub const APPLY_BATCH_BYTES_MAX: usize = 8 << 20;
+/// Snapshots that one node receives at the same time.
+pub const SNAPSHOTS_RECEIVED_AT_ONCE_MAX: usize = 4;
 /// Largest gRPC message, both directions.
 pub const GRPC_MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// One frame of a snapshot on the wire.
@@ -47,6 +53,22 @@ pub const MAX_CLOCK_OFFSET_MS: u64 = 10_000;
 pub const FORCE_STOP_MS: u64 = 10 * 60 * 1000;
 /// Repetitions of one log-stream task before its job fails.
 pub const LS_TASK_RETRIES_MAX: u32 = 64;
+/// A task that has not moved for this long counts as lost and gets a new retry id.
+pub const TASK_STALL_MS: u64 = 10 * 60 * 1000;
+/// A job that has not come a step further for this long fails: nothing waits for ever.
+pub const JOB_STALL_MS: u64 = 60 * 60 * 1000;
+/// A failed task is not tried again before this.
+pub const LS_TASK_RETRY_DELAY_MS: u64 = 1_000;
+/// A report without news still goes through Raft this often, so that the state knows who lives.
+pub const HEARD_AGAIN_MS: u64 = 1_000;
+/// The start placeholder of a piece is written this long before its first SCN comes, or half a piece before.
+pub const PIECE_AHEAD_MS: u64 = 5_000;
+/// Start placeholders that one step of the scheduler writes.
+pub const PIECES_PER_STEP_MAX: u64 = 64;
+/// A log stream that never reported on a round counts as drained after this.
+pub const NEVER_STARTED_MS: u64 = 15_000;
+/// Ended jobs of one kind that the scheduler remembers.
+pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.
 pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
 /// Target size of a macroblock (one SST file).
@@ -95,3 +117,5 @@ const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
 const _: () = assert!(HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
+const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
+const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

@@ -1,0 +1,76 @@
+//! Between the owners' nouns and openraft's types, and their encoding (postcard).
+//!
+//! The opaque bytes of a membership are openraft's `StoredMembership` *with* the position of its entry: a state machine
+//! that keeps the bytes of the last membership entry keeps all that openraft wants back.
+
+use crate::raft_types::{LogId, Membership, RaftEntry, StoredMembership};
+use crate::types::{Entry, EntryBody, LogPos};
+use bytes::Bytes;
+use openraft::{BasicNode, EntryPayload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+pub(crate) fn pos_of(id: &LogId) -> LogPos {
+    LogPos { term: id.committed_leader_id().term, index: id.index() }
+}
+
+pub(crate) fn log_id_of(pos: LogPos) -> LogId {
+    LogId::new_term_index(pos.term, pos.index)
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))
+}
+
+pub(crate) fn encode_membership(membership: &StoredMembership) -> io::Result<Bytes> {
+    if membership.log_id().is_none() {
+        return Ok(Bytes::new());
+    }
+    encode(membership).map(Bytes::from)
+}
+
+pub(crate) fn decode_membership(bytes: &[u8]) -> io::Result<StoredMembership> {
+    if bytes.is_empty() {
+        return Ok(StoredMembership::default());
+    }
+    decode(bytes)
+}
+
+pub(crate) fn entry_from_raft(entry: RaftEntry) -> io::Result<Entry> {
+    let pos = pos_of(&entry.log_id);
+    let body = match entry.payload {
+        EntryPayload::Blank => EntryBody::Blank,
+        EntryPayload::Normal(payload) => EntryBody::Normal(payload),
+        EntryPayload::Membership(m) => {
+            EntryBody::Membership(encode_membership(&StoredMembership::new(Some(entry.log_id), m))?)
+        }
+    };
+    Ok(Entry { pos, body })
+}
+
+pub(crate) fn entry_to_raft(entry: Entry) -> io::Result<RaftEntry> {
+    let payload = match entry.body {
+        EntryBody::Blank => EntryPayload::Blank,
+        EntryBody::Normal(payload) => EntryPayload::Normal(payload),
+        EntryBody::Membership(bytes) => EntryPayload::Membership(decode_membership(&bytes)?.membership().clone()),
+    };
+    Ok(RaftEntry { log_id: log_id_of(entry.pos), payload })
+}
+
+pub(crate) fn nodes_of(members: &BTreeMap<u64, String>) -> BTreeMap<u64, BasicNode> {
+    members.iter().map(|(id, address)| (*id, BasicNode { addr: address.clone() })).collect()
+}
+
+/// The members of a group that begins at `pos` without an entry that says so.
+pub(crate) fn membership_at(pos: LogPos, members: &BTreeMap<u64, String>) -> io::Result<StoredMembership> {
+    let voters: BTreeSet<u64> = members.keys().copied().collect();
+    let membership = Membership::new(vec![voters], nodes_of(members))
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
+    Ok(StoredMembership::new(Some(log_id_of(pos)), membership))
+}

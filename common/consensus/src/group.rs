@@ -1,0 +1,303 @@
+//! The handle of one group on this node: propose, read, follow the role, and what administers the group.
+//!
+//! A handle may be cloned freely. The group runs until `shutdown` or `remove`, not until the last handle is dropped.
+
+use crate::catch_up::CatchUp;
+use crate::convert::{log_id_of, membership_at, nodes_of};
+use crate::error::{GroupError, ProposeError};
+use crate::log_adapter::work_on;
+use crate::meta_store::MetaStore;
+use crate::propose::{Answer, Outcome, Proposal, Rooms, refusal};
+use crate::raft_types::{Fatal, Raft, Snapshot, SnapshotMeta, Vote};
+use crate::registry::Registry;
+use crate::role::{Role, RoleWatch};
+use crate::snapshot_files::SnapshotFiles;
+use crate::types::{LogPos, Payload, Reply};
+use openraft::ReadPolicy;
+use openraft::errors::{InitializeError, LinearizableReadError, RaftError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The leader of the term in which a restored group begins: no server has this id.
+pub(crate) const NOBODY: u64 = 0;
+/// How long a proposal or a read may take when the caller does not say.
+const PROPOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// Pause before a refusal that passes by itself is tried again.
+const LEASE_RETRY: Duration = Duration::from_millis(20);
+/// How long a snapshot, or a change of members with its catching up, may take.
+const LONG_DEADLINE: Duration = Duration::from_secs(600);
+/// A request for a snapshot is repeated this often: openraft forgets one that comes while it is busy.
+const SNAPSHOT_RETRY: Duration = Duration::from_secs(1);
+
+/// One group's replica on this node.
+#[derive(Clone)]
+pub struct Group {
+    pub(crate) inner: Arc<GroupInner>,
+}
+
+pub(crate) struct GroupInner {
+    pub(crate) name: Arc<str>,
+    pub(crate) raft: Raft,
+    pub(crate) rooms: Rooms,
+    pub(crate) catch_up: Arc<CatchUp>,
+    pub(crate) meta: Arc<MetaStore>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Group {
+    /// Name of the group.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// State of this replica now.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.watch().role()
+    }
+
+    /// Follows the state of this replica.
+    #[must_use]
+    pub fn watch(&self) -> RoleWatch {
+        RoleWatch::new(self.inner.raft.metrics())
+    }
+
+    /// Proposes and waits until this replica has applied it, 5 s at most.
+    pub async fn propose(&self, payload: Payload) -> Result<(LogPos, Reply), ProposeError> {
+        self.propose_within(payload, PROPOSE_DEADLINE).await
+    }
+
+    /// Proposes and waits until this replica has applied it, `limit` at most. The refusals of a leader that has not
+    /// heard a majority yet are tried again meanwhile.
+    pub async fn propose_within(&self, payload: Payload, limit: Duration) -> Result<(LogPos, Reply), ProposeError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut proposal = timeout_at(deadline, self.enqueue(payload.clone()))
+                .await
+                .map_err(|_| ProposeError::refused("too many proposals wait"))??;
+            let outcome = timeout_at(deadline, poll_fn(|cx| proposal.poll_outcome(cx)))
+                .await
+                .map_err(|_| ProposeError::unknown("the proposal was not committed in time"))?;
+            if !matches!(outcome, Outcome::LeaseExpired) || Instant::now() + LEASE_RETRY >= deadline {
+                return outcome.into_result();
+            }
+            sleep(LEASE_RETRY).await;
+        }
+    }
+
+    /// Gives a proposal its place in the queue of the log and returns without waiting for its commit. Proposals that
+    /// one task makes one after the other land in the log in that order, if they land.
+    pub async fn propose_ordered(&self, payload: Payload) -> Result<Proposal, ProposeError> {
+        self.quorum_heard().await;
+        self.enqueue(payload).await
+    }
+
+    /// Waits until a linearizable read of the state machine may happen on this leader: a majority has confirmed it,
+    /// and everything that was committed before the call is applied. 5 s at most.
+    pub async fn read_index(&self) -> Result<(), ProposeError> {
+        let deadline = Instant::now() + PROPOSE_DEADLINE;
+        loop {
+            let confirmed = timeout_at(deadline, self.inner.raft.ensure_linearizable(ReadPolicy::ReadIndex)).await;
+            let last = match confirmed {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(RaftError::Fatal(fatal))) => return Err(ProposeError::Fatal { what: fatal.to_string() }),
+                Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
+                    match refusal(&forward) {
+                        Some(error) => return Err(error),
+                        None => "the leader does not hear a majority now".to_owned(),
+                    }
+                }
+                Ok(Err(RaftError::APIError(error))) => error.to_string(),
+                Err(_) => "the read was not confirmed in time".to_owned(),
+            };
+            if Instant::now() + LEASE_RETRY >= deadline {
+                return Err(ProposeError::refused(last));
+            }
+            sleep(LEASE_RETRY).await;
+        }
+    }
+
+    /// Forms a fresh group of these members (id → address). On one of them, once; a second call changes nothing.
+    pub async fn initialize(&self, members: BTreeMap<u64, String>) -> Result<(), GroupError> {
+        match self.inner.raft.initialize(nodes_of(&members)).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+            Err(RaftError::APIError(error)) => return Err(self.invalid(error.to_string())),
+            Err(RaftError::Fatal(fatal)) => return Err(self.stopped(&fatal)),
+        }
+        if self.role().last_log.is_none_or(|last| last == 0) {
+            self.inner.raft.runtime_config().elect(true);
+        }
+        Ok(())
+    }
+
+    /// Begins an empty replica of a restored group from a snapshot directory, whose last entry is `pos`, with these
+    /// members. On every member, then `elect` on one. The log goes on after `pos`. Repeating it changes nothing.
+    pub async fn install_base(
+        &self,
+        dir: &Path,
+        pos: LogPos,
+        members: BTreeMap<u64, String>,
+    ) -> Result<(), GroupError> {
+        let role = self.role();
+        if role.last_applied >= Some(pos) {
+            return self.lift_guard().await;
+        }
+        if role.last_applied.is_some() || role.last_log.is_some() {
+            return Err(self.invalid("only an empty replica can begin from a base".to_owned()));
+        }
+        let meta = SnapshotMeta {
+            last_log_id: Some(log_id_of(pos)),
+            last_membership: membership_at(pos, &members).map_err(|e| self.storage(e))?,
+        };
+        let vote = Vote::new_committed(pos.term, NOBODY);
+        let snapshot = Snapshot { meta, snapshot: SnapshotFiles::lent(dir.to_path_buf()) };
+        let answer = self.inner.raft.install_full_snapshot(vote, snapshot).await.map_err(|f| self.stopped(&f))?;
+        if answer.vote != vote {
+            return Err(self.invalid("the group has begun without this base".to_owned()));
+        }
+        self.lift_guard().await
+    }
+
+    /// Stands for election now.
+    pub async fn elect(&self) -> Result<(), GroupError> {
+        if !self.inner.catch_up.is_done() && self.role().last_log != Some(0) {
+            return Err(self.invalid("a replica that is catching up does not stand for election".to_owned()));
+        }
+        self.inner.raft.trigger().elect(false).await.map_err(|f| self.stopped(&f))
+    }
+
+    /// Asks this leader to hand over to `to`. It may not happen; follow the role.
+    pub async fn transfer_leader(&self, to: u64) -> Result<(), GroupError> {
+        self.inner.raft.trigger().transfer_leader(to).await.map_err(|f| self.stopped(&f))
+    }
+
+    /// Makes these (id → address) the members that vote, on the leader. New ones first take the log as learners.
+    pub async fn change_members(&self, members: BTreeMap<u64, String>) -> Result<(), ProposeError> {
+        let voters: BTreeSet<u64> = members.keys().copied().collect();
+        let known = self.role().members;
+        let change = async {
+            for (id, node) in nodes_of(&members) {
+                if !known.contains(&id) {
+                    Outcome::of_change(self.inner.raft.add_learner(id, node, true).await)?;
+                }
+            }
+            Outcome::of_change(self.inner.raft.change_membership(voters, false).await)
+        };
+        match tokio::time::timeout(LONG_DEADLINE, change).await {
+            Ok(changed) => changed,
+            Err(_) => Err(ProposeError::unknown("the members were not changed in time")),
+        }
+    }
+
+    /// Makes sure that a snapshot holds everything that is applied here now, and gives its last entry.
+    pub async fn snapshot_now(&self) -> Result<LogPos, GroupError> {
+        let Some(wanted) = self.role().last_applied else {
+            return Err(self.invalid("nothing to make a snapshot of".to_owned()));
+        };
+        let deadline = Instant::now() + LONG_DEADLINE;
+        let mut watch = self.watch();
+        loop {
+            if watch.role().snapshot < Some(wanted) {
+                self.inner.raft.trigger().snapshot().await.map_err(|f| self.stopped(&f))?;
+            }
+            let built = watch.until(|role| role.snapshot >= Some(wanted));
+            match tokio::time::timeout(SNAPSHOT_RETRY, built).await {
+                Ok(Some(role)) => return Ok(role.snapshot.unwrap_or(wanted)),
+                Ok(None) => return Err(self.stopped(&Fatal::Stopped)),
+                Err(_) if Instant::now() >= deadline => return Err(self.late("no snapshot was built in time")),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Lets the log drop its entries up to `upto`, as far as the newest snapshot holds them. It happens a little later:
+    /// a leader waits for what it is sending just now.
+    pub async fn purge(&self, upto: u64) -> Result<(), GroupError> {
+        self.inner.raft.trigger().purge_log(upto).await.map_err(|f| self.stopped(&f))
+    }
+
+    /// Stops the replica; its files stay.
+    pub async fn shutdown(&self) -> Result<(), GroupError> {
+        self.inner.registry.remove(&self.inner.name);
+        self.inner.raft.shutdown().await.map_err(|e| self.storage(io::Error::other(e)))
+    }
+
+    /// Stops the replica for good and forgets its vote. Its log and state machine are the owner's to remove.
+    pub async fn remove(&self) -> Result<(), GroupError> {
+        let stopped = self.shutdown().await;
+        let (meta, name) = (self.inner.meta.clone(), self.inner.name.clone());
+        work_on(move || meta.forget(&name)).await.map_err(|e| self.storage(e))?;
+        stopped
+    }
+
+    async fn enqueue(&self, payload: Payload) -> Result<Proposal, ProposeError> {
+        let room = self.inner.rooms.take(&payload).await?;
+        let (answer, receiver) = Answer::new(room);
+        let queued = self.inner.raft.client_write_ff(payload, Some(answer)).await;
+        queued.map_err(|fatal| ProposeError::Fatal { what: fatal.to_string() })?;
+        Ok(Proposal::new(receiver))
+    }
+
+    /// A new leader refuses proposals until its first round of heartbeats came back: wait for that. Whoever does not
+    /// lead is refused by the queue itself.
+    async fn quorum_heard(&self) {
+        use openraft::async_runtime::watch::WatchReceiver;
+        let mut metrics = self.inner.raft.metrics();
+        let heard = metrics.wait_until(|m| !m.state.is_leader() || m.last_quorum_acked.is_some());
+        // Late or stopped: the queue knows what to answer.
+        let _ = tokio::time::timeout(PROPOSE_DEADLINE, heard).await;
+    }
+
+    /// A restored replica has nothing to catch up with.
+    async fn lift_guard(&self) -> Result<(), GroupError> {
+        let catch_up = self.inner.catch_up.clone();
+        if !catch_up.is_done() {
+            work_on(move || catch_up.finish()).await.map_err(|e| self.storage(e))?;
+            self.inner.raft.runtime_config().elect(true);
+        }
+        Ok(())
+    }
+
+    /// Runs beside a replica that began empty: once it has caught up, or leads because the group was just formed, its
+    /// guard is lifted.
+    pub(crate) async fn follow_catch_up(self) {
+        let mut watch = self.watch();
+        let leads = |role: &Role| role.is_leader && role.last_applied.is_some_and(|p| p.term == role.term);
+        let caught_up = async {
+            let goal = self.inner.catch_up.goal().await;
+            self.watch().until(|role| role.last_applied.is_some_and(|p| p.index >= goal)).await
+        };
+        let reached = tokio::select! {
+            role = watch.until(leads) => role,
+            role = caught_up => role,
+        };
+        if reached.is_some() {
+            match self.lift_guard().await {
+                Ok(()) => tracing::info!(group = %self.inner.name, "an empty replica has caught up"),
+                Err(e) => tracing::error!(group = %self.inner.name, error = %e, "cannot mark a replica as caught up"),
+            }
+        }
+    }
+
+    pub(crate) fn invalid(&self, what: String) -> GroupError {
+        GroupError::Invalid { group: self.inner.name.to_string(), what }
+    }
+
+    fn storage(&self, source: io::Error) -> GroupError {
+        GroupError::Storage { group: self.inner.name.to_string(), source }
+    }
+
+    fn late(&self, what: &str) -> GroupError {
+        GroupError::Timeout { group: self.inner.name.to_string(), what: what.to_owned() }
+    }
+
+    fn stopped(&self, fatal: &Fatal) -> GroupError {
+        GroupError::Stopped { group: self.inner.name.to_string(), what: fatal.to_string() }
+    }
+}

@@ -1,0 +1,153 @@
+//! One per process: the vote store, the channels to the other nodes, the sync threads, and the groups that run here.
+
+use crate::catch_up::CatchUp;
+use crate::config::{GroupConfig, NodeConfig};
+use crate::error::GroupError;
+use crate::group::{Group, GroupInner, NOBODY};
+use crate::log::EntryLog;
+use crate::log_adapter::{LogAdapter, work_on};
+use crate::meta_store::MetaStore;
+use crate::network::Network;
+use crate::peers::Peers;
+use crate::propose::Rooms;
+use crate::raft_types::Raft;
+use crate::registry::{Member, Registry};
+use crate::service::TransportService;
+use crate::sm_adapter::SmAdapter;
+use crate::state_machine::GroupStateMachine;
+use crate::sync_pool::SyncPool;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use strandline_proto::v1::raft_transport_server::RaftTransportServer;
+use strandline_types::limits;
+
+/// This process as a member of groups.
+pub struct Node {
+    id: u64,
+    incoming: PathBuf,
+    meta: Arc<MetaStore>,
+    pool: Arc<SyncPool>,
+    peers: Arc<Peers>,
+    registry: Arc<Registry>,
+}
+
+impl Node {
+    /// Opens the node's directory. Snapshots that were on their way in when the process ended are thrown away.
+    pub fn open(config: NodeConfig) -> io::Result<Arc<Self>> {
+        if config.id == NOBODY {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "0 is not the id of a server"));
+        }
+        fs::create_dir_all(&config.dir)?;
+        let incoming = config.dir.join("incoming");
+        match fs::remove_dir_all(&incoming) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => fs::create_dir_all(&incoming)?,
+        }
+        Ok(Arc::new(Self {
+            id: config.id,
+            incoming,
+            meta: Arc::new(MetaStore::open(&config.dir.join("votes"))?),
+            pool: Arc::new(SyncPool::start(config.sync_threads)?),
+            peers: Arc::default(),
+            registry: Arc::default(),
+        }))
+    }
+
+    /// Id of this server.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The gRPC service to add to the server's router.
+    #[must_use]
+    pub fn service(&self) -> RaftTransportServer<TransportService> {
+        let service = TransportService::new(self.id, self.registry.clone(), self.incoming.clone());
+        RaftTransportServer::new(service)
+            .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+    }
+
+    /// From now on server `id` is reached at `address` (`host:port`). Overrules the address in a group's members.
+    pub fn set_peer(&self, id: u64, address: &str) {
+        self.peers.set(id, address);
+    }
+
+    /// Starts this node's replica of a group. An empty replica waits for `initialize`, `install_base`, or a leader.
+    pub async fn start_group(
+        &self,
+        name: &str,
+        config: GroupConfig,
+        log: Arc<dyn EntryLog>,
+        sm: Arc<dyn GroupStateMachine>,
+    ) -> Result<Group, GroupError> {
+        let name: Arc<str> = name.into();
+        if !self.registry.reserve(&name) {
+            return Err(invalid(&name, "it already runs on this node"));
+        }
+        let started = self.start_reserved(&name, &config, log, sm).await;
+        if started.is_err() {
+            self.registry.remove(&name);
+        }
+        started
+    }
+
+    async fn start_reserved(
+        &self,
+        name: &Arc<str>,
+        config: &GroupConfig,
+        log: Arc<dyn EntryLog>,
+        sm: Arc<dyn GroupStateMachine>,
+    ) -> Result<Group, GroupError> {
+        let storage = |source| GroupError::Storage { group: name.to_string(), source };
+        let raft_config = config.to_raft(name).map_err(|e| invalid(name, &e.to_string()))?;
+        let (meta, check_log, check_sm, check_name) = (self.meta.clone(), log.clone(), sm.clone(), name.clone());
+        let caught_up = work_on(move || begin(&meta, &check_name, &*check_log, &*check_sm)).await.map_err(storage)?;
+
+        let catch_up = Arc::new(CatchUp::new(name.clone(), self.meta.clone(), caught_up));
+        let network = Network { group: name.clone(), node_id: self.id, peers: self.peers.clone() };
+        let log = LogAdapter::new(name.clone(), log, self.meta.clone(), self.pool.clone());
+        let raft = Raft::build(self.id, Arc::new(raft_config), network, log, SmAdapter::new(sm))
+            .await
+            .map_err(|f| GroupError::Storage { group: name.to_string(), source: io::Error::other(f.to_string()) })?;
+        let group = Group {
+            inner: Arc::new(GroupInner {
+                name: name.clone(),
+                raft: raft.clone(),
+                rooms: Rooms::new(),
+                catch_up: catch_up.clone(),
+                meta: self.meta.clone(),
+                registry: self.registry.clone(),
+            }),
+        };
+        raft.run();
+        let role = group.role();
+        raft.runtime_config().elect(caught_up || role.last_log.is_none_or(|last| last == 0));
+        self.registry.open(name, Member { raft: raft.clone(), catch_up });
+        if !caught_up {
+            tokio::spawn(group.clone().follow_catch_up());
+        }
+        if role.members.iter().eq([&self.id]) {
+            // Alone: nobody else can lead, so there is no point in waiting for a leader.
+            group.elect().await?;
+        }
+        Ok(group)
+    }
+}
+
+/// Whether the replica is known to have caught up. One that is empty now never has, whatever is remembered of it: its
+/// files were lost or removed. Its vote is kept all the same.
+fn begin(meta: &MetaStore, name: &str, log: &dyn EntryLog, sm: &dyn GroupStateMachine) -> io::Result<bool> {
+    let state = log.state()?;
+    if state.last.is_none() && state.purged.is_none() && sm.applied()?.last.is_none() {
+        meta.forget_committed(name)?;
+        meta.forget_caught_up(name)?;
+    }
+    meta.is_caught_up(name)
+}
+
+fn invalid(group: &str, what: &str) -> GroupError {
+    GroupError::Invalid { group: group.to_owned(), what: what.to_owned() }
+}

@@ -1,0 +1,45 @@
+//! The groups that run on this node, by name: where the transport finds them.
+
+use crate::catch_up::CatchUp;
+use crate::raft_types::Raft;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What the transport needs of a group.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) raft: Raft,
+    pub(crate) catch_up: Arc<CatchUp>,
+}
+
+/// All groups of a node.
+#[derive(Default)]
+pub(crate) struct Registry {
+    groups: RwLock<HashMap<Arc<str>, Option<Member>>>,
+}
+
+impl Registry {
+    /// Takes the name; false if it is taken.
+    pub(crate) fn reserve(&self, name: &Arc<str>) -> bool {
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        if groups.contains_key(name) {
+            return false;
+        }
+        groups.insert(name.clone(), None);
+        true
+    }
+
+    /// Opens the group to the transport.
+    pub(crate) fn open(&self, name: &Arc<str>, member: Member) {
+        self.groups.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Some(member));
+    }
+
+    /// Gives the name back.
+    pub(crate) fn remove(&self, name: &str) {
+        self.groups.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Member> {
+        self.groups.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned().flatten()
+    }
+}

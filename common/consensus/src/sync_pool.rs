@@ -1,0 +1,118 @@
+//! Group commit: a few threads that run `EntryLog::sync` for all groups of a node and then answer every append that the
+//! flush covered.
+//!
+//! A group is in the queue at most once, so the queue is as long as the node has groups. Answers of one group leave in
+//! the order of its appends. A failed flush fails every answer that waited for it, and the group stops.
+
+use crate::log::EntryLog;
+use crate::raft_types::IoFlushed;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// One group's place in the pool.
+pub(crate) struct SyncTarget {
+    log: Arc<dyn EntryLog>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    answers: Vec<IoFlushed>,
+    queued: bool,
+}
+
+impl SyncTarget {
+    pub(crate) fn new(log: Arc<dyn EntryLog>) -> Arc<Self> {
+        Arc::new(Self { log, waiting: Mutex::default() })
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    ready: VecDeque<Arc<SyncTarget>>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+/// The threads. Dropping the pool lets them finish what is queued and end.
+pub(crate) struct SyncPool {
+    shared: Arc<Shared>,
+}
+
+impl SyncPool {
+    pub(crate) fn start(threads: usize) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        for n in 0..threads.max(1) {
+            let shared = shared.clone();
+            thread::Builder::new().name(format!("log-sync-{n}")).spawn(move || run(&shared))?;
+        }
+        Ok(Self { shared })
+    }
+
+    /// `answer` is given once everything that was appended to the group before this call is durable.
+    pub(crate) fn submit(&self, target: &Arc<SyncTarget>, answer: IoFlushed) {
+        let mut waiting = lock(&target.waiting);
+        waiting.answers.push(answer);
+        if !waiting.queued {
+            waiting.queued = true;
+            self.shared.push(target.clone());
+        }
+    }
+}
+
+impl Drop for SyncPool {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).closed = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+impl Shared {
+    fn push(&self, target: Arc<SyncTarget>) {
+        lock(&self.queue).ready.push_back(target);
+        self.wake.notify_one();
+    }
+
+    /// The next group to flush; `None` once the pool is closed and nothing waits.
+    fn next(&self) -> Option<Arc<SyncTarget>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if let Some(target) = queue.ready.pop_front() {
+                return Some(target);
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn run(shared: &Shared) {
+    while let Some(target) = shared.next() {
+        // Taken before the flush: what is appended during it waits for the next one.
+        let answers = std::mem::take(&mut lock(&target.waiting).answers);
+        let outcome = target.log.sync();
+        for answer in answers {
+            answer.io_completed(outcome.as_ref().copied().map_err(|e| io::Error::new(e.kind(), e.to_string())));
+        }
+        let mut waiting = lock(&target.waiting);
+        if waiting.answers.is_empty() {
+            waiting.queued = false;
+        } else {
+            shared.push(target.clone());
+        }
+    }
+}
+
+// A panic of another thread leaves these queues whole: they are changed by single pushes and pops.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
