@@ -8,7 +8,9 @@
 pub mod client;
 mod clock;
 mod engine;
+mod files;
 mod error;
+mod log;
 mod replica;
 mod service;
 mod types;

@@ -1,0 +1,71 @@
+//! Small durable files of the engine: replaced whole, with a checksum; and the directory steps that make a change stay.
+//!
+//! A file that was replaced is either the old or the new one after a crash, never a mixture.
+
+use crate::error::corrupt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use strandline_format::checksum::crc32c_raw;
+
+const CHECKSUM_BYTES: usize = 4;
+
+/// Writes `bytes` and a checksum as the new content of `path`, durably.
+pub(crate) fn replace_checked(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(&crc32c_raw(!0, bytes).to_be_bytes())?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Content of a file that [`replace_checked`] wrote; `None` when it is not there.
+pub(crate) fn read_checked(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let Some((sum, body)) = bytes.split_first_chunk::<CHECKSUM_BYTES>() else {
+        return Err(corrupt(format!("{} is shorter than its checksum", path.display())));
+    };
+    if u32::from_be_bytes(*sum) != crc32c_raw(!0, body) {
+        return Err(corrupt(format!("{}: checksum does not match", path.display())));
+    }
+    Ok(Some(body.to_vec()))
+}
+
+/// Makes creations, renames and deletions in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Makes every file below `dir` and the directories themselves durable.
+pub(crate) fn sync_tree(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
+/// Removes a file; a missing one is as good.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes a directory with everything in it; a missing one is as good.
+pub(crate) fn remove_tree_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
