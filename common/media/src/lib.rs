@@ -1,1 +1,32 @@
-//! Destinations: file/NFS and memory, append at an expected offset, decorators.
+//! Destinations: everything that backup and archive write goes through a [`Medium`].
+//!
+//! `object_store` is the main trait underneath; what it lacks stands beside it here: append at an expected offset, and
+//! whole objects that are never overwritten with other bytes. A medium is one destination root, every path is relative
+//! to it and is spelled by `strandline-format` only.
+//!
+//! Order rules (format page, section 1): an object becomes visible only when it is durable; a log file is durable up
+//! to the length that `append` returned before anybody reports it. This crate must never decide what to write, never
+//! rename or change a visible object, and never hide an error: every one of them has a class, a path and a URI.
+
+mod disk;
+mod error;
+mod fault;
+mod file;
+pub mod identity;
+mod medium;
+mod memory;
+mod metered;
+mod objects;
+mod retry;
+mod staging;
+pub mod testing;
+mod uri;
+
+pub use error::{MediaError, Op};
+pub use fault::{Fault, FaultPlan, FaultRule, Faulty};
+pub use file::FileMedium;
+pub use medium::{Listed, Medium, ObjectWriter, PutOutcome};
+pub use memory::MemoryMedium;
+pub use metered::Metered;
+pub use retry::{RetryPolicy, Retrying};
+pub use uri::{check_path, open};

@@ -37,6 +37,12 @@ pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
 pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 /// Appends of one log stream that are on their way to the medium.
 pub const ARCHIVE_APPENDS_IN_FLIGHT_MAX: usize = 1;
+/// Pause of the archiver after the first failure of the medium; doubles with every further one.
+pub const ARCHIVE_BACKOFF_MS_FIRST: u64 = 100;
+/// Longest pause of the archiver after a failure.
+pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 10_000;
+/// Log bytes that all archivers of one worker hold in memory.
+pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 64 << 20;
 /// Default delay until log is on the medium and reported.
 pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
 /// An idle tenant's log streams append a keep-alive group this often.
@@ -115,6 +121,7 @@ const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLOCKS_IN_FLIGHT_MAX as u64);
 const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
+const _: () = assert!(ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_READ_BYTES_MAX);
 const _: () = assert!(HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);

@@ -1,0 +1,210 @@
+//! Blocking writes to a directory tree with the durability that the format page asks for.
+//!
+//! Order rules: a directory is durable before a file in it is reported; an appended range is compared first, written
+//! second, synced third. The root of a destination is created only together with its identity file: otherwise an
+//! unmounted network file system would silently be replaced by a directory on the local disk.
+
+use crate::staging::{Staged, sync_dir};
+use crate::{MediaError, Op, PutOutcome};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use strandline_format::paths::archive::ArchivePath;
+use strandline_types::ErrorClass;
+
+const COMPARE_BYTES: usize = 1 << 20;
+/// Directories remembered as durable; when it is full it starts anew, which only costs syncs.
+const KNOWN_DIRS_MAX: usize = 4096;
+
+/// Writer of one destination root.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+    uri: String,
+    /// Name of the file that claims a destination.
+    identity: String,
+    durable_dirs: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Disk {
+    pub(crate) fn new(root: PathBuf, uri: String) -> Self {
+        Self { root, uri, identity: ArchivePath::Format.path(), durable_dirs: Mutex::default() }
+    }
+
+    /// Writes a whole object; `fill_empty` allows an empty object of that name to be replaced.
+    pub(crate) fn put(&self, path: &str, data: &[u8], fill_empty: bool) -> Result<PutOutcome, MediaError> {
+        let mut staged = self.stage(Op::Put, path)?;
+        let outcome = || -> io::Result<Option<PutOutcome>> {
+            staged.write(data)?;
+            let dest = self.root.join(path);
+            if staged.publish()? {
+                return Ok(Some(PutOutcome::Created));
+            }
+            let there = File::open(&dest)?;
+            if there.metadata()?.len() == data.len() as u64 && first_difference(&there, 0, data)?.is_none() {
+                // Its writer may have died before it was durable.
+                there.sync_all()?;
+                self.sync_parent(&dest)?;
+                return Ok(Some(PutOutcome::AlreadyEqual));
+            }
+            if fill_empty && there.metadata()?.len() == 0 {
+                std::fs::remove_file(&dest)?;
+                return Ok(staged.publish()?.then_some(PutOutcome::Created));
+            }
+            Ok(None)
+        }();
+        outcome
+            .map_err(|e| self.error(Op::Put, path, &e))?
+            .ok_or_else(|| self.fenced(Op::Put, path, "an object with other bytes is there"))
+    }
+
+    /// A half-written file for `path`, in a directory that is durable.
+    pub(crate) fn stage(&self, op: Op, path: &str) -> Result<Staged, MediaError> {
+        let dest = self.root.join(path);
+        self.ready_dir(&dest, path).map_err(|e| self.error(op, path, &e))?;
+        Staged::create(&dest).map_err(|e| self.error(op, path, &e))
+    }
+
+    /// Publishes a streamed object; equal bytes that are there already are a success.
+    pub(crate) fn publish(&self, path: &str, staged: &Staged) -> Result<(), MediaError> {
+        let is_ours = || -> io::Result<bool> {
+            if staged.publish()? {
+                return Ok(true);
+            }
+            let there = File::open(self.root.join(path))?;
+            let same = same_file(staged.file(), &there)?;
+            if same {
+                there.sync_all()?;
+            }
+            Ok(same)
+        }();
+        if is_ours.map_err(|e| self.error(Op::Write, path, &e))? {
+            Ok(())
+        } else {
+            Err(self.fenced(Op::Write, path, "an object with other bytes is there"))
+        }
+    }
+
+    /// See [`crate::Medium::append`].
+    pub(crate) fn append(&self, path: &str, at: u64, data: &[u8]) -> Result<u64, MediaError> {
+        let dest = self.root.join(path);
+        let file = self.open_append(&dest, path, at).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound if at > 0 => self.hole(path, 0, at),
+            _ => self.error(Op::Append, path, &e),
+        })?;
+        let len = file.metadata().map_err(|e| self.error(Op::Append, path, &e))?.len();
+        if len < at {
+            return Err(self.hole(path, len, at));
+        }
+        let there = usize::try_from(len - at).unwrap_or(usize::MAX).min(data.len());
+        let difference = first_difference(&file, at, &data[..there]);
+        if let Some(offset) = difference.map_err(|e| self.error(Op::Append, path, &e))? {
+            return Err(self.fenced(Op::Append, path, &format!("other bytes are there at offset {offset}")));
+        }
+        let written = || -> io::Result<u64> {
+            if len == 0 {
+                self.sync_parent(&dest)?;
+            }
+            file.write_all_at(&data[there..], at + there as u64)?;
+            file.sync_data()?;
+            Ok(len.max(at + data.len() as u64))
+        }();
+        written.map_err(|e| self.error(Op::Append, path, &e))
+    }
+
+    fn open_append(&self, dest: &Path, path: &str, at: u64) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        if at == 0 {
+            self.ready_dir(dest, path)?;
+            options.create(true).truncate(false);
+        }
+        options.open(dest)
+    }
+
+    /// Makes the directory of `dest` exist durably. Only the identity file may create the root.
+    fn ready_dir(&self, dest: &Path, path: &str) -> io::Result<()> {
+        let dir = dest.parent().unwrap_or(&self.root);
+        if self.known().contains(dir) && dir.is_dir() {
+            return Ok(());
+        }
+        if !self.root.is_dir() && path != self.identity {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the destination's own directory is not there"));
+        }
+        std::fs::create_dir_all(dir)?;
+        let mut at = dir;
+        while at != self.root {
+            sync_dir(at)?;
+            at = at.parent().unwrap_or(&self.root);
+        }
+        sync_dir(&self.root)?;
+        if path == self.identity {
+            // The root may be new. Its parent may be unreadable for us; then the administrator made the root.
+            let _ = self.root.parent().map(sync_dir);
+        }
+        let mut known = self.known();
+        if known.len() >= KNOWN_DIRS_MAX {
+            known.clear();
+        }
+        known.insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+        // A set of names cannot be left half-changed: a poisoned lock is still good.
+        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync_parent(&self, dest: &Path) -> io::Result<()> {
+        sync_dir(dest.parent().unwrap_or(&self.root))
+    }
+
+    fn error(&self, op: Op, path: &str, error: &io::Error) -> MediaError {
+        MediaError::from_io(op, &self.uri, path, error)
+    }
+
+    fn fenced(&self, op: Op, path: &str, reason: &str) -> MediaError {
+        MediaError::new(ErrorClass::Fenced, op, &self.uri, path, reason)
+    }
+
+    fn hole(&self, path: &str, len: u64, at: u64) -> MediaError {
+        let reason = format!("holds {len} bytes, an append at {at} would leave a hole");
+        MediaError::new(ErrorClass::Invalid, Op::Append, &self.uri, path, reason)
+    }
+}
+
+/// Offset in the file of the first byte that is not as in `expected`.
+fn first_difference(file: &File, at: u64, expected: &[u8]) -> io::Result<Option<u64>> {
+    let mut buffer = vec![0; COMPARE_BYTES.min(expected.len())];
+    let mut offset = at;
+    for chunk in expected.chunks(COMPARE_BYTES) {
+        let there = &mut buffer[..chunk.len()];
+        file.read_exact_at(there, offset)?;
+        if let Some(i) = there.iter().zip(chunk).position(|(a, b)| a != b) {
+            return Ok(Some(offset + i as u64));
+        }
+        offset += chunk.len() as u64;
+    }
+    Ok(None)
+}
+
+fn same_file(ours: &File, theirs: &File) -> io::Result<bool> {
+    let len = ours.metadata()?.len();
+    if theirs.metadata()?.len() != len {
+        return Ok(false);
+    }
+    let mut buffer = vec![0; COMPARE_BYTES];
+    let mut offset = 0;
+    while offset < len {
+        let n = usize::try_from(len - offset).unwrap_or(usize::MAX).min(COMPARE_BYTES);
+        ours.read_exact_at(&mut buffer[..n], offset)?;
+        if first_difference(theirs, offset, &buffer[..n])?.is_some() {
+            return Ok(false);
+        }
+        offset += n as u64;
+    }
+    Ok(true)
+}

@@ -1,0 +1,176 @@
+//! Errors of a medium: what was tried, where, and what it means.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use strandline_types::{ErrorClass, Failure};
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Op {
+    /// Open a destination.
+    Open,
+    /// Write a whole object.
+    Put,
+    /// Read an object or a part of it.
+    Get,
+    /// Ask for a length.
+    Head,
+    /// List.
+    List,
+    /// Remove.
+    Delete,
+    /// Append at an offset.
+    Append,
+    /// Stream a big object.
+    Write,
+}
+
+impl Op {
+    /// As in metrics and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::Head => "head",
+            Self::List => "list",
+            Self::Delete => "delete",
+            Self::Append => "append",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One failed call on a medium.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{op} '{path}' on {uri}: {reason}")]
+pub struct MediaError {
+    /// What it means.
+    pub class: ErrorClass,
+    /// What was tried.
+    pub op: Op,
+    /// The destination.
+    pub uri: String,
+    /// The object, relative to the destination; may be empty.
+    pub path: String,
+    /// What the medium said.
+    pub reason: String,
+    /// The original's error number, 0 = none.
+    pub code: i32,
+}
+
+impl MediaError {
+    /// An error of a known class.
+    pub fn new(class: ErrorClass, op: Op, uri: &str, path: &str, reason: impl Into<String>) -> Self {
+        Self { class, op, uri: uri.to_owned(), path: path.to_owned(), reason: reason.into(), code: 0 }
+    }
+
+    /// The same error under one of the original's numbers.
+    #[must_use]
+    pub fn with_code(mut self, code: i32) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// True when the object is simply not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.class == ErrorClass::NotFound
+    }
+
+    /// From an I/O error of the file system.
+    pub(crate) fn from_io(op: Op, uri: &str, path: &str, error: &io::Error) -> Self {
+        Self::new(class_of_io(error), op, uri, path, error.to_string())
+    }
+
+    /// From an error of the object store underneath; an I/O error in its chain decides the class.
+    pub(crate) fn from_store(op: Op, uri: &str, path: &str, error: &object_store::Error) -> Self {
+        use object_store::Error as E;
+        let class = match error {
+            E::NotFound { .. } => ErrorClass::NotFound,
+            E::PermissionDenied { .. } | E::Unauthenticated { .. } => ErrorClass::Permission,
+            E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => ErrorClass::Invalid,
+            E::AlreadyExists { .. } | E::Precondition { .. } => ErrorClass::Fenced,
+            other => io_cause(other).map_or(ErrorClass::Transient, class_of_io),
+        };
+        let reason = io_cause(error).map_or_else(|| error.to_string(), ToString::to_string);
+        Self::new(class, op, uri, path, reason)
+    }
+}
+
+impl From<MediaError> for Failure {
+    fn from(e: MediaError) -> Self {
+        let todo = match e.class {
+            ErrorClass::Transient => "it is tried again; look at the medium if it lasts",
+            ErrorClass::Fenced => "another writer put other bytes there and nothing was overwritten: find that writer",
+            ErrorClass::NotFound => "check the path and that the destination is mounted",
+            ErrorClass::Permission => "give the server's user the right to read and write there",
+            ErrorClass::Corrupt => "the object is damaged: restore it from a copy or use another backup",
+            ErrorClass::Invalid => "correct the destination or the path",
+            ErrorClass::Exhausted => "free space on the medium or raise its quota; writing then goes on by itself",
+        };
+        let separator = if e.path.is_empty() { "" } else { "/" };
+        let object = format!("{}{separator}{}", e.uri.trim_end_matches('/'), e.path);
+        Self::new(e.class, format!("cannot {}: {}", e.op, e.reason), object, todo).with_code(e.code)
+    }
+}
+
+fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let mut at: Option<&'a (dyn Error + 'static)> = Some(error);
+    while let Some(e) = at {
+        if let Some(io) = e.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        at = e.source();
+    }
+    None
+}
+
+fn class_of_io(error: &io::Error) -> ErrorClass {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::NotFound => ErrorClass::NotFound,
+        K::PermissionDenied | K::ReadOnlyFilesystem => ErrorClass::Permission,
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => ErrorClass::Exhausted,
+        K::InvalidFilename | K::NotADirectory | K::IsADirectory | K::InvalidInput => ErrorClass::Invalid,
+        // I/O errors, stale handles, time-outs, interrupted calls: a network file system comes back.
+        _ => ErrorClass::Transient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_exhausted_and_a_read_only_one_is_permission() {
+        for (number, class) in [
+            (28, ErrorClass::Exhausted),
+            (122, ErrorClass::Exhausted),
+            (13, ErrorClass::Permission),
+            (30, ErrorClass::Permission),
+            (2, ErrorClass::NotFound),
+            (20, ErrorClass::Invalid),
+            (5, ErrorClass::Transient),
+            (116, ErrorClass::Transient),
+        ] {
+            assert_eq!(class_of_io(&io::Error::from_raw_os_error(number)), class, "errno {number}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_the_destination_the_object_and_what_to_do() {
+        let e = MediaError::new(ErrorClass::Exhausted, Op::Append, "file:///b", "x/1.obarc", "No space left on device");
+        let f = Failure::from(e);
+        assert_eq!(f.object, "file:///b/x/1.obarc");
+        assert!(f.to_string().contains("free space"), "{f}");
+    }
+}

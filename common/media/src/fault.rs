@@ -1,0 +1,247 @@
+//! Makes a medium fail on purpose, for tests and simulations.
+//!
+//! Faults come from a script of rules and from a probability with a seeded generator; the same seed and the same
+//! calls fail the same way. A *lost reply* does the write and then says that it failed; a *torn* append writes only a
+//! part first.
+
+use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome};
+use async_trait::async_trait;
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use strandline_types::ErrorClass;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is done; an error of this class comes back.
+    Refuse(ErrorClass),
+    /// The call is done, durably; the caller is told `Transient`.
+    LostReply,
+    /// An append writes this many bytes and then fails as `Transient`; other calls are refused as `Transient`.
+    Torn(usize),
+}
+
+/// One line of a script: which calls fail, and how often.
+#[derive(Clone, Debug)]
+pub struct FaultRule {
+    /// Only this operation; `None` = every one.
+    pub op: Option<Op>,
+    /// Only paths that contain this text.
+    pub path_part: String,
+    /// So many matching calls go well first.
+    pub skip: u32,
+    /// So many fail then.
+    pub times: u32,
+    /// How.
+    pub fault: Fault,
+}
+
+#[derive(Debug)]
+struct Script {
+    rules: Vec<FaultRule>,
+    rng: StdRng,
+    probability: f64,
+    injected: u64,
+}
+
+/// The switchboard of one [`Faulty`] medium; cloned handles share it.
+#[derive(Clone, Debug)]
+pub struct FaultPlan {
+    script: Arc<Mutex<Script>>,
+}
+
+impl FaultPlan {
+    /// No rules, no chance faults; `seed` feeds later chance faults.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let rng = StdRng::seed_from_u64(seed);
+        Self { script: Arc::new(Mutex::new(Script { rules: Vec::new(), rng, probability: 0.0, injected: 0 })) }
+    }
+
+    /// Adds a rule behind the ones that are there.
+    pub fn add(&self, rule: FaultRule) {
+        self.script().rules.push(rule);
+    }
+
+    /// From now on every call fails with this probability, as a refusal, a lost reply or a torn append.
+    pub fn set_probability(&self, probability: f64) {
+        self.script().probability = probability.clamp(0.0, 1.0);
+    }
+
+    /// Forgets rules and probability: the medium is healthy.
+    pub fn heal(&self) {
+        let mut script = self.script();
+        script.rules.clear();
+        script.probability = 0.0;
+    }
+
+    /// Faults so far.
+    #[must_use]
+    pub fn injected(&self) -> u64 {
+        self.script().injected
+    }
+
+    fn script(&self) -> std::sync::MutexGuard<'_, Script> {
+        // Test equipment: a poisoned script is still a script.
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, op: Op, path: &str, bytes: usize) -> Option<Fault> {
+        let mut script = self.script();
+        let mut found = None;
+        for rule in &mut script.rules {
+            if rule.times == 0 || rule.op.is_some_and(|o| o != op) || !path.contains(&rule.path_part) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                continue;
+            }
+            rule.times -= 1;
+            found = Some(rule.fault);
+            break;
+        }
+        let p = script.probability;
+        if found.is_none() && p > 0.0 && script.rng.random_bool(p) {
+            found = Some(match script.rng.random_range(0..3) {
+                0 => Fault::Refuse(ErrorClass::Transient),
+                1 => Fault::LostReply,
+                _ => Fault::Torn(script.rng.random_range(0..=bytes)),
+            });
+        }
+        script.injected += u64::from(found.is_some());
+        found
+    }
+}
+
+/// A medium that fails as its plan says.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Medium>,
+    plan: FaultPlan,
+}
+
+impl Faulty {
+    /// Lets calls on `inner` fail as `plan` says.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Medium>, plan: FaultPlan) -> Self {
+        Self { inner, plan }
+    }
+
+    fn error(&self, class: ErrorClass, op: Op, path: &str, reason: &str) -> MediaError {
+        MediaError::new(class, op, &self.inner.uri(), path, reason)
+    }
+
+    async fn maybe<T>(
+        &self,
+        op: Op,
+        path: &str,
+        call: impl Future<Output = Result<T, MediaError>>,
+    ) -> Result<T, MediaError> {
+        match self.plan.draw(op, path, 0) {
+            None => call.await,
+            Some(Fault::Refuse(class)) => Err(self.error(class, op, path, "injected fault")),
+            Some(Fault::Torn(_)) => Err(self.error(ErrorClass::Transient, op, path, "injected fault")),
+            Some(Fault::LostReply) => {
+                call.await?;
+                Err(self.error(ErrorClass::Transient, op, path, "injected fault: the reply was lost"))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Medium for Faulty {
+    async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
+        self.maybe(Op::Put, path, self.inner.put(path, data)).await
+    }
+
+    async fn put_if_absent(&self, path: &str, data: Bytes) -> Result<PutOutcome, MediaError> {
+        self.maybe(Op::Put, path, self.inner.put_if_absent(path, data)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
+        self.maybe(Op::Get, path, self.inner.get(path)).await
+    }
+
+    async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
+        self.maybe(Op::Get, path, self.inner.get_range(path, range)).await
+    }
+
+    async fn head(&self, path: &str) -> Result<u64, MediaError> {
+        self.maybe(Op::Head, path, self.inner.head(path)).await
+    }
+
+    async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
+        self.maybe(Op::List, dir, self.inner.list(dir)).await
+    }
+
+    async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
+        self.maybe(Op::List, dir, self.inner.list_dirs(dir)).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), MediaError> {
+        self.maybe(Op::Delete, path, self.inner.delete(path)).await
+    }
+
+    async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
+        match self.plan.draw(Op::Append, path, data.len()) {
+            None => self.inner.append(path, at, data).await,
+            Some(Fault::Refuse(class)) => Err(self.error(class, Op::Append, path, "injected fault")),
+            Some(fault) => {
+                let done = if let Fault::Torn(n) = fault { n.min(data.len()) } else { data.len() };
+                self.inner.append(path, at, data.slice(..done)).await?;
+                let reason = format!("injected fault: the reply was lost after {done} bytes");
+                Err(self.error(ErrorClass::Transient, Op::Append, path, &reason))
+            }
+        }
+    }
+
+    async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError> {
+        let inner = self.maybe(Op::Write, path, self.inner.open_writer(path)).await?;
+        Ok(Box::new(FaultyWriter { inner, path: path.to_owned(), uri: self.inner.uri(), plan: self.plan.clone() }))
+    }
+
+    fn uri(&self) -> String {
+        self.inner.uri()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyWriter {
+    inner: Box<dyn ObjectWriter>,
+    path: String,
+    uri: String,
+    plan: FaultPlan,
+}
+
+impl FaultyWriter {
+    fn drawn(&self) -> Option<MediaError> {
+        let class = match self.plan.draw(Op::Write, &self.path, 0)? {
+            Fault::Refuse(class) => class,
+            Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
+        };
+        Some(MediaError::new(class, Op::Write, &self.uri, &self.path, "injected fault"))
+    }
+}
+
+#[async_trait]
+impl ObjectWriter for FaultyWriter {
+    async fn write(&mut self, data: Bytes) -> Result<(), MediaError> {
+        match self.drawn() {
+            Some(e) => Err(e),
+            None => self.inner.write(data).await,
+        }
+    }
+
+    async fn finish(self: Box<Self>) -> Result<u64, MediaError> {
+        match self.drawn() {
+            Some(e) => Err(e),
+            None => self.inner.finish().await,
+        }
+    }
+}

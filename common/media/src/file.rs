@@ -1,0 +1,151 @@
+//! A destination in a directory: local disk or NFS.
+//!
+//! Reading goes through `object_store`'s local file system; writing through [`Disk`], which never replaces an object
+//! and syncs files and directories in the order of the format page. File names on disk are exactly those given.
+
+use crate::disk::Disk;
+use crate::objects::Objects;
+use crate::staging::Staged;
+use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome, check_path};
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use strandline_types::ErrorClass;
+
+/// A directory as a destination.
+#[derive(Debug)]
+pub struct FileMedium {
+    objects: Objects,
+    disk: Arc<Disk>,
+}
+
+impl FileMedium {
+    /// The destination at an absolute path. Nothing is touched.
+    #[must_use]
+    pub fn new(root: &str) -> Self {
+        let uri = format!("file://{root}");
+        let store = Arc::new(LocalFileSystem::new().with_fsync(true));
+        Self { disk: Arc::new(Disk::new(PathBuf::from(root), uri.clone())), objects: Objects::new(store, uri, root) }
+    }
+
+    /// Does a blocking piece of work beside the runtime.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        op: Op,
+        path: &str,
+        work: impl FnOnce(&Disk, &str) -> Result<T, MediaError> + Send + 'static,
+    ) -> Result<T, MediaError> {
+        check_path(op, &self.objects.uri, path)?;
+        blocking(&self.disk, &self.objects.uri, op, path, work).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    disk: &Arc<Disk>,
+    uri: &str,
+    op: Op,
+    path: &str,
+    work: impl FnOnce(&Disk, &str) -> Result<T, MediaError> + Send + 'static,
+) -> Result<T, MediaError> {
+    let (disk, name) = (Arc::clone(disk), path.to_owned());
+    tokio::task::spawn_blocking(move || work(&disk, &name))
+        .await
+        .unwrap_or_else(|e| Err(MediaError::new(ErrorClass::Transient, op, uri, path, e.to_string())))
+}
+
+#[async_trait]
+impl Medium for FileMedium {
+    async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
+        self.blocking(Op::Put, path, move |disk, name| disk.put(name, &data, true)).await.map(|_| ())
+    }
+
+    async fn put_if_absent(&self, path: &str, data: Bytes) -> Result<PutOutcome, MediaError> {
+        self.blocking(Op::Put, path, move |disk, name| disk.put(name, &data, false)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
+        self.objects.get(path).await
+    }
+
+    async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
+        self.objects.get_range(path, range).await
+    }
+
+    async fn head(&self, path: &str) -> Result<u64, MediaError> {
+        self.objects.head(path).await
+    }
+
+    async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
+        self.objects.list(dir).await
+    }
+
+    async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
+        self.objects.list_dirs(dir).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), MediaError> {
+        self.objects.delete(path).await
+    }
+
+    async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
+        self.blocking(Op::Append, path, move |disk, name| disk.append(name, at, &data)).await
+    }
+
+    async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError> {
+        let staged = self.blocking(Op::Write, path, |disk, name| disk.stage(Op::Write, name)).await?;
+        Ok(Box::new(FileWriter {
+            disk: Arc::clone(&self.disk),
+            uri: self.objects.uri.clone(),
+            path: path.to_owned(),
+            staged: Some(staged),
+            bytes: 0,
+        }))
+    }
+
+    fn uri(&self) -> String {
+        self.objects.uri.clone()
+    }
+}
+
+#[derive(Debug)]
+struct FileWriter {
+    disk: Arc<Disk>,
+    uri: String,
+    path: String,
+    /// Gone after the first error: a file with a hole must never be published.
+    staged: Option<Staged>,
+    bytes: u64,
+}
+
+impl FileWriter {
+    fn take(&mut self) -> Result<Staged, MediaError> {
+        self.staged.take().ok_or_else(|| {
+            MediaError::new(ErrorClass::Invalid, Op::Write, &self.uri, &self.path, "an earlier write failed")
+        })
+    }
+}
+
+#[async_trait]
+impl ObjectWriter for FileWriter {
+    async fn write(&mut self, data: Bytes) -> Result<(), MediaError> {
+        let mut staged = self.take()?;
+        let (uri, len) = (self.uri.clone(), data.len() as u64);
+        let work = move |_: &Disk, name: &str| match staged.write(&data) {
+            Ok(()) => Ok(staged),
+            Err(e) => Err(MediaError::from_io(Op::Write, &uri, name, &e)),
+        };
+        self.staged = Some(blocking(&self.disk, &self.uri, Op::Write, &self.path, work).await?);
+        self.bytes += len;
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<u64, MediaError> {
+        let staged = self.take()?;
+        let work = move |disk: &Disk, name: &str| disk.publish(name, &staged);
+        blocking(&self.disk, &self.uri, Op::Write, &self.path, work).await?;
+        Ok(self.bytes)
+    }
+}

@@ -1,0 +1,121 @@
+//! A half-written file that becomes an object in one step (format page, section 1).
+//!
+//! Order rule: write, fsync of the file, link under its final name (never over another object), fsync of the
+//! directory. Where the file system can, the half-written file has no name at all, so that a killed process leaves
+//! nothing behind; elsewhere (network file systems) it is `<name>#<digits>`, which no listing shows. Blocking.
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+/// A file under way to the name `dest`.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    file: File,
+    dest: PathBuf,
+    /// Its name when it has one.
+    name: Option<PathBuf>,
+}
+
+impl Staged {
+    /// Opens a new half-written file beside `dest`. The directory must exist.
+    pub(crate) fn create(dest: &Path) -> io::Result<Self> {
+        match unnamed(dest) {
+            Ok(file) => Ok(Self { file, dest: dest.to_owned(), name: None }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(e),
+            Err(_) => Self::create_named(dest),
+        }
+    }
+
+    fn create_named(dest: &Path) -> io::Result<Self> {
+        let mut n = 1_u32;
+        loop {
+            let mut name = dest.as_os_str().to_owned();
+            name.push(format!("#{n}"));
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&name) {
+                Ok(file) => return Ok(Self { file, dest: dest.to_owned(), name: Some(name.into()) }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => n += 1,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Adds bytes at the end.
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.file.write_all(data)
+    }
+
+    /// The half-written file, to read back what was written.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Makes the bytes durable, then visible under the final name. `false`: an object has that name already.
+    pub(crate) fn publish(&self) -> io::Result<bool> {
+        self.file.sync_all()?;
+        let linked = match &self.name {
+            Some(name) => fs::hard_link(name, &self.dest),
+            None => link_unnamed(&self.file, &self.dest),
+        };
+        match linked {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        if let Some(dir) = self.dest.parent() {
+            sync_dir(dir)?;
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // Best effort: a leftover is invisible to every listing.
+            let _ = fs::remove_file(name);
+        }
+    }
+}
+
+fn unnamed(dest: &Path) -> io::Result<File> {
+    let dir = dest.parent().unwrap_or_else(|| Path::new("/"));
+    let fd = rustix::fs::open(dir, OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, Mode::from_raw_mode(0o644))?;
+    Ok(File::from(fd))
+}
+
+fn link_unnamed(file: &File, dest: &Path) -> io::Result<()> {
+    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, from, CWD, dest, AtFlags::SYMLINK_FOLLOW)?;
+    Ok(())
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_staging_publish_once_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, create) in [("a", Staged::create as fn(&Path) -> io::Result<Staged>), ("b", Staged::create_named)] {
+            let dest = dir.path().join(name);
+            let mut first = create(&dest).unwrap();
+            let mut second = create(&dest).unwrap();
+            first.write(b"one").unwrap();
+            second.write(b"two").unwrap();
+            assert!(!dest.exists(), "nothing is visible before publish");
+            assert!(first.publish().unwrap());
+            assert!(!second.publish().unwrap(), "an object is never replaced");
+            assert_eq!(fs::read(&dest).unwrap(), b"one");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no leftovers");
+    }
+}
