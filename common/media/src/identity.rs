@@ -121,9 +121,13 @@ pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
     Ok(())
 }
 
-/// A path without identity must hold nothing. What file systems put there by themselves does not count.
-async fn refuse_foreign_content(medium: &dyn Medium) -> Result<(), MediaError> {
-    let is_content = |name: &str| name != "lost+found" && !name.starts_with('.');
+/// A path without identity must hold nothing. What file systems put there by themselves does not count, nor do the
+/// probes of somebody who has looked and not decided yet.
+///
+/// # Errors
+/// `Invalid` with -9080 that names what lies there.
+pub async fn refuse_foreign_content(medium: &dyn Medium) -> Result<(), MediaError> {
+    let is_content = |name: &str| name != "lost+found" && name != "check_file" && !name.starts_with('.');
     let dirs = medium.list_dirs("").await?;
     let mut first = dirs.into_iter().find(|d| is_content(d));
     if first.is_none() {
