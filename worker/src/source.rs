@@ -14,8 +14,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_proto::v1::Dictionary;
-use strandline_types::{DataKind, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TenantId, Term};
 
+pub use strandline_worker_core::backup_plan::CheckpointBlock;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
 
 /// One engine: finds the replicas that this worker hosts.
@@ -82,23 +83,6 @@ pub trait LogSource: Send + Sync {
 
     /// The tenant's data dictionary; `None` unless this is the system log stream and a dictionary was logged.
     fn dictionary(&self) -> Option<Dictionary>;
-}
-
-/// One immutable block of a checkpoint: a file of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckpointBlock {
-    /// The tablet that it belongs to.
-    pub tablet: TabletId,
-    /// Sys, minor or major data.
-    pub kind: DataKind,
-    /// Its name for the engine; restore puts the bytes back under it.
-    pub file_name: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Level in the engine's tree; the engine's own number.
-    pub level: u32,
-    /// Equal ids mean equal bytes, on this replica and for ever.
-    pub unique_id: [u8; 24],
 }
 
 /// A consistent point of a log stream, pinned on disk until it is dropped.

@@ -129,10 +129,7 @@ pub enum ChainError {
 ///
 /// # Errors
 /// [`ChainError::BadPart`] and [`ChainError::PartHole`] for parts that do not make a file.
-pub fn fold_objects(
-    piece: PieceKey,
-    objects: impl IntoIterator<Item = LogObject>,
-) -> Result<Vec<LogFile>, ChainError> {
+pub fn fold_objects(piece: PieceKey, objects: impl IntoIterator<Item = LogObject>) -> Result<Vec<LogFile>, ChainError> {
     let mut by_file: BTreeMap<FileId, Vec<LogObject>> = BTreeMap::new();
     for object in objects {
         by_file.entry(object.file_id).or_default().push(object);
@@ -229,11 +226,7 @@ mod tests {
         let files = [file(1, 1, 0, B), file(1, 2, B, 500), file(2, 2, B + 500, B - 500), file(2, 3, 2 * B, 10)];
         let got = chain(&files, Lsn(B + 100)).unwrap();
         let ranges: Vec<_> = got.segments.iter().map(|s| (s.file, s.range)).collect();
-        assert_eq!(ranges, [
-            (1, range(B + 100, B + 500)),
-            (2, range(B + 500, 2 * B)),
-            (3, range(2 * B, 2 * B + 10))
-        ]);
+        assert_eq!(ranges, [(1, range(B + 100, B + 500)), (2, range(B + 500, 2 * B)), (3, range(2 * B, 2 * B + 10))]);
         assert_eq!(got.end, Lsn(2 * B + 10));
     }
 

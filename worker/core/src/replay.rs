@@ -212,10 +212,7 @@ mod tests {
     #[test]
     fn a_hole_in_the_log_is_refused() {
         let mut core = ReplayCore::new(Lsn(10), Scn(1), Scn(100));
-        assert_eq!(
-            core.feed(&group(20, 30, 2, &[])),
-            Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(20) })
-        );
+        assert_eq!(core.feed(&group(20, 30, 2, &[])), Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(20) }));
         assert_eq!(
             core.feed(&group(5, 30, 2, &[])),
             Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(5) }),
