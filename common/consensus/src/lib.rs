@@ -35,7 +35,7 @@ mod snapshot_receive;
 mod snapshot_send;
 mod state_machine;
 mod sync_pool;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;
 mod types;
 

@@ -8,6 +8,8 @@ use crate::sm_adapter::SmAdapter;
 use crate::state_machine::GroupStateMachine;
 use crate::sync_pool::SyncPool;
 use openraft::StorageError;
+use openraft::errors::ErrorSource;
+use openraft::impls::BoxedErrorSource;
 use openraft::testing::log::{StoreBuilder, Suite};
 use std::io;
 use std::sync::Arc;
@@ -47,7 +49,7 @@ where
     F: Fn() -> io::Result<Storage> + Send + Sync,
 {
     async fn build(&self) -> Result<(Guard, LogAdapter, SmAdapter), StorageError<TypeConfig>> {
-        self.make().map_err(|e| StorageError::read(openraft::impls::BoxedErrorSource::from_error(&e)))
+        self.make().map_err(|e| StorageError::read(BoxedErrorSource::from_error(&e)))
     }
 }
 
