@@ -1,12 +1,84 @@
 //! Which reports have to go through Raft.
+//!
+//! Workers report several times a second, mostly the same. Only what the state does not know yet is worth a Raft
+//! entry; the rest is dropped here, with the same rules as `apply` takes reports by.
 
-use crate::report::WorkerReport;
-use crate::state::State;
+use crate::report::{ArchiveReport, ReplicaReport, TaskReport, TaskState, WorkerReport};
+use crate::state::{State, TaskRun, Worker};
+use crate::task::{TaskKey, TaskKind};
+use strandline_types::{LsTaskStatus, NodeId, RestoreStage, limits};
 
 /// The part of a report that the state does not know yet, or `None` when there is nothing worth a Raft entry. A report
 /// without news still counts as one once in a while, so that the state knows when the worker was last heard.
 #[must_use]
-pub fn news(state: &State, report: WorkerReport, now_ms: u64) -> Option<WorkerReport> {
-    let _ = (state, now_ms);
-    Some(report)
+pub fn news(state: &State, mut report: WorkerReport, now_ms: u64) -> Option<WorkerReport> {
+    let worker = report.worker_id;
+    let known = state.workers.get(&worker);
+    let is_heartbeat_due = known.is_none_or(|w| {
+        w.boot_id != report.boot_id
+            || w.address != report.address
+            || now_ms.saturating_sub(w.last_heard_ms) >= limits::HEARD_AGAIN_MS
+    });
+    for replica in &mut report.replicas {
+        if !is_dictionary_wanted(state, replica) {
+            replica.restored_dictionary = None;
+        }
+    }
+    report.archive.retain(|p| is_progress_news(state, p));
+    report.tasks.retain(|t| is_task_news(state, worker, t, now_ms));
+    let has_replica_news = known.is_none_or(|w| are_replicas_news(state, w, &report.replicas));
+    let is_news = is_heartbeat_due || has_replica_news || !report.archive.is_empty() || !report.tasks.is_empty();
+    is_news.then_some(report)
+}
+
+/// Leadership and the positions of leaders drive decisions; those of followers may be a second old.
+fn are_replicas_news(state: &State, known: &Worker, said: &[ReplicaReport]) -> bool {
+    known.replicas.len() != said.len() || said.iter().any(|r| is_replica_news(state, known, r))
+}
+
+fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
+    let Some(seen) = known.replicas.get(&(r.tenant_id, r.ls_id)) else { return true };
+    if seen.is_leader != r.is_leader || seen.term != r.term || r.restored_dictionary.is_some() {
+        return true;
+    }
+    let stream = state.tenants.get(&r.tenant_id).and_then(|t| t.log_streams.get(&r.ls_id));
+    let is_dictionary_newer = stream.is_some_and(|ls| r.dictionary_version > ls.dictionary_version);
+    r.is_leader && (seen.max_scn != r.max_scn || seen.end_lsn != r.end_lsn || is_dictionary_newer)
+}
+
+fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
+    let wants = |stage, has_one| stage == RestoreStage::PostCheck && !has_one;
+    r.is_leader && state.open_restore_job(r.tenant_id).is_some_and(|j| wants(j.stage, j.dictionary.is_some()))
+}
+
+fn is_progress_news(state: &State, said: &ArchiveReport) -> bool {
+    let round = state.rounds.get(&(said.tenant_id, said.round_id));
+    let Some(round) = round.filter(|r| r.is_open() && r.begun && r.dest_id == said.dest_id) else { return false };
+    round.progress.get(&said.ls_id).is_none_or(|row| {
+        let is_further = said.archived_lsn > row.archived_lsn || said.checkpoint_scn > row.checkpoint_scn;
+        let is_other = said.state != row.state || said.trouble.as_ref() != row.trouble.as_ref().map(|t| &t.failure);
+        said.term > row.term || (said.term == row.term && (is_further || is_other))
+    })
+}
+
+fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -> bool {
+    let Some(run) = find_run(state, said.key, worker) else { return false };
+    let is_current = run.turn == said.key.turn && run.retry == said.key.retry;
+    if !is_current || !run.is_running() || run.executor != Some(worker) {
+        return false;
+    }
+    let is_first = run.status == LsTaskStatus::Pending;
+    // Bytes are for progress bars and deadlines: a heartbeat's worth of precision is enough.
+    let is_old =
+        state.workers.get(&worker).is_none_or(|w| now_ms.saturating_sub(w.last_heard_ms) >= limits::HEARD_AGAIN_MS / 2);
+    said.state != TaskState::Doing || is_first || (is_old && said.bytes_done != run.bytes_done)
+}
+
+fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
+    match key.kind {
+        TaskKind::BackupLs => state.backup_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
+        TaskKind::BackupIndex => state.backup_jobs.get(&key.job_id).map(|j| &j.index),
+        TaskKind::RestoreData => state.restore_jobs.get(&key.job_id)?.data_tasks.get(&(key.ls_id, executor)),
+        TaskKind::RestoreLog => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
+    }
 }

@@ -1,8 +1,166 @@
-//! Every refusal in one place: what, which object, what to do, and the original's error number where it has one.
+//! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
+//! has one (fact sheet 4.13).
 
-use strandline_types::{ErrorClass, Failure};
+use crate::state::{Destination, Round};
+use strandline_types::{ErrorClass, Failure, Scn, scn_text};
 
-/// There is no such tenant.
+fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
+    Failure::new(ErrorClass::Invalid, what, object, todo)
+}
+
+fn tenant(name: &str) -> String {
+    format!("tenant {name}")
+}
+
 pub fn no_such_tenant(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no such tenant", format!("tenant {name}"), "see oceanbase.CDB_OB_TENANTS")
+    Failure::new(ErrorClass::NotFound, "no such tenant", tenant(name), "see oceanbase.CDB_OB_TENANTS")
+}
+
+pub fn tenant_exists(name: &str) -> Failure {
+    invalid("a tenant of this name exists", tenant(name), "choose another name, or drop it first")
+}
+
+pub fn bad_name(name: &str) -> Failure {
+    invalid("not a name: letters, digits and _ are, up to 64 of them", format!("'{name}'"), "choose another name")
+}
+
+pub fn tenant_not_normal(name: &str, status: impl ToString) -> Failure {
+    let todo = "wait until CDB_OB_TENANTS shows NORMAL";
+    invalid(format!("the tenant is {}", status.to_string()), tenant(name), todo)
+}
+
+pub fn bad_replicas(replicas: u32) -> Failure {
+    invalid(format!("{replicas} replicas"), "REPLICAS", "use 1, 3 or 5")
+}
+
+pub fn bad_count(what: &str, got: u32, max: usize) -> Failure {
+    invalid(format!("{got} is out of bounds"), what, format!("use 1 to {max}"))
+}
+
+pub fn too_few_workers(needed: usize, live: usize) -> Failure {
+    let what = format!("{needed} replicas need {needed} live workers, there are {live}");
+    Failure::new(
+        ErrorClass::Exhausted,
+        what,
+        "workers",
+        "start more workers (CDB_OB_SERVERS) or ask for fewer replicas",
+    )
+}
+
+pub fn table_exists(name: &str) -> Failure {
+    invalid("a table of this name exists", format!("table {name}"), "choose another name")
+}
+
+pub fn drop_while(name: &str, what: &str, todo: &str) -> Failure {
+    invalid(format!("the tenant cannot be dropped while {what}"), tenant(name), todo)
+}
+
+pub fn bad_uri(uri: &str) -> Failure {
+    invalid("this destination is not supported yet", format!("'{uri}'"), "use file:///absolute/path")
+}
+
+pub fn dest_taken(dest: &Destination, owner: &str) -> Failure {
+    let what = format!("the path is the {} destination {} of tenant {owner}", dest.kind, dest.id);
+    invalid(what, dest.uri.clone(), "give every tenant and every purpose a path of its own").with_code(-9081)
+}
+
+pub fn bad_interval(seconds: u64) -> Failure {
+    use strandline_types::limits::{PIECE_INTERVAL_SECONDS_MAX, PIECE_INTERVAL_SECONDS_MIN};
+    let todo = format!("use {PIECE_INTERVAL_SECONDS_MIN}s to {PIECE_INTERVAL_SECONDS_MAX}s");
+    invalid(format!("a piece of {seconds} s is out of bounds"), "PIECE_SWITCH_INTERVAL", todo)
+}
+
+pub fn bad_lag_target(ms: u64) -> Failure {
+    invalid(format!("{ms} ms is out of bounds"), "archive_lag_target", "use 0 to 7200 s")
+}
+
+pub fn archive_running(round: &Round) -> Failure {
+    let object = format!("round {} ({})", round.round_id, round.state);
+    invalid("change archive dest when archive is running", object, "ALTER SYSTEM NOARCHIVELOG, then wait for STOP")
+}
+
+pub fn no_archive_dest(name: &str) -> Failure {
+    let todo = "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=...' first";
+    invalid("no archive destination is set", tenant(name), todo)
+}
+
+pub fn archive_mode(name: &str, on: bool) -> Failure {
+    let mode = if on { "ARCHIVELOG" } else { "NOARCHIVELOG" };
+    invalid(format!("the tenant is in {mode} mode already"), tenant(name), "")
+}
+
+pub fn round_stopping(round: &Round) -> Failure {
+    let object = format!("round {}", round.round_id);
+    let todo = "wait until CDB_OB_ARCHIVELOG_SUMMARY shows STOP";
+    Failure::new(ErrorClass::Transient, "the last archive round is still stopping", object, todo)
+}
+
+pub fn backup_in_progress(job: impl ToString) -> Failure {
+    let object = format!("backup job {}", job.to_string());
+    invalid("a backup is in progress (OB_BACKUP_IN_PROGRESS)", object, "wait for it, or ALTER SYSTEM CANCEL BACKUP")
+}
+
+pub fn backup_cannot_start(name: &str, why: &str, todo: &str) -> Failure {
+    invalid(format!("backup can not start: {why}"), tenant(name), todo).with_code(-9040)
+}
+
+pub fn no_backup_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no backup runs", tenant(name), "")
+}
+
+pub fn backup_completing(job: impl ToString) -> Failure {
+    let object = format!("backup job {}", job.to_string());
+    Failure::new(ErrorClass::Transient, "the set is whole and being closed", object, "wait for it")
+}
+
+pub fn archive_not_running(round: &str) -> Failure {
+    let what = "the log archive does not run any more (OB_LOG_ARCHIVE_NOT_RUNNING)";
+    invalid(what, round, "see CDB_OB_ARCHIVELOG, then start the backup again")
+}
+
+pub fn archive_interrupted(round: &str) -> Failure {
+    let what = "the archive round that the backup relies on is over (OB_LOG_ARCHIVE_INTERRUPTED)";
+    invalid(what, round, "start the backup again")
+}
+
+pub fn restore_in_progress(name: &str) -> Failure {
+    let todo = "wait for it, or ALTER SYSTEM CANCEL RESTORE";
+    invalid("a restore is in progress (OB_RESTORE_IN_PROGRESS)", tenant(name), todo)
+}
+
+pub fn no_restore_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no restore runs", tenant(name), "")
+}
+
+pub fn restore_source(why: &str) -> Failure {
+    Failure::new(ErrorClass::Corrupt, why, "backup set", "verify the destination")
+}
+
+pub fn canceled(what: &str) -> Failure {
+    invalid(format!("{what} was cancelled"), "", "").with_code(-4072)
+}
+
+pub fn stalled(object: impl Into<String>) -> Failure {
+    let what = "nothing has moved for too long";
+    Failure::new(ErrorClass::Exhausted, what, object, "see CDB_STRANDLINE_WAITING, mend it and start again")
+        .with_code(-4012)
+}
+
+pub fn executor_lost(worker: impl ToString, why: &str) -> Failure {
+    let object = format!("worker {}", worker.to_string());
+    Failure::new(ErrorClass::Transient, why, object, "the task goes to another worker").with_code(-4554)
+}
+
+pub fn too_many_retries(task: impl ToString, last: &Failure) -> Failure {
+    let what = format!("given up after too many attempts; the last one: {last}");
+    Failure::new(last.class, what, task.to_string(), "mend the cause and start again").with_code(last.code)
+}
+
+pub fn not_enough_log(target: Scn, why: &str, todo: &str) -> Failure {
+    let object = format!("SCN {target} ({})", scn_text(target));
+    Failure::new(ErrorClass::NotFound, format!("no enough log for restore: {why}"), object, todo).with_code(-4018)
+}
+
+pub fn no_set(what: &str, object: impl Into<String>, todo: impl Into<String>) -> Failure {
+    Failure::new(ErrorClass::NotFound, what, object, todo).with_code(-4018)
 }

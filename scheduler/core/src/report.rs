@@ -19,6 +19,8 @@ pub struct WorkerReport {
     pub address: String,
     /// Another number after every start of the process.
     pub boot_id: u64,
+    /// Its clock when it spoke: tells a late report from the newest.
+    pub clock_ms: u64,
     /// The replicas it hosts.
     pub replicas: Vec<ReplicaReport>,
     /// Archive progress of the log streams it leads.

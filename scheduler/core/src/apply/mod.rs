@@ -1,6 +1,18 @@
 //! The one function that changes the state.
+//!
+//! Order rules: an action that says a step is done is compared with the state first and is void when the state has
+//! moved on; every wish is checked whole before anything is changed, so a refusal leaves no trace but the clock.
 
-use crate::command::{Command, Done, Outcome};
+mod archive;
+mod backup;
+mod cluster;
+mod heartbeat;
+mod jobs;
+mod pieces;
+mod restore;
+mod tenant;
+
+use crate::command::{Action, Command, Outcome};
 use crate::state::State;
 
 /// Applies one command: a pure function of state and command. A refusal changes nothing but the state's clock.
@@ -8,6 +20,47 @@ use crate::state::State;
 /// # Errors
 /// A [`strandline_types::Failure`] says what was refused, on which object, and what to do.
 pub fn apply(state: &mut State, command: Command) -> Outcome {
+    // A new leader's clock may be behind: the state's own clock never falls.
     state.clock_ms = state.clock_ms.max(command.proposed_at_ms);
-    Ok(Done::Nothing)
+    match command.action {
+        Action::InitCluster { id, name, schedulers } => cluster::init(state, id, name, schedulers),
+        Action::TakeLead { node, term } => cluster::take_lead(state, node, term),
+        Action::Heartbeats(reports) => heartbeat::apply_all(state, reports),
+        Action::CreateTenant { name, log_streams, replicas } => tenant::create(state, name, log_streams, replicas),
+        Action::DropTenant { tenant } => tenant::drop_tenant(state, tenant),
+        Action::TenantGone { tenant } => tenant::gone(state, tenant),
+        Action::CreateTable { tenant, name, tablets } => tenant::create_table(state, tenant, name, tablets),
+        Action::SetArchiveDest { tenant, dest } => archive::set_dest(state, tenant, dest),
+        Action::SetArchiveDestState { tenant, state: to } => archive::set_dest_state(state, tenant, to),
+        Action::SetArchiveLag { tenant, lag_target_ms } => archive::set_lag(state, tenant, lag_target_ms),
+        Action::ArchiveLog { tenant } => archive::archive_log(state, tenant),
+        Action::NoArchiveLog { tenant } => archive::no_archive_log(state, tenant),
+        Action::DestFormatted { dest } => cluster::dest_formatted(state, dest),
+        Action::MediumFailed { subject, failure } => jobs::medium_failed(state, subject, failure),
+        Action::RoundBegun { tenant, round } => archive::round_begun(state, tenant, round),
+        Action::MoveRound { tenant, round, from, to, comment } => {
+            archive::move_round(state, (tenant, round), from, to, comment)
+        }
+        Action::PiecesStarted { tenant, round, upto } => pieces::started(state, (tenant, round), upto),
+        Action::CheckpointPublished { tenant, round, piece, checkpoint_scn } => {
+            pieces::checkpoint_published(state, (tenant, round), piece, checkpoint_scn)
+        }
+        Action::SealPiece { tenant, round, piece } => pieces::seal(state, (tenant, round), piece),
+        Action::PieceFrozen { tenant, round, piece } => pieces::frozen(state, (tenant, round), piece),
+        Action::RoundStopped { tenant, round, forced } => archive::round_stopped(state, (tenant, round), forced),
+        Action::SetDataDest { tenant, uri } => backup::set_dest(state, tenant, uri),
+        Action::StartBackup { tenant, incremental, description } => {
+            backup::start(state, tenant, incremental, description)
+        }
+        Action::CancelBackup { tenant } => backup::cancel(state, tenant),
+        Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
+        Action::BackupClosed { job } => backup::closed(state, job),
+        Action::StartRestore(wish) => restore::start(state, *wish),
+        Action::CancelRestore { tenant } => restore::cancel(state, tenant),
+        Action::MoveRestore { job, from, to } => restore::advance(state, job, from, to),
+        Action::MoveReplica { job, ls, from, to } => restore::move_replica(state, job, ls, from, to),
+        Action::AssignTask { key, executor } => jobs::assign(state, key, executor),
+        Action::TaskLost { key, executor, failure } => jobs::lost(state, key, executor, failure),
+        Action::JobFailed { job, failure } => jobs::failed(state, job, failure),
+    }
 }

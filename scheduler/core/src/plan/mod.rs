@@ -1,11 +1,65 @@
 //! What to do next, from the whole state, every time anew.
+//!
+//! Nothing is remembered between two plans. Whatever cannot move says on what it waits. The time decides only what the
+//! state cannot: which workers are known, and which deadlines have passed.
 
-use crate::state::State;
-use crate::step::Plan;
+mod archive;
+mod backup;
+mod pieces;
+mod restore;
+mod tasks;
+mod tenant;
+
+use crate::command::{Action, Subject};
+use crate::state::{DestKind, Destination, State};
+use crate::step::{DestRef, MediumWork, Plan, Step, Waiting};
+use strandline_types::TenantId;
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
 #[must_use]
 pub fn plan(state: &State, now_ms: u64) -> Plan {
-    let _ = (state, now_ms);
-    Plan::default()
+    // Deadlines are set by the state's clock; a leader whose own clock is behind must not see them in the future.
+    let now_ms = now_ms.max(state.clock_ms);
+    let mut plan = Plan::default();
+    tenant::plan(state, now_ms, &mut plan);
+    archive::plan(state, now_ms, &mut plan);
+    backup::plan(state, now_ms, &mut plan);
+    restore::plan(state, now_ms, &mut plan);
+    plan
+}
+
+impl Plan {
+    /// A step that is nothing but a command.
+    fn propose(&mut self, then: Action) {
+        self.steps.push(Step { subject: None, work: Vec::new(), then });
+    }
+
+    /// A step with work on the medium.
+    fn work(&mut self, subject: Subject, work: Vec<MediumWork>, then: Action) {
+        self.steps.push(Step { subject: Some(subject), work, then });
+    }
+
+    fn wait(&mut self, tenant_id: TenantId, what: String, on: impl Into<String>, since_ms: u64) {
+        self.waiting.push(Waiting { tenant_id, what, on: on.into(), since_ms });
+    }
+}
+
+/// A destination with the names that its files carry.
+fn dest_ref(state: &State, dest: &Destination) -> DestRef {
+    DestRef {
+        uri: dest.uri.clone(),
+        dest_id: dest.id,
+        tenant_id: dest.tenant_id,
+        tenant_name: state.tenants.get(&dest.tenant_id).map(|t| t.name.clone()).unwrap_or_default(),
+        cluster_id: state.cluster.id,
+        cluster_name: state.cluster.name.clone(),
+    }
+}
+
+/// What a destination is called in waiting lists.
+fn dest_name(dest: &Destination) -> String {
+    match dest.kind {
+        DestKind::Archive => format!("archive destination {}", dest.id),
+        DestKind::Data => format!("data backup destination {}", dest.id),
+    }
 }

@@ -13,6 +13,8 @@ pub struct Worker {
     pub address: String,
     /// Another number after every start of the process.
     pub boot_id: u64,
+    /// Its clock in its newest report.
+    pub clock_ms: u64,
     /// When it first reported.
     pub first_heard_ms: u64,
     /// When it last reported.

@@ -3,7 +3,11 @@
 //! A worker hosts exactly the replicas, archives exactly the rounds and runs exactly the tasks that are in its orders;
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
-use crate::state::{Dictionary, State};
+mod build;
+
+pub use build::orders_for;
+
+use crate::state::Dictionary;
 use crate::task::TaskKey;
 use strandline_types::{
     BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId, RoundId, Scn,
@@ -198,12 +202,4 @@ pub struct RestoreLogSpec {
     pub base: PalfBase,
     /// Replay groups with SCN up to this.
     pub target_scn: Scn,
-}
-
-/// The orders of one worker.
-#[must_use]
-pub fn orders_for(state: &State, worker: NodeId) -> Orders {
-    let workers = state.workers.values().map(|w| (w.id, w.address.clone())).collect();
-    let _ = worker;
-    Orders { workers, ..Orders::default() }
 }

@@ -1,0 +1,111 @@
+//! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
+
+use super::{jobs, restore};
+use crate::command::{Done, Outcome};
+use crate::report::{ArchiveReport, ReplicaReport, WorkerReport};
+use crate::state::{LsProgress, ReplicaSeen, State, Trouble, Worker};
+use strandline_types::{ArchiveLsState, NodeId, limits};
+
+pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
+    for report in reports {
+        hear(state, report);
+    }
+    Ok(Done::Ok)
+}
+
+fn hear(state: &mut State, report: WorkerReport) {
+    let id = report.worker_id;
+    let now_ms = state.clock_ms;
+    if state.workers.get(&id).is_some_and(|w| is_late(w, &report)) {
+        return;
+    }
+    let replicas = report.replicas.iter().map(|r| ((r.tenant_id, r.ls_id), seen(r))).collect();
+    let first_heard_ms = state.workers.get(&id).map_or(now_ms, |w| w.first_heard_ms);
+    let worker = Worker {
+        id,
+        address: report.address,
+        boot_id: report.boot_id,
+        clock_ms: report.clock_ms,
+        first_heard_ms,
+        last_heard_ms: now_ms,
+        replicas,
+    };
+    state.workers.insert(id, worker);
+    for replica in &report.replicas {
+        take_replica(state, id, replica);
+    }
+    for progress in &report.archive {
+        take_progress(state, progress);
+    }
+    for replica in report.replicas {
+        restore::take_dictionary(state, id, replica);
+    }
+    for task in report.tasks {
+        jobs::take_report(state, id, task);
+    }
+}
+
+/// True for a report that was overtaken by a newer one. A clock that jumped back farther is believed: a worker that
+/// speaks must not become unknown.
+fn is_late(worker: &Worker, report: &WorkerReport) -> bool {
+    let behind_ms = worker.clock_ms.saturating_sub(report.clock_ms);
+    worker.boot_id == report.boot_id && behind_ms > 0 && behind_ms < limits::WORKER_UNKNOWN_MS / 2
+}
+
+fn seen(r: &ReplicaReport) -> ReplicaSeen {
+    ReplicaSeen { is_leader: r.is_leader, term: r.term, end_lsn: r.end_lsn, max_scn: r.max_scn }
+}
+
+fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
+    let Some(tenant) = state.tenants.get_mut(&r.tenant_id) else { return };
+    let Some(ls) = tenant.log_streams.get_mut(&r.ls_id).filter(|ls| ls.members.contains(&worker)) else { return };
+    if r.is_leader && r.term >= ls.term {
+        ls.started = true;
+        ls.leader = Some(worker);
+        ls.term = r.term;
+        ls.end_lsn = ls.end_lsn.max(r.end_lsn);
+        ls.max_scn = ls.max_scn.max(r.max_scn);
+        ls.dictionary_version = ls.dictionary_version.max(r.dictionary_version);
+    } else if ls.leader == Some(worker) && !r.is_leader && r.term >= ls.term {
+        ls.leader = None;
+    }
+}
+
+/// Takes archive progress: only for the open round, only from the newest term, only forward.
+fn take_progress(state: &mut State, said: &ArchiveReport) {
+    let Some(round) = state.rounds.get_mut(&(said.tenant_id, said.round_id)) else { return };
+    let Some(tenant) = state.tenants.get(&said.tenant_id) else { return };
+    let is_ours = round.is_open() && round.begun && round.dest_id == said.dest_id;
+    if !is_ours || !tenant.log_streams.contains_key(&said.ls_id) {
+        return;
+    }
+    let trouble = said.trouble.clone().map(|failure| Trouble { failure, since_ms: said.trouble_since_ms });
+    let fresh = || LsProgress {
+        term: said.term,
+        state: said.state,
+        piece_id: said.piece_id,
+        start_scn: said.start_scn,
+        start_lsn: said.start_lsn,
+        archived_lsn: said.start_lsn,
+        checkpoint_scn: strandline_types::Scn::MIN,
+        output_bytes: 0,
+        trouble: None,
+    };
+    let row = round.progress.entry(said.ls_id).or_insert_with(fresh);
+    if said.term < row.term {
+        return;
+    }
+    row.term = said.term;
+    row.trouble = trouble;
+    // Lost log cannot come back: an interruption stays.
+    if row.state != ArchiveLsState::Interrupted {
+        row.state = said.state;
+    }
+    if said.archived_lsn >= row.archived_lsn && said.checkpoint_scn >= row.checkpoint_scn {
+        row.archived_lsn = said.archived_lsn;
+        row.checkpoint_scn = said.checkpoint_scn;
+        row.piece_id = row.piece_id.max(said.piece_id);
+        row.output_bytes = row.output_bytes.max(said.output_bytes);
+        round.max_scn = round.max_scn.max(said.checkpoint_scn);
+    }
+}

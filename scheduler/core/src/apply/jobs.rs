@@ -1,0 +1,199 @@
+//! Tasks of any job: who runs them, what they report, what a failed attempt leads to, and how a job fails.
+//!
+//! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A report
+//! or a decision about any other attempt is void: that is the fence against an executor that was given up.
+
+use super::{backup, restore};
+use crate::command::{Done, Outcome, Subject};
+use crate::refuse;
+use crate::report::{TaskReport, TaskResult, TaskState};
+use crate::state::{State, TaskRun, Trouble};
+use crate::task::{TaskKey, TaskKind};
+use strandline_types::{BackupJobStatus, ErrorClass, Failure, JobId, LsTaskStatus, NodeId, RestoreStage, limits};
+
+/// The task that a key names, while its job is in the stage that runs it.
+pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Option<&mut TaskRun> {
+    let run = match key.kind {
+        TaskKind::BackupLs => {
+            let job = state.backup_jobs.get_mut(&key.job_id).filter(|j| j.status == BackupJobStatus::Data)?;
+            job.tasks.get_mut(&key.ls_id)
+        }
+        TaskKind::BackupIndex => {
+            let job = state.backup_jobs.get_mut(&key.job_id).filter(|j| j.status == BackupJobStatus::Index)?;
+            Some(&mut job.index)
+        }
+        TaskKind::RestoreData => {
+            let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::RestoreData)?;
+            job.data_tasks.get_mut(&(key.ls_id, executor))
+        }
+        TaskKind::RestoreLog => {
+            let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::ReplayLog)?;
+            job.log_tasks.get_mut(&key.ls_id)
+        }
+    };
+    run.filter(|r| r.turn == key.turn && r.retry == key.retry)
+}
+
+pub(super) fn assign(state: &mut State, key: TaskKey, executor: NodeId) -> Outcome {
+    let now_ms = state.clock_ms;
+    let Some(boot_id) = state.workers.get(&executor).map(|w| w.boot_id) else { return Ok(Done::Nothing) };
+    let Some(run) = run_mut(state, key, executor).filter(|r| r.status == LsTaskStatus::Init) else {
+        return Ok(Done::Nothing);
+    };
+    run.status = LsTaskStatus::Pending;
+    run.executor = Some(executor);
+    run.boot_id = boot_id;
+    run.deadline_ms = now_ms + limits::TASK_STALL_MS;
+    run.bytes_total = 0;
+    run.bytes_done = 0;
+    Ok(Done::Ok)
+}
+
+pub(super) fn lost(state: &mut State, key: TaskKey, executor: NodeId, failure: Failure) -> Outcome {
+    let Some(_) = run_mut(state, key, executor).filter(|r| r.is_running() && r.executor == Some(executor)) else {
+        return Ok(Done::Nothing);
+    };
+    attempt_failed(state, key, executor, failure);
+    Ok(Done::Ok)
+}
+
+pub(super) fn take_report(state: &mut State, worker: NodeId, report: TaskReport) {
+    let now_ms = state.clock_ms;
+    let Some(run) = run_mut(state, report.key, worker).filter(|r| r.is_running() && r.executor == Some(worker)) else {
+        return;
+    };
+    if report.bytes_done > run.bytes_done || run.status == LsTaskStatus::Pending {
+        run.deadline_ms = now_ms + limits::TASK_STALL_MS;
+    }
+    run.status = LsTaskStatus::Doing;
+    run.bytes_total = report.bytes_total.max(report.bytes_done);
+    run.bytes_done = report.bytes_done;
+    match report.state {
+        TaskState::Doing => touch(state, report.key),
+        TaskState::Done => done(state, report, worker),
+        TaskState::Failed => {
+            let unnamed = || Failure::new(ErrorClass::Transient, "failed without a reason", report.key.to_string(), "");
+            attempt_failed(state, report.key, worker, report.failure.unwrap_or_else(unnamed));
+        }
+    }
+}
+
+/// A job whose task moves is alive.
+fn touch(state: &mut State, key: TaskKey) {
+    let now_ms = state.clock_ms;
+    if let Some(job) = state.backup_jobs.get_mut(&key.job_id) {
+        job.progress_ms = now_ms;
+    }
+    if let Some(job) = state.restore_jobs.get_mut(&key.job_id) {
+        job.progress_ms = now_ms;
+    }
+}
+
+fn done(state: &mut State, report: TaskReport, worker: NodeId) {
+    let key = report.key;
+    let stored = match (key.kind, report.result) {
+        (TaskKind::BackupLs, Some(TaskResult::BackupLs(result))) => {
+            state.backup_jobs.get_mut(&key.job_id).map(|j| j.results.insert(key.ls_id, result)).is_some()
+        }
+        (TaskKind::BackupIndex, Some(TaskResult::BackupIndex(result))) => {
+            state.backup_jobs.get_mut(&key.job_id).map(|j| j.index_result = Some(result)).is_some()
+        }
+        (TaskKind::RestoreLog, Some(TaskResult::RestoreLog(result))) => {
+            state.restore_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
+        }
+        (TaskKind::RestoreData, _) => true,
+        _ => false,
+    };
+    if !stored {
+        let failure = Failure::new(ErrorClass::Transient, "ended without its result", key.to_string(), "");
+        return attempt_failed(state, key, worker, failure);
+    }
+    if let Some(run) = run_mut(state, key, worker) {
+        run.status = LsTaskStatus::Finish;
+        run.bytes_done = run.bytes_total;
+        run.failure = None;
+    }
+    touch(state, key);
+}
+
+/// True for a failure that the same attempt elsewhere may escape, but the same attempt here will not.
+fn is_hard(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Corrupt | ErrorClass::Permission | ErrorClass::Invalid | ErrorClass::Exhausted)
+}
+
+/// Gives the task a new retry id; fails the job when no further attempt makes sense.
+fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Failure) {
+    let now_ms = state.clock_ms;
+    let candidates = candidates(state, key);
+    let Some(run) = run_mut(state, key, executor) else { return };
+    run.status = LsTaskStatus::Init;
+    run.executor = None;
+    run.retry = run.retry.next();
+    run.bytes_done = 0;
+    run.not_before_ms = now_ms + limits::LS_TASK_RETRY_DELAY_MS;
+    run.black_list.insert(executor);
+    // A missing object is as final for a restore as a damaged one; for a backup only the replica may be gone.
+    let is_restore = matches!(key.kind, TaskKind::RestoreData | TaskKind::RestoreLog);
+    if is_hard(failure.class) || (is_restore && failure.class == ErrorClass::NotFound) {
+        run.hard_failures += 1;
+    }
+    let all_tried = run.hard_failures as usize >= candidates;
+    let too_often = run.retry.0 > limits::LS_TASK_RETRIES_MAX;
+    run.failure = Some(failure.clone());
+    if too_often {
+        fail_job(state, key.job_id, refuse::too_many_retries(key, &failure));
+    } else if all_tried {
+        fail_job(state, key.job_id, failure);
+    }
+}
+
+/// How many workers could do a task: so many hard failures end its job.
+fn candidates(state: &State, key: TaskKey) -> usize {
+    let tenant = state.tenants.get(&key.tenant_id);
+    match key.kind {
+        TaskKind::BackupLs => {
+            tenant.and_then(|t| t.log_streams.get(&key.ls_id)).map_or(1, |ls| ls.members.len().max(1))
+        }
+        TaskKind::BackupIndex => state.workers.len().clamp(1, 3),
+        // Every replica of a restore is a task of its own, and all of them read the same medium.
+        TaskKind::RestoreData | TaskKind::RestoreLog => 1,
+    }
+}
+
+pub(super) fn failed(state: &mut State, job: JobId, failure: Failure) -> Outcome {
+    Ok(if fail_job(state, job, failure) { Done::Ok } else { Done::Nothing })
+}
+
+/// Ends a job with a reason. False when there is no such running job.
+pub(super) fn fail_job(state: &mut State, job: JobId, failure: Failure) -> bool {
+    if state.backup_jobs.contains_key(&job) {
+        backup::fail(state, job, failure)
+    } else {
+        restore::fail(state, job, failure)
+    }
+}
+
+pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failure) -> Outcome {
+    let trouble = Some(Trouble { failure: failure.clone(), since_ms: state.clock_ms });
+    match subject {
+        Subject::Dest(id) => {
+            let Some(dest) = state.destinations.get_mut(&id).filter(|d| !d.formatted) else { return Ok(Done::Nothing) };
+            dest.trouble = trouble;
+        }
+        Subject::Round(tenant, round) => {
+            let Some(round) = state.rounds.get_mut(&(tenant, round)).filter(|r| r.is_open()) else {
+                return Ok(Done::Nothing);
+            };
+            let since_ms = round.trouble.as_ref().map_or(state.clock_ms, |t| t.since_ms);
+            round.trouble = Some(Trouble { failure, since_ms });
+        }
+        Subject::Backup(id) => {
+            let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
+            job.trouble = trouble;
+            if !job.status.is_ended() && (is_hard(failure.class) || failure.class == ErrorClass::Fenced) {
+                fail_job(state, id, failure);
+            }
+        }
+    }
+    Ok(Done::Ok)
+}

@@ -1,0 +1,111 @@
+//! The piece machine (fact sheet 2.9): ACTIVE and incomplete, ACTIVE and available, FROZEN.
+//!
+//! Order rules: pieces freeze in order; a piece's final figures are decided (`sealed`) before a byte of its frozen
+//! files is written; a checkpoint enters a piece only once the one before it is frozen.
+
+use crate::checkpoint::{is_sealable, round_checkpoint};
+use crate::command::{Done, Outcome};
+use crate::state::{PieceRow, Round, State};
+use strandline_types::{FileStatus, PieceId, PieceStatus, RoundId, Scn, TenantId};
+
+pub(super) fn started(state: &mut State, key: (TenantId, RoundId), upto: PieceId) -> Outcome {
+    let Some(round) = state.rounds.get_mut(&key).filter(|r| r.is_open() && r.begun) else { return Ok(Done::Nothing) };
+    let first = round.pieces.keys().next_back().map_or(round.clock.base_piece, |p| p.next());
+    if upto < first {
+        return Ok(Done::Nothing);
+    }
+    for id in first.0..=upto.0 {
+        let piece = new_piece(round, PieceId(id));
+        round.pieces.insert(PieceId(id), piece);
+    }
+    round.trouble = None;
+    if let Some(tenant) = state.tenants.get_mut(&key.0) {
+        // Piece ids count on over rounds.
+        tenant.next.piece = upto.next();
+    }
+    Ok(Done::Ok)
+}
+
+fn new_piece(round: &Round, id: PieceId) -> PieceRow {
+    let range = round.clock.range(id);
+    PieceRow {
+        key: round.piece_key(id),
+        status: PieceStatus::Active,
+        file_status: FileStatus::Incomplete,
+        start_scn: range.start,
+        end_scn: range.end,
+        checkpoint_scn: range.start,
+        max_scn: range.start,
+        input_bytes: 0,
+        output_bytes: 0,
+        sealed: false,
+    }
+}
+
+pub(super) fn checkpoint_published(
+    state: &mut State,
+    key: (TenantId, RoundId),
+    piece: PieceId,
+    checkpoint: Scn,
+) -> Outcome {
+    let Some(round) = state.rounds.get(&key) else { return Ok(Done::Nothing) };
+    // What is published must be proven by what this state knows, whoever proposes it.
+    if round_checkpoint(state, round).is_none_or(|proven| checkpoint > proven) {
+        return Ok(Done::Nothing);
+    }
+    let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
+    if round.active_piece().map(|p| p.key.piece_id) != Some(piece) {
+        return Ok(Done::Nothing);
+    }
+    let (input, output, max_scn) = figures(round, piece);
+    let Some(row) = round.pieces.get_mut(&piece) else { return Ok(Done::Nothing) };
+    let is_forward = row.file_status == FileStatus::Incomplete || checkpoint > row.checkpoint_scn;
+    if row.sealed || !is_forward || checkpoint < row.start_scn || checkpoint >= row.end_scn {
+        return Ok(Done::Nothing);
+    }
+    row.file_status = FileStatus::Available;
+    row.checkpoint_scn = checkpoint;
+    row.max_scn = max_scn.max(checkpoint);
+    row.input_bytes = input;
+    row.output_bytes = output;
+    round.checkpoint_scn = round.checkpoint_scn.max(checkpoint);
+    round.trouble = None;
+    Ok(Done::Ok)
+}
+
+pub(super) fn seal(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
+    let Some(round) = state.rounds.get(&key) else { return Ok(Done::Nothing) };
+    let is_due =
+        round.active_piece().is_some_and(|p| p.key.piece_id == piece && !p.sealed && is_sealable(state, round, p));
+    let (input, output, max_scn) = figures(round, piece);
+    let Some(row) = state.rounds.get_mut(&key).and_then(|r| r.pieces.get_mut(&piece)).filter(|_| is_due) else {
+        return Ok(Done::Nothing);
+    };
+    row.input_bytes = input;
+    row.output_bytes = output;
+    row.max_scn = max_scn.max(row.checkpoint_scn);
+    row.sealed = true;
+    Ok(Done::Ok)
+}
+
+pub(super) fn frozen(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
+    let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
+    if round.active_piece().map(|p| p.key.piece_id) != Some(piece) {
+        return Ok(Done::Nothing);
+    }
+    let Some(row) = round.pieces.get_mut(&piece).filter(|p| p.sealed) else { return Ok(Done::Nothing) };
+    row.status = PieceStatus::Frozen;
+    round.trouble = None;
+    Ok(Done::Ok)
+}
+
+/// Bytes and highest SCN of a piece: what the round has beyond the pieces before it.
+fn figures(round: &Round, piece: PieceId) -> (u64, u64, Scn) {
+    let before = round.pieces.range(..piece).map(|(_, p)| p);
+    let (input_before, output_before) = before.fold((0, 0), |sum, p| (sum.0 + p.input_bytes, sum.1 + p.output_bytes));
+    let input: u64 = round.progress.values().map(crate::state::LsProgress::input_bytes).sum();
+    let output: u64 = round.progress.values().map(|p| p.output_bytes).sum();
+    let range = round.clock.range(piece);
+    let max_scn = round.max_scn.min(range.end.prev()).max(range.start);
+    (input.saturating_sub(input_before), output.saturating_sub(output_before), max_scn)
+}

@@ -1,0 +1,162 @@
+//! The restore job (protocols page, section 5): create tenant, data of every replica, start the log streams, replay,
+//! check, open. A failed or cancelled job drops the half-built tenant.
+
+use super::tenant;
+use crate::command::{Done, Outcome, StartRestore};
+use crate::placement;
+use crate::refuse;
+use crate::report::ReplicaReport;
+use crate::state::{RestoreJob, State, TaskRun, TenantStatus};
+use std::collections::{BTreeMap, BTreeSet};
+use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, TabletId, TenantId, Transition, limits};
+
+pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
+    let same_name = |j: &&RestoreJob| !j.stage.is_ended() && j.tenant_name.eq_ignore_ascii_case(&wish.tenant_name);
+    if state.restore_jobs.values().find(same_name).is_some() {
+        return Err(refuse::restore_in_progress(&wish.tenant_name));
+    }
+    tenant::check_new_tenant(state, &wish.tenant_name, wish.replicas)?;
+    let ids: BTreeSet<LsId> = wish.source.log_streams.iter().map(|ls| ls.ls_id).collect();
+    if !ids.contains(&LsId::SYS) || ids.len() != wish.source.log_streams.len() {
+        return Err(refuse::restore_source(
+            "the set does not name each log stream once, the system log stream included",
+        ));
+    }
+    let ids: Vec<LsId> = ids.into_iter().collect();
+    let placed = placement::place(state, &ids, wish.replicas)?;
+    let id = state.next.job;
+    state.next.job = id.next();
+    let status = TenantStatus::Restoring;
+    let tenant_id = tenant::insert(state, wish.tenant_name.clone(), wish.replicas, placed, status, Some(id));
+    let job = RestoreJob {
+        id,
+        tenant_id,
+        tenant_name: wish.tenant_name,
+        target_scn: wish.target_scn,
+        source: wish.source,
+        description: wish.description,
+        stage: RestoreStage::CreateTenant,
+        started_ms: state.clock_ms,
+        ended_ms: None,
+        progress_ms: state.clock_ms,
+        data_tasks: BTreeMap::new(),
+        log_tasks: BTreeMap::new(),
+        log_results: BTreeMap::new(),
+        dictionary: None,
+        failure: None,
+    };
+    state.restore_jobs.insert(id, job);
+    prune(state);
+    Ok(Done::RestoreJob(id))
+}
+
+pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: RestoreStage) -> Outcome {
+    let Some(job) = state.restore_jobs.get(&id).filter(|j| j.stage == from && from.may_become(to)) else {
+        return Ok(Done::Nothing);
+    };
+    if to == RestoreStage::Failed || !may_advance(state, job, to) {
+        return Ok(Done::Nothing);
+    }
+    let now_ms = state.clock_ms;
+    let Some(tenant) = state.tenants.get_mut(&job.tenant_id) else { return Ok(Done::Nothing) };
+    let Some(job) = state.restore_jobs.get_mut(&id) else { return Ok(Done::Nothing) };
+    match to {
+        RestoreStage::RestoreData => {
+            let replicas = tenant.log_streams.values().flat_map(|ls| ls.members.iter().map(move |m| (ls.id, *m)));
+            job.data_tasks = replicas.map(|key| (key, TaskRun::default())).collect();
+        }
+        RestoreStage::ReplayLog => {
+            job.log_tasks = tenant.log_streams.keys().map(|ls| (*ls, TaskRun::default())).collect();
+        }
+        RestoreStage::Success => {
+            open_tenant(tenant, job);
+            job.ended_ms = Some(now_ms);
+        }
+        _ => {}
+    }
+    job.stage = to;
+    job.progress_ms = now_ms;
+    Ok(Done::Ok)
+}
+
+/// What a stage needs of the one before it, whoever proposes the step.
+fn may_advance(state: &State, job: &RestoreJob, to: RestoreStage) -> bool {
+    match to {
+        RestoreStage::StartLogStreams => {
+            !job.data_tasks.is_empty() && job.data_tasks.values().all(TaskRun::is_finished)
+        }
+        RestoreStage::ReplayLog => {
+            let streams = state.tenants.get(&job.tenant_id).map(|t| &t.log_streams);
+            streams.is_some_and(|all| all.values().all(|ls| ls.started))
+        }
+        RestoreStage::PostCheck => !job.log_tasks.is_empty() && job.log_tasks.values().all(TaskRun::is_finished),
+        RestoreStage::Success => job.dictionary.is_some(),
+        _ => true,
+    }
+}
+
+/// The tenant becomes what replay made of it.
+fn open_tenant(tenant: &mut crate::state::Tenant, job: &RestoreJob) {
+    let dictionary = job.dictionary.clone().unwrap_or_default();
+    let last_table = dictionary.tables.iter().map(|t| t.id).max();
+    let last_tablet = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| t.id).max();
+    // New ids never meet restored ones.
+    tenant.next.table = tenant.next.table.max(last_table.map_or(TableId(0), TableId::next));
+    tenant.next.tablet = tenant.next.tablet.max(last_tablet.map_or(TabletId(0), TabletId::next));
+    tenant.dictionary_version = dictionary.version;
+    tenant.tables = dictionary.tables.into_iter().map(|t| (t.id, t)).collect();
+    tenant.status = TenantStatus::Normal;
+}
+
+/// Log stream 1's leader tells which dictionary replay made. It is believed only once all replay is over and the
+/// teller has applied all of it: a leader that was elected a moment ago may still be behind.
+pub(super) fn take_dictionary(state: &mut State, worker: NodeId, replica: ReplicaReport) {
+    let Some(dictionary) = replica.restored_dictionary.filter(|_| replica.ls_id.is_sys() && replica.is_leader) else {
+        return;
+    };
+    let leader = state.tenants.get(&replica.tenant_id).and_then(|t| t.log_streams.get(&LsId::SYS)?.leader);
+    let is_checking = |j: &&mut RestoreJob| j.tenant_id == replica.tenant_id && j.stage == RestoreStage::PostCheck;
+    let Some(job) = state.restore_jobs.values_mut().find(is_checking) else { return };
+    let replayed = job.log_results.get(&LsId::SYS).map_or(strandline_types::Scn::MAX, |r| r.replayed_scn);
+    if leader == Some(worker) && replica.replayed_scn >= replayed {
+        job.dictionary = Some(dictionary);
+    }
+}
+
+pub(super) fn move_replica(state: &mut State, id: JobId, ls: LsId, from: NodeId, to: NodeId) -> Outcome {
+    let may_move = |j: &&mut RestoreJob| j.stage == RestoreStage::RestoreData;
+    let Some(job) = state.restore_jobs.get_mut(&id).filter(may_move) else { return Ok(Done::Nothing) };
+    let stream = state.tenants.get_mut(&job.tenant_id).and_then(|t| t.log_streams.get_mut(&ls));
+    let Some(stream) = stream.filter(|s| !s.members.contains(&to)) else { return Ok(Done::Nothing) };
+    let Some(seat) = stream.members.iter_mut().find(|m| **m == from) else { return Ok(Done::Nothing) };
+    let Some(run) = job.data_tasks.remove(&(ls, from)) else { return Ok(Done::Nothing) };
+    *seat = to;
+    job.data_tasks.insert((ls, to), TaskRun { retry: run.retry.next(), ..TaskRun::default() });
+    Ok(Done::Ok)
+}
+
+pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
+    let name = state.tenant(id)?.name.clone();
+    let Some(job) = state.open_restore_job(id).map(|j| j.id) else { return Err(refuse::no_restore_running(&name)) };
+    fail(state, job, refuse::canceled(&format!("restore job {job}")));
+    Ok(Done::RestoreJob(job))
+}
+
+pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
+    let now_ms = state.clock_ms;
+    let Some(job) = state.restore_jobs.get_mut(&id).filter(|j| !j.stage.is_ended()) else { return false };
+    job.stage = RestoreStage::Failed;
+    job.failure = Some(failure);
+    job.ended_ms = Some(now_ms);
+    let tenant_id = job.tenant_id;
+    tenant::begin_drop(state, tenant_id);
+    true
+}
+
+/// Forgets the oldest ended jobs.
+fn prune(state: &mut State) {
+    let ended: Vec<JobId> = state.restore_jobs.values().filter(|j| j.stage.is_ended()).map(|j| j.id).collect();
+    for id in ended.iter().take(ended.len().saturating_sub(limits::JOBS_KEPT_MAX)) {
+        state.restore_jobs.remove(id);
+    }
+}

@@ -1,0 +1,150 @@
+//! Tenants and tables.
+
+use crate::command::{Done, Outcome};
+use crate::placement;
+use crate::refuse;
+use crate::state::{ArchiveConfig, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+use std::collections::BTreeMap;
+use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TenantId, Term, limits};
+
+const NAME_CHARS_MAX: usize = 64;
+
+pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas: u32) -> Outcome {
+    check_new_tenant(state, &name, replicas)?;
+    // The system log stream is one of them.
+    let user_max = limits::LOG_STREAMS_PER_TENANT_MAX - 1;
+    if log_streams == 0 || log_streams as usize > user_max {
+        return Err(refuse::bad_count("LOG_STREAMS", log_streams, user_max));
+    }
+    let mut ids = vec![LsId::SYS];
+    ids.extend((0..u64::from(log_streams)).map(|n| LsId(LsId::FIRST_USER.0 + n)));
+    let placed = placement::place(state, &ids, replicas)?;
+    Ok(Done::Tenant(insert(state, name, replicas, placed, TenantStatus::Normal, None)))
+}
+
+/// What every new tenant must be, a restored one too.
+pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
+    check_name(name)?;
+    if state.tenant_by_name(name).is_ok() {
+        return Err(refuse::tenant_exists(name));
+    }
+    if matches!(replicas, 1 | 3 | 5) { Ok(()) } else { Err(refuse::bad_replicas(replicas)) }
+}
+
+pub(super) fn insert(
+    state: &mut State,
+    name: String,
+    replicas: u32,
+    placed: BTreeMap<LsId, Vec<NodeId>>,
+    status: TenantStatus,
+    restored_by: Option<JobId>,
+) -> TenantId {
+    let id = state.next.tenant;
+    // User tenants have even ids; the odd ones between are the meta tenants of the original.
+    state.next.tenant = TenantId(id.0 + 2);
+    let log_streams = placed.into_iter().map(|(ls, members)| (ls, new_log_stream(ls, members))).collect();
+    let tenant = Tenant {
+        id,
+        name,
+        status,
+        created_ms: state.clock_ms,
+        replicas,
+        log_streams,
+        tables: BTreeMap::new(),
+        dictionary_version: 0,
+        archive: ArchiveConfig::default(),
+        data_dest: None,
+        restored_by,
+        next: TenantCounters::default(),
+    };
+    state.tenants.insert(id, tenant);
+    id
+}
+
+fn new_log_stream(id: LsId, members: Vec<NodeId>) -> LogStream {
+    LogStream {
+        id,
+        members,
+        started: false,
+        leader: None,
+        term: Term(0),
+        end_lsn: Lsn::ZERO,
+        max_scn: Scn::MIN,
+        dictionary_version: 0,
+    }
+}
+
+pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
+    let tenant = normal(state, id)?;
+    if let Some(round) = state.open_round(id) {
+        let what = format!("archive round {} is {}", round.round_id, round.state);
+        return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM NOARCHIVELOG, then wait for STOP"));
+    }
+    if let Some(job) = state.open_backup_job(id) {
+        let what = format!("backup job {} is {}", job.id, job.status);
+        return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM CANCEL BACKUP first"));
+    }
+    begin_drop(state, id);
+    Ok(Done::Ok)
+}
+
+/// From here on no worker is ordered to host anything of the tenant.
+pub(super) fn begin_drop(state: &mut State, id: TenantId) {
+    if let Some(tenant) = state.tenants.get_mut(&id) {
+        tenant.status = TenantStatus::Dropping;
+    }
+}
+
+pub(super) fn gone(state: &mut State, id: TenantId) -> Outcome {
+    if state.tenants.get(&id).is_none_or(|t| t.status != TenantStatus::Dropping) {
+        return Ok(Done::Nothing);
+    }
+    // What lies on the media stays there; it can be restored under any name.
+    state.tenants.remove(&id);
+    state.destinations.retain(|_, d| d.tenant_id != id);
+    state.rounds.retain(|(tenant, _), _| *tenant != id);
+    state.backup_sets.retain(|(tenant, _), _| *tenant != id);
+    Ok(Done::Ok)
+}
+
+pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablets: u32) -> Outcome {
+    check_name(&name)?;
+    normal(state, id)?;
+    if tablets == 0 || tablets as usize > limits::TABLETS_PER_TABLE_MAX {
+        return Err(refuse::bad_count("TABLETS", tablets, limits::TABLETS_PER_TABLE_MAX));
+    }
+    let tenant = state.tenants.get_mut(&id).ok_or_else(|| refuse::no_such_tenant(&id.to_string()))?;
+    if tenant.tables.values().any(|t| t.name.eq_ignore_ascii_case(&name)) {
+        return Err(refuse::table_exists(&name));
+    }
+    let user: Vec<LsId> = tenant.log_streams.keys().copied().filter(|ls| !ls.is_sys()).collect();
+    let homes = if user.is_empty() { vec![LsId::SYS] } else { user };
+    let table_id = tenant.next.table;
+    tenant.next.table = table_id.next();
+    let mut made = Vec::with_capacity(tablets as usize);
+    for _ in 0..tablets {
+        let tablet = tenant.next.tablet;
+        tenant.next.tablet = tablet.next();
+        // Round robin over the whole tenant, so that many small tables spread as well as one large one.
+        let home = homes[(tablet.0 % homes.len() as u64) as usize];
+        made.push(Tablet { id: tablet, ls_id: home });
+    }
+    tenant.tables.insert(table_id, Table { id: table_id, name, tablets: made });
+    tenant.dictionary_version += 1;
+    Ok(Done::Table(table_id))
+}
+
+/// A tenant that is open, or a refusal.
+pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
+    let tenant = state.tenant(id)?;
+    if tenant.status == TenantStatus::Normal {
+        Ok(tenant)
+    } else {
+        Err(refuse::tenant_not_normal(&tenant.name, tenant.status))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_word && !name.is_empty() && name.len() <= NAME_CHARS_MAX { Ok(()) } else { Err(refuse::bad_name(name)) }
+}

@@ -1,0 +1,156 @@
+//! The next step of each open archive round (fact sheet 2.7; protocols page, section 3).
+//!
+//! Order rule: medium first, then the command that says it happened. A round has at most one step at a time.
+
+use super::{dest_ref, pieces};
+use crate::checkpoint::all_drained;
+use crate::command::{Action, Subject};
+use crate::state::{DestState, Round, State};
+use crate::step::{DestRef, MediumWork, Plan};
+use strandline_types::{ArchiveLsState, LsId, PieceStatus, RoundState, limits};
+
+pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+    for round in state.rounds.values().filter(|r| r.is_open()) {
+        let Some(dest) = state.destinations.get(&round.dest_id) else { continue };
+        let ctx = Ctx { state, round, dest: dest_ref(state, dest), now_ms };
+        if let Some(trouble) = &round.trouble {
+            plan.wait(round.tenant_id, ctx.name(), trouble.failure.to_string(), trouble.since_ms);
+        }
+        ctx.wait_for_log_streams(plan);
+        if !dest.formatted {
+            plan.wait(round.tenant_id, ctx.name(), "its destination, which is not ready", round.state_since_ms);
+        }
+        if round.state == RoundState::Stopping {
+            ctx.plan_stop(plan);
+        } else if dest.formatted {
+            ctx.plan_running(plan);
+        }
+    }
+}
+
+/// One round and what is needed to plan it.
+pub(super) struct Ctx<'a> {
+    pub(super) state: &'a State,
+    pub(super) round: &'a Round,
+    pub(super) dest: DestRef,
+    pub(super) now_ms: u64,
+}
+
+impl Ctx<'_> {
+    pub(super) fn name(&self) -> String {
+        format!("archive round {}", self.round.round_id)
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        Subject::Round(self.round.tenant_id, self.round.round_id)
+    }
+
+    fn move_to(&self, plan: &mut Plan, to: RoundState, comment: String) {
+        let (tenant, round, from) = (self.round.tenant_id, self.round.round_id, self.round.state);
+        plan.propose(Action::MoveRound { tenant, round, from, to, comment });
+    }
+
+    fn round_start(&self) -> MediumWork {
+        MediumWork::RoundStart { dest: self.dest.clone(), round: self.round.round_id, clock: self.round.clock }
+    }
+
+    fn dest_state(&self) -> DestState {
+        self.state.tenants.get(&self.round.tenant_id).map_or(DestState::Enable, |t| t.archive.state)
+    }
+
+    fn plan_running(&self, plan: &mut Plan) {
+        let round = self.round;
+        if round.state == RoundState::Prepare {
+            let then = Action::RoundBegun { tenant: round.tenant_id, round: round.round_id };
+            return plan.work(self.subject(), vec![self.round_start()], then);
+        }
+        if let Some((ls, why)) = self.interrupted().filter(|_| round.state != RoundState::Interrupted) {
+            if matches!(round.state, RoundState::Beginning | RoundState::Doing) {
+                return self.move_to(plan, RoundState::Interrupted, format!("log stream {ls}: {why}"));
+            }
+        }
+        match round.state {
+            RoundState::Beginning | RoundState::Doing if self.dest_state() == DestState::Defer => {
+                return self.move_to(plan, RoundState::Suspending, String::new());
+            }
+            RoundState::Beginning if self.all_doing() => {
+                return self.move_to(plan, RoundState::Doing, String::new());
+            }
+            RoundState::Suspending if all_drained(self.state, round, ArchiveLsState::Suspended) => {
+                return self.move_to(plan, RoundState::Suspend, String::new());
+            }
+            RoundState::Suspend if self.dest_state() == DestState::Enable => {
+                return self.move_to(plan, RoundState::Beginning, String::new());
+            }
+            _ => {}
+        }
+        pieces::plan(self, plan);
+    }
+
+    /// Pieces first, then the end placeholder, then the word. A medium or a log stream that does not answer is given
+    /// up after a while; then nothing more is written, and readers go by what lies on the medium.
+    fn plan_stop(&self, plan: &mut Plan) {
+        let round = self.round;
+        let (tenant, id) = (round.tenant_id, round.round_id);
+        if self.now_ms.saturating_sub(round.state_since_ms) >= limits::FORCE_STOP_MS {
+            return plan.propose(Action::RoundStopped { tenant, round: id, forced: true });
+        }
+        let is_drained = all_drained(self.state, round, ArchiveLsState::Stopped);
+        let all_frozen = round.pieces.values().all(|p| p.status == PieceStatus::Frozen);
+        if !is_drained || !all_frozen {
+            return pieces::plan(self, plan);
+        }
+        let end = MediumWork::RoundEnd {
+            dest: self.dest.clone(),
+            round: id,
+            clock: round.clock,
+            checkpoint_scn: round.checkpoint_scn,
+        };
+        // A round that was stopped before it had begun leaves both placeholders and nothing between them.
+        let is_formatted = self.state.destinations.get(&round.dest_id).is_some_and(|d| d.formatted);
+        let work = match (round.begun, is_formatted) {
+            (true, _) => vec![end],
+            (false, true) => vec![self.round_start(), end],
+            (false, false) => Vec::new(),
+        };
+        plan.work(self.subject(), work, Action::RoundStopped { tenant, round: id, forced: false });
+    }
+
+    fn all_doing(&self) -> bool {
+        let Some(tenant) = self.state.tenants.get(&self.round.tenant_id) else { return false };
+        let is_doing = |ls: &LsId| self.round.progress.get(ls).is_some_and(|p| p.state == ArchiveLsState::Doing);
+        tenant.log_streams.keys().all(is_doing)
+    }
+
+    /// The first log stream that lost log, and why.
+    fn interrupted(&self) -> Option<(LsId, String)> {
+        let (ls, row) = self.round.progress.iter().find(|(_, p)| p.state == ArchiveLsState::Interrupted)?;
+        let why = row
+            .trouble
+            .as_ref()
+            .map_or_else(|| "log is gone that was not archived".to_owned(), |t| t.failure.to_string());
+        Some((*ls, why))
+    }
+
+    /// Who holds the round up: log streams that have not come as far as the state needs, or are in trouble.
+    fn wait_for_log_streams(&self, plan: &mut Plan) {
+        let round = self.round;
+        let Some(tenant) = self.state.tenants.get(&round.tenant_id) else { return };
+        let wanted = match round.state {
+            RoundState::Beginning | RoundState::Doing => ArchiveLsState::Doing,
+            RoundState::Suspending => ArchiveLsState::Suspended,
+            RoundState::Stopping => ArchiveLsState::Stopped,
+            _ => return,
+        };
+        for ls in tenant.log_streams.keys() {
+            let row = round.progress.get(ls);
+            if let Some(trouble) = row.and_then(|p| p.trouble.as_ref()) {
+                let on = format!("log stream {ls}: {}", trouble.failure);
+                plan.wait(round.tenant_id, self.name(), on, trouble.since_ms);
+            } else if row.is_none_or(|p| p.state != wanted) {
+                let on = format!("log stream {ls} to report {wanted}");
+                plan.wait(round.tenant_id, self.name(), on, round.state_since_ms);
+            }
+        }
+    }
+}

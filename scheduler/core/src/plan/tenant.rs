@@ -1,0 +1,61 @@
+//! Tenants that are being dropped, log streams without a leader, destinations that are not ready.
+
+use super::{dest_name, dest_ref};
+use crate::command::{Action, Subject};
+use crate::state::{Destination, State, Tenant, TenantStatus};
+use crate::step::{MediumWork, Plan};
+
+pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+    for tenant in state.tenants.values() {
+        match tenant.status {
+            TenantStatus::Dropping => plan_drop(state, now_ms, tenant, plan),
+            TenantStatus::Normal => wait_for_leaders(state, now_ms, tenant, plan),
+            TenantStatus::Restoring => {}
+        }
+    }
+    for dest in state.destinations.values().filter(|d| !d.formatted) {
+        plan_format(state, dest, plan);
+    }
+}
+
+/// A worker that is unknown does not hold the drop up: when it comes back it is not ordered to host the tenant.
+fn plan_drop(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
+    let hosts = |w: &&crate::state::Worker| {
+        state.is_known(w.id, now_ms) && w.replicas.keys().any(|(hosted, _)| *hosted == tenant.id)
+    };
+    // The last restore or backup of the tenant may still have its end to write.
+    let is_busy = state.open_backup_job(tenant.id).is_some();
+    match state.workers.values().find(hosts) {
+        Some(worker) => {
+            plan.wait(tenant.id, format!("drop of tenant {}", tenant.name), format!("worker {}", worker.id), 0);
+        }
+        None if !is_busy => plan.propose(Action::TenantGone { tenant: tenant.id }),
+        None => {}
+    }
+}
+
+fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
+    for ls in tenant.log_streams.values() {
+        let what = || format!("log stream {} of {}", ls.id, tenant.name);
+        match ls.leader {
+            None => plan.wait(tenant.id, what(), "a leader", 0),
+            Some(leader) if !state.is_known(leader, now_ms) => {
+                let since_ms = state.workers.get(&leader).map_or(0, |w| w.last_heard_ms);
+                plan.wait(tenant.id, what(), format!("its leader, worker {leader}, which is not heard of"), since_ms);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn plan_format(state: &State, dest: &Destination, plan: &mut Plan) {
+    if let Some(trouble) = &dest.trouble {
+        plan.wait(dest.tenant_id, dest_name(dest), trouble.failure.to_string(), trouble.since_ms);
+        if !trouble.failure.class.is_retryable() {
+            // Not tried again before the administrator names the destination again.
+            return;
+        }
+    }
+    let work = MediumWork::Format { dest: dest_ref(state, dest), kind: dest.kind, created_ms: dest.created_ms };
+    plan.work(Subject::Dest(dest.id), vec![work], Action::DestFormatted { dest: dest.id });
+}
