@@ -6,7 +6,7 @@
 use crate::report::{ArchiveReport, ReplicaReport, TaskReport, TaskState, WorkerReport};
 use crate::state::{State, TaskRun, Worker};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{LsTaskStatus, NodeId, RestoreStage, limits};
+use strandline_types::{ArchiveLsState, LsTaskStatus, NodeId, RestoreStage, limits};
 
 /// The part of a report that the state does not know yet, or `None` when there is nothing worth a Raft entry. A report
 /// without news still counts as one once in a while, so that the state knows when the worker was last heard.
@@ -47,8 +47,8 @@ fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
 }
 
 fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
-    let wants = |stage, has_one| stage == RestoreStage::PostCheck && !has_one;
-    r.is_leader && state.open_restore_job(r.tenant_id).is_some_and(|j| wants(j.stage, j.dictionary.is_some()))
+    let job = state.open_restore_job(r.tenant_id).filter(|_| r.is_leader);
+    job.is_some_and(|j| j.stage == RestoreStage::PostCheck && j.dictionary.is_none())
 }
 
 fn is_progress_news(state: &State, said: &ArchiveReport) -> bool {
@@ -56,7 +56,8 @@ fn is_progress_news(state: &State, said: &ArchiveReport) -> bool {
     let Some(round) = round.filter(|r| r.is_open() && r.begun && r.dest_id == said.dest_id) else { return false };
     round.progress.get(&said.ls_id).is_none_or(|row| {
         let is_further = said.archived_lsn > row.archived_lsn || said.checkpoint_scn > row.checkpoint_scn;
-        let is_other = said.state != row.state || said.trouble.as_ref() != row.trouble.as_ref().map(|t| &t.failure);
+        let is_moved = said.state != row.state && row.state != ArchiveLsState::Interrupted;
+        let is_other = is_moved || said.trouble.as_ref() != row.trouble.as_ref().map(|t| &t.failure);
         said.term > row.term || (said.term == row.term && (is_further || is_other))
     })
 }
