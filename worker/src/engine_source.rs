@@ -40,7 +40,13 @@ struct BuiltInLogStream(Arc<Replica>);
 impl LogSource for BuiltInLogStream {
     fn log_status(&self) -> LogStatus {
         let s = self.0.status();
-        LogStatus { is_leader: s.is_leader, term: s.term, log_start: s.log_start, end_lsn: s.end_lsn, max_scn: s.max_scn }
+        LogStatus {
+            is_leader: s.is_leader,
+            term: s.term,
+            log_start: s.log_start,
+            end_lsn: s.end_lsn,
+            max_scn: s.max_scn,
+        }
     }
 
     async fn read_committed(&self, from: Lsn, max_bytes: usize) -> Result<CommittedLog, SourceError> {
@@ -146,7 +152,8 @@ impl RestoreTarget for BuiltInTarget {
         &self,
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
-        let items = batch.items.into_iter().map(|i| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body });
+        let items =
+            batch.items.into_iter().map(|i| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body });
         let batch = strandline_engine::ReplayBatch {
             start: batch.start,
             end: batch.end,

@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod backup;
+mod disk;
 pub mod engine_source;
 pub mod restore;
 pub mod source;

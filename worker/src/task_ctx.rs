@@ -30,7 +30,10 @@ pub struct TaskCtx {
 
 impl fmt::Debug for TaskCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskCtx").field("progress", &self.progress).field("scratch", &self.scratch).finish_non_exhaustive()
+        f.debug_struct("TaskCtx")
+            .field("progress", &self.progress)
+            .field("scratch", &self.scratch)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,8 +11,8 @@ use crate::task_ctx::{TaskCtx, cancelled};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use std::sync::Arc;
-use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec};
 use strandline_proto::TaskKey;
+use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec};
 use strandline_types::limits::REPLAY_BATCHES_IN_FLIGHT_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn};
 use strandline_worker_core::replay::{Fed, ReplayCore};
@@ -22,7 +22,7 @@ use strandline_worker_core::replay::{Fed, ReplayCore};
 /// # Errors
 /// `Transient` when leadership moved (the next leader goes on where this one stopped); `NotFound` or `Corrupt` with
 /// the object for log that is missing or damaged; `Invalid` when the tenant is open already.
-pub async fn run_restore_log(ctx: &TaskCtx, id: TaskKey, spec: &RestoreLogSpec) -> Result<RestoreLogResult, Failure> {
+pub async fn run_restore_log(ctx: &TaskCtx, spec: &RestoreLogSpec, id: TaskKey) -> Result<RestoreLogResult, Failure> {
     let target = ctx.engine.restore_target(id.tenant_id, id.ls_id, id.job_id);
     if target.is_open() {
         let object = format!("log stream {}/{}", id.tenant_id, id.ls_id);
@@ -119,11 +119,7 @@ fn result(core: &ReplayCore, base: PalfBase, target_scn: Scn) -> RestoreLogResul
 }
 
 fn piece_key(piece: &strandline_proto::v1::RestorePiece) -> PieceKey {
-    PieceKey {
-        dest_id: DestId(piece.dest_id),
-        round_id: RoundId(piece.round_id),
-        piece_id: PieceId(piece.piece_id),
-    }
+    PieceKey { dest_id: DestId(piece.dest_id), round_id: RoundId(piece.round_id), piece_id: PieceId(piece.piece_id) }
 }
 
 fn source_failure(what: &str, spec: &RestoreLogSpec) -> Failure {

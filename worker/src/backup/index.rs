@@ -1,0 +1,149 @@
+//! `BACKUP_INDEX`: the indexes of all log streams become one of the tenant, per kind of data.
+//!
+//! Reads only what earlier tasks finished, verifies all of it, and checks that every data file that the merged index
+//! names is there with at least the bytes that it needs. The result is a pure function of the parts, so a repetition
+//! writes the same bytes.
+
+use super::ls::set_name;
+use crate::task_ctx::{TaskCtx, cancelled};
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strandline_format::blocks::TRAILER_BYTES;
+use strandline_format::index::{
+    IndexReader, MacroIndexEntry, MetaIndexEntry, PhysicalId, SecMetaIndexEntry, write_index,
+};
+use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
+use strandline_format::small::{read_small, write_small};
+use strandline_format::{DataType, pb};
+use strandline_media::Medium;
+use strandline_proto::TaskKey;
+use strandline_proto::v1::{BackupIndexResult, BackupIndexSpec, LsTurn};
+use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
+use strandline_types::{ErrorClass, Failure, LsId, RetryId, TurnId};
+use strandline_worker_core::index_merge::{Mergeable, merge};
+
+/// Runs the task.
+///
+/// # Errors
+/// `NotFound` or `Corrupt` with the object for an index or data file that is missing or damaged.
+pub async fn run_backup_index(
+    ctx: &TaskCtx,
+    spec: &BackupIndexSpec,
+    id: TaskKey,
+) -> Result<BackupIndexResult, Failure> {
+    tokio::select! {
+        done = build(ctx, spec, id) => done,
+        () = ctx.cancel.cancelled() => Err(cancelled()),
+    }
+}
+
+async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<BackupIndexResult, Failure> {
+    let mut merger = Merger {
+        medium: ctx.medium(&spec.dest_uri)?,
+        set: set_name(spec.backup_set_id, spec.incremental),
+        id,
+        parts: &spec.parts,
+        result: BackupIndexResult::default(),
+    };
+    let tablets = merger.tablet_map().await?;
+    for kind in InfoKind::ALL {
+        let blocks = merger.index::<MacroIndexEntry>(kind, IndexKind::MacroRange).await?;
+        merger.check_data_files(blocks.iter().map(Mergeable::physical)).await?;
+        let metas = merger.index::<MetaIndexEntry>(kind, IndexKind::Meta).await?;
+        merger.check_data_files(metas.iter().map(Mergeable::physical)).await?;
+        merger.index::<SecMetaIndexEntry>(kind, IndexKind::SecMeta).await?;
+        let path = BackupPath::TabletLsInfo { set: merger.set, kind, turn: id.turn }.path();
+        merger.put(&path, write_small(DataType::TabletLogStreamInfo, &tablets)).await?;
+    }
+    Ok(merger.result)
+}
+
+struct Merger<'a> {
+    medium: Arc<dyn Medium>,
+    set: SetName,
+    id: TaskKey,
+    parts: &'a [LsTurn],
+    result: BackupIndexResult,
+}
+
+impl Merger<'_> {
+    /// Merges one index over all log streams, writes it and gives its entries.
+    async fn index<E: Mergeable>(&mut self, kind: InfoKind, index: IndexKind) -> Result<Vec<E>, Failure> {
+        let set = self.set;
+        let paths = self.parts.iter().map(|part| {
+            let (ls, turn, retry) = place(part);
+            BackupPath::LsIndex { set, ls, kind: kind.data_kind(), turn, retry, index }.path()
+        });
+        let this = &*self;
+        let parts: Vec<Vec<E>> = stream::iter(paths)
+            .map(|path| async move {
+                let file = this.medium.get(&path).await?;
+                IndexReader::parse(&file).map_err(|e| e.into_failure(this.object(&path)))
+            })
+            .buffered(BLOCKS_IN_FLIGHT_MAX)
+            .try_collect()
+            .await?;
+        let path = BackupPath::TenantIndex { set, kind, turn: self.id.turn, index, retry: self.id.retry }.path();
+        let entries = merge(parts).map_err(|e| {
+            Failure::new(ErrorClass::Corrupt, e.to_string(), self.object(&path), "take the backup again")
+        })?;
+        let file = write_index(&entries).map_err(|e| e.into_failure(&path))?;
+        self.put(&path, file).await?;
+        Ok(entries)
+    }
+
+    /// Every data file that is named is there and long enough for the last block that is named in it.
+    async fn check_data_files<'p>(&self, places: impl Iterator<Item = &'p PhysicalId>) -> Result<(), Failure> {
+        let mut files: BTreeMap<String, u64> = BTreeMap::new();
+        for p in places {
+            let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
+            let path = BackupPath::MacroBlockData { set: self.set, ls, kind, turn, retry, n }.path();
+            let end = files.entry(path).or_default();
+            *end = (*end).max(p.offset + p.length);
+        }
+        stream::iter(files)
+            .map(Ok)
+            .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |(path, end)| async move {
+                let bytes = self.medium.head(&path).await?;
+                if bytes < end + TRAILER_BYTES as u64 {
+                    let what = format!("the file has {bytes} bytes, its index names blocks up to {end}");
+                    return Err(Failure::new(ErrorClass::Corrupt, what, self.object(&path), "take the backup again"));
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn tablet_map(&self) -> Result<pb::TabletLogStreamInfo, Failure> {
+        let mut log_streams = Vec::new();
+        for part in self.parts {
+            let (ls, turn, retry) = place(part);
+            let path = BackupPath::TabletInfo { set: self.set, ls, turn, retry, n: 1 }.path();
+            let file = self.medium.get(&path).await?;
+            let info: pb::TabletInfo =
+                read_small(DataType::TabletInfo, &file).map_err(|e| e.into_failure(self.object(&path)))?;
+            let tablet_ids = info.tablets.iter().map(|t| t.tablet_id).collect();
+            log_streams.push(pb::LsTablets { ls_id: ls.0, tablet_ids });
+        }
+        log_streams.sort_by_key(|l| l.ls_id);
+        Ok(pb::TabletLogStreamInfo { tenant_id: self.id.tenant_id.0, turn: self.id.turn.0, log_streams })
+    }
+
+    async fn put(&mut self, path: &str, data: Vec<u8>) -> Result<(), Failure> {
+        let bytes = data.len() as u64;
+        self.medium.put(path, Bytes::from(data)).await?;
+        self.result.file_count += 1;
+        self.result.output_bytes += bytes;
+        Ok(())
+    }
+
+    fn object(&self, path: &str) -> String {
+        format!("{}/{path}", self.medium.uri().trim_end_matches('/'))
+    }
+}
+
+fn place(part: &LsTurn) -> (LsId, TurnId, RetryId) {
+    (LsId(part.ls_id), TurnId(part.turn), RetryId(part.retry))
+}
