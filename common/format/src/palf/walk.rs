@@ -2,6 +2,9 @@
 //!
 //! A group that is not whole yet is [`Walk::Partial`], never an error: that is how the end of a growing file looks.
 //! Everything else that is not a right group is a [`PalfError`] with its LSN; nothing is ever skipped.
+//!
+//! A header has only the 16 checksum bits that the original gave it. Give the base wherever it is known: then the
+//! group's place, number and accumulated checksum are verified besides, and a hole or a fork is seen at all.
 
 use super::{ENTRY_HEADER_BYTES, EntryHeader, GROUP_HEADER_BYTES, GroupHeader, PADDING_BASE_BYTES, chain};
 use crate::FormatError;
