@@ -21,6 +21,6 @@ pub use error::FormatError;
 
 /// Payload messages of the small files, index blocks and log entries, generated from `proto/*.proto`.
 pub mod pb {
-    #![allow(missing_docs, clippy::all)]
+    #![allow(missing_docs, clippy::all, rustdoc::invalid_html_tags)]
     include!(concat!(env!("OUT_DIR"), "/strandline.format.rs"));
 }
