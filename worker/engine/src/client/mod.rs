@@ -1,9 +1,9 @@
 //! The KV client: finds log streams, follows their leaders, carries the causality token.
 
-use crate::{KvWrite, Result};
+use crate::{KvWrite, Result, ScanPage};
 use bytes::Bytes;
 use strandline_proto::v1::{Dictionary, Table};
-use strandline_types::{CausalityToken, Scn, TabletId};
+use strandline_types::{CausalityToken, LsId, Scn, TabletId};
 
 /// A client of one tenant.
 #[derive(Debug)]
@@ -58,6 +58,19 @@ impl KvClient {
 
     /// Up to `limit` pairs (0 = no limit) of `[start, end)` over all tablets of a table, in key order.
     pub async fn scan(&self, _table: &str, _start: &[u8], _end: &[u8], _limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        unimplemented!()
+    }
+
+    /// One page of one tablet, `[start, end)` (an empty end = all): for callers that read tablets in parallel
+    /// (`kv export`). Used by the CLI.
+    pub async fn scan_tablet(
+        &self,
+        _ls: LsId,
+        _tablet: TabletId,
+        _start: &[u8],
+        _end: &[u8],
+        _limit: usize,
+    ) -> Result<ScanPage> {
         unimplemented!()
     }
 

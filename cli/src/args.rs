@@ -1,0 +1,173 @@
+//! The command line, as clap reads it. One struct per command; no command reads anything else.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Distributed physical backup: archive, back up, and restore a tenant to any point in time.
+#[derive(Debug, Parser)]
+#[command(name = "strandline", version, propagate_version = true)]
+pub struct Args {
+    /// What clients need.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command that talks to a cluster or prints a result.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ClientArgs {
+    /// gRPC addresses of schedulers (host:port); repeat it or separate by commas. Any of them serves.
+    #[arg(long, global = true, env = "STRANDLINE_ENDPOINTS", value_delimiter = ',')]
+    pub endpoint: Vec<String>,
+    /// Directory of a `strandline dev` cluster; its endpoints are used when no --endpoint is given.
+    #[arg(long, global = true, env = "STRANDLINE_DEV_DIR", default_value = "strandline-dev", value_name = "D")]
+    pub dir: PathBuf,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = OutputForm::Table)]
+    pub output: OutputForm,
+}
+
+/// Form of a result on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// For people.
+    Table,
+    /// For programs: one JSON value.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a whole cluster (3 schedulers, 3 workers) in this process, on loopback, in --dir.
+    Dev(DevArgs),
+    /// Run one scheduler node.
+    Scheduler(ServerArgs),
+    /// Run one worker.
+    Worker(ServerArgs),
+    /// Run SQL statements.
+    Sql(SqlArgs),
+    /// Read and write keys of a tenant's table, or carry a directory of files in and out.
+    Kv(KvArgs),
+    /// Show what a file of an archive or backup destination says.
+    Inspect(InspectArgs),
+    /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
+    Demo(DemoArgs),
+}
+
+/// `dev`
+#[derive(Debug, ClapArgs)]
+pub struct DevArgs {
+    /// Start from nothing: remove what an earlier run left in --dir.
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// `scheduler` and `worker`
+#[derive(Debug, ClapArgs)]
+pub struct ServerArgs {
+    /// Configuration (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Add the number at the end of the host name to the configured node id (pods of a StatefulSet: `name-0`, `name-1`).
+    #[arg(long)]
+    pub node_id_from_hostname: bool,
+    /// Stop when standard input closes: a server that another program started never outlives it.
+    #[arg(long, hide = true)]
+    pub stop_with_stdin: bool,
+}
+
+/// `sql`
+#[derive(Debug, ClapArgs)]
+pub struct SqlArgs {
+    /// Tenant of the session: what statements without a TENANT clause are about; `sys` sees every tenant.
+    #[arg(long, short = 't', default_value = "sys")]
+    pub tenant: String,
+    /// Statement; repeat it for several, they run in order and the first failure ends it.
+    #[arg(short = 'e', long = "execute", required = true, value_name = "STATEMENT")]
+    pub execute: Vec<String>,
+}
+
+/// `kv`
+#[derive(Debug, ClapArgs)]
+pub struct KvArgs {
+    /// Tenant.
+    #[arg(long, short = 't', global = true, env = "STRANDLINE_TENANT", default_value = "t1")]
+    pub tenant: String,
+    /// Table.
+    #[arg(long, global = true, default_value = "files")]
+    pub table: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KvCommand,
+}
+
+/// `kv …`
+#[derive(Debug, Subcommand)]
+pub enum KvCommand {
+    /// Write one key; the value `-` is read from standard input.
+    Put {
+        /// Key.
+        key: String,
+        /// Value.
+        value: String,
+    },
+    /// Print the value of one key.
+    Get {
+        /// Key.
+        key: String,
+    },
+    /// Remove one key.
+    Delete {
+        /// Key.
+        key: String,
+    },
+    /// Print keys and values, key by key.
+    Scan {
+        /// Only keys that begin with this.
+        #[arg(default_value = "")]
+        prefix: String,
+        /// At most this many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Write every file under a directory into the table.
+    Import {
+        /// The directory.
+        dir: PathBuf,
+        /// Also delete what the table holds and the directory does not.
+        #[arg(long)]
+        mirror: bool,
+    },
+    /// Write every file of the table into a directory.
+    Export {
+        /// The directory; it must be empty or not exist.
+        dir: PathBuf,
+    },
+}
+
+/// `inspect`
+#[derive(Debug, ClapArgs)]
+pub struct InspectArgs {
+    /// A file below an archive or backup destination.
+    pub file: PathBuf,
+}
+
+/// `demo`
+#[derive(Debug, ClapArgs)]
+pub struct DemoArgs {
+    /// Directory to import (default: the sources of the crates in the local cargo registry).
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// Leave the destinations in DIR/archive and DIR/data.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+    /// A small part of the files (about 8 MB): for tests, not for figures.
+    #[arg(long)]
+    pub small: bool,
+}

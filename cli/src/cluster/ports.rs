@@ -1,0 +1,50 @@
+//! Free ports on loopback for servers that need to know each other's ports before they start.
+
+use crate::Outcome;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{SystemTime, UNIX_EPOCH};
+use strandline_types::{ErrorClass, Failure};
+
+/// Below the range from which systems take the ports of outgoing connections, so that none of them is in the way.
+const RANGE: std::ops::Range<u16> = 20_000..32_000;
+
+/// `count` different ports that are free now. They are free again when this returns: whoever starts a server on one may
+/// still meet another program there, and says so.
+pub fn free(count: usize) -> Outcome<Vec<u16>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let start = now.subsec_nanos() ^ std::process::id().wrapping_mul(7919);
+    let span = u32::from(RANGE.end - RANGE.start);
+    let mut held = Vec::with_capacity(count);
+    for step in 0..span {
+        if held.len() == count {
+            break;
+        }
+        // Always below 32 000, so the cast keeps every digit.
+        let port = RANGE.start + (start.wrapping_add(step) % span) as u16;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            held.push((port, listener));
+        }
+    }
+    if held.len() < count {
+        let what = format!("fewer than {count} free ports");
+        return Err(Failure::new(ErrorClass::Exhausted, what, format!("127.0.0.1:{RANGE:?}"), "stop other servers"));
+    }
+    Ok(held.into_iter().map(|(port, _)| port).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn free_ports_are_different_and_can_be_used() {
+        let mut ports = free(20).unwrap();
+        for port in &ports {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap();
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 20);
+    }
+}

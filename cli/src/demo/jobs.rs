@@ -1,0 +1,171 @@
+//! Statements of the demo and waiting for what they started. Every wait has a deadline and looks at the views that any
+//! administrator has; a job that failed is reported with the words of its view.
+
+use crate::Outcome;
+use crate::admin::{Admin, Rows};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use strandline_types::{ErrorClass, Failure, Scn};
+
+/// Longest wait for one job.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long each status of a job lasted, in the order in which they were seen.
+#[derive(Debug, Default)]
+pub struct Stages {
+    seen: Vec<(String, Instant)>,
+}
+
+impl Stages {
+    fn note(&mut self, status: &str) {
+        if self.seen.last().is_none_or(|(last, _)| last != status) {
+            self.seen.push((status.to_owned(), Instant::now()));
+        }
+    }
+
+    /// Time in the statuses that `wanted` picks; the last status lasts until now.
+    pub fn time_in(&self, wanted: impl Fn(&str) -> bool) -> Duration {
+        let ends = self.seen.iter().skip(1).map(|(_, at)| *at).chain([Instant::now()]);
+        self.seen.iter().zip(ends).filter(|((s, _), _)| wanted(s)).map(|((_, from), to)| to - *from).sum()
+    }
+}
+
+/// Archives `tenant` into `directory` and waits until the round is open.
+pub async fn archive(admin: &mut Admin, tenant: &str, directory: &Path, piece: &str) -> Outcome<()> {
+    let uri = uri(directory);
+    let dest = format!("LOCATION={uri} PIECE_SWITCH_INTERVAL={piece}");
+    admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
+    admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
+    wait(admin, "SELECT * FROM CDB_OB_ARCHIVELOG", "archive round", |rows| match rows.text(0, "STATUS").as_str() {
+        "DOING" => Some(Ok(())),
+        "INTERRUPTED" | "STOP" => Some(Err(rows.text(0, "COMMENT"))),
+        _ => None,
+    })
+    .await
+}
+
+/// What a finished backup says about itself.
+#[derive(Debug)]
+pub struct Backup {
+    /// Bytes of the set.
+    pub bytes: u64,
+    /// Time of the data stage.
+    pub data_time: Duration,
+}
+
+/// Takes a full backup of `tenant` into `directory` and waits for its end.
+pub async fn backup(admin: &mut Admin, tenant: &str, directory: &Path) -> Outcome<Backup> {
+    admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory))).await?;
+    admin.sql(&format!("ALTER SYSTEM BACKUP TENANT = {tenant}")).await?;
+    let mut stages = Stages::default();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let running = admin.query("SELECT STATUS FROM CDB_OB_BACKUP_TASKS").await?;
+        if running.len() > 0 {
+            stages.note(&running.text(0, "STATUS"));
+        }
+        let ended = admin.query("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY").await?;
+        match ended.text(0, "STATUS").as_str() {
+            "COMPLETED" => break,
+            "" => {}
+            other => return Err(job_failed("backup", other, &ended.text(0, "COMMENT"))),
+        }
+        give_up_after(deadline, "backup")?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    stages.note("COMPLETED");
+    let sets = admin.query("SELECT * FROM CDB_OB_BACKUP_SET_FILES").await?;
+    let data_time = stages.time_in(|s| s.contains("DATA"));
+    Ok(Backup { bytes: sets.number(0, "OUTPUT_BYTES"), data_time })
+}
+
+/// What a finished restore says about itself.
+#[derive(Debug)]
+pub struct Restored {
+    /// Time until every replica had its baseline.
+    pub data_time: Duration,
+    /// Time of the replay.
+    pub log_time: Duration,
+}
+
+/// Restores `tenant` from two destinations up to `until` and waits until it is open.
+pub async fn restore(admin: &mut Admin, tenant: &str, data: &Path, archive: &Path, until: Scn) -> Outcome<Restored> {
+    let from = format!("{},{}", uri(data), uri(archive));
+    let statement = format!(
+        "ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH 'pool_list=default&replicas=2'"
+    );
+    admin.sql(&statement).await?;
+    let mut stages = Stages::default();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let running = admin.query("SELECT STATUS FROM CDB_OB_RESTORE_PROGRESS").await?;
+        if running.len() > 0 {
+            stages.note(&running.text(0, "STATUS"));
+        }
+        let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+        match ended.text(0, "STATUS").as_str() {
+            "SUCCESS" | "RESTORE_SUCCESS" => break,
+            "" => {}
+            other => return Err(job_failed("restore", other, &ended.text(0, "COMMENT"))),
+        }
+        give_up_after(deadline, "restore")?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    stages.note("RESTORE_SUCCESS");
+    Ok(Restored {
+        data_time: stages.time_in(|s| matches!(s, "CREATE_TENANT" | "RESTORE_CREATE_INIT_LS")),
+        log_time: stages.time_in(|s| s == "RESTORE_WAIT_LS"),
+    })
+}
+
+/// Repeats a query until `decide` says how it ended.
+async fn wait(
+    admin: &mut Admin,
+    query: &str,
+    job: &str,
+    decide: impl Fn(&Rows) -> Option<Result<(), String>>,
+) -> Outcome<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match decide(&admin.query(query).await?) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(why)) => return Err(job_failed(job, "not running", &why)),
+            None => give_up_after(deadline, job)?,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn job_failed(job: &str, status: &str, why: &str) -> Failure {
+    let what = format!("the {job} ended as {status}: {why}");
+    Failure::new(ErrorClass::Invalid, what, job, "see the reason above and the logs of the servers")
+}
+
+fn give_up_after(deadline: Instant, job: &str) -> Outcome<()> {
+    if Instant::now() < deadline {
+        return Ok(());
+    }
+    let what = format!("the {job} did not end within {PATIENCE:?}");
+    Err(Failure::new(ErrorClass::Transient, what, job, "SELECT * FROM CDB_STRANDLINE_WAITING says on what it waits"))
+}
+
+/// The destination of a directory.
+pub fn uri(directory: &Path) -> String {
+    format!("file://{}", directory.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_add_up_over_repetitions() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let seen = vec![("INIT".to_owned(), at(0)), ("DATA".to_owned(), at(10)), ("END".to_owned(), at(40))];
+        let stages = Stages { seen };
+        assert_eq!(stages.time_in(|s| s == "DATA"), Duration::from_millis(30));
+        assert_eq!(stages.time_in(|s| s == "INIT" || s == "DATA"), Duration::from_millis(40));
+    }
+}

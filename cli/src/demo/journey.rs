@@ -1,0 +1,199 @@
+//! The story: files in, archive, full backup, changes under fire, everything lost, a new cluster, restore, compare.
+//!
+//! The target moment is noted between two rounds of changes. Every write of the first round is acknowledged before it,
+//! and every write of the second carries it as causality token, so the expected files of that moment are exactly known.
+
+use super::compare::{Differences, compare};
+use super::lag::{Lag, Outstanding, Sampler, published};
+use super::probe::{Journal, Probe};
+use super::report::{Report, mb_s, millis, rounded};
+use super::tree::{Content, Tree};
+use super::{Dirs, changes, hurt, jobs, sources};
+use crate::Outcome;
+use crate::admin::Admin;
+use crate::args::DemoArgs;
+use crate::cluster::Cluster;
+use crate::cluster::config::Identity;
+use crate::kv::files::Listing;
+use crate::kv::import::write_all;
+use crate::kv::loader::{AckWatcher, Loader};
+use crate::kv::table::Table;
+use crate::kv::export::export;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strandline_types::{ErrorClass, Failure, Scn};
+
+const TENANT: &str = "demo";
+const FILES: &str = "files";
+const PROBE: &str = "probe";
+/// Short, so that the run sees several piece switches.
+const PIECE: &str = "20s";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the lost cluster leaves to the second half: the files and values of the target moment.
+struct Moment {
+    scn: Scn,
+    tree: Tree,
+    journal: Journal,
+    backup_bytes: u64,
+    replayed_bytes: u64,
+}
+
+/// Runs it; gives the figures and what differed.
+pub async fn run(args: &DemoArgs, dirs: &Dirs) -> Outcome<(Report, Differences)> {
+    let began = Instant::now();
+    let mut report = Report::default();
+    let listing = sources::choose(args.files.as_deref(), args.small)?;
+    let moment = lost_cluster(listing, args, dirs, &mut report).await?;
+    let differences = new_cluster(&moment, dirs, &mut report).await?;
+    report.restored_scn = moment.scn.0;
+    report.restored_files = moment.tree.len() as u64;
+    report.differences = differences.count;
+    report.ok = differences.count == 0;
+    report.seconds = rounded(began.elapsed().as_secs_f64());
+    Ok((report, differences))
+}
+
+/// The first cluster, until its disks are gone.
+async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &mut Report) -> Outcome<Moment> {
+    let identity = Identity { id: 1, name: "demo-first".to_owned() };
+    let mut cluster = Cluster::start(identity, &dirs.work.join("first"), 3, 3).await?;
+    eprintln!("demo: 3 schedulers and 3 workers run");
+    let mut admin = cluster.admin()?;
+    let (files, probe_table) = make_tenant(&mut admin, &cluster).await?;
+
+    let mut tree = import(listing, &files, report).await?;
+
+    jobs::archive(&mut admin, TENANT, &dirs.archive, PIECE).await?;
+    let outstanding = Arc::new(Outstanding::default());
+    let sampler = Sampler::start(dirs.archive.clone(), Arc::clone(&outstanding));
+    eprintln!("demo: archives");
+
+    let probe = Probe::start(probe_table, &outstanding)?;
+    let backup = jobs::backup(&mut admin, TENANT, &dirs.data).await?;
+    report.backup_mb_s = mb_s(backup.bytes, backup.data_time);
+    eprintln!("demo: backed up {} MB", backup.bytes / 1_000_000);
+
+    let added = if args.small { 20 } else { 120 };
+    let first = changes::choose(&tree, 1, added);
+    let gap = {
+        let write = write_changes(&files, &outstanding, first.clone());
+        let (written, gap) = tokio::join!(write, hurt::worker(&mut cluster, TENANT, &probe));
+        written?;
+        gap?
+    };
+    changes::apply(&mut tree, &first);
+    report.log_stream_failover_ms = millis(gap);
+    let scn = files.token().0.max(probe.scn());
+    files.observe(scn);
+    probe.observe(scn);
+    eprintln!("demo: changed {} files, noted SCN {scn}", first.len());
+
+    let second = changes::choose(&tree, 2, added / 4);
+    let failover = {
+        let write = write_changes(&files, &outstanding, second.clone());
+        let (written, time) = tokio::join!(write, hurt::scheduler(&mut cluster));
+        written?;
+        time?
+    };
+    report.scheduler_failover_ms = millis(failover);
+    let journal = probe.finish().await?;
+    let last = files.token().0;
+    wait_until_covered(dirs, last.max(scn), &mut cluster).await?;
+    eprintln!("demo: changed {} more files, all archived", second.len());
+
+    let Lag { p50_ms, p99_ms, max_ms } = sampler.finish();
+    (report.lag_p50_ms, report.lag_p99_ms, report.lag_max_ms) = (rounded(p50_ms), rounded(p99_ms), rounded(max_ms));
+    report.worker_rss_max_mb = rounded(cluster.worker_resident_peak() as f64 / 1e6);
+    drop((files, admin));
+    cluster.destroy()?;
+    eprintln!("demo: the cluster and its disks are gone");
+    Ok(Moment { scn, tree, journal, backup_bytes: backup.bytes, replayed_bytes: changes::bytes(&first) })
+}
+
+/// The second cluster: from the medium alone.
+async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outcome<Differences> {
+    let identity = Identity { id: 2, name: "demo-second".to_owned() };
+    let cluster = Cluster::start(identity, &dirs.work.join("second"), 3, 2).await?;
+    eprintln!("demo: a new cluster of 2 workers runs");
+    let mut admin = cluster.admin()?;
+    let restored = jobs::restore(&mut admin, TENANT, &dirs.data, &dirs.archive, moment.scn).await?;
+    report.restore_mb_s = mb_s(moment.backup_bytes, restored.data_time);
+    report.replay_mb_s = mb_s(moment.replayed_bytes, restored.log_time);
+    report.worker_rss_max_mb =
+        report.worker_rss_max_mb.max(rounded(cluster.worker_resident_peak() as f64 / 1e6));
+    eprintln!("demo: restored to SCN {}", moment.scn);
+
+    let mut differences = Differences::default();
+    let files = open_table(&cluster, FILES).await?;
+    let target = dirs.work.join("export");
+    export(Arc::clone(&files), &target).await?;
+    compare(&target, &moment.tree, &mut differences)?;
+    let probe = open_table(&cluster, PROBE).await?;
+    for difference in moment.journal.check(&probe, moment.scn).await? {
+        differences.add(difference);
+    }
+    eprintln!("demo: compared {} files", moment.tree.len());
+    drop((files, probe, admin));
+    cluster.destroy()?;
+    Ok(differences)
+}
+
+/// The tenant and its two tables, ready to be written.
+async fn make_tenant(admin: &mut Admin, cluster: &Cluster) -> Outcome<(Arc<Table>, Arc<Table>)> {
+    admin.sql(&format!("CREATE TENANT {TENANT} LOG_STREAMS = 4 REPLICAS = 3")).await?;
+    for table in [FILES, PROBE] {
+        admin.sql(&format!("CREATE TABLE {table} TABLETS = 8 TENANT = {TENANT}")).await?;
+    }
+    Ok((open_table(cluster, FILES).await?, open_table(cluster, PROBE).await?))
+}
+
+/// A table, as soon as the log streams have leaders and the dictionary is logged.
+async fn open_table(cluster: &Cluster, name: &str) -> Outcome<Arc<Table>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Table::open(&cluster.endpoints(), TENANT, name).await {
+            Ok(table) => return Ok(Arc::new(table)),
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn import(listing: Listing, table: &Arc<Table>, report: &mut Report) -> Outcome<Tree> {
+    let listing = Arc::new(listing);
+    report.files = listing.files.len() as u64;
+    report.bytes = listing.bytes();
+    let began = Instant::now();
+    let hashes = write_all(&mut Loader::new(Arc::clone(table)), Arc::clone(&listing)).await?;
+    report.import_mb_s = mb_s(report.bytes, began.elapsed());
+    eprintln!("demo: imported {} files, {} MB", report.files, report.bytes / 1_000_000);
+    let content = listing.files.iter().zip(hashes).map(|(f, hash)| (f.relative.clone(), Content::imported(f, hash)));
+    Ok(content.collect())
+}
+
+async fn write_changes(table: &Arc<Table>, outstanding: &Arc<Outstanding>, list: Vec<changes::Change>) -> Outcome<()> {
+    let outstanding = Arc::clone(outstanding);
+    let watcher: AckWatcher = Arc::new(move |scn, at| outstanding.acknowledged(scn, at));
+    let mut loader = Loader::watched(Arc::clone(table), watcher);
+    loader.load(move |to| changes::send(&list, to)).await?;
+    loader.finish().await
+}
+
+/// Waits until the checkpoint on the medium covers `scn`.
+async fn wait_until_covered(dirs: &Dirs, scn: Scn, cluster: &mut Cluster) -> Outcome<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let checkpoint = published(&dirs.archive);
+        if checkpoint >= scn {
+            return Ok(());
+        }
+        cluster.check_alive()?;
+        if Instant::now() >= deadline {
+            let what = format!("the archive checkpoint stays at {checkpoint}, below SCN {scn}");
+            let todo = "SELECT * FROM CDB_OB_ARCHIVELOG says why";
+            return Err(Failure::new(ErrorClass::Transient, what, dirs.archive.display().to_string(), todo));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,97 @@
+//! `strandline demo`: the whole way once, on real files and real processes, and the proof at its end.
+//!
+//! This file owns the directories and the printing; `journey.rs` is the story, every other file one part of it. The
+//! servers are always stopped; on failure their logs stay and the failure says where.
+
+use crate::args::{ClientArgs, DemoArgs, OutputForm};
+use crate::output::{self, io_failure};
+use crate::Outcome;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use strandline_types::{ErrorClass, Failure};
+
+mod changes;
+mod compare;
+mod hurt;
+mod jobs;
+mod journey;
+mod lag;
+mod probe;
+mod report;
+mod sources;
+mod tree;
+
+/// Directories of one run.
+#[derive(Clone, Debug)]
+struct Dirs {
+    /// Disks, configurations and logs of the servers, and the export.
+    work: PathBuf,
+    /// Archive destination.
+    archive: PathBuf,
+    /// Data backup destination.
+    data: PathBuf,
+}
+
+/// Runs the demo and prints its figures.
+pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
+    let json = args.json || client.output == OutputForm::Json;
+    let dirs = Dirs::make(args.keep.as_deref())?;
+    let ran = tokio::select! {
+        ran = journey::run(&args, &dirs) => ran,
+        stopped = crate::server::until_stopped(false) => stopped.and(Err(interrupted())),
+    };
+    let (report, differences) = match ran {
+        Ok(done) => done,
+        Err(failure) => return Err(with_logs(failure, &dirs.work)),
+    };
+    match json {
+        true => output::print_json(&serde_json::to_value(&report).unwrap_or_else(|e| json!({ "error": e.to_string() })))?,
+        false => report.print_table()?,
+    }
+    for example in &differences.examples {
+        eprintln!("strandline: difference: {example}");
+    }
+    if !report.ok {
+        let what = format!("{} files are not as they were at SCN {}", report.differences, report.restored_scn);
+        let object = dirs.work.display().to_string();
+        let failure = Failure::new(ErrorClass::Corrupt, what, object, "the export and the logs are kept there");
+        return Err(failure);
+    }
+    // What is left behind in a temporary directory is untidy but no failure of the demo.
+    let _ = std::fs::remove_dir_all(&dirs.work);
+    Ok(())
+}
+
+impl Dirs {
+    fn make(keep: Option<&Path>) -> Outcome<Self> {
+        let work = std::env::temp_dir().join(format!("strandline-demo-{}", std::process::id()));
+        let made = |dir: &Path| std::fs::create_dir_all(dir).map_err(|e| io_failure("cannot make the directory", dir, &e));
+        let kept = match keep {
+            Some(dir) => std::path::absolute(dir).map_err(|e| io_failure("cannot resolve", dir, &e))?,
+            None => work.join("kept"),
+        };
+        let dirs = Self { archive: kept.join("archive"), data: kept.join("data"), work };
+        for dir in [&dirs.work, &dirs.archive, &dirs.data] {
+            made(dir)?;
+        }
+        for dir in [&dirs.archive, &dirs.data] {
+            let mut inside = std::fs::read_dir(dir).map_err(|e| io_failure("cannot list the directory", dir, &e))?;
+            if inside.next().is_some() {
+                let todo = "name another --keep DIR, or remove it";
+                let object = dir.display().to_string();
+                return Err(Failure::new(ErrorClass::Invalid, "the directory is not empty", object, todo));
+            }
+        }
+        Ok(dirs)
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(ErrorClass::Invalid, "stopped by a signal", "demo", "")
+}
+
+fn with_logs(mut failure: Failure, work: &Path) -> Failure {
+    let logs = format!("the logs of the servers are in {}", work.display());
+    failure.todo = if failure.todo.is_empty() { logs } else { format!("{}; {logs}", failure.todo) };
+    failure
+}

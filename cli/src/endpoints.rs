@@ -1,0 +1,50 @@
+//! Where the cluster is: `--endpoint` (or its environment variable) first, then what a `strandline dev` in `--dir`
+//! wrote down.
+
+use crate::Outcome;
+use crate::args::ClientArgs;
+use crate::cluster::places::Places;
+use strandline_types::{ErrorClass, Failure};
+
+/// The scheduler addresses that a client command tries, in order.
+pub fn schedulers(args: &ClientArgs) -> Outcome<Vec<String>> {
+    let given: Vec<String> = args.endpoint.iter().map(|e| e.trim().to_owned()).filter(|e| !e.is_empty()).collect();
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    match Places::load(&args.dir)? {
+        Some(places) => Ok(places.endpoints()),
+        None => Err(Failure::new(
+            ErrorClass::Invalid,
+            "no cluster is named",
+            args.dir.display().to_string(),
+            "give --endpoint HOST:PORT (or STRANDLINE_ENDPOINTS), or start `strandline dev` in this directory",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::args::OutputForm;
+    use crate::cluster::places::SchedulerPlace;
+    use std::path::Path;
+
+    fn args(dir: &Path, endpoint: &[&str]) -> ClientArgs {
+        let endpoint = endpoint.iter().map(|&e| e.to_owned()).collect();
+        ClientArgs { endpoint, dir: dir.to_owned(), output: OutputForm::Table }
+    }
+
+    #[test]
+    fn given_endpoints_win_over_the_dev_directory_and_nothing_at_all_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let failure = schedulers(&args(dir.path(), &[])).unwrap_err();
+        assert!(failure.todo.contains("--endpoint"), "{failure}");
+        let scheduler = SchedulerPlace { grpc: "a:1".into(), mysql: "a:2".into(), http: "a:3".into() };
+        let places = Places { schedulers: vec![scheduler], workers: Vec::new() };
+        places.save(dir.path()).unwrap();
+        assert_eq!(schedulers(&args(dir.path(), &[])).unwrap(), ["a:1"]);
+        assert_eq!(schedulers(&args(dir.path(), &["b:1", " c:1"])).unwrap(), ["b:1", "c:1"]);
+    }
+}

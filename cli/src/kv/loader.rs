@@ -1,0 +1,123 @@
+//! Writing many records fast: one lane per log stream, batches of about 1 MiB, several of them in flight.
+//!
+//! Batches of one lane may be acknowledged in any order, so a caller that writes one key twice must call
+//! [`Loader::finish`] in between. Memory is bounded: a lane that has all its batches in flight makes the caller wait.
+
+use super::files::Record;
+use super::table::Table;
+use crate::Outcome;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use strandline_types::{ErrorClass, Failure, LsId, Scn};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// A batch is sent when the next record would make it larger than this.
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches of one log stream that wait for their acknowledgement.
+const BATCHES_IN_FLIGHT: usize = 4;
+/// Records between the reading thread and the lanes.
+const RECORDS_QUEUED: usize = 32;
+
+/// Told of every acknowledged batch: its SCN, and when the acknowledgement arrived.
+pub type AckWatcher = Arc<dyn Fn(Scn, Instant) + Send + Sync>;
+
+/// Writes records into one table.
+pub struct Loader {
+    table: Arc<Table>,
+    lanes: BTreeMap<LsId, Lane>,
+    in_flight: JoinSet<Outcome<()>>,
+    watcher: AckWatcher,
+}
+
+struct Lane {
+    batch: Vec<Record>,
+    bytes: usize,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { batch: Vec::new(), bytes: 0, room: Arc::new(Semaphore::new(BATCHES_IN_FLIGHT)) }
+    }
+}
+
+impl Loader {
+    /// A loader that nobody watches.
+    pub fn new(table: Arc<Table>) -> Self {
+        Self::watched(table, Arc::new(|_, _| {}))
+    }
+
+    /// A loader that tells `watcher` of every acknowledgement.
+    pub fn watched(table: Arc<Table>, watcher: AckWatcher) -> Self {
+        Self { table, lanes: BTreeMap::new(), in_flight: JoinSet::new(), watcher }
+    }
+
+    /// Runs `read` on a thread of its own and writes what it sends.
+    pub async fn load<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&mpsc::Sender<Record>) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let (send, mut receive) = mpsc::channel(RECORDS_QUEUED);
+        let reader = tokio::task::spawn_blocking(move || read(&send));
+        while let Some(record) = receive.recv().await {
+            self.put(record).await?;
+        }
+        reader.await.map_err(|e| Failure::new(ErrorClass::Transient, e.to_string(), "reading thread", ""))?
+    }
+
+    /// Adds one record.
+    pub async fn put(&mut self, record: Record) -> Outcome<()> {
+        let ls = self.table.ls_of(&record.key);
+        let bytes = record.key.len() + record.value.as_ref().map_or(0, Bytes::len);
+        let lane = self.lanes.entry(ls).or_default();
+        if lane.bytes + bytes > BATCH_BYTES {
+            self.send(ls).await?;
+        }
+        let lane = self.lanes.entry(ls).or_default();
+        lane.bytes += bytes;
+        lane.batch.push(record);
+        Ok(())
+    }
+
+    /// Sends what is left and waits for every acknowledgement.
+    pub async fn finish(&mut self) -> Outcome<()> {
+        let streams: Vec<LsId> = self.lanes.keys().copied().collect();
+        for ls in streams {
+            self.send(ls).await?;
+        }
+        while let Some(done) = self.in_flight.join_next().await {
+            ended(done)?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, ls: LsId) -> Outcome<()> {
+        while let Some(done) = self.in_flight.try_join_next() {
+            ended(done)?;
+        }
+        let lane = self.lanes.entry(ls).or_default();
+        if lane.batch.is_empty() {
+            return Ok(());
+        }
+        let (batch, room) = (std::mem::take(&mut lane.batch), Arc::clone(&lane.room));
+        lane.bytes = 0;
+        let permit = room.acquire_owned().await.map_err(|e| {
+            Failure::new(ErrorClass::Transient, e.to_string(), format!("log stream {ls}"), "")
+        })?;
+        let (table, watcher) = (Arc::clone(&self.table), Arc::clone(&self.watcher));
+        self.in_flight.spawn(async move {
+            let scn = table.write(batch).await?;
+            watcher(scn, Instant::now());
+            drop(permit);
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+fn ended(done: Result<Outcome<()>, tokio::task::JoinError>) -> Outcome<()> {
+    done.unwrap_or_else(|e| Err(Failure::new(ErrorClass::Transient, e.to_string(), "write task", "")))
+}

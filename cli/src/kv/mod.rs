@@ -1,0 +1,142 @@
+//! `strandline kv …`: single keys of a table, and whole directories in and out.
+
+use crate::args::{ClientArgs, KvArgs, KvCommand, OutputForm};
+use crate::{Outcome, endpoints, output};
+use serde_json::json;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use strandline_types::{ErrorClass, Failure};
+
+pub mod export;
+pub mod files;
+pub mod import;
+pub mod loader;
+pub mod record;
+pub mod table;
+
+use files::Record;
+use loader::Loader;
+use table::Table;
+
+/// Runs one key-value command.
+pub async fn run(client: &ClientArgs, args: KvArgs) -> Outcome<()> {
+    let table = Arc::new(Table::open(&endpoints::schedulers(client)?, &args.tenant, &args.table).await?);
+    match args.command {
+        KvCommand::Put { key, value } => {
+            let value = if value == "-" { standard_input()? } else { value.into_bytes() };
+            write(client, &table, Record { key: key.into_bytes(), value: Some(value.into()) }).await
+        }
+        KvCommand::Delete { key } => write(client, &table, Record { key: key.into_bytes(), value: None }).await,
+        KvCommand::Get { key } => get(client, &table, &key).await,
+        KvCommand::Scan { prefix, limit } => scan(client, &table, prefix.as_bytes(), limit).await,
+        KvCommand::Import { dir, mirror } => import_dir(client, table, dir, mirror).await,
+        KvCommand::Export { dir } => export_dir(client, table, &dir).await,
+    }
+}
+
+async fn write(client: &ClientArgs, table: &Table, record: Record) -> Outcome<()> {
+    let scn = table.write(vec![record]).await?;
+    match client.output {
+        OutputForm::Json => output::print_json(&json!({ "scn": scn.0 })),
+        OutputForm::Table => output::print_line(&format!("scn {scn}")),
+    }
+}
+
+async fn get(client: &ClientArgs, table: &Table, key: &str) -> Outcome<()> {
+    let value = table.get(key.as_bytes()).await?.ok_or_else(|| {
+        Failure::new(ErrorClass::NotFound, "no such key", key, "look with `strandline kv scan`")
+    })?;
+    match client.output {
+        OutputForm::Json => output::print_json(&json!({ "key": key, "value": String::from_utf8_lossy(&value) })),
+        OutputForm::Table => output::print_bytes(&value),
+    }
+}
+
+async fn scan(client: &ClientArgs, table: &Table, prefix: &[u8], limit: usize) -> Outcome<()> {
+    let pairs = table.scan(prefix, &after_prefix(prefix), limit).await?;
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    match client.output {
+        OutputForm::Json => {
+            let pairs = pairs.iter().map(|(k, v)| json!({ "key": text(k), "value": text(v) })).collect();
+            output::print_json(&serde_json::Value::Array(pairs))
+        }
+        OutputForm::Table => {
+            let rows: Vec<_> = pairs.iter().map(|(k, v)| vec![text(k), shortened(&text(v))]).collect();
+            output::print_table(&["KEY".to_owned(), "VALUE".to_owned()], &rows)
+        }
+    }
+}
+
+async fn import_dir(client: &ClientArgs, table: Arc<Table>, dir: PathBuf, mirror: bool) -> Outcome<()> {
+    let began = Instant::now();
+    let listing = Arc::new(import::list(dir).await?);
+    let mut loader = Loader::new(Arc::clone(&table));
+    import::write_all(&mut loader, Arc::clone(&listing)).await?;
+    let deleted = if mirror { import::delete_others(&table, &mut loader, &listing.files).await? } else { 0 };
+    let facts = json!({
+        "files": listing.files.len(), "bytes": listing.bytes(), "left_out": listing.left_out, "deleted_keys": deleted,
+        "seconds": began.elapsed().as_secs_f64(), "scn": table.token().0.0,
+    });
+    print_facts(client, &facts)
+}
+
+async fn export_dir(client: &ClientArgs, table: Arc<Table>, dir: &Path) -> Outcome<()> {
+    let began = Instant::now();
+    let done = export::export(table, dir).await?;
+    print_facts(client, &json!({ "files": done.files, "bytes": done.bytes, "seconds": began.elapsed().as_secs_f64() }))
+}
+
+fn print_facts(client: &ClientArgs, facts: &serde_json::Value) -> Outcome<()> {
+    let Some(fields) = facts.as_object().filter(|_| client.output == OutputForm::Table) else {
+        return output::print_json(facts);
+    };
+    let header: Vec<String> = fields.keys().cloned().collect();
+    output::print_table(&header, &[fields.values().map(ToString::to_string).collect()])
+}
+
+/// The first key after every key that begins with `prefix`; empty = no end.
+fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+fn shortened(value: &str) -> String {
+    const SHOWN: usize = 60;
+    match value.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}… ({} bytes)", &value[..at], value.len()),
+        None => value.to_owned(),
+    }
+}
+
+fn standard_input() -> Outcome<Vec<u8>> {
+    let mut value = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut value);
+    read.map_err(|e| output::io_failure("cannot read", Path::new("standard input"), &e))?;
+    Ok(value)
+}
+
+/// A background task of ours ended without an answer.
+pub fn task_died(e: &tokio::task::JoinError) -> Failure {
+    Failure::new(ErrorClass::Transient, format!("a task died: {e}"), "this process", "report it with the text above")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_first_key_that_does_not_begin_with_it() {
+        assert_eq!(after_prefix(b"ab"), b"ac");
+        assert_eq!(after_prefix(b"a\xff"), b"b");
+        assert_eq!(after_prefix(b"\xff\xff"), b"");
+        assert_eq!(after_prefix(b""), b"");
+    }
+}

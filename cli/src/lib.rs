@@ -1,0 +1,71 @@
+//! The one binary of the system: a development cluster, the servers, SQL, key-value commands, `inspect` and `demo`.
+//!
+//! Every command lives in a file of its own and returns a [`Failure`] (what happened, to which object, what to do);
+//! only [`run`] prints failures and turns them into exit codes (`exit.rs`). Results go to stdout, everything else to
+//! stderr, so that `--output json` can be piped.
+
+use clap::Parser;
+use std::process::ExitCode;
+use strandline_types::Failure;
+
+mod admin;
+mod args;
+mod cluster;
+mod demo;
+mod dev;
+mod endpoints;
+mod exit;
+mod inspect;
+mod kv;
+mod output;
+mod server;
+mod sql;
+
+pub use args::{Args, Command};
+
+/// What every command gives back.
+type Outcome<T> = Result<T, Failure>;
+
+/// Reads the arguments, runs the command, prints its failure, and gives the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    start_logging(&args);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("strandline: cannot start the runtime: {e}");
+            return exit::INTERNAL.into();
+        }
+    };
+    match runtime.block_on(dispatch(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("strandline: {failure}");
+            exit::of(&failure)
+        }
+    }
+}
+
+async fn dispatch(args: Args) -> Outcome<()> {
+    let Args { client, command } = args;
+    match command {
+        Command::Dev(a) => dev::run(&client, a).await,
+        Command::Scheduler(a) => server::scheduler(a).await,
+        Command::Worker(a) => server::worker(a).await,
+        Command::Sql(a) => sql::run(&client, a).await,
+        Command::Kv(a) => kv::run(&client, a).await,
+        Command::Inspect(a) => inspect::run(&client, &a),
+        Command::Demo(a) => demo::run(&client, a).await,
+    }
+}
+
+/// Servers log at `info`, clients only warnings; `RUST_LOG` overrides both.
+fn start_logging(args: &Args) {
+    let default = match args.command {
+        Command::Dev(_) | Command::Scheduler(_) | Command::Worker(_) => "info,openraft=warn",
+        _ => "warn,openraft=error",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
