@@ -4,7 +4,9 @@ pub mod cursor;
 pub mod options;
 pub mod parse;
 pub mod request;
+pub mod select;
 pub mod tokens;
+pub mod variables;
 
 /// The original's number for a statement that cannot be parsed.
 pub const SYNTAX_CODE: i32 = -5001;

@@ -76,6 +76,25 @@ pub fn piece_interval_seconds(text: &str) -> Result<u64, Failure> {
     Ok(seconds)
 }
 
+/// `<n>ms`, `<n>s`, `<n>m` or `<n>h` in milliseconds.
+///
+/// # Errors
+/// `Invalid` with the form.
+pub fn duration_ms(text: &str) -> Result<u64, Failure> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let parsed = digits.parse::<u64>().ok().zip(factor).map(|(n, factor)| n.saturating_mul(factor));
+    parsed.ok_or_else(|| {
+        wrong(format!("'{text}' is not a duration"), text, "write a number and ms, s, m or h, as in 120s")
+    })
+}
+
 /// `data_uri,archive_uri` of a restore.
 ///
 /// # Errors
@@ -137,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_uri_may_hold_equal_signs() {
-        let dest = archive_dest("location=file:///a?x=1&y=2 binding=MANDATORY piece_switch_interval=2h").unwrap().unwrap();
+        let dest =
+            archive_dest("location=file:///a?x=1&y=2 binding=MANDATORY piece_switch_interval=2h").unwrap().unwrap();
         assert_eq!((dest.location.as_str(), dest.binding), ("file:///a?x=1&y=2", Binding::Mandatory));
         assert_eq!(dest.piece_interval_seconds, 7200);
     }
@@ -160,6 +180,15 @@ mod tests {
             let failure = archive_dest(bad).unwrap_err();
             assert!(failure.what.contains(part), "{bad}: {failure}");
             assert!(!failure.todo.is_empty(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(duration_ms("0ms"), Ok(0));
+        assert_eq!(duration_ms("2H"), Ok(7_200_000));
+        for bad in ["", "5", "s", "1d", "-1s"] {
+            assert!(duration_ms(bad).is_err(), "{bad}");
         }
     }
 

@@ -70,6 +70,10 @@ fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         return backup(c);
     }
     if c.accept("CANCEL") {
+        if c.accept("RESTORE") {
+            let tenant = c.name("the tenant that is being restored")?;
+            return ended(c, AdminRequest::CancelRestore { tenant });
+        }
         c.need("BACKUP")?;
         let tenants = tenants_clause(c)?;
         return ended(c, AdminRequest::CancelBackup(tenants));
@@ -101,6 +105,12 @@ fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         let tenant = tenant_clause(c)?;
         return ended(c, AdminRequest::SetArchiveDestState { tenant, enable });
     }
+    if c.accept("ARCHIVE_LAG_TARGET") {
+        c.optional_equals();
+        let lag_target_ms = options::duration_ms(&c.text("a text '<n>ms|s|m|h'")?)?;
+        let tenant = tenant_clause(c)?;
+        return ended(c, AdminRequest::SetArchiveLag { tenant, lag_target_ms });
+    }
     if c.accept("DATA_BACKUP_DEST") {
         c.optional_equals();
         let uri = Some(c.text("a text with the uri")?.trim().to_owned()).filter(|u| !u.is_empty());
@@ -128,8 +138,8 @@ fn backup(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     if c.accept("TO") {
         return Err(not_yet("BACKUP … TO", "use ALTER SYSTEM SET DATA_BACKUP_DEST"));
     }
-    description(c)?;
-    ended(c, AdminRequest::Backup(tenants))
+    let description = description(c)?;
+    ended(c, AdminRequest::Backup { tenants, description })
 }
 
 fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -137,10 +147,10 @@ fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     c.need("FROM")?;
     let (data_uri, archive_uri) = options::restore_uris(&c.text("a text '<data uri>,<archive uri>'")?)?;
     let until = if c.accept("UNTIL") { until(c)? } else { Until::Latest };
-    let replicas =
-        if c.accept("WITH") { options::restore_replicas(&c.text("a text 'replicas=2'")?)? } else { None };
-    description(c)?;
-    ended(c, AdminRequest::Restore(RestoreRequest { tenant, data_uri, archive_uri, until, replicas }))
+    let replicas = if c.accept("WITH") { options::restore_replicas(&c.text("a text 'replicas=2'")?)? } else { None };
+    let description = description(c)?;
+    let request = RestoreRequest { tenant, data_uri, archive_uri, until, replicas, description };
+    ended(c, AdminRequest::Restore(request))
 }
 
 fn until(c: &mut Cursor<'_>) -> Result<Until, Failure> {
@@ -222,12 +232,12 @@ fn tenant_list(c: &mut Cursor<'_>) -> Result<Tenants, Failure> {
     Ok(Tenants::Named(names))
 }
 
-fn description(c: &mut Cursor<'_>) -> Result<(), Failure> {
-    if c.accept("DESCRIPTION") {
-        c.optional_equals();
-        c.text("a text")?;
+fn description(c: &mut Cursor<'_>) -> Result<String, Failure> {
+    if !c.accept("DESCRIPTION") {
+        return Ok(String::new());
     }
-    Ok(())
+    c.optional_equals();
+    c.text("a text")
 }
 
 fn not_yet(statement: &str, todo: &str) -> Failure {

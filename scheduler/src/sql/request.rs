@@ -20,6 +20,13 @@ pub enum AdminRequest {
         /// `ENABLE`.
         enable: bool,
     },
+    /// `SET archive_lag_target`.
+    SetArchiveLag {
+        /// Whose.
+        tenant: Option<String>,
+        /// Milliseconds.
+        lag_target_ms: u64,
+    },
     /// `ARCHIVELOG`.
     ArchiveLog(Tenants),
     /// `NOARCHIVELOG`.
@@ -32,11 +39,21 @@ pub enum AdminRequest {
         uri: Option<String>,
     },
     /// `BACKUP DATABASE` or `BACKUP TENANT`.
-    Backup(Tenants),
+    Backup {
+        /// Of whom.
+        tenants: Tenants,
+        /// `DESCRIPTION`.
+        description: String,
+    },
     /// `CANCEL BACKUP`.
     CancelBackup(Tenants),
     /// `RESTORE … FROM … [UNTIL …] WITH …`.
     Restore(RestoreRequest),
+    /// `CANCEL RESTORE`.
+    CancelRestore {
+        /// The tenant that is being built.
+        tenant: String,
+    },
     /// `CREATE TENANT`.
     CreateTenant {
         /// Its name.
@@ -114,6 +131,8 @@ pub struct RestoreRequest {
     pub until: Until,
     /// `replicas=` of the options; `None` = as many as workers allow, at most three.
     pub replicas: Option<u64>,
+    /// `DESCRIPTION`.
+    pub description: String,
 }
 
 /// Target of a restore.

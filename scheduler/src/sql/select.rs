@@ -8,9 +8,9 @@ use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
-use strandline_scheduler_core::views::{Cell, Table};
-use strandline_types::{ErrorClass, Failure};
 use std::time::{Duration, Instant};
+use strandline_scheduler_core::views::{Table, Value as Cell};
+use strandline_types::{ErrorClass, Failure};
 
 /// Columns and rows of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ pub fn mentioned(sql: &str, is_view: impl Fn(&str) -> bool) -> Result<Vec<String
 ///
 /// # Errors
 /// `Invalid` with SQLite's words when the statement is wrong, `Exhausted` when it computes too long or answers too much.
-pub fn select(sql: &str, views: &[Table]) -> Result<Rows, Failure> {
+pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
     if tokens(sql)?.iter().any(|t| t.kind == TokenKind::Symbol(';')) {
         let todo = "send the statements one after the other";
         return Err(Failure::new(ErrorClass::Invalid, "more than one statement at once", sql, todo));
@@ -58,8 +58,8 @@ pub fn select(sql: &str, views: &[Table]) -> Result<Rows, Failure> {
     let wrong = |e: rusqlite::Error| failure(sql, &e);
     let mut db = Connection::open_in_memory().map_err(wrong)?;
     db.execute_batch("ATTACH ':memory:' AS oceanbase").map_err(wrong)?;
-    for view in views {
-        load(&mut db, view).map_err(wrong)?;
+    for (name, view) in views {
+        load(&mut db, name, view).map_err(wrong)?;
     }
     let started = Instant::now();
     db.progress_handler(STEPS_PER_LOOK, Some(move || started.elapsed() > TIME_MAX)).map_err(wrong)?;
@@ -71,7 +71,7 @@ pub fn select(sql: &str, views: &[Table]) -> Result<Rows, Failure> {
     }))
     .map_err(wrong)?;
     let mut statement = db.prepare(sql).map_err(wrong)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).map_err(wrong)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(wrong)? {
@@ -85,13 +85,13 @@ pub fn select(sql: &str, views: &[Table]) -> Result<Rows, Failure> {
     Ok(Rows { columns, rows })
 }
 
-fn load(db: &mut Connection, view: &Table) -> rusqlite::Result<()> {
+fn load(db: &mut Connection, name: &str, view: &Table) -> rusqlite::Result<()> {
     let columns: Vec<String> = view.columns.iter().map(|c| format!("\"{c}\"")).collect();
-    db.execute_batch(&format!("CREATE TABLE oceanbase.\"{}\" ({})", view.name, columns.join(", ")))?;
+    db.execute_batch(&format!("CREATE TABLE oceanbase.\"{name}\" ({})", columns.join(", ")))?;
     let holes = vec!["?"; columns.len()].join(", ");
     let load = db.transaction()?;
     {
-        let mut insert = load.prepare(&format!("INSERT INTO oceanbase.\"{}\" VALUES ({holes})", view.name))?;
+        let mut insert = load.prepare(&format!("INSERT INTO oceanbase.\"{name}\" VALUES ({holes})"))?;
         for row in &view.rows {
             insert.execute(rusqlite::params_from_iter(row.iter().map(Bound)))?;
         }
@@ -107,9 +107,9 @@ impl ToSql for Bound<'_> {
             Cell::Null => ToSqlOutput::Owned(Value::Null),
             Cell::Int(n) => ToSqlOutput::Owned(Value::Integer(*n)),
             // A number past the signed range ("no bound") keeps its digits as text.
-            Cell::UInt(n) => ToSqlOutput::Owned(
-                i64::try_from(*n).map_or_else(|_| Value::Text(n.to_string()), Value::Integer),
-            ),
+            Cell::Uint(n) => {
+                ToSqlOutput::Owned(i64::try_from(*n).map_or_else(|_| Value::Text(n.to_string()), Value::Integer))
+            }
             Cell::Real(r) => ToSqlOutput::Owned(Value::Real(*r)),
             Cell::Text(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
         })

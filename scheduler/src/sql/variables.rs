@@ -2,7 +2,7 @@
 
 use super::select::Rows;
 use super::tokens::{Token, TokenKind, tokens};
-use strandline_scheduler_core::views::Cell;
+use strandline_scheduler_core::views::Value as Cell;
 use strandline_types::Failure;
 
 /// What the MySQL door says it is.
@@ -21,7 +21,9 @@ pub fn answer(sql: &str) -> Result<Option<Rows>, Failure> {
             break;
         };
         let mut column = word.clone();
-        if let (Some(TokenKind::Symbol('.')), Some(TokenKind::Word(part))) = (kind(&tokens, at + 1), kind(&tokens, at + 2)) {
+        if let (Some(TokenKind::Symbol('.')), Some(TokenKind::Word(part))) =
+            (kind(&tokens, at + 1), kind(&tokens, at + 2))
+        {
             name = part;
             column = format!("{word}.{part}");
             at += 2;

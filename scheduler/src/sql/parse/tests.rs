@@ -11,11 +11,7 @@ fn named(names: &[&str]) -> Tenants {
 fn every_statement_is_read() {
     use AdminRequest as R;
     let t = |name: &str| Some(name.to_owned());
-    let dest = ArchiveDest {
-        location: "file:///a".into(),
-        binding: Binding::Mandatory,
-        piece_interval_seconds: 60,
-    };
+    let dest = ArchiveDest { location: "file:///a".into(), binding: Binding::Mandatory, piece_interval_seconds: 60 };
     let restore = |until, replicas| {
         R::Restore(RestoreRequest {
             tenant: "n".into(),
@@ -23,6 +19,7 @@ fn every_statement_is_read() {
             archive_uri: "file:///a".into(),
             until,
             replicas,
+            description: String::new(),
         })
     };
     for (text, expected) in [
@@ -48,8 +45,16 @@ fn every_statement_is_read() {
             R::SetDataBackupDest { tenant: t("t 1"), uri: t("file:///d") },
         ),
         ("ALTER SYSTEM SET DATA_BACKUP_DEST = ''", R::SetDataBackupDest { tenant: None, uri: None }),
-        ("ALTER SYSTEM BACKUP DATABASE DESCRIPTION 'nightly'", R::Backup(Tenants::Session)),
-        ("ALTER SYSTEM BACKUP TENANT = t1,t2", R::Backup(named(&["t1", "t2"]))),
+        (
+            "ALTER SYSTEM BACKUP DATABASE DESCRIPTION 'nightly'",
+            R::Backup { tenants: Tenants::Session, description: "nightly".into() },
+        ),
+        ("ALTER SYSTEM BACKUP TENANT = t1,t2", R::Backup { tenants: named(&["t1", "t2"]), description: String::new() }),
+        ("ALTER SYSTEM CANCEL RESTORE n", R::CancelRestore { tenant: "n".into() }),
+        (
+            "ALTER SYSTEM SET archive_lag_target = '120s' TENANT = t1",
+            R::SetArchiveLag { tenant: t("t1"), lag_target_ms: 120_000 },
+        ),
         ("ALTER SYSTEM CANCEL BACKUP TENANT t1", R::CancelBackup(named(&["t1"]))),
         ("ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a'", restore(Until::Latest, None)),
         (
@@ -60,10 +65,16 @@ fn every_statement_is_read() {
             "ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a' UNTIL TIME='1970-01-01 00:00:01.5' WITH 'pool_list=p'",
             restore(Until::Scn(Scn(1_500_000_000)), None),
         ),
-        ("CREATE TENANT t LOG_STREAMS = 4 REPLICAS = 3", R::CreateTenant { name: "t".into(), log_streams: 4, replicas: 3 }),
+        (
+            "CREATE TENANT t LOG_STREAMS = 4 REPLICAS = 3",
+            R::CreateTenant { name: "t".into(), log_streams: 4, replicas: 3 },
+        ),
         ("create tenant t replicas 1", R::CreateTenant { name: "t".into(), log_streams: 1, replicas: 1 }),
         ("DROP TENANT t", R::DropTenant { name: "t".into() }),
-        ("CREATE TABLE files TABLETS = 8 TENANT = t", R::CreateTable { tenant: t("t"), name: "files".into(), tablets: 8 }),
+        (
+            "CREATE TABLE files TABLETS = 8 TENANT = t",
+            R::CreateTable { tenant: t("t"), name: "files".into(), tablets: 8 },
+        ),
         ("select 1;", R::Select("select 1".into())),
         ("WITH x AS (SELECT 1) SELECT * FROM x", R::Select("WITH x AS (SELECT 1) SELECT * FROM x".into())),
         ("SHOW TABLES", R::Show(Show::Tables)),

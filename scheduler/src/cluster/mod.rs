@@ -1,0 +1,9 @@
+//! The Cluster service: workers report, the leader answers with their orders.
+
+mod inbox;
+mod orders;
+mod report;
+mod service;
+
+pub use inbox::Inbox;
+pub use service::ClusterService;

@@ -1,0 +1,142 @@
+//! The core's orders to the wire.
+
+use strandline_proto::v1;
+use strandline_scheduler_core as core;
+use strandline_scheduler_core::state::Dictionary;
+
+/// The orders of one worker; the caller adds who leads in which term.
+#[must_use]
+pub fn orders(o: core::Orders) -> v1::WorkerOrders {
+    v1::WorkerOrders {
+        is_leader: true,
+        workers: o.workers.into_iter().map(|(id, address)| v1::Peer { node_id: id.0, address }).collect(),
+        replicas: o.replicas.into_iter().map(replica).collect(),
+        rounds: o.rounds.into_iter().map(round).collect(),
+        tasks: o.tasks.into_iter().map(task).collect(),
+        ..v1::WorkerOrders::default()
+    }
+}
+
+fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
+    v1::ReplicaOrder {
+        tenant_id: r.tenant_id.0,
+        ls_id: r.ls_id.0,
+        members: r.members.into_iter().map(|n| n.0).collect(),
+        bootstrap: r.bootstrap,
+        keep_alive_scn: r.keep_alive_scn.0,
+        recycle_lsn: r.recycle_lsn.0,
+        dictionary: r.dictionary.map(dictionary),
+        restore: r.restore.map(|r| v1::RestoreOrder { job_id: r.job_id.0, base: Some(r.base.into()), start: r.start }),
+        open: r.open,
+    }
+}
+
+fn round(r: core::RoundOrder) -> v1::RoundOrder {
+    v1::RoundOrder {
+        tenant_id: r.tenant_id.0,
+        dest_id: r.dest_id.0,
+        round_id: r.round_id.0,
+        state: match r.work {
+            core::RoundWork::Write => 1,
+            core::RoundWork::Stop => 2,
+            core::RoundWork::Suspend => 3,
+        },
+        dest_uri: r.uri,
+        start_scn: r.clock.round_start.0,
+        base_piece_id: r.clock.base_piece.0,
+        piece_interval_ns: r.clock.interval_ns,
+        lag_target_ms: r.lag_target_ms,
+        log_streams: r
+            .log_streams
+            .into_iter()
+            .map(|l| v1::LsResume {
+                ls_id: l.ls_id.0,
+                piece_id: l.piece_id.0,
+                start_lsn: l.start_lsn.0,
+                archived_lsn: l.archived_lsn.0,
+                checkpoint_scn: l.checkpoint_scn.0,
+            })
+            .collect(),
+    }
+}
+
+fn task(t: core::TaskOrder) -> v1::TaskOrder {
+    v1::TaskOrder { id: Some(task_id(&t.key)), spec: Some(spec(t.spec)) }
+}
+
+fn task_id(key: &core::TaskKey) -> v1::TaskId {
+    let kind = match key.kind {
+        core::TaskKind::BackupLs => v1::TaskKind::BackupLs,
+        core::TaskKind::BackupIndex => v1::TaskKind::BackupIndex,
+        core::TaskKind::RestoreData => v1::TaskKind::RestoreData,
+        core::TaskKind::RestoreLog => v1::TaskKind::RestoreLog,
+    };
+    v1::TaskId {
+        job_id: key.job_id.0,
+        tenant_id: key.tenant_id.0,
+        ls_id: key.ls_id.0,
+        kind: kind.into(),
+        turn: key.turn.0,
+        retry: key.retry.0,
+    }
+}
+
+fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
+    use v1::task_order::Spec;
+    match spec {
+        core::TaskSpec::BackupLs(s) => Spec::BackupLs(v1::BackupLsSpec {
+            dest_uri: s.uri,
+            backup_set_id: s.set_id.0,
+            incremental: s.incremental,
+            min_checkpoint_scn: s.min_checkpoint_scn.0,
+            data_file_bytes: s.data_file_bytes,
+        }),
+        core::TaskSpec::BackupIndex(s) => Spec::BackupIndex(v1::BackupIndexSpec {
+            dest_uri: s.uri,
+            backup_set_id: s.set_id.0,
+            incremental: s.incremental,
+            parts: s
+                .parts
+                .into_iter()
+                .map(|p| v1::LsTurn { ls_id: p.ls_id.0, turn: p.turn.0, retry: p.retry.0 })
+                .collect(),
+        }),
+        core::TaskSpec::RestoreData(s) => Spec::RestoreData(v1::RestoreDataSpec {
+            data_uri: s.data_uri,
+            backup_set_id: s.set_id.0,
+            incremental: s.incremental,
+            turn: s.data_turn.0,
+            source_ls_id: s.source_ls_id.0,
+            ls_turn: s.ls_turn.0,
+            ls_retry: s.ls_retry.0,
+        }),
+        core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(v1::RestoreLogSpec {
+            archive_uri: s.archive_uri,
+            pieces: s
+                .pieces
+                .into_iter()
+                .map(|p| v1::RestorePiece { dest_id: p.dest_id.0, round_id: p.round_id.0, piece_id: p.piece_id.0 })
+                .collect(),
+            source_ls_id: s.source_ls_id.0,
+            base: Some(s.base.into()),
+            target_scn: s.target_scn.0,
+        }),
+    }
+}
+
+/// A dictionary to the wire. Its SCN is decided when the log stream logs it.
+fn dictionary(d: Dictionary) -> v1::Dictionary {
+    v1::Dictionary {
+        version: d.version,
+        scn: d.scn.0,
+        tables: d
+            .tables
+            .into_iter()
+            .map(|t| v1::Table {
+                table_id: t.id.0,
+                name: t.name,
+                tablets: t.tablets.into_iter().map(|t| v1::Tablet { tablet_id: t.id.0, ls_id: t.ls_id.0 }).collect(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,142 @@
+//! The wire message of a heartbeat to the core's nouns. What this version does not know is left out, never guessed:
+//! an unknown archive state or task kind drops that one line of the report.
+
+use strandline_proto::v1;
+use strandline_scheduler_core as core;
+use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
+use strandline_types::{
+    DestId, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term, TurnId,
+};
+
+/// The report of one worker.
+#[must_use]
+pub fn report(wire: v1::WorkerReport) -> core::WorkerReport {
+    core::WorkerReport {
+        worker_id: NodeId(wire.worker_id),
+        address: wire.address,
+        boot_id: wire.boot_id,
+        clock_ms: wire.clock_ms,
+        replicas: wire.replicas.into_iter().map(replica).collect(),
+        archive: wire.archive.into_iter().filter_map(archive).collect(),
+        tasks: wire.tasks.into_iter().filter_map(task).collect(),
+    }
+}
+
+fn node(id: u64) -> Option<NodeId> {
+    (id != 0).then_some(NodeId(id))
+}
+
+fn replica(r: v1::ReplicaReport) -> core::ReplicaReport {
+    core::ReplicaReport {
+        tenant_id: TenantId(r.tenant_id),
+        ls_id: LsId(r.ls_id),
+        is_leader: r.is_leader,
+        term: Term(r.term),
+        leader: node(r.leader_node),
+        end_lsn: Lsn(r.end_lsn),
+        max_scn: Scn(r.max_scn),
+        dictionary_version: r.dictionary_version,
+        restored_dictionary: r.restored_dictionary.map(dictionary),
+        replayed_scn: Scn(r.replayed_scn),
+    }
+}
+
+fn archive(a: v1::ArchiveProgress) -> Option<core::ArchiveReport> {
+    Some(core::ArchiveReport {
+        tenant_id: TenantId(a.tenant_id),
+        ls_id: LsId(a.ls_id),
+        dest_id: DestId(a.dest_id),
+        round_id: RoundId(a.round_id),
+        term: Term(a.term),
+        state: strandline_proto::archive_state(a.state)?,
+        piece_id: PieceId(a.piece_id),
+        start_scn: Scn(a.start_scn),
+        start_lsn: Lsn(a.start_lsn),
+        archived_lsn: Lsn(a.archived_lsn),
+        checkpoint_scn: Scn(a.checkpoint_scn),
+        input_bytes: a.input_bytes,
+        output_bytes: a.output_bytes,
+        trouble: a.trouble.map(Into::into),
+        trouble_since_ms: a.trouble_since_ms,
+    })
+}
+
+fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
+    let state = match v1::TaskState::try_from(t.state).ok()? {
+        v1::TaskState::Unspecified => return None,
+        v1::TaskState::Doing => core::TaskState::Doing,
+        v1::TaskState::Done => core::TaskState::Done,
+        v1::TaskState::Failed => core::TaskState::Failed,
+    };
+    Some(core::TaskReport {
+        key: task_key(&t.id?)?,
+        state,
+        bytes_total: t.bytes_total,
+        bytes_done: t.bytes_done,
+        failure: t.failure.map(Into::into),
+        result: t.result.map(task_result),
+    })
+}
+
+fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
+    let kind = match v1::TaskKind::try_from(id.kind).ok()? {
+        v1::TaskKind::Unspecified => return None,
+        v1::TaskKind::BackupLs => core::TaskKind::BackupLs,
+        v1::TaskKind::BackupIndex => core::TaskKind::BackupIndex,
+        v1::TaskKind::RestoreData => core::TaskKind::RestoreData,
+        v1::TaskKind::RestoreLog => core::TaskKind::RestoreLog,
+    };
+    Some(core::TaskKey {
+        job_id: JobId(id.job_id),
+        tenant_id: TenantId(id.tenant_id),
+        ls_id: LsId(id.ls_id),
+        kind,
+        turn: TurnId(id.turn),
+        retry: RetryId(id.retry),
+    })
+}
+
+fn task_result(result: v1::task_report::Result) -> core::TaskResult {
+    use v1::task_report::Result as R;
+    match result {
+        R::BackupLs(b) => core::TaskResult::BackupLs(core::BackupLsResult {
+            base: b.base.unwrap_or_default().into(),
+            checkpoint_scn: Scn(b.checkpoint_scn),
+            input_bytes: b.input_bytes,
+            output_bytes: b.output_bytes,
+            macro_block_count: b.macro_block_count,
+            tablet_count: b.tablet_count,
+            file_count: b.file_count,
+            tablets: b.tablets.into_iter().map(TabletId).collect(),
+            ls_meta: b.ls_meta.to_vec(),
+            dictionary: b.dictionary.map(dictionary),
+        }),
+        R::BackupIndex(b) => core::TaskResult::BackupIndex(core::BackupIndexResult {
+            file_count: b.file_count,
+            output_bytes: b.output_bytes,
+        }),
+        R::RestoreLog(r) => core::TaskResult::RestoreLog(core::RestoreLogResult {
+            replayed_scn: Scn(r.replayed_scn),
+            replayed_bytes: r.replayed_bytes,
+        }),
+    }
+}
+
+/// A dictionary from the wire.
+#[must_use]
+pub fn dictionary(d: v1::Dictionary) -> Dictionary {
+    let tablet = |t: v1::Tablet| Tablet { id: TabletId(t.tablet_id), ls_id: LsId(t.ls_id) };
+    Dictionary {
+        version: d.version,
+        scn: Scn(d.scn),
+        tables: d
+            .tables
+            .into_iter()
+            .map(|t| Table {
+                id: TableId(t.table_id),
+                name: t.name,
+                tablets: t.tablets.into_iter().map(tablet).collect(),
+            })
+            .collect(),
+    }
+}

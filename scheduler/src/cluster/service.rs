@@ -1,0 +1,61 @@
+//! `Cluster.Heartbeat`: news first through Raft, then the whole desired state back.
+
+use super::inbox::Inbox;
+use super::{orders, report};
+use crate::clock;
+use crate::node::SchedulerNode;
+use prost::Message;
+use std::sync::Arc;
+use strandline_proto::v1;
+use strandline_proto::v1::cluster_server::Cluster;
+use strandline_scheduler_core::{news, orders_for};
+use strandline_types::{ErrorClass, Failure, NodeId};
+use tonic::{Request, Response, Status};
+
+/// The service.
+pub struct ClusterService {
+    node: Arc<SchedulerNode>,
+    inbox: Inbox,
+}
+
+impl ClusterService {
+    /// Serves the heartbeats of a node.
+    pub fn new(node: Arc<SchedulerNode>, inbox: Inbox) -> Self {
+        Self { node, inbox }
+    }
+
+    fn not_leader(&self) -> v1::WorkerOrders {
+        v1::WorkerOrders {
+            is_leader: false,
+            leader_address: self.node.leader_address().unwrap_or_default(),
+            ..v1::WorkerOrders::default()
+        }
+    }
+
+    async fn heartbeat(&self, wire: v1::WorkerReport) -> v1::WorkerOrders {
+        let refused = |failure: Failure| v1::WorkerOrders { failure: Some(failure.into()), ..self.not_leader() };
+        if wire.worker_id == 0 {
+            let todo = "give every worker its own node_id, from 1";
+            return refused(Failure::new(ErrorClass::Invalid, "0 is not the id of a worker", wire.address, todo));
+        }
+        if !self.node.leads() {
+            return self.not_leader();
+        }
+        let (worker, bytes) = (NodeId(wire.worker_id), wire.encoded_len());
+        let said = report::report(wire);
+        if let Some(said) = self.node.read(|s| news(s, said, clock::now().as_ms()))
+            && let Err(failure) = self.inbox.record(said, bytes).await
+        {
+            return refused(failure);
+        }
+        let (orders, term) = self.node.read(|s| (orders_for(s, worker), s.schedulers.term));
+        v1::WorkerOrders { scheduler_term: term.0, ..orders::orders(orders) }
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for ClusterService {
+    async fn heartbeat(&self, request: Request<v1::WorkerReport>) -> Result<Response<v1::WorkerOrders>, Status> {
+        Ok(Response::new(self.heartbeat(request.into_inner()).await))
+    }
+}

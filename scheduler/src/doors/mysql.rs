@@ -1,0 +1,253 @@
+//! The MySQL door: any MySQL client speaks the statements and reads the views (stack page, section 5).
+//!
+//! One salt per connection, never a constant. `SET`, `USE`, `BEGIN` and the like are answered with OK, never with a
+//! result set: clients lose step otherwise. Only the user `root` with an empty password is known today; the login
+//! `root@tenant` makes statements without a TENANT clause speak of that tenant.
+
+use crate::executor::{Answer, Executor};
+use crate::sql::select::Rows;
+use crate::sql::{SYNTAX_CODE, variables};
+use async_trait::async_trait;
+use opensrv_mysql::{
+    AsyncMysqlIntermediary, AsyncMysqlShim, Column, ColumnFlags, ColumnType, ErrorKind, InitWriter, OkResponse,
+    ParamParser, QueryResultWriter, StatementMetaWriter,
+};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use strandline_scheduler_core::views::Value as Cell;
+use strandline_types::{ErrorClass, Failure};
+use tokio::io::AsyncWrite;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// Connections at once; more wait at the door.
+const CONNECTIONS_MAX: usize = 256;
+/// Prepared statements of one connection.
+const PREPARED_MAX: usize = 64;
+
+/// Serves connections until `stop`.
+pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: CancellationToken) {
+    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let next_id = AtomicU32::new(1);
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let session = Session::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = converse(session, stream) => {}
+                    }
+                    drop(seat);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "the MySQL door cannot accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn converse(session: Session, stream: TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "no TCP_NODELAY");
+    }
+    let (reader, writer) = stream.into_split();
+    if let Err(error) = AsyncMysqlIntermediary::run_on(session, reader, io_buffered(writer)).await {
+        debug!(%error, "a MySQL connection ended");
+    }
+}
+
+fn io_buffered<W: AsyncWrite>(writer: W) -> tokio::io::BufWriter<W> {
+    tokio::io::BufWriter::new(writer)
+}
+
+struct Session {
+    executor: Arc<Executor>,
+    id: u32,
+    salt: [u8; 20],
+    tenant: OnceLock<Option<String>>,
+    prepared: BTreeMap<u32, String>,
+    next_prepared: u32,
+}
+
+impl Session {
+    fn new(executor: Arc<Executor>, id: u32) -> Self {
+        // Neither 0 nor '$' may stand in a salt; printable bytes are safe.
+        let salt = std::array::from_fn(|_| rand::random_range(b'0'..=b'z'));
+        Self { executor, id, salt, tenant: OnceLock::new(), prepared: BTreeMap::new(), next_prepared: 1 }
+    }
+
+    async fn run(&self, statement: &str) -> Result<Answer, Failure> {
+        let tenant = self.tenant.get().cloned().flatten();
+        self.executor.execute(statement, tenant.as_deref()).await
+    }
+
+    async fn answer<W: AsyncWrite + Send + Unpin>(
+        &self,
+        statement: &str,
+        results: QueryResultWriter<'_, W>,
+    ) -> io::Result<()> {
+        match self.run(statement).await {
+            Ok(Answer::Done(info)) => results.completed(OkResponse { info, ..OkResponse::default() }).await,
+            Ok(Answer::Rows(rows)) => write_rows(rows, results).await,
+            Err(failure) => results.error(error_kind(&failure), error_text(&failure).as_bytes()).await,
+        }
+    }
+}
+
+/// `user`, `user@tenant`, `user@tenant#cluster`: the tenant, unless it is `sys`.
+fn login(username: &[u8]) -> (String, Option<String>) {
+    let text = String::from_utf8_lossy(username);
+    let (user, rest) = text.split_once('@').unwrap_or((&text, ""));
+    let tenant = rest.split('#').next().unwrap_or_default();
+    let tenant = (!tenant.is_empty() && !tenant.eq_ignore_ascii_case("sys")).then(|| tenant.to_owned());
+    (user.to_owned(), tenant)
+}
+
+#[async_trait]
+impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Session {
+    type Error = io::Error;
+
+    fn version(&self) -> String {
+        variables::SERVER_VERSION.to_owned()
+    }
+
+    fn connect_id(&self) -> u32 {
+        self.id
+    }
+
+    fn salt(&self) -> [u8; 20] {
+        self.salt
+    }
+
+    async fn authenticate(&self, _plugin: &str, username: &[u8], _salt: &[u8], auth_data: &[u8]) -> bool {
+        let (user, tenant) = login(username);
+        let known = user == "root" && auth_data.is_empty();
+        known && self.tenant.set(tenant).is_ok()
+    }
+
+    async fn on_prepare<'a>(&'a mut self, query: &'a str, info: StatementMetaWriter<'a, W>) -> io::Result<()> {
+        if query.contains('?') {
+            let text = b"parameters in prepared statements are not supported: write the values out";
+            return info.error(ErrorKind::ER_UNSUPPORTED_PS, &text[..]).await;
+        }
+        if self.prepared.len() >= PREPARED_MAX {
+            return info.error(ErrorKind::ER_MAX_PREPARED_STMT_COUNT_REACHED, &b"close a prepared statement"[..]).await;
+        }
+        let id = self.next_prepared;
+        self.next_prepared = self.next_prepared.wrapping_add(1);
+        self.prepared.insert(id, query.to_owned());
+        info.reply(id, &[], &[]).await
+    }
+
+    async fn on_execute<'a>(
+        &'a mut self,
+        id: u32,
+        _params: ParamParser<'a>,
+        results: QueryResultWriter<'a, W>,
+    ) -> io::Result<()> {
+        let Some(statement) = self.prepared.get(&id).cloned() else {
+            return results.error(ErrorKind::ER_UNKNOWN_STMT_HANDLER, &b"no such prepared statement"[..]).await;
+        };
+        self.answer(&statement, results).await
+    }
+
+    async fn on_close<'a>(&'a mut self, id: u32)
+    where
+        W: 'async_trait,
+    {
+        self.prepared.remove(&id);
+    }
+
+    async fn on_query<'a>(&'a mut self, query: &'a str, results: QueryResultWriter<'a, W>) -> io::Result<()> {
+        self.answer(query, results).await
+    }
+
+    async fn on_init<'a>(&'a mut self, _database: &'a str, writer: InitWriter<'a, W>) -> io::Result<()> {
+        writer.ok().await
+    }
+}
+
+async fn write_rows<W: AsyncWrite + Send + Unpin>(rows: Rows, results: QueryResultWriter<'_, W>) -> io::Result<()> {
+    let columns: Vec<Column> = rows.columns.iter().enumerate().map(|(at, name)| column(name, at, &rows.rows)).collect();
+    let mut out = results.start(&columns).await?;
+    for row in &rows.rows {
+        for (cell, column) in row.iter().zip(&columns) {
+            match (cell, column.coltype) {
+                (Cell::Null, _) => out.write_col(None::<i64>)?,
+                (Cell::Int(n), ColumnType::MYSQL_TYPE_LONGLONG) => out.write_col(*n)?,
+                (Cell::Real(r), ColumnType::MYSQL_TYPE_DOUBLE) => out.write_col(*r)?,
+                (other, _) => out.write_col(cell_text(other).as_str())?,
+            }
+        }
+        out.end_row().await?;
+    }
+    out.finish().await
+}
+
+/// A column is a number only when every value in it is one.
+fn column(name: &str, at: usize, rows: &[Vec<Cell>]) -> Column {
+    let cells: Vec<&Cell> = rows.iter().filter_map(|r| r.get(at)).filter(|c| **c != Cell::Null).collect();
+    let coltype = match cells.first() {
+        Some(Cell::Int(_)) if cells.iter().all(|c| matches!(c, Cell::Int(_))) => ColumnType::MYSQL_TYPE_LONGLONG,
+        Some(Cell::Real(_)) if cells.iter().all(|c| matches!(c, Cell::Real(_))) => ColumnType::MYSQL_TYPE_DOUBLE,
+        _ => ColumnType::MYSQL_TYPE_VAR_STRING,
+    };
+    Column { table: String::new(), column: name.to_owned(), coltype, colflags: ColumnFlags::empty() }
+}
+
+fn cell_text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Int(n) => n.to_string(),
+        Cell::Uint(n) => n.to_string(),
+        Cell::Real(r) => r.to_string(),
+        Cell::Text(t) => t.clone(),
+    }
+}
+
+fn error_kind(failure: &Failure) -> ErrorKind {
+    match failure.class {
+        ErrorClass::Invalid if failure.code == SYNTAX_CODE => ErrorKind::ER_PARSE_ERROR,
+        ErrorClass::Permission => ErrorKind::ER_ACCESS_DENIED_ERROR,
+        _ => ErrorKind::ER_UNKNOWN_ERROR,
+    }
+}
+
+/// The original's number cannot travel in the packet's own field (it is not a MySQL number), so it leads the text.
+fn error_text(failure: &Failure) -> String {
+    if failure.code == 0 { failure.to_string() } else { format!("({}) {failure}", failure.code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_of_a_login_is_read() {
+        assert_eq!(login(b"root"), ("root".into(), None));
+        assert_eq!(login(b"root@sys"), ("root".into(), None));
+        assert_eq!(login(b"root@t1#cluster"), ("root".into(), Some("t1".into())));
+    }
+
+    #[test]
+    fn a_column_is_a_number_only_when_every_value_is() {
+        let rows = vec![vec![Cell::Int(1), Cell::Int(1)], vec![Cell::Null, Cell::Text("x".into())]];
+        assert_eq!(column("a", 0, &rows).coltype, ColumnType::MYSQL_TYPE_LONGLONG);
+        assert_eq!(column("b", 1, &rows).coltype, ColumnType::MYSQL_TYPE_VAR_STRING);
+    }
+}

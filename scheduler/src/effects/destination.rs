@@ -1,0 +1,56 @@
+//! Destinations: who owns one, and whether it can be used at all.
+//!
+//! [`examine`] runs before a destination enters the State, so that a bad one is refused where it was typed; [`format`]
+//! is the plan's step that makes it ours. Neither writes anything into a path that holds something foreign.
+
+use strandline_media::identity::{self, DestType, Identity};
+use strandline_media::{MediaError, Medium, Op};
+use strandline_scheduler_core::DestRef;
+use strandline_scheduler_core::state::DestKind;
+use strandline_types::{ErrorClass, Failure, Scn};
+
+fn identity_of(dest: &DestRef, kind: DestKind) -> Identity {
+    Identity {
+        cluster_name: dest.cluster_name.clone(),
+        tenant_name: dest.tenant_name.clone(),
+        cluster_id: dest.cluster_id,
+        tenant_id: dest.tenant_id,
+        dest_id: dest.dest_id,
+        dest_type: match kind {
+            DestKind::Archive => DestType::Archive,
+            DestKind::Data => DestType::Backup,
+        },
+    }
+}
+
+/// `format.obbak`: ours already, or written now; and a probe that the path can be written and read.
+pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created_ms: u64) -> Result<(), Failure> {
+    Ok(identity::claim(medium, &identity_of(dest, kind), Scn::from_ms(created_ms)).await?)
+}
+
+/// Whether a path can become (or is) the destination `dest`. `known` = the State has it already under this id.
+///
+/// # Errors
+/// Permission, foreign or non-empty paths, and whatever the medium says.
+pub async fn examine(
+    medium: &dyn Medium,
+    dest: &DestRef,
+    kind: DestKind,
+    known: bool,
+    now: Scn,
+) -> Result<(), Failure> {
+    let identity = identity_of(dest, kind);
+    if known {
+        return Ok(identity::claim(medium, &identity, now).await?);
+    }
+    if let Some(there) = identity::read(medium).await? {
+        let reason = format!(
+            "the path belongs to tenant {} ({}) of cluster {} ({}) as {} destination {}: give another path",
+            there.tenant_id, there.tenant_name, there.cluster_id, there.cluster_name, there.dest_type, there.dest_id,
+        );
+        let error = MediaError::new(ErrorClass::Invalid, Op::Open, &medium.uri(), "", reason);
+        return Err(error.with_code(identity::CODE_FORMAT_MISMATCH).into());
+    }
+    identity::refuse_foreign_content(medium).await?;
+    Ok(identity::probe(medium, &identity, now).await?)
+}

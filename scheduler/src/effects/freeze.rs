@@ -1,0 +1,118 @@
+//! The end of a piece. Everything below its end is durable, so its log files never grow again and listing the medium
+//! gives the same lists to whoever does it.
+//!
+//! Order (fact sheet 3.1): file list of each log stream → file list of the piece → display placeholder →
+//! `single_piece_info` → end placeholder.
+
+use super::{piece, piece_attr, put};
+use std::collections::BTreeMap;
+use strandline_format::DataType;
+use strandline_format::palf::ArchiveFileHeader;
+use strandline_format::paths::ArchivePath;
+use strandline_format::paths::archive::{LogPart, ls_dir, piece_dir};
+use strandline_format::pb;
+use strandline_media::Medium;
+use strandline_scheduler_core::FreezePiece;
+use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
+use strandline_types::{ErrorClass, Failure, FileId, LsId, PieceKey};
+
+/// Sizes of the log files of one log stream.
+type Files = BTreeMap<FileId, u64>;
+
+/// Writes everything that a frozen piece has and an active one has not.
+pub async fn freeze(medium: &dyn Medium, freeze: &FreezePiece) -> Result<(), Failure> {
+    let row = &freeze.piece;
+    let key = row.key;
+    // A piece that the checkpoint crossed in one step never was an active one with a history of its own.
+    piece::infos(medium, &freeze.dest, row, &freeze.frozen).await?;
+    let found = log_files(medium, key, &freeze.log_streams).await?;
+    let mut lists = Vec::with_capacity(found.len());
+    for (ls, files) in &found {
+        let list = ls_file_list(medium, freeze, *ls, files).await?;
+        put::once(medium, &ArchivePath::LsFileInfo { key, ls: *ls }.path(), DataType::SingleLsFileList, &list).await?;
+        lists.push(list);
+    }
+    let file_count = found.values().map(|files| files.len() as u64).sum();
+    let list = pb::PieceFileList {
+        dest_id: key.dest_id.0,
+        round_id: key.round_id.0,
+        piece_id: key.piece_id.0,
+        log_streams: lists,
+    };
+    put::once(medium, &ArchivePath::PieceFileInfo { key }.path(), DataType::PieceFileList, &list).await?;
+    placeholders(medium, freeze, file_count).await
+}
+
+async fn placeholders(medium: &dyn Medium, freeze: &FreezePiece, file_count: u64) -> Result<(), Failure> {
+    let row = &freeze.piece;
+    let key = row.key;
+    let (dest_id, round_id, piece_id) = (key.dest_id.0, key.round_id.0, key.piece_id.0);
+    let (start_scn, checkpoint_scn) = (row.start_scn, row.checkpoint_scn);
+    let inner =
+        pb::PieceInner { dest_id, round_id, piece_id, start_scn: start_scn.0, checkpoint_scn: checkpoint_scn.0 };
+    let path = ArchivePath::PieceInner { key, start_scn, checkpoint_scn }.path();
+    put::once(medium, &path, DataType::PieceInner, &inner).await?;
+    let attr = piece_attr::attr(freeze.dest.tenant_id, &freeze.dest.uri, row, file_count);
+    let single = pb::SinglePieceInfo { piece: Some(attr) };
+    put::once(medium, &ArchivePath::SinglePieceInfo { key }.path(), DataType::SinglePieceInfo, &single).await?;
+    let end = pb::PieceEnd { dest_id, round_id, piece_id, end_scn: checkpoint_scn.0 };
+    let path = ArchivePath::PieceEnd { key, time_scn: checkpoint_scn }.path();
+    put::once(medium, &path, DataType::PieceEnd, &end).await
+}
+
+/// What lies in the piece, per log stream; one with a directory but no log file has an empty list.
+async fn log_files(medium: &dyn Medium, key: PieceKey, known: &[LsId]) -> Result<BTreeMap<LsId, Files>, Failure> {
+    let dirs = medium.list_dirs(&piece_dir(key)).await?;
+    let with_dir = known.iter().filter(|ls| dirs.contains(&ls_dir(key, **ls)));
+    let mut found: BTreeMap<LsId, Files> = with_dir.map(|ls| (*ls, Files::new())).collect();
+    for object in medium.list(&piece_dir(key)).await? {
+        let (ls, file_id, bytes) = match ArchivePath::parse(&object.path) {
+            Some(ArchivePath::Log { ls, file_id, .. }) => (ls, file_id, object.bytes),
+            Some(ArchivePath::LogPart { ls, file_id, part: LogPart::Data { end, .. }, .. }) => (ls, file_id, end),
+            _ => continue,
+        };
+        let size = found.entry(ls).or_default().entry(file_id).or_default();
+        *size = bytes.max(*size);
+    }
+    Ok(found)
+}
+
+async fn ls_file_list(
+    medium: &dyn Medium,
+    freeze: &FreezePiece,
+    ls: LsId,
+    files: &Files,
+) -> Result<pb::SingleLsFileList, Failure> {
+    let key = freeze.piece.key;
+    let (mut min_lsn, mut max_lsn) = (0, 0);
+    if let (Some((first, _)), Some((last, size))) = (files.first_key_value(), files.last_key_value()) {
+        min_lsn = start_lsn(medium, key, ls, *first).await?;
+        max_lsn = start_lsn(medium, key, ls, *last).await? + size.saturating_sub(ARCHIVE_FILE_HEADER_BYTES);
+    }
+    Ok(pb::SingleLsFileList {
+        dest_id: key.dest_id.0,
+        round_id: key.round_id.0,
+        piece_id: key.piece_id.0,
+        ls_id: ls.0,
+        start_scn: freeze.piece.start_scn.0,
+        checkpoint_scn: freeze.piece.checkpoint_scn.0,
+        min_lsn,
+        max_lsn,
+        files: files.iter().map(|(id, size)| pb::LogFile { file_id: id.0, size_bytes: *size }).collect(),
+        deleted: false,
+    })
+}
+
+/// The first LSN in a log file, as its header says.
+async fn start_lsn(medium: &dyn Medium, key: PieceKey, ls: LsId, file_id: FileId) -> Result<u64, Failure> {
+    let path = ArchivePath::Log { key, ls, file_id }.path();
+    let head = medium.get_range(&path, 0..ARCHIVE_FILE_HEADER_BYTES).await?;
+    let header = ArchiveFileHeader::decode(&head).map_err(|e| {
+        let todo = "the log file is damaged: compare it with a copy, and take a new full backup";
+        Failure::new(ErrorClass::Corrupt, e.to_string(), format!("{}/{path}", medium.uri()), todo)
+    })?;
+    Ok(header.start_lsn.0)
+}
+
+#[cfg(test)]
+mod tests;

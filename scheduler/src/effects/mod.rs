@@ -1,0 +1,72 @@
+//! The scheduler's own writes to the medium: one file per kind of work.
+//!
+//! Rules (format page, section 1; fact sheet 3.1 and 3.2): what is written was decided in Raft before; every piece of
+//! work may be repeated by anybody at any time; a write-once file that is there with the same bytes is a success;
+//! nothing is ever overwritten. Work never reads the State: everything it needs is in its argument.
+
+pub mod catalogue;
+mod checkpoint;
+pub mod destination;
+mod freeze;
+mod piece;
+mod piece_attr;
+mod put;
+mod round;
+mod set_attr;
+mod set_end;
+mod set_infos;
+mod table_list;
+
+use std::sync::Arc;
+use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
+use strandline_scheduler_core::{DestRef, MediumWork};
+use strandline_types::Failure;
+
+/// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
+///
+/// # Errors
+/// `Invalid` for a URI that is none.
+pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
+    let medium = strandline_media::open(uri)?;
+    Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+}
+
+/// Does one piece of work. On return everything is durable.
+///
+/// # Errors
+/// What the medium says, with the path.
+pub async fn run(work: &MediumWork) -> Result<(), Failure> {
+    let medium = open(&dest_of(work).uri)?;
+    let medium = medium.as_ref();
+    match work {
+        MediumWork::Format { dest, kind, created_ms } => destination::format(medium, dest, *kind, *created_ms).await,
+        MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
+        MediumWork::RoundEnd { round, clock, checkpoint_scn, dest } => {
+            round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await
+        }
+        MediumWork::PieceStart { key, start_scn, .. } => piece::start(medium, *key, *start_scn).await,
+        MediumWork::PieceInfos { dest, piece, frozen } => piece::infos(medium, dest, piece, frozen).await,
+        MediumWork::PublishCheckpoint { dest, piece, checkpoint_scn, old_scn } => {
+            checkpoint::publish(medium, dest, piece, *checkpoint_scn, *old_scn).await
+        }
+        MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await,
+        MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
+        MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
+        MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
+    }
+}
+
+fn dest_of(work: &MediumWork) -> &DestRef {
+    match work {
+        MediumWork::Format { dest, .. }
+        | MediumWork::RoundStart { dest, .. }
+        | MediumWork::PieceStart { dest, .. }
+        | MediumWork::PieceInfos { dest, .. }
+        | MediumWork::PublishCheckpoint { dest, .. }
+        | MediumWork::RoundEnd { dest, .. }
+        | MediumWork::SetStart { dest, .. }
+        | MediumWork::SetEnd { dest, .. } => dest,
+        MediumWork::FreezePiece(freeze) => &freeze.dest,
+        MediumWork::SetInfos(infos) => &infos.dest,
+    }
+}

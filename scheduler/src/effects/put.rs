@@ -1,0 +1,38 @@
+//! Two ways to write a small file once.
+
+use bytes::Bytes;
+use prost::Message;
+use strandline_format::DataType;
+use strandline_format::small::{read_small, write_small};
+use strandline_media::Medium;
+use strandline_types::{ErrorClass, Failure};
+
+/// A file whose bytes are decided: there with the same bytes is a success, other bytes are an error.
+pub async fn once<M: Message>(medium: &dyn Medium, path: &str, kind: DataType, message: &M) -> Result<(), Failure> {
+    medium.put_if_absent(path, Bytes::from(write_small(kind, message))).await?;
+    Ok(())
+}
+
+/// A file whose first writer wins: what it tells may have moved on by the time somebody repeats the work. What is
+/// there must be an intact file of this kind.
+pub async fn first<M: Message + Default>(
+    medium: &dyn Medium,
+    path: &str,
+    kind: DataType,
+    message: &M,
+) -> Result<(), Failure> {
+    match medium.put_if_absent(path, Bytes::from(write_small(kind, message))).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.class == ErrorClass::Fenced => read::<M>(medium, path, kind).await.map(|_| ()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Reads a small file of a kind.
+pub async fn read<M: Message + Default>(medium: &dyn Medium, path: &str, kind: DataType) -> Result<M, Failure> {
+    let bytes = medium.get(path).await?;
+    read_small(kind, &bytes).map_err(|e| {
+        let todo = "the file is damaged: use another copy of this destination";
+        Failure::new(ErrorClass::Corrupt, e.to_string(), format!("{}/{path}", medium.uri()), todo)
+    })
+}

@@ -1,0 +1,102 @@
+//! The info files of a backup set, once all its data and indexes are on the medium and before `end_success`.
+//!
+//! What restore relies on is written with [`put::once`]: its bytes follow from the set's final row. What is for people
+//! (locality, parameters, diagnosis) describes a tenant that may change between two attempts: the first one stays.
+
+use super::{put, set_attr, set_end, table_list};
+use prost::Message;
+use strandline_format::DataType;
+use strandline_format::paths::{BackupPath, SetName};
+use strandline_format::pb;
+use strandline_media::Medium;
+use strandline_scheduler_core::SetInfos;
+use strandline_types::{BackupSetStatus, ErrorClass, Failure, limits};
+
+/// Writes all of them.
+pub async fn write(medium: &dyn Medium, infos: &SetInfos) -> Result<(), Failure> {
+    let set = set_attr::name(&infos.set);
+    metas(medium, infos, set).await?;
+    table_list::write(medium, set, infos.set.consistent_scn, &infos.dictionary).await?;
+    for_people(medium, infos, set).await?;
+
+    let own = set_attr::info(&infos.dest, &infos.set);
+    let mut sets: Vec<pb::BackupSetInfo> = infos.earlier.iter().map(|s| set_attr::info(&infos.dest, s)).collect();
+    sets.push(own.clone());
+    let (start, end) = (infos.set.start_replay_scn, infos.set.min_restore_scn);
+    let inner = set_end::placeholder(&infos.set, BackupSetStatus::Success);
+    put::once(medium, &BackupPath::SetInner { set, start, end }.path(), DataType::SetPlaceholder, &inner).await?;
+    put::once(medium, &BackupPath::SingleSetInfo { set }.path(), DataType::BackupSetInfo, &own).await?;
+    let all = pb::TenantBackupSetInfos { tenant_id: infos.dest.tenant_id.0, sets };
+    put::first(medium, &BackupPath::TenantSetInfos { set }.path(), DataType::TenantBackupSetInfos, &all).await
+}
+
+/// `meta_info/`: the log streams of the tenant, and where the log of each one goes on.
+async fn metas(medium: &dyn Medium, infos: &SetInfos, set: SetName) -> Result<(), Failure> {
+    let attrs = pb::LsAttrInfo {
+        backup_scn: infos.set.start_scn.0,
+        log_streams: infos
+            .parts
+            .keys()
+            .map(|ls| pb::LsAttr {
+                ls_id: ls.0,
+                ls_group_id: if ls.is_sys() { 0 } else { ls.0 },
+                flag: 0,
+                status: "NORMAL".to_owned(),
+                create_scn: 0,
+            })
+            .collect(),
+    };
+    let path = BackupPath::LsAttrInfo { set, turn: infos.set.meta_turn }.path();
+    put::once(medium, &path, DataType::LsAttrInfo, &attrs).await?;
+
+    let mut metas = pb::LsMetaInfos { tenant_id: infos.dest.tenant_id.0, log_streams: Vec::new() };
+    for (ls, (_, result)) in &infos.parts {
+        let meta = pb::LsMetaInfo::decode(result.ls_meta.as_slice()).map_err(|e| {
+            let object = format!("meta of log stream {ls} in {set}");
+            let todo = "upgrade every server to the same version, then take a new backup";
+            Failure::new(ErrorClass::Corrupt, format!("a worker reported what cannot be read: {e}"), object, todo)
+        })?;
+        metas.log_streams.push(meta);
+    }
+    put::once(medium, &BackupPath::LsMetaInfos { set }.path(), DataType::LsMetaInfos, &metas).await
+}
+
+async fn for_people(medium: &dyn Medium, infos: &SetInfos, set: SetName) -> Result<(), Failure> {
+    let (tenant, dest) = (&infos.tenant, &infos.dest);
+    let locality = pb::LocalityInfo {
+        tenant_id: tenant.id.0,
+        backup_set_id: infos.set.set_id.0,
+        cluster_id: dest.cluster_id.0,
+        compat_mode: "KV".to_owned(),
+        tenant_name: tenant.name.clone(),
+        cluster_name: dest.cluster_name.clone(),
+        locality: format!("FULL{{{}}}@zone1", tenant.replicas),
+        primary_zone: "zone1".to_owned(),
+        sys_time_zone: "+00:00".to_owned(),
+        replica_count: tenant.replicas,
+        log_streams: tenant
+            .log_streams
+            .values()
+            .map(|ls| pb::LsReplicas { ls_id: ls.id.0, node_ids: ls.members.iter().map(|n| n.0).collect() })
+            .collect(),
+        resource_pools: Vec::new(),
+    };
+    put::first(medium, &BackupPath::LocalityInfo { set }.path(), DataType::LocalityInfo, &locality).await?;
+    let parameters = pb::Parameters { tenant_id: tenant.id.0, parameters: parameters(infos) };
+    put::first(medium, &BackupPath::TenantParameter { set }.path(), DataType::Parameters, &parameters).await?;
+    let diagnose = pb::DiagnoseInfo {
+        tenant_id: tenant.id.0,
+        backup_set_id: infos.set.set_id.0,
+        set: Some(set_attr::info(dest, &infos.set)),
+        comment: infos.set.comment.clone(),
+    };
+    put::first(medium, &BackupPath::DiagnoseInfo { set }.path(), DataType::DiagnoseInfo, &diagnose).await
+}
+
+/// The parameters of the tenant that are not the default.
+fn parameters(infos: &SetInfos) -> Vec<pb::Parameter> {
+    let lag = infos.tenant.archive.lag_target_ms;
+    let changed = lag != limits::ARCHIVE_LAG_TARGET_MS;
+    let lag = pb::Parameter { name: "archive_lag_target".to_owned(), value: format!("{lag}ms") };
+    if changed { vec![lag] } else { Vec::new() }
+}

@@ -1,0 +1,138 @@
+//! Runs statements for every door. Any node takes one; the leader serves it: a follower passes it on once.
+//!
+//! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
+
+pub mod forward;
+mod reads;
+mod restore;
+mod statements;
+mod tenants;
+
+use crate::node::SchedulerNode;
+use crate::sql::parse::parse;
+use crate::sql::request::AdminRequest;
+use crate::sql::select::Rows;
+use crate::sql::variables;
+use std::sync::Arc;
+use std::time::Duration;
+use strandline_proto::v1;
+use strandline_types::{ErrorClass, Failure};
+use tokio::sync::Mutex;
+
+/// A statement waits this long for a leader before it is refused.
+const LEADER_WAIT: Duration = Duration::from_secs(5);
+
+/// What a statement answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done; the text says what.
+    Done(String),
+    /// Rows.
+    Rows(Rows),
+}
+
+/// Runs statements on one node.
+pub struct Executor {
+    node: Arc<SchedulerNode>,
+    forward: forward::Forward,
+    /// Statements that name a destination, one at a time: two of them must not look at one empty path together.
+    destinations: Mutex<()>,
+}
+
+impl Executor {
+    /// For one node.
+    pub fn new(node: Arc<SchedulerNode>) -> Arc<Self> {
+        Arc::new(Self { node, forward: forward::Forward::default(), destinations: Mutex::new(()) })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<SchedulerNode> {
+        &self.node
+    }
+
+    /// Runs a statement of a client; `tenant` is the session's, `None` = `sys`.
+    ///
+    /// # Errors
+    /// What was refused, on which object, and what to do.
+    pub async fn execute(&self, statement: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
+        self.run(statement, tenant, true).await
+    }
+
+    /// Runs a statement that another node has passed on: it is not passed on again.
+    ///
+    /// # Errors
+    /// As [`Executor::execute`].
+    pub async fn execute_forwarded(&self, statement: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
+        self.run(statement, tenant, false).await
+    }
+
+    async fn run(&self, statement: &str, tenant: Option<&str>, may_forward: bool) -> Result<Answer, Failure> {
+        let request = parse(statement)?;
+        match &request {
+            AdminRequest::Nothing => return Ok(Answer::Done(String::new())),
+            AdminRequest::Show(what) => return Ok(Answer::Rows(reads::show(*what))),
+            AdminRequest::Select(sql) => {
+                if let Some(rows) = variables::answer(sql)? {
+                    return Ok(Answer::Rows(rows));
+                }
+            }
+            _ => {}
+        }
+        match self.find_leader(may_forward).await? {
+            None => self.serve(request, tenant).await,
+            Some(address) => self.forward.sql(&address, statement, tenant).await,
+        }
+    }
+
+    /// The topology as the leader knows it, when that is another node and answers.
+    pub async fn leaders_topology(&self, tenant: &str) -> Option<v1::TopologyReply> {
+        if self.node.leads() {
+            return None;
+        }
+        self.forward.topology(&self.node.leader_address()?, tenant).await.ok()
+    }
+
+    async fn serve(&self, request: AdminRequest, tenant: Option<&str>) -> Result<Answer, Failure> {
+        match request {
+            AdminRequest::Select(sql) => self.select(sql).await.map(Answer::Rows),
+            other => self.administer(other, tenant).await.map(Answer::Done),
+        }
+    }
+
+    /// `None` when this node leads, else the leader's address. Waits for one to be elected.
+    async fn find_leader(&self, may_forward: bool) -> Result<Option<String>, Failure> {
+        let deadline = tokio::time::Instant::now() + LEADER_WAIT;
+        let mut changes = self.node.changes();
+        let mut role = self.node.role_watch();
+        loop {
+            changes.borrow_and_update();
+            let now = role.role();
+            if self.node.leads() {
+                return Ok(None);
+            }
+            if !now.is_leader
+                && may_forward
+                && let Some(address) = self.node.leader_address()
+            {
+                return Ok(Some(address));
+            }
+            if !may_forward && !now.is_leader {
+                return Err(no_leader("this node does not lead any more"));
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                changed = role.leadership_changed(&now) => {
+                    if changed.is_none() {
+                        return Err(no_leader("this scheduler node has stopped"));
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => return Err(no_leader("the scheduler group has no leader")),
+            }
+        }
+    }
+}
+
+fn no_leader(what: &str) -> Failure {
+    let todo = "try again in a moment; if it lasts, check that a majority of the scheduler nodes runs";
+    Failure::new(ErrorClass::Transient, what, "scheduler group", todo)
+}

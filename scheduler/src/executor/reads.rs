@@ -1,0 +1,36 @@
+//! SELECT and SHOW.
+
+use super::Executor;
+use crate::clock;
+use crate::sql::request::Show;
+use crate::sql::select::{Rows, mentioned, select};
+use strandline_scheduler_core::views::{self, Value};
+use strandline_types::{ErrorClass, Failure};
+
+impl Executor {
+    /// Reads over the views as of now: everything that was committed before is in them.
+    pub(super) async fn select(&self, sql: String) -> Result<Rows, Failure> {
+        let names = mentioned(&sql, |w| views::NAMES.contains(&w))?;
+        self.node.barrier().await?;
+        let now_ms = clock::now().as_ms();
+        let tables = self.node.read(|state| {
+            names
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), views::view(state, now_ms, &name)?)))
+                .collect::<Vec<_>>()
+        });
+        let selected = tokio::task::spawn_blocking(move || select(&sql, &tables)).await;
+        selected.map_err(|e| Failure::new(ErrorClass::Transient, format!("the read ended badly: {e}"), "SELECT", ""))?
+    }
+}
+
+/// `SHOW …`.
+pub fn show(what: Show) -> Rows {
+    let (column, names): (&str, &[&str]) = match what {
+        Show::Tables => ("Tables_in_oceanbase", views::NAMES),
+        Show::Databases => ("Database", &["oceanbase"]),
+        Show::Empty => ("Value", &[]),
+    };
+    let rows = names.iter().map(|n| vec![Value::Text((*n).to_owned())]).collect();
+    Rows { columns: vec![column.to_owned()], rows }
+}

@@ -1,0 +1,198 @@
+//! Administrative statements to actions of the core.
+//!
+//! Order rule: what the core would refuse anyway is refused before any medium is touched (the action is tried on a copy
+//! of the State); a destination is examined before it enters the State.
+
+use super::Executor;
+use super::tenants::Named;
+use crate::clock;
+use crate::effects::{self, destination};
+use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
+use std::time::Duration;
+use strandline_scheduler_core::state::{DestKind, DestState};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, DestRef, Done, apply};
+use strandline_types::{DestId, ErrorClass, Failure, TenantId};
+
+/// A destination that does not answer for this long is refused.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Executor {
+    /// Does what an administrator asks for and says what was done.
+    pub(super) async fn administer(&self, request: AdminRequest, session: Option<&str>) -> Result<String, Failure> {
+        match request {
+            AdminRequest::SetArchiveDest { tenant, dest } => {
+                let tenant = self.one_tenant(tenant.as_deref(), session)?;
+                self.set_archive_dest(tenant, dest).await
+            }
+            AdminRequest::SetDataBackupDest { tenant, uri } => {
+                let tenant = self.one_tenant(tenant.as_deref(), session)?;
+                self.set_data_dest(tenant, uri).await
+            }
+            AdminRequest::SetArchiveDestState { tenant, enable } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                let state = if enable { DestState::Enable } else { DestState::Defer };
+                self.node.act(Action::SetArchiveDestState { tenant, state }).await?;
+                Ok(format!("archive destination of {name} is {state}"))
+            }
+            AdminRequest::SetArchiveLag { tenant, lag_target_ms } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::SetArchiveLag { tenant, lag_target_ms }).await?;
+                Ok(format!("archive_lag_target of {name} is {lag_target_ms} ms"))
+            }
+            AdminRequest::ArchiveLog(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::ArchiveLog { tenant }).await
+            }
+            AdminRequest::NoArchiveLog(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::NoArchiveLog { tenant }).await
+            }
+            AdminRequest::Backup { tenants, description } => {
+                let start =
+                    |tenant| Action::StartBackup { tenant, incremental: false, description: description.clone() };
+                self.for_each(&tenants, session, start).await
+            }
+            AdminRequest::CancelBackup(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
+            }
+            AdminRequest::Restore(restore) => self.restore(restore).await,
+            AdminRequest::CancelRestore { tenant } => {
+                let (tenant, name) = self.one_tenant(Some(&tenant), session)?;
+                self.node.act(Action::CancelRestore { tenant }).await?;
+                Ok(format!("the restore of {name} is cancelled"))
+            }
+            AdminRequest::CreateTenant { name, log_streams, replicas } => {
+                let action = Action::CreateTenant {
+                    name: name.clone(),
+                    log_streams: clamp(log_streams),
+                    replicas: clamp(replicas),
+                };
+                let done = self.node.act(action).await?;
+                Ok(format!("tenant {name}: {}", said(&done)))
+            }
+            AdminRequest::DropTenant { name } => {
+                let (tenant, name) = self.one_tenant(Some(&name), session)?;
+                self.node.act(Action::DropTenant { tenant }).await?;
+                Ok(format!("tenant {name} is being dropped"))
+            }
+            AdminRequest::CreateTable { tenant, name, tablets } => {
+                let (tenant, _) = self.one_tenant(tenant.as_deref(), session)?;
+                let action = Action::CreateTable { tenant, name: name.clone(), tablets: clamp(tablets) };
+                let done = self.node.act(action).await?;
+                Ok(format!("table {name}: {}", said(&done)))
+            }
+            // Answered before a leader is looked for.
+            AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::Nothing => Ok(String::new()),
+        }
+    }
+
+    /// One action per tenant. All are tried; the first refusal is the statement's, and says how many were done.
+    async fn for_each(
+        &self,
+        clause: &Tenants,
+        session: Option<&str>,
+        action: impl Fn(TenantId) -> Action,
+    ) -> Result<String, Failure> {
+        let tenants = self.tenants(clause, session)?;
+        let (mut said_of, mut refused) = (Vec::new(), None);
+        for (tenant, name) in &tenants {
+            match self.node.act(action(*tenant)).await {
+                Ok(done) => said_of.push(format!("{name}: {}", said(&done))),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
+        match refused {
+            None => Ok(said_of.join("; ")),
+            Some(failure) if said_of.is_empty() => Err(failure),
+            Some(mut failure) => {
+                failure.todo = format!("done for {} of {} tenants. {}", said_of.len(), tenants.len(), failure.todo);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn set_archive_dest(&self, tenant: Named, dest: Option<ArchiveDest>) -> Result<String, Failure> {
+        let spec = dest.map(|d| ArchiveDestSpec {
+            uri: d.location,
+            binding: d.binding,
+            piece_interval_s: d.piece_interval_seconds,
+        });
+        let uri = spec.as_ref().map(|s| s.uri.clone());
+        let action = |uri| {
+            let dest = spec.clone().zip(uri).map(|(spec, uri)| ArchiveDestSpec { uri, ..spec });
+            Action::SetArchiveDest { tenant: tenant.0, dest }
+        };
+        self.set_dest(&tenant, uri, DestKind::Archive, action).await
+    }
+
+    async fn set_data_dest(&self, tenant: Named, uri: Option<String>) -> Result<String, Failure> {
+        self.set_dest(&tenant, uri, DestKind::Data, |uri| Action::SetDataDest { tenant: tenant.0, uri }).await
+    }
+
+    async fn set_dest(
+        &self,
+        tenant: &Named,
+        uri: Option<String>,
+        kind: DestKind,
+        action: impl Fn(Option<String>) -> Action,
+    ) -> Result<String, Failure> {
+        let _one_at_a_time = self.destinations.lock().await;
+        let Some(uri) = uri else {
+            self.node.act(action(None)).await?;
+            return Ok(format!("the {kind} destination of {} is cleared; its files stay", tenant.1));
+        };
+        let medium = effects::open(&uri)?;
+        // One destination has one name, however it was written.
+        let uri = medium.uri();
+        self.try_out(action(Some(uri.clone())))?;
+        let (dest, known) = self.node.read(|state| {
+            let known = state
+                .destinations
+                .values()
+                .find(|d| d.tenant_id == tenant.0 && d.kind == kind && d.uri == uri && d.formatted)
+                .map(|d| d.id);
+            let dest = DestRef {
+                uri: uri.clone(),
+                dest_id: known.unwrap_or(DestId(0)),
+                tenant_id: tenant.0,
+                tenant_name: tenant.1.clone(),
+                cluster_id: state.cluster.id,
+                cluster_name: state.cluster.name.clone(),
+            };
+            (dest, known.is_some())
+        });
+        let examined = destination::examine(medium.as_ref(), &dest, kind, known, clock::now());
+        match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
+            Ok(examined) => examined?,
+            Err(_) => {
+                let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
+                let todo = "check that it is mounted and reachable from every scheduler and worker";
+                return Err(Failure::new(ErrorClass::Transient, what, uri, todo));
+            }
+        }
+        let done = self.node.act(action(Some(uri.clone()))).await?;
+        Ok(format!("the {kind} destination of {} is {uri}: {}", tenant.1, said(&done)))
+    }
+
+    /// Whether the core would take an action now.
+    pub(super) fn try_out(&self, action: Action) -> Result<(), Failure> {
+        let mut copy = self.node.read(Clone::clone);
+        apply(&mut copy, Command { proposed_at_ms: clock::now().as_ms(), action }).map(|_| ())
+    }
+}
+
+/// A number that does not fit is out of every bound; the core names the bound.
+fn clamp(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn said(done: &Done) -> String {
+    match done {
+        Done::Ok => "done".to_owned(),
+        Done::Nothing => "it was so already".to_owned(),
+        Done::Tenant(id) => format!("tenant id {id}"),
+        Done::Table(id) => format!("table id {id}"),
+        Done::Dest(id) => format!("destination id {id}"),
+        Done::Round(id) => format!("archive round {id}"),
+        Done::BackupJob(id) => format!("backup job {id}"),
+        Done::RestoreJob(id) => format!("restore job {id}"),
+    }
+}

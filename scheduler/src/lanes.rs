@@ -1,0 +1,144 @@
+//! Work on media beside the leader loop: per subject (destination, round, backup job) one step at a time, subjects
+//! side by side. A dead medium holds up its own lane and nothing else.
+//!
+//! A step that fails is recorded in the State once per kind of failure and comes back with the next plan after a pause
+//! that grows. A step that does not answer is reported as trouble while it is waited for; it is never started twice.
+
+use crate::effects;
+use crate::node::SchedulerNode;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use strandline_scheduler_core::{Step, Subject, failure_action};
+use strandline_types::{ErrorClass, Failure};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// Steps on media at once.
+const LANES_MAX: usize = 64;
+/// First pause after a failure; doubles with every further one.
+const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// Longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A step that takes longer is reported as trouble.
+const SILENT_MAX: Duration = Duration::from_secs(10);
+
+/// All lanes of a node.
+pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    node: Arc<SchedulerNode>,
+    stop: CancellationToken,
+    lanes: Mutex<BTreeMap<Subject, Lane>>,
+    ended: Notify,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
+    busy: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl Lanes {
+    /// No lane yet.
+    pub fn new(node: Arc<SchedulerNode>, stop: CancellationToken) -> Self {
+        Self { inner: Arc::new(Inner { node, stop, lanes: Mutex::default(), ended: Notify::new() }) }
+    }
+
+    /// Starts a step unless its lane is busy or pausing, or too many lanes are busy.
+    pub fn start(&self, step: Step) {
+        let Some(subject) = step.subject else {
+            debug!(?step, "a step with work and without subject is a defect of the plan");
+            return;
+        };
+        {
+            let mut lanes = self.inner.lanes();
+            let busy = lanes.values().filter(|l| l.busy).count();
+            let lane = lanes.entry(subject).or_default();
+            if lane.busy || busy >= LANES_MAX || lane.not_before.is_some_and(|t| t > Instant::now()) {
+                return;
+            }
+            lane.busy = true;
+        }
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            let outcome = tokio::select! {
+                () = inner.stop.cancelled() => return,
+                outcome = inner.run(&step) => outcome,
+            };
+            inner.end(subject, outcome.is_ok());
+        });
+    }
+
+    /// Waits until some step ends.
+    pub async fn ended(&self) {
+        self.inner.ended.notified().await;
+    }
+}
+
+impl Inner {
+    fn lanes(&self) -> std::sync::MutexGuard<'_, BTreeMap<Subject, Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, step: &Step) -> Result<(), ()> {
+        for work in &step.work {
+            let doing = effects::run(work);
+            tokio::pin!(doing);
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut doing => break outcome,
+                    () = tokio::time::sleep(SILENT_MAX) => self.record(step, silent(step)).await,
+                }
+            };
+            if let Err(failure) = outcome {
+                self.record(step, failure).await;
+                return Err(());
+            }
+        }
+        self.node.act(step.then.clone()).await.map(|_| ()).map_err(|failure| {
+            debug!(%failure, "the end of a step could not be proposed; the next leader repeats it");
+        })
+    }
+
+    /// Tells the State of a failure, unless it knows.
+    async fn record(&self, step: &Step, failure: Failure) {
+        if !self.node.leads() {
+            return;
+        }
+        if let Some(action) = self.node.read(|s| failure_action(s, step, failure.clone())) {
+            warn!(%failure, subject = ?step.subject, "work on a medium failed");
+            if let Err(error) = self.node.act(action).await {
+                debug!(%error, "a failure could not be recorded");
+            }
+        }
+    }
+
+    fn end(&self, subject: Subject, good: bool) {
+        let mut lanes = self.lanes();
+        if good {
+            lanes.remove(&subject);
+        } else if let Some(lane) = lanes.get_mut(&subject) {
+            lane.busy = false;
+            let pause = PAUSE_FIRST.saturating_mul(1 << lane.failures.min(16)).min(PAUSE_MAX);
+            lane.not_before = Some(Instant::now() + pause);
+            lane.failures = lane.failures.saturating_add(1);
+        }
+        drop(lanes);
+        self.ended.notify_one();
+    }
+}
+
+fn silent(step: &Step) -> Failure {
+    Failure::new(
+        ErrorClass::Transient,
+        format!("the medium has not answered for {} s", SILENT_MAX.as_secs()),
+        step.subject.map(|s| format!("{s:?}")).unwrap_or_default(),
+        "check that the destination is mounted and reachable; the work goes on when it answers",
+    )
+}

@@ -1,0 +1,91 @@
+//! What `/metrics` shows of a scheduler node.
+//!
+//! Facts of the State are gauges of a registry that lives for one scrape: they are read where they are true and can
+//! never be stale, and several nodes in one process do not mix. Counters that libraries keep (media and the like) come
+//! from the process's one recorder, when it is ours.
+
+use crate::clock;
+use crate::node::SchedulerNode;
+use metrics::gauge;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use strandline_scheduler_core::state::State;
+use strandline_scheduler_core::tenant_max_scn;
+use strandline_types::Scn;
+
+/// The process's recorder; `None` when another server of this process has installed one before.
+fn shared() -> Option<&'static PrometheusHandle> {
+    static SHARED: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    SHARED.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
+}
+
+/// Installs the process's recorder if there is none yet. Called once per server start, any number of times per process.
+pub fn install() {
+    let _ = shared();
+}
+
+/// The text of one scrape.
+pub fn render(node: &SchedulerNode) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || set_gauges(node));
+    let mut text = recorder.handle().render();
+    if let Some(shared) = shared() {
+        shared.run_upkeep();
+        text.push_str(&shared.render());
+    }
+    text
+}
+
+/// 1 for what is, 0 for what is not.
+fn flag(is: bool) -> f64 {
+    if is { 1.0 } else { 0.0 }
+}
+
+fn set_gauges(node: &SchedulerNode) {
+    let role = node.role();
+    gauge!("strandline_scheduler_is_leader").set(flag(role.is_leader));
+    gauge!("strandline_scheduler_has_leader").set(flag(role.leader.is_some()));
+    // Terms and indexes stay far below 2^53.
+    gauge!("strandline_scheduler_raft_term").set(role.term as f64);
+    gauge!("strandline_scheduler_raft_applied_index").set(role.last_applied.map_or(0, |p| p.index) as f64);
+    let now = clock::now();
+    node.read(|state| {
+        let known = state.workers.keys().filter(|w| state.is_known(**w, now.as_ms())).count();
+        gauge!("strandline_scheduler_workers", "state" => "known").set(known as f64);
+        gauge!("strandline_scheduler_workers", "state" => "unknown").set((state.workers.len() - known) as f64);
+        set_archive_gauges(state, now);
+        set_job_gauges(state);
+    });
+}
+
+fn set_archive_gauges(state: &State, now: Scn) {
+    for tenant in state.tenants.values() {
+        let Some(round) = state.open_round(tenant.id) else {
+            continue;
+        };
+        let seconds = |since: Scn| now.0.saturating_sub(since.0) as f64 / 1e9;
+        let age = seconds(round.checkpoint_scn);
+        // What is acknowledged and not covered yet is younger than the checkpoint; without any there is no lag.
+        let lag = if tenant_max_scn(state, tenant.id) > round.checkpoint_scn { age } else { 0.0 };
+        gauge!("strandline_archive_checkpoint_age_seconds", "tenant" => tenant.name.clone()).set(age);
+        gauge!("strandline_archive_lag_seconds", "tenant" => tenant.name.clone()).set(lag);
+        let trouble = flag(round.trouble.is_some());
+        gauge!("strandline_archive_in_trouble", "tenant" => tenant.name.clone()).set(trouble);
+        gauge!("strandline_archive_round_state", "tenant" => tenant.name.clone(), "state" => round.state.to_string())
+            .set(1.0);
+    }
+}
+
+fn set_job_gauges(state: &State) {
+    let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for job in state.backup_jobs.values() {
+        *counts.entry(("backup", job.status.to_string())).or_default() += 1;
+    }
+    for job in state.restore_jobs.values() {
+        *counts.entry(("restore", job.stage.to_string())).or_default() += 1;
+    }
+    for ((kind, status), count) in counts {
+        gauge!("strandline_jobs", "kind" => kind.to_owned(), "state" => status).set(count as f64);
+    }
+}

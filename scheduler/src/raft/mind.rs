@@ -1,0 +1,162 @@
+//! The state machine of the scheduler group: the core's State in memory, behind the one lock of this crate.
+//!
+//! Durability: the State is written to disk only as a snapshot; after a restart the newest snapshot is loaded and the
+//! Raft log after it is applied again. `apply` of the core is a pure function, so that gives the same State.
+//! A snapshot directory is `snapshot-<index>-<term>/` with the one file `state`; it appears by a rename and never
+//! changes. Rule: nobody keeps the lock over an await or over I/O on the medium.
+
+use super::snapshot_file;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use strandline_consensus::{Applied, Entry, EntryBody, GroupStateMachine, LogPos, Reply, SnapshotDir};
+use strandline_scheduler_core::{Command, Outcome, State, apply};
+use strandline_types::{ErrorClass, Failure};
+use tokio::sync::watch;
+
+/// State and position of this node.
+#[derive(Debug)]
+pub struct Mind {
+    dir: PathBuf,
+    held: RwLock<Held>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    state: State,
+    applied: Applied,
+    snapshot: Option<SnapshotDir>,
+}
+
+impl Mind {
+    /// Loads the newest snapshot below `dir`, or begins empty.
+    ///
+    /// # Errors
+    /// The disk's, or `InvalidData` for a snapshot that is damaged.
+    pub fn open(dir: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&dir)?;
+        let mut held = Held::default();
+        if let Some(newest) = snapshot_dirs(&dir)?.pop() {
+            let content = snapshot_file::read(&newest)?;
+            held.applied = content.applied.clone();
+            held.snapshot =
+                Some(SnapshotDir { last: content.applied.last, membership: content.applied.membership, dir: newest });
+            held.state = content.state;
+        }
+        let (changed, _) = watch::channel(held.applied.last.map_or(0, |p| p.index));
+        Ok(Self { dir, held: RwLock::new(held), changed })
+    }
+
+    /// Looks at the State. Keep it short: `apply` waits meanwhile.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.held.read().unwrap_or_else(PoisonError::into_inner).state)
+    }
+
+    /// Wakes after every batch of applied commands.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Position of the last snapshot and of the last applied entry.
+    pub fn positions(&self) -> (Option<LogPos>, Option<LogPos>) {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        (held.snapshot.as_ref().and_then(|s| s.last), held.applied.last)
+    }
+
+    fn adopt(&self, snapshot: SnapshotDir) -> io::Result<SnapshotDir> {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.snapshot = Some(snapshot.clone());
+        drop(held);
+        for old in snapshot_dirs(&self.dir)?.into_iter().filter(|d| *d != snapshot.dir) {
+            fs::remove_dir_all(old)?;
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Snapshot directories below `dir`, oldest first. Half-built ones are not among them.
+fn snapshot_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snapshot-") {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn dir_name(last: Option<LogPos>) -> String {
+    let last = last.unwrap_or(LogPos { term: 0, index: 0 });
+    format!("snapshot-{:020}-{:020}", last.index, last.term)
+}
+
+fn apply_one(state: &mut State, body: &[u8]) -> Outcome {
+    let command: Command = postcard::from_bytes(body).map_err(|e| {
+        let todo = "upgrade every scheduler node to the same version";
+        Failure::new(ErrorClass::Corrupt, format!("a command cannot be read: {e}"), "scheduler log", todo)
+    })?;
+    apply(state, command)
+}
+
+impl GroupStateMachine for Mind {
+    fn applied(&self) -> io::Result<Applied> {
+        Ok(self.held.read().unwrap_or_else(PoisonError::into_inner).applied.clone())
+    }
+
+    fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Reply>> {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let mut replies = Vec::with_capacity(entries.len());
+        for entry in entries {
+            held.applied.last = Some(entry.pos);
+            replies.push(match entry.body {
+                EntryBody::Blank => Reply::default(),
+                EntryBody::Membership(bytes) => {
+                    held.applied.membership = bytes;
+                    Reply::default()
+                }
+                EntryBody::Normal(payload) => {
+                    let answered = apply_one(&mut held.state, &payload.body);
+                    Reply(postcard::to_stdvec(&answered).map_err(io::Error::other)?.into())
+                }
+            });
+        }
+        let last = held.applied.last.map_or(0, |p| p.index);
+        drop(held);
+        self.changed.send_replace(last);
+        Ok(replies)
+    }
+
+    fn build_snapshot(&self) -> io::Result<SnapshotDir> {
+        let (bytes, applied) = {
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            (snapshot_file::encode(&held.applied, &held.state)?, held.applied.clone())
+        };
+        let dir = self.dir.join(dir_name(applied.last));
+        snapshot_file::place(&self.dir, &dir, &bytes)?;
+        self.adopt(SnapshotDir { last: applied.last, membership: applied.membership, dir })
+    }
+
+    fn install_snapshot(&self, dir: &Path, last: Option<LogPos>, membership: bytes::Bytes) -> io::Result<()> {
+        let content = snapshot_file::read(dir)?;
+        let applied = Applied { last, membership };
+        let bytes = snapshot_file::encode(&applied, &content.state)?;
+        let target = self.dir.join(dir_name(last));
+        snapshot_file::place(&self.dir, &target, &bytes)?;
+        {
+            let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+            held.state = content.state;
+            held.applied = applied.clone();
+        }
+        self.adopt(SnapshotDir { last, membership: applied.membership, dir: target })?;
+        self.changed.send_replace(last.map_or(0, |p| p.index));
+        Ok(())
+    }
+
+    fn current_snapshot(&self) -> io::Result<Option<SnapshotDir>> {
+        Ok(self.held.read().unwrap_or_else(PoisonError::into_inner).snapshot.clone())
+    }
+}

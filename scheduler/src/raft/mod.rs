@@ -1,0 +1,6 @@
+//! The scheduler's part of Raft: its state machine and the snapshots of it. The log, votes and transport are
+//! `strandline-consensus`'s.
+
+pub mod mind;
+mod snapshot_file;
+pub mod upkeep;

@@ -1,0 +1,38 @@
+//! Keeps the Raft log short: a snapshot every so many entries, then the entries before it may go.
+
+use crate::node::SchedulerNode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// Entries between two snapshots. A restart applies at most this many again.
+const SNAPSHOT_EVERY: u64 = 10_000;
+/// Entries that stay behind a snapshot, so that a follower which is a little behind needs no snapshot.
+const ENTRIES_KEPT: u64 = 1_000;
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Runs until `stop`.
+pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let (snapshot, applied) = node.mind().positions();
+        let since = applied.map_or(0, |p| p.index + 1) - snapshot.map_or(0, |p| p.index + 1);
+        if since < SNAPSHOT_EVERY {
+            continue;
+        }
+        match node.group().snapshot_now().await {
+            Ok(pos) => {
+                debug!(%pos, "snapshot of the scheduler's state");
+                if let Err(error) = node.group().purge(pos.index.saturating_sub(ENTRIES_KEPT)).await {
+                    warn!(%error, "cannot purge the scheduler's log");
+                }
+            }
+            Err(error) => warn!(%error, "cannot make a snapshot of the scheduler's state"),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Starts a scheduler node with all its doors, and stops it.
+
+use crate::cluster::{ClusterService, Inbox};
+use crate::config::SchedulerConfig;
+use crate::doors::admin::AdminService;
+use crate::doors::{http, mysql};
+use crate::executor::Executor;
+use crate::node::SchedulerNode;
+use crate::raft::upkeep;
+use crate::{leader, metrics};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use strandline_consensus::Node;
+use strandline_proto::v1::admin_server::AdminServer;
+use strandline_proto::v1::cluster_server::ClusterServer;
+use strandline_types::{ErrorClass, Failure, limits};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tracing::{info, warn};
+
+/// Doors are given this long to finish what they are doing.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Sockets of the doors, bound before anything starts, so that port 0 is known to everybody in time.
+#[derive(Debug)]
+pub struct Listeners {
+    grpc: TcpListener,
+    mysql: Option<TcpListener>,
+    http: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// The address that cannot be had.
+    pub async fn bind(config: &SchedulerConfig) -> Result<Self, Failure> {
+        let mysql = match config.mysql_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let http = match config.http_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Self { grpc: bind(config.listen).await?, mysql, http })
+    }
+
+    /// Address of the gRPC door.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn grpc_addr(&self) -> Result<SocketAddr, Failure> {
+        address(&self.grpc)
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let class =
+            if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
+        let todo = "choose a free address of this host";
+        Failure::new(class, format!("cannot listen: {e}"), address.to_string(), todo)
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    let unknown = |e: io::Error| Failure::new(ErrorClass::Transient, format!("no local address: {e}"), "listener", "");
+    listener.local_addr().map_err(unknown)
+}
+
+/// A running node. Dropping it does not stop the node: call [`SchedulerHandle::shutdown`].
+pub struct SchedulerHandle {
+    /// The gRPC door.
+    pub grpc_addr: SocketAddr,
+    /// The MySQL door.
+    pub mysql_addr: Option<SocketAddr>,
+    /// The HTTP door.
+    pub http_addr: Option<SocketAddr>,
+    node: Arc<SchedulerNode>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl SchedulerHandle {
+    /// True once this node leads and its State is complete.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.node.leads()
+    }
+
+    /// The leader that this node knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<u64> {
+        self.node.role().leader
+    }
+
+    /// Stops everything; the files stay.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        if let Err(error) = self.node.group().shutdown().await {
+            warn!(%error, "the scheduler group did not stop cleanly");
+        }
+        for task in self.tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}
+
+/// Starts a node from its configuration.
+///
+/// # Errors
+/// What is wrong with the configuration, the disk or the addresses.
+pub async fn serve(config: SchedulerConfig) -> Result<SchedulerHandle, Failure> {
+    config.check()?;
+    let listeners = Listeners::bind(&config).await?;
+    serve_on(config, listeners).await
+}
+
+/// Starts a node on sockets that are bound already; `peers` of the configuration holds the real addresses.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(config: SchedulerConfig, listeners: Listeners) -> Result<SchedulerHandle, Failure> {
+    metrics::install();
+    let grpc_addr = address(&listeners.grpc)?;
+    let mysql_addr = listeners.mysql.as_ref().map(address).transpose()?;
+    let http_addr = listeners.http.as_ref().map(address).transpose()?;
+    let mut addresses = config.members();
+    if let Some(own) = addresses.get_mut(&config.node_id)
+        && own.ends_with(":0")
+    {
+        *own = grpc_addr.to_string();
+    }
+    let (node, raft) = SchedulerNode::start(config, addresses).await?;
+    let stop = CancellationToken::new();
+    let executor = Executor::new(Arc::clone(&node));
+    let mut tasks = vec![tokio::spawn(grpc(listeners.grpc, Arc::clone(&executor), raft, stop.clone()))];
+    // The transport is served from here on: the group may be formed.
+    node.form().await?;
+    tasks.push(tokio::spawn(leader::run(Arc::clone(&node), stop.clone())));
+    tasks.push(tokio::spawn(upkeep::run(Arc::clone(&node), stop.clone())));
+    if let Some(listener) = listeners.mysql {
+        tasks.push(tokio::spawn(mysql::serve(listener, Arc::clone(&executor), stop.clone())));
+    }
+    if let Some(listener) = listeners.http {
+        tasks.push(tokio::spawn(http::serve(listener, Arc::clone(&node), stop.clone())));
+    }
+    info!(node = %node.id(), %grpc_addr, "scheduler node is up");
+    Ok(SchedulerHandle { grpc_addr, mysql_addr, http_addr, node, stop, tasks })
+}
+
+async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, stop: CancellationToken) {
+    let inbox = Inbox::start(Arc::clone(executor.node()), stop.clone());
+    let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), inbox))
+        .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+    let admin = AdminServer::new(AdminService::new(executor))
+        .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+    // `Server::tcp_nodelay` does not reach sockets that are accepted elsewhere.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = Server::builder()
+        .add_service(raft.service())
+        .add_service(cluster)
+        .add_service(admin)
+        .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
+        .await;
+    if let Err(error) = served {
+        warn!(%error, "the gRPC door ended");
+    }
+}
