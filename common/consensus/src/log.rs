@@ -33,7 +33,8 @@ pub trait EntryLog: Send + Sync + 'static {
     /// stops.
     fn sync(&self) -> io::Result<()>;
 
-    /// Removes every entry after `pos` (all entries for `None`). Need not be durable, but must never leave a hole.
+    /// Removes every entry after `pos`, which is in the log or its purged position (all entries for `None`). Need not be
+    /// durable, but must never leave a hole.
     fn truncate_after(&self, pos: Option<LogPos>) -> io::Result<()>;
 
     /// Removes every entry up to and including `upto`, which may lie after the last entry: the log then is empty and

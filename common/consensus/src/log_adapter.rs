@@ -157,7 +157,8 @@ impl RaftLogStorage<TypeConfig> for LogAdapter {
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let log = self.log.clone();
-        work_on(move || log.truncate_after(last.as_ref().map(pos_of))).await
+        let after = last.as_ref().map(pos_of);
+        work_on(move || if log.state()?.last > after { log.truncate_after(after) } else { Ok(()) }).await
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {

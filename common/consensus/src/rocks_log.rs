@@ -30,8 +30,9 @@ impl RocksLog {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_keep_log_file_num(2);
-        let db = DB::open(&options, dir).map_err(io::Error::other)?;
-        Self::in_db(Arc::new(db), rocksdb::DEFAULT_COLUMN_FAMILY_NAME)
+        let cf = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
+        let db = DB::open_cf(&options, dir, [cf]).map_err(io::Error::other)?;
+        Self::in_db(Arc::new(db), cf)
     }
 
     /// Uses the column family `cf` of a database that is open already.

@@ -96,6 +96,11 @@ impl TestNode {
         self.root.join(name)
     }
 
+    /// Where snapshots come in.
+    pub fn incoming(&self) -> PathBuf {
+        self.root.join("node/incoming")
+    }
+
     pub fn group(&self, name: &str) -> &Group {
         &self.replicas[name].group
     }
@@ -137,6 +142,22 @@ impl Cluster {
     /// No goodbye: its tasks are dropped where they stand.
     pub fn kill(&mut self, id: u64) {
         self.nodes.remove(&id);
+    }
+
+    /// The disk of a killed node is lost.
+    pub async fn wipe(&mut self, id: u64) {
+        assert!(!self.nodes.contains_key(&id));
+        let root = self.dir.path().join(id.to_string());
+        eventually("the files can be removed", || async { std::fs::remove_dir_all(&root).is_ok() || !root.exists() })
+            .await;
+    }
+
+    /// Makes a snapshot on a node and lets its log go.
+    pub async fn purge(&self, name: &str, id: u64) {
+        let group = self.nodes[&id].group(name);
+        let last = group.snapshot_now().await.unwrap();
+        group.purge(last.index).await.unwrap();
+        eventually("the log is purged", || async { group.role().purged.is_some_and(|p| p >= last) }).await;
     }
 
     /// Restarts a node and its groups.
