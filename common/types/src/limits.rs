@@ -111,6 +111,8 @@ pub const SQL_BYTES_MAX: usize = 64 << 10;
 pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
 /// Tablets of one table.
 pub const TABLETS_PER_TABLE_MAX: usize = 1024;
+/// Tablets of one log stream: each costs its replicas memory.
+pub const TABLETS_PER_LOG_STREAM_MAX: usize = 4096;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);

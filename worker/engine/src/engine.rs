@@ -1,9 +1,32 @@
 //! The host of every replica of this worker.
+//!
+//! Orders are idempotent: the caller repeats its whole wish, and only what differs from what is here is done. What a
+//! replica is lies on disk before it is started and until it is removed. Order rules: a replica's files are deleted
+//! only after its group has stopped and its vote is forgotten; deletion begins with a rename, so that half-deleted
+//! files are never opened.
 
-use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, Result};
-use std::path::PathBuf;
-use std::sync::Arc;
+use crate::dirs::ReplicaDir;
+use crate::error::{EngineError, Result};
+use crate::files;
+use crate::log::LogId;
+use crate::replica::{Context, Parts, wait_released};
+use crate::spec::{self, StoredSpec};
+use crate::tablet::SharedMemory;
+use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, restore};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use strandline_consensus::{GroupConfig, Node};
 use strandline_types::{JobId, LsId, NodeId, TenantId};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// A replica that stopped by itself, or could not be started, is tried again after this.
+const RESTART_AFTER: Duration = Duration::from_secs(5);
+const TRASH: &str = "trash";
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -14,10 +37,8 @@ pub struct EngineConfig {
     pub dir: PathBuf,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Raft heartbeat of a log stream.
-    pub heartbeat_ms: u64,
-    /// Shortest and longest election timeout.
-    pub election_ms: (u64, u64),
+    /// Raft timing of a log stream.
+    pub group: GroupConfig,
     /// Budget of all memtables together.
     pub write_buffer_bytes: usize,
     /// Budget of the shared block cache.
@@ -32,67 +53,260 @@ impl EngineConfig {
             node_id,
             dir,
             clock,
-            heartbeat_ms: 250,
-            election_ms: (750, 1500),
+            group: GroupConfig::log_stream(),
             write_buffer_bytes: 192 << 20,
             block_cache_bytes: 64 << 20,
         }
     }
 }
 
+type Key = (TenantId, LsId);
+
+/// One replica that this worker was told to host.
+struct Hosted {
+    spec: ReplicaSpec,
+    running: Option<Arc<Replica>>,
+    tried: Instant,
+}
+
 /// Hosts many replicas.
-#[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    dir: PathBuf,
+    context: Context,
+    hosted: RwLock<BTreeMap<Key, Hosted>>,
+    /// One change of what is hosted at a time.
+    changing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
 
 impl Engine {
-    // pub async fn open(config: EngineConfig, node: Arc<strandline_consensus::Node>) -> Result<Arc<Self>>
+    /// Opens the data directory and starts every replica that was hosted before. One that cannot be started is
+    /// reported, and tried again when it is ordered again.
+    pub async fn open(config: EngineConfig, node: Arc<Node>) -> Result<Arc<Self>> {
+        let io = |e| EngineError::io("opening the data directory", &config.dir, e);
+        fs::create_dir_all(&config.dir).map_err(io)?;
+        files::remove_tree_if_there(&config.dir.join(TRASH)).map_err(io)?;
+        let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
+        let context = Context { node, memory, clock: config.clock.clone(), group: config.group.clone() };
+        let found = stored_replicas(&config.dir).map_err(io)?;
+        let engine =
+            Arc::new(Self { dir: config.dir, context, hosted: RwLock::new(BTreeMap::new()), changing: Mutex::new(()) });
+        for dir in found {
+            let Some(stored) = StoredSpec::load(&dir)? else { continue };
+            engine.start_or_wait(stored).await;
+        }
+        Ok(engine)
+    }
 
     /// Makes sure that the replica runs as `spec` says; idempotent. A restored replica whose data is not rebuilt or
     /// whose start is not allowed yet is remembered but not started.
-    pub async fn ensure_replica(&self, _spec: ReplicaSpec) -> Result<()> {
-        unimplemented!()
+    pub async fn ensure_replica(&self, spec: ReplicaSpec) -> Result<()> {
+        if self.is_as_wanted(&spec) {
+            return Ok(());
+        }
+        let _changing = self.changing.lock().await;
+        let key = (spec.tenant, spec.ls);
+        self.learn_addresses(&spec);
+        if let Some(replica) = self.replica(key.0, key.1) {
+            if replica.is_running() {
+                replica.set_spec(spec.clone())?;
+                if let Some(hosted) = self.write().get_mut(&key) {
+                    hosted.spec = spec;
+                }
+                return Ok(());
+            }
+            drop(replica);
+            self.stop_one(key).await;
+        }
+        let dir = self.replica_dir(key);
+        let stored = match StoredSpec::load(&dir)? {
+            Some(before) => StoredSpec { spec, open: before.open },
+            None => StoredSpec::new(spec),
+        };
+        stored.store(&dir)?;
+        self.try_start(stored).await
+    }
+
+    /// True when nothing has to be done now.
+    fn is_as_wanted(&self, spec: &ReplicaSpec) -> bool {
+        let hosted = self.read();
+        let Some(h) = hosted.get(&(spec.tenant, spec.ls)).filter(|h| h.spec == *spec) else { return false };
+        match &h.running {
+            Some(replica) if replica.is_running() => true,
+            Some(_) => h.tried.elapsed() < RESTART_AFTER,
+            None if spec.restore.is_some() => !self.may_start(spec).unwrap_or(true),
+            None => h.tried.elapsed() < RESTART_AFTER,
+        }
+    }
+
+    /// Whether the group may run here: always, or for a restored tenant once data and scheduler allow it.
+    fn may_start(&self, spec: &ReplicaSpec) -> Result<bool> {
+        let Some(wanted) = spec.restore else { return Ok(true) };
+        let rebuilt = spec::restored(&self.replica_dir((spec.tenant, spec.ls)))?;
+        Ok(wanted.start && rebuilt.is_some_and(|point| point.job == wanted.job))
+    }
+
+    fn learn_addresses(&self, spec: &ReplicaSpec) {
+        for (id, address) in &spec.members {
+            self.context.node.set_peer(id.0, address);
+        }
+    }
+
+    async fn start_or_wait(&self, stored: StoredSpec) {
+        self.learn_addresses(&stored.spec);
+        let (tenant, ls) = (stored.spec.tenant, stored.spec.ls);
+        if let Err(error) = self.try_start(stored).await {
+            tracing::error!(%tenant, %ls, %error, "a replica could not be started");
+        }
+    }
+
+    async fn try_start(&self, stored: StoredSpec) -> Result<()> {
+        let spec = stored.spec.clone();
+        let key = (spec.tenant, spec.ls);
+        let started = match self.may_start(&spec) {
+            Ok(true) => {
+                let parts = Parts { dir: self.replica_dir(key), stored };
+                Replica::start(&self.context, parts).await.map(Some)
+            }
+            other => other.map(|_| None),
+        };
+        let (running, result) = match started {
+            Ok(running) => (running, Ok(())),
+            Err(e) => (None, Err(e)),
+        };
+        self.write().insert(key, Hosted { spec, running, tried: Instant::now() });
+        result
     }
 
     /// Stops a replica and deletes its files; idempotent.
-    pub async fn remove_replica(&self, _tenant: TenantId, _ls: LsId) -> Result<()> {
-        unimplemented!()
+    pub async fn remove_replica(&self, tenant: TenantId, ls: LsId) -> Result<()> {
+        let _changing = self.changing.lock().await;
+        let key = (tenant, ls);
+        let hosted = self.write().remove(&key);
+        if let Some(replica) = hosted.and_then(|h| h.running) {
+            let machine = replica.machine_handle();
+            replica.remove().await?;
+            drop(replica);
+            wait_released(machine).await;
+        }
+        let (from, trash) = (self.replica_dir(key).root().to_owned(), self.dir.join(TRASH));
+        let parent = from.parent().map(Path::to_owned);
+        let delete = move || delete_replica(&from, &trash, parent.as_deref());
+        let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
+        deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
+    }
+
+    /// Stops a replica; its files stay.
+    async fn stop_one(&self, key: Key) {
+        let running = self.write().get_mut(&key).and_then(|h| h.running.take());
+        if let Some(replica) = running {
+            let machine = replica.machine_handle();
+            replica.stop().await;
+            drop(replica);
+            wait_released(machine).await;
+        }
     }
 
     /// A running replica.
     #[must_use]
-    pub fn replica(&self, _tenant: TenantId, _ls: LsId) -> Option<Arc<Replica>> {
-        unimplemented!()
+    pub fn replica(&self, tenant: TenantId, ls: LsId) -> Option<Arc<Replica>> {
+        self.read().get(&(tenant, ls)).and_then(|h| h.running.clone())
     }
 
     /// Every running replica.
     #[must_use]
     pub fn replicas(&self) -> Vec<Arc<Replica>> {
-        unimplemented!()
+        self.read().values().filter_map(|h| h.running.clone()).collect()
     }
 
     /// Every replica that this worker was told to host, running or not, in order.
     #[must_use]
     pub fn hosted(&self) -> Vec<ReplicaSpec> {
-        unimplemented!()
+        self.read().values().map(|h| h.spec.clone()).collect()
     }
 
     /// The directory into which a restore lays SST files and engine files; what an interrupted attempt left is still there.
-    pub async fn prepare_restored(&self, _tenant: TenantId, _ls: LsId, _job: JobId) -> Result<PathBuf> {
-        unimplemented!()
+    pub async fn prepare_restored(&self, tenant: TenantId, ls: LsId, job: JobId) -> Result<PathBuf> {
+        let path = self.replica_dir((tenant, ls)).restore(job).join("db");
+        fs::create_dir_all(&path).map_err(|e| EngineError::io("preparing a restore", &path, e))?;
+        Ok(path)
     }
 
     /// All files are laid down: checks that they are a whole store and marks the replica as rebuilt, durably. Idempotent.
-    pub async fn finish_restored(&self, _tenant: TenantId, _ls: LsId, _point: RestoredPoint) -> Result<()> {
-        unimplemented!()
+    pub async fn finish_restored(&self, tenant: TenantId, ls: LsId, point: RestoredPoint) -> Result<()> {
+        let (dir, memory) = (self.replica_dir((tenant, ls)), self.context.memory.clone());
+        let path = dir.root().to_owned();
+        let finish = move || restore::finish(&dir, LogId { tenant, ls }, &memory, &point);
+        let done = tokio::task::spawn_blocking(finish).await;
+        done.map_err(|e| EngineError::io("finishing a restore", &path, io::Error::other(e)))?
     }
 
     /// The restore whose data was rebuilt here, once it is finished.
-    pub async fn restored(&self, _tenant: TenantId, _ls: LsId) -> Result<Option<RestoredPoint>> {
-        unimplemented!()
+    pub async fn restored(&self, tenant: TenantId, ls: LsId) -> Result<Option<RestoredPoint>> {
+        spec::restored(&self.replica_dir((tenant, ls)))
     }
 
     /// Stops every replica in order; their files stay.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        let _changing = self.changing.lock().await;
+        let keys: Vec<Key> = self.read().keys().copied().collect();
+        futures::future::join_all(keys.into_iter().map(|key| self.stop_one(key))).await;
     }
+
+    fn replica_dir(&self, (tenant, ls): Key) -> ReplicaDir {
+        ReplicaDir::new(self.dir.join(format!("t{tenant}")).join(format!("ls{ls}")))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Hosted>> {
+        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Key, Hosted>> {
+        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Directories `t<tenant>/ls<ls>`.
+fn stored_replicas(dir: &Path) -> io::Result<Vec<ReplicaDir>> {
+    let mut found = Vec::new();
+    for tenant in subdirs(dir, "t")? {
+        found.extend(subdirs(&tenant, "ls")?.into_iter().map(ReplicaDir::new));
+    }
+    Ok(found)
+}
+
+/// Sub-directories whose name is `prefix` and a number, in order of names.
+fn subdirs(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|n| n.strip_prefix(prefix)).and_then(|n| n.parse::<u64>().ok());
+        if number.is_some() && entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn delete_replica(from: &Path, trash: &Path, tenant_dir: Option<&Path>) -> io::Result<()> {
+    fs::create_dir_all(trash)?;
+    let doomed = trash.join(from.to_string_lossy().replace('/', "_"));
+    files::remove_tree_if_there(&doomed)?;
+    match fs::rename(from, &doomed) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        other => other?,
+    }
+    if let Some(tenant_dir) = tenant_dir.filter(|d| d.exists()) {
+        files::sync_dir(tenant_dir)?;
+        // The last log stream of a tenant takes its directory along; others keep it.
+        let _ = fs::remove_dir(tenant_dir);
+    }
+    files::remove_tree_if_there(trash)
 }

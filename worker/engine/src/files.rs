@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use strandline_format::checksum::crc32c_raw;
+use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, BLOCK_BODY_BYTES};
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -52,6 +53,33 @@ pub(crate) fn sync_tree(dir: &Path) -> io::Result<()> {
         }
     }
     sync_dir(dir)
+}
+
+/// Makes `to` a second tree with the same content: what never changes (SST files, full log blocks) is linked, the rest
+/// is copied.
+pub(crate) fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            link_tree(&source, &target)?;
+        } else if never_changes(&source, entry.metadata()?.len()) {
+            // Another file system cannot link: then a copy does.
+            fs::hard_link(&source, &target).or_else(|_| fs::copy(&source, &target).map(drop))?;
+        } else {
+            fs::copy(&source, &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn never_changes(path: &Path, bytes: u64) -> bool {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("sst") => true,
+        Some("log") => bytes == ARCHIVE_FILE_HEADER_BYTES + BLOCK_BODY_BYTES,
+        _ => false,
+    }
 }
 
 /// Removes a file; a missing one is as good.

@@ -7,12 +7,18 @@
 
 pub mod client;
 mod clock;
+mod dirs;
 mod engine;
-mod files;
 mod error;
+mod files;
 mod log;
+mod machine;
+mod proposer;
 mod replica;
+mod restore;
 mod service;
+mod spec;
+mod tablet;
 mod types;
 
 pub use client::KvClient;
@@ -21,4 +27,5 @@ pub use engine::{Engine, EngineConfig};
 pub use error::{EngineError, Result};
 pub use replica::Replica;
 pub use service::KvService;
+pub use strandline_consensus::{GroupConfig, Node, NodeConfig};
 pub use types::*;

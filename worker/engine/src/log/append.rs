@@ -40,12 +40,19 @@ fn check(state: &mut State, entries: &[Entry]) -> io::Result<()> {
     let mut next = state.next_index();
     for e in entries {
         if e.pos.index != next {
-            return Err(io::Error::other(format!("log entry {} does not follow entry {}", e.pos, next.wrapping_sub(1))));
+            return Err(io::Error::other(format!(
+                "log entry {} does not follow entry {}",
+                e.pos,
+                next.wrapping_sub(1)
+            )));
         }
         next += 1;
         let body = entry::parts(e)?.body.len() + 1;
         if body > LOG_ENTRY_BODY_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a log entry of {body} bytes is too large")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a log entry of {body} bytes is too large"),
+            ));
         }
     }
     Ok(())

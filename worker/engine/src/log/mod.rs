@@ -10,6 +10,7 @@
 
 mod append;
 mod block;
+mod copy;
 mod cut;
 mod entry;
 mod floor;
@@ -75,6 +76,18 @@ impl PalfLog {
     /// SCN of the last appended group.
     pub(crate) fn last_scn(&self) -> Scn {
         self.tail().prev_scn
+    }
+
+    /// Where the log begins for Raft.
+    pub(crate) fn floor_lsn(&self) -> Lsn {
+        self.read_state().floor.base.lsn
+    }
+
+    /// The last entry that Raft sees and that begins before `lsn`.
+    pub(crate) fn last_index_before(&self, lsn: Lsn) -> Option<u64> {
+        let s = self.read_state();
+        let before = s.starts.partition_point(|start| *start < lsn.0) as u64;
+        before.checked_sub(1).map(|n| s.floor.first_index() + n)
     }
 
     /// First position that is still here.

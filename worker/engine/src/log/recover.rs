@@ -158,12 +158,7 @@ fn cut_torn(dir: &BlockDir, block: u64, file: &File, end: Lsn, stop: Stop) -> io
 }
 
 /// Makes what was found durable: a killed process leaves bytes that only the page cache holds.
-fn finish(
-    dir: BlockDir,
-    blocks: BTreeMap<u64, BlockHeader>,
-    floor: Floor,
-    walked: Walked,
-) -> io::Result<State> {
+fn finish(dir: BlockDir, blocks: BTreeMap<u64, BlockHeader>, floor: Floor, walked: Walked) -> io::Result<State> {
     let mut tail = None;
     for n in blocks.range(floor.base.lsn.block()..).map(|(n, _)| *n) {
         let file = dir.open(n)?;

@@ -1,0 +1,139 @@
+//! The state machine of one log stream: applies committed entries to the tablets, makes and takes snapshots.
+//!
+//! Order rules: an entry is durable in the local log before its effects touch the tablets, so the tablets are never
+//! ahead of the log on disk; nothing is applied while a consistent point is taken; log and tablets are replaced together
+//! or not at all.
+
+mod apply;
+mod head;
+mod point;
+mod replay;
+mod reply;
+mod snapshot;
+
+pub(crate) use head::SnapshotHead;
+pub(crate) use reply::Outcome;
+
+use crate::dirs::{Generation, ReplicaDir};
+use crate::error::corrupt;
+use crate::log::{LogId, PalfLog};
+use crate::tablet::{InnerState, SharedMemory, TabletStore};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use strandline_consensus::{Applied, Entry, GroupStateMachine, LogPos, Reply, SnapshotDir};
+use strandline_types::Lsn;
+use tokio::sync::watch;
+
+/// State machine of one replica.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    dir: ReplicaDir,
+    id: LogId,
+    memory: Arc<SharedMemory>,
+    log: Arc<PalfLog>,
+    store: RwLock<Arc<TabletStore>>,
+    /// The records of the store, as of the last applied batch.
+    inner: RwLock<Arc<InnerState>>,
+    /// Held while entries are applied or a consistent point is taken.
+    gate: Mutex<Gate>,
+    committed: watch::Sender<Lsn>,
+}
+
+impl std::fmt::Debug for SharedMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedMemory").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Gate {
+    generation: Generation,
+    snapshot: Option<SnapshotDir>,
+}
+
+impl Machine {
+    /// Opens log and tablets of a replica, or begins empty ones.
+    pub(crate) fn open(dir: ReplicaDir, id: LogId, memory: &Arc<SharedMemory>) -> io::Result<Arc<Self>> {
+        let generation = dir.open()?;
+        let log = Arc::new(PalfLog::open(&generation.log(), id)?);
+        let store = TabletStore::open(&generation.db(), memory)?;
+        let inner = store.inner_state()?;
+        if let Some(applied) = &inner.applied
+            && log.tail().lsn < applied.base.lsn
+        {
+            let (end, at) = (log.tail().lsn, applied.base.lsn);
+            return Err(corrupt(format!("the log ends at lsn {end}, but the tablets hold its effects up to {at}")));
+        }
+        let snapshot = snapshot::newest(&dir)?;
+        let end = inner.applied.map_or(Lsn::ZERO, |a| a.base.lsn);
+        Ok(Arc::new(Self {
+            dir,
+            id,
+            memory: memory.clone(),
+            log,
+            store: RwLock::new(Arc::new(store)),
+            inner: RwLock::new(Arc::new(inner)),
+            gate: Mutex::new(Gate { generation, snapshot }),
+            committed: watch::Sender::new(end),
+        }))
+    }
+
+    pub(crate) fn log(&self) -> &Arc<PalfLog> {
+        &self.log
+    }
+
+    /// The tablets as they are now; they may be replaced by a snapshot later.
+    pub(crate) fn store(&self) -> Arc<TabletStore> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The replica's own records as of the last applied batch.
+    pub(crate) fn inner(&self) -> Arc<InnerState> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// End of the applied log.
+    pub(crate) fn committed(&self) -> watch::Receiver<Lsn> {
+        self.committed.subscribe()
+    }
+
+    /// Makes everything that is applied durable in the tablets.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.store().flush()
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_inner(&self, inner: InnerState) {
+        let end = inner.applied.map_or(Lsn::ZERO, |a| a.base.lsn);
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inner);
+        self.committed.send_if_modified(|lsn| std::mem::replace(lsn, end) != end);
+    }
+}
+
+impl GroupStateMachine for Machine {
+    fn applied(&self) -> io::Result<Applied> {
+        let inner = self.inner();
+        Ok(Applied { last: inner.applied.map(|a| a.pos), membership: inner.membership.clone() })
+    }
+
+    fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Reply>> {
+        let _gate = self.gate();
+        self.apply_entries(&entries)
+    }
+
+    fn build_snapshot(&self) -> io::Result<SnapshotDir> {
+        self.make_snapshot()
+    }
+
+    fn install_snapshot(&self, dir: &Path, last: Option<LogPos>, membership: bytes::Bytes) -> io::Result<()> {
+        self.take_snapshot(dir, last, membership)
+    }
+
+    fn current_snapshot(&self) -> io::Result<Option<SnapshotDir>> {
+        Ok(self.gate().snapshot.clone().filter(|s| s.dir.exists()))
+    }
+}

@@ -1,0 +1,39 @@
+//! A consistent point for a backup: pause apply, flush, hard links, note where the log is, resume.
+
+use super::Machine;
+use crate::TabletCheckpoint;
+use crate::tablet::{AppliedRecord, engine_files, list_blocks};
+use std::io;
+use std::path::Path;
+
+impl Machine {
+    /// A consistent point into `dir`, which must not exist.
+    pub(crate) fn checkpoint(&self, dir: &Path) -> io::Result<TabletCheckpoint> {
+        if let Some(parent) = dir.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        // Most of the flushing happens before the pause.
+        self.flush()?;
+        let applied = self.link_point(dir)?;
+        let blocks = list_blocks(dir, &self.memory)?;
+        Ok(TabletCheckpoint {
+            dir: dir.to_owned(),
+            index: applied.pos.index,
+            term: strandline_types::Term(applied.pos.term),
+            base: applied.base,
+            scn: applied.base.prev_scn,
+            blocks,
+            engine_files: engine_files(dir)?,
+        })
+    }
+
+    /// Makes the links and tells where the log was then.
+    fn link_point(&self, dir: &Path) -> io::Result<AppliedRecord> {
+        let _gate = self.gate();
+        let Some(applied) = self.inner().applied else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was applied here yet"));
+        };
+        self.store().checkpoint(dir)?;
+        Ok(applied)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a client may ask: every bound of the KV door, with a refusal that says what to do.
+
+use crate::tablet::TabletStore;
+use crate::{KvWrite, Result};
+use std::collections::BTreeSet;
+use strandline_types::limits::{KV_BATCH_BYTES_MAX, KV_KEY_BYTES_MAX, KV_VALUE_BYTES_MAX, TABLETS_PER_LOG_STREAM_MAX};
+use strandline_types::{ErrorClass, Failure, TabletId};
+
+fn invalid(what: String, object: String, todo: &str) -> Failure {
+    Failure::new(ErrorClass::Invalid, what, object, todo)
+}
+
+/// Inner tablets are not for clients.
+pub(super) fn tablet(tablet: TabletId) -> Result<()> {
+    if tablet >= TabletId::FIRST_USER {
+        return Ok(());
+    }
+    let what = "this is no tablet of a table".to_owned();
+    Err(invalid(what, format!("tablet {tablet}"), "take the tablet from the dictionary").into())
+}
+
+pub(super) fn key(key: &[u8]) -> Result<()> {
+    if (1..=KV_KEY_BYTES_MAX).contains(&key.len()) {
+        return Ok(());
+    }
+    let what = format!("a key of {} bytes", key.len());
+    Err(invalid(what, "key".to_owned(), "keys have 1 to 4096 bytes").into())
+}
+
+/// Every write of a batch, and the tablets that it would create.
+pub(super) fn writes(writes: &[KvWrite], store: &TabletStore) -> Result<()> {
+    if writes.is_empty() {
+        return Err(invalid("a batch without writes".to_owned(), "batch".to_owned(), "write something").into());
+    }
+    let mut tablets = BTreeSet::new();
+    for w in writes {
+        tablet(w.tablet)?;
+        key(&w.key)?;
+        let bytes = w.value.as_ref().map_or(0, |v| v.len());
+        if bytes > KV_VALUE_BYTES_MAX {
+            let what = format!("a value of {bytes} bytes");
+            return Err(invalid(what, "value".to_owned(), "values have at most 1 MiB: split it").into());
+        }
+        tablets.insert(w.tablet);
+    }
+    let new = tablets.into_iter().filter(|t| !store.has_tablet(*t)).count();
+    if new > 0 && store.tablet_count() + new > TABLETS_PER_LOG_STREAM_MAX {
+        let what = format!("the log stream has {TABLETS_PER_LOG_STREAM_MAX} tablets already");
+        let todo = "create tables with fewer tablets, or a tenant with more log streams";
+        return Err(Failure::new(ErrorClass::Exhausted, what, "log stream", todo).into());
+    }
+    Ok(())
+}
+
+/// The batch as it goes into the log.
+pub(super) fn batch_bytes(bytes: usize) -> Result<()> {
+    if bytes <= KV_BATCH_BYTES_MAX {
+        return Ok(());
+    }
+    let what = format!("a batch of {bytes} bytes with its framing");
+    Err(invalid(what, "batch".to_owned(), "a batch has at most 2 MiB: split it").into())
+}

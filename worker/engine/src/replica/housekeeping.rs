@@ -1,0 +1,81 @@
+//! What a replica does by itself: keep an idle stream's SCN moving, bound what a restart has to apply again, bound the
+//! log that Raft keeps.
+//!
+//! Every step is idempotent and may fail: the next tick tries again.
+
+use super::Replica;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use strandline_types::limits::KEEP_ALIVE_IDLE_MS;
+use strandline_types::{Lsn, Scn};
+use tokio::time::{Instant, MissedTickBehavior};
+
+const TICK: Duration = Duration::from_secs(1);
+/// Applied log after which the tablets are flushed.
+const FLUSH_LOG_BYTES: u64 = 64 << 20;
+/// Time after which they are flushed when anything was applied.
+const FLUSH_AFTER: Duration = Duration::from_secs(60);
+/// Log that Raft keeps until it is purged behind a snapshot.
+const PURGE_LOG_BYTES: u64 = 256 << 20;
+/// Log that stays behind a purge, so that a replica that is a little late needs no snapshot.
+const KEEP_LOG_BYTES: u64 = 64 << 20;
+const _: () = assert!(KEEP_LOG_BYTES < PURGE_LOG_BYTES);
+
+/// What was done last.
+struct Done {
+    flushed: Lsn,
+    flushed_at: Instant,
+}
+
+/// Runs until the replica stops or is dropped.
+pub(super) async fn run(replica: Weak<Replica>) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut done = Done { flushed: Lsn::ZERO, flushed_at: Instant::now() };
+    loop {
+        tick.tick().await;
+        let Some(replica) = replica.upgrade() else { return };
+        let stop = replica.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = replica.tend(&mut done) => {}
+        }
+    }
+}
+
+impl Replica {
+    async fn tend(self: &Arc<Self>, done: &mut Done) {
+        let end = *self.machine.committed().borrow();
+        let idle_since = self.machine.log().last_scn().as_ms();
+        let now = self.proposer.clock.now();
+        if now.as_ms() >= idle_since.saturating_add(KEEP_ALIVE_IDLE_MS)
+            && let Err(error) = self.keep_alive_to(self.proposer.next_scn(Scn::MIN)).await
+        {
+            tracing::debug!(?self.identity, %error, "no keep-alive");
+        }
+        let unflushed = end.0.saturating_sub(done.flushed.0);
+        if unflushed >= FLUSH_LOG_BYTES || (unflushed > 0 && done.flushed_at.elapsed() >= FLUSH_AFTER) {
+            let machine = self.machine.clone();
+            match self.blocking("flushing the tablets", move || machine.flush()).await {
+                Ok(()) => *done = Done { flushed: end, flushed_at: Instant::now() },
+                Err(error) => tracing::warn!(?self.identity, %error, "the tablets were not flushed"),
+            }
+        }
+        if end.0.saturating_sub(self.machine.log().floor_lsn().0) >= PURGE_LOG_BYTES {
+            self.purge_behind(Lsn(end.0 - KEEP_LOG_BYTES)).await;
+        }
+    }
+
+    async fn purge_behind(&self, below: Lsn) {
+        let purged = async {
+            self.group.snapshot_now().await?;
+            match self.machine.log().last_index_before(below) {
+                Some(index) => self.group.purge(index).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = purged.await {
+            tracing::warn!(?self.identity, %error, "the log was not purged");
+        }
+    }
+}

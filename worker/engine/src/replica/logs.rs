@@ -1,0 +1,144 @@
+//! The log of a replica as the backup plane and the scheduler's orders use it.
+
+use super::Replica;
+use crate::machine::Outcome;
+use crate::proposer::Identity;
+use crate::{Committed, EngineError, ReplayBatch, Result};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use prost::Message;
+use std::sync::atomic::Ordering;
+use strandline_consensus::Payload;
+use strandline_format::entry::EntryKind;
+use strandline_format::pb;
+use strandline_proto::v1::Dictionary;
+use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
+use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
+use tokio::sync::watch;
+
+impl Replica {
+    /// Whole committed groups from `from` (the start of a group): up to `max_bytes`, but at least one if one is there;
+    /// never over the end of a block.
+    pub async fn read_committed(&self, from: Lsn, max_bytes: usize) -> Result<Committed> {
+        let (log, committed) = (self.machine.log().clone(), self.committed_lsn());
+        let read = move || log.groups(from, committed, max_bytes);
+        match self.blocking("reading committed log", read).await? {
+            Some(groups) => Ok(Committed { bytes: groups.bytes, start: from, end: groups.end }),
+            None => Err(EngineError::Recycled { from, log_start: self.log_start() }),
+        }
+    }
+
+    /// The framing state before the group at `lsn`, which must be the start of a committed group or the committed end.
+    pub async fn base_at(&self, lsn: Lsn) -> Result<PalfBase> {
+        let log = self.machine.log().clone();
+        let found = self.blocking("finding a place in the log", move || log.base_at(lsn)).await?;
+        found.ok_or_else(|| EngineError::Recycled { from: lsn, log_start: self.log_start() })
+    }
+
+    fn committed_lsn(&self) -> Lsn {
+        *self.machine.committed().borrow()
+    }
+
+    /// End of the committed (applied) log; changes wake its watchers.
+    #[must_use]
+    pub fn committed_end(&self) -> watch::Receiver<Lsn> {
+        self.machine.committed()
+    }
+
+    /// First position that is still in the local log.
+    #[must_use]
+    pub fn log_start(&self) -> Lsn {
+        self.machine.log().start()
+    }
+
+    /// Local log below may be dropped as far as the archive is concerned; never falls.
+    pub fn recycle(&self, below: Lsn) {
+        if let Err(error) = self.machine.log().recycle(below) {
+            tracing::warn!(?self.identity, %below, %error, "log blocks could not be recycled");
+        }
+    }
+
+    /// Appends a keep-alive group with exactly `scn` when this replica leads, is open, and its stream is below `scn`.
+    pub async fn keep_alive_to(&self, scn: Scn) -> Result<()> {
+        let below = self.machine.log().last_scn() < scn;
+        if !below || !self.is_open() || !self.group.role().is_leader {
+            return Ok(());
+        }
+        if self.keep_alive_on_its_way.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let done = self.proposer.propose(EntryKind::KeepAlive, scn, Bytes::new()).await;
+        self.keep_alive_on_its_way.store(false, Ordering::Release);
+        done.map(drop)
+    }
+
+    /// Logs the dictionary when this replica leads log stream 1 and the version is newer than the stored one.
+    pub async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<()> {
+        let stored = self.machine.inner().dictionary.as_ref().map_or(0, |d| d.version);
+        if !self.identity.ls.is_sys() || dictionary.version <= stored || !self.group.role().is_leader {
+            return Ok(());
+        }
+        let body = Bytes::from(dictionary.encode_to_vec());
+        if body.len() >= LOG_ENTRY_BODY_BYTES_MAX {
+            let what = format!("the data dictionary has {} bytes, more than a log entry may have", body.len());
+            let todo = "drop tables, or create them with fewer tablets";
+            let object = format!("tenant {}", self.identity.tenant);
+            return Err(Failure::new(ErrorClass::Exhausted, what, object, todo).into());
+        }
+        if self.dictionary_on_its_way.swap(dictionary.version, Ordering::AcqRel) == dictionary.version {
+            return Ok(());
+        }
+        let scn = self.proposer.next_scn(Scn::MIN);
+        let done = self.proposer.propose(EntryKind::Dictionary, scn, body).await;
+        self.dictionary_on_its_way.store(0, Ordering::Release);
+        done.map(drop)
+    }
+
+    /// Puts replayed source log into the log, in the order of the calls; the future completes when it is applied. A
+    /// batch that is already applied is success without effect; one that does not start where this replica stands is
+    /// refused.
+    pub async fn append_replayed(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<()>>> {
+        self.check_leader()?;
+        let Identity { tenant, ls } = self.identity;
+        let Some(stands) = self.replayed().filter(|_| !self.is_open()) else {
+            let what = "replay is over, or was never begun";
+            let object = format!("log stream {tenant}/{ls}");
+            return Err(Failure::new(ErrorClass::Fenced, what, object, "nothing has to be replayed here").into());
+        };
+        if batch.end <= stands.lsn {
+            return Ok(futures::future::ready(Ok(())).boxed());
+        }
+        let payload = self.replay_payload(batch)?;
+        let proposal = self.group.propose_ordered(payload).await.map_err(|e| self.identity.refused(e))?;
+        let identity = self.identity;
+        let applied = async move {
+            let (_, reply) = proposal.await.map_err(|e| identity.refused(e))?;
+            match Outcome::read(&reply) {
+                Some(Outcome::Done(_)) => Ok(()),
+                Some(Outcome::Gap(at)) => {
+                    Err(identity.transient(format!("an earlier batch was lost: replay goes on at lsn {at}")))
+                }
+                None => Err(identity.transient("an answer of a newer version")),
+            }
+        };
+        Ok(applied.boxed())
+    }
+
+    fn replay_payload(&self, batch: ReplayBatch) -> Result<Payload> {
+        let items = batch.items.into_iter();
+        let body = pb::ReplayedBatch {
+            source_start_lsn: batch.start.0,
+            source_end_lsn: batch.end.0,
+            source_scn: batch.scn.0,
+            items: items.map(|i| pb::ReplayedItem { scn: i.scn.0, kind: i.kind.into(), body: i.body }).collect(),
+        };
+        let body = Bytes::from(body.encode_to_vec());
+        if body.len() >= LOG_ENTRY_BODY_BYTES_MAX {
+            let what = format!("a replayed batch of {} bytes", body.len());
+            let object = format!("log stream {}/{}", self.identity.tenant, self.identity.ls);
+            return Err(Failure::new(ErrorClass::Invalid, what, object, "replay in smaller batches").into());
+        }
+        Ok(Payload { scn: batch.scn.0, kind: EntryKind::Replayed.number(), body })
+    }
+}

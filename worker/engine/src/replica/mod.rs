@@ -1,0 +1,229 @@
+//! One replica of a log stream: its place in the Raft group, its log, its tablets.
+//!
+//! Reads of clients are linearizable or refused. What only a leader may do says `NotLeader` elsewhere.
+
+mod check;
+mod housekeeping;
+mod logs;
+mod start;
+
+pub(crate) use start::{Context, Parts, wait_released};
+
+use crate::dirs::ReplicaDir;
+use crate::machine::Machine;
+use crate::proposer::{Identity, Proposer, WriteJob};
+use crate::spec::StoredSpec;
+use crate::{EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
+use bytes::Bytes;
+use prost::Message;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use strandline_consensus::Group;
+use strandline_format::pb;
+use strandline_proto::v1::Dictionary;
+use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
+use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, Scn, TabletId, TenantId, Term};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// How long a client's write may take from queue to apply.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// One running replica.
+pub struct Replica {
+    identity: Identity,
+    dir: ReplicaDir,
+    group: Group,
+    machine: Arc<Machine>,
+    proposer: Proposer,
+    writes: RwLock<Option<mpsc::Sender<WriteJob>>>,
+    stored: RwLock<StoredSpec>,
+    open: AtomicBool,
+    /// Version of the dictionary that is on its way into the log; 0 = none.
+    dictionary_on_its_way: AtomicU64,
+    keep_alive_on_its_way: AtomicBool,
+    stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+impl Replica {
+    /// Its tenant.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.identity.tenant
+    }
+
+    /// Its log stream.
+    #[must_use]
+    pub fn ls(&self) -> LsId {
+        self.identity.ls
+    }
+
+    /// Where it stands; cheap.
+    #[must_use]
+    pub fn status(&self) -> ReplicaStatus {
+        let role = self.group.role();
+        let inner = self.machine.inner();
+        let base = inner.applied.map(|a| a.base).unwrap_or_default();
+        ReplicaStatus {
+            is_leader: role.is_leader && role.running,
+            term: Term(role.term),
+            leader: role.leader.map(NodeId),
+            log_start: self.machine.log().start(),
+            end_lsn: base.lsn,
+            max_scn: base.prev_scn,
+            dictionary_version: inner.dictionary.as_ref().map_or(0, |d| d.version),
+            replayed: self.replayed(),
+            open: self.is_open(),
+        }
+    }
+
+    /// False once the group has stopped here by itself: its disk failed.
+    pub(crate) fn is_running(&self) -> bool {
+        self.group.role().running
+    }
+
+    /// Address of a member.
+    #[must_use]
+    pub fn address_of(&self, node: NodeId) -> Option<String> {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.members.get(&node).cloned()
+    }
+
+    pub(crate) fn spec(&self) -> ReplicaSpec {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.clone()
+    }
+
+    pub(crate) fn set_spec(&self, spec: ReplicaSpec) -> Result<()> {
+        let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+        stored.spec = spec;
+        stored.store(&self.dir)
+    }
+
+    /// Opens or closes the door for clients; remembered over restarts.
+    pub fn set_open(&self, open: bool) {
+        if self.open.swap(open, Ordering::AcqRel) != open {
+            let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+            stored.open = open;
+            if let Err(error) = stored.store(&self.dir) {
+                tracing::warn!(?self.identity, %error, "the door of a replica is {open}, but a restart may not know");
+            }
+        }
+    }
+
+    /// True when clients may read and write.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_open() { Ok(()) } else { Err(EngineError::NotOpen { tenant: self.identity.tenant }) }
+    }
+
+    fn check_leader(&self) -> Result<()> {
+        let role = self.group.role();
+        if role.is_leader {
+            return Ok(());
+        }
+        let Identity { tenant, ls } = self.identity;
+        Err(EngineError::NotLeader { tenant, ls, leader: role.leader.map(NodeId) })
+    }
+
+    /// Writes an atomic batch; returns its SCN once it is applied here.
+    pub async fn write(&self, writes: Vec<KvWrite>, token: CausalityToken) -> Result<Scn> {
+        self.check_open()?;
+        self.check_leader()?;
+        self.check_token(token)?;
+        check::writes(&writes, &self.machine.store())?;
+        let writes = writes.into_iter().map(|w| pb::Write {
+            tablet_id: w.tablet.0,
+            key: w.key,
+            delete: w.value.is_none(),
+            value: w.value.unwrap_or_default(),
+        });
+        let body = Bytes::from(pb::ClientBatch { writes: writes.collect() }.encode_to_vec());
+        check::batch_bytes(body.len())?;
+        let (done, answer) = oneshot::channel();
+        let queue = self.writes.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(queue) = queue else { return Err(self.identity.transient("the replica is stopping")) };
+        let write = async {
+            let job = WriteJob { body, token: token.0, done };
+            queue.send(job).await.map_err(|_| self.identity.transient("the replica is stopping"))?;
+            answer.await.map_err(|_| self.identity.transient("the replica stopped before the outcome was known"))?
+        };
+        match tokio::time::timeout(WRITE_DEADLINE, write).await {
+            Ok(done) => done,
+            Err(_) => Err(self.identity.transient("the write was not committed in time; it may still be")),
+        }
+    }
+
+    /// A token from a clock that is far ahead would drag this stream's clock along.
+    fn check_token(&self, token: CausalityToken) -> Result<()> {
+        let now = self.proposer.clock.now();
+        let ahead = Scn(now.0.saturating_add(Scn::from_ms(MAX_CLOCK_OFFSET_MS).0));
+        if token.0 <= ahead || token.0 <= self.machine.log().last_scn() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorClass::Invalid,
+            format!("the causality token is more than {MAX_CLOCK_OFFSET_MS} ms ahead of this worker's clock"),
+            format!("token {}", token.0),
+            "compare the clocks of the servers",
+        )
+        .into())
+    }
+
+    /// Linearizable read: the value and the SCN up to which the answer is true.
+    pub async fn get(&self, tablet: TabletId, key: &[u8]) -> Result<(Option<Bytes>, Scn)> {
+        self.check_open()?;
+        check::tablet(tablet)?;
+        check::key(key)?;
+        self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        let (store, key) = (self.machine.store(), key.to_vec());
+        self.blocking("reading a key", move || store.get(tablet, &key)).await
+    }
+
+    /// Linearizable scan of `[start, end)`; an empty `end` is the end of the tablet, `limit` 0 is "as many as fit".
+    pub async fn scan(&self, tablet: TabletId, start: &[u8], end: &[u8], limit: usize) -> Result<ScanPage> {
+        self.check_open()?;
+        check::tablet(tablet)?;
+        self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        let (store, start, end) = (self.machine.store(), start.to_vec(), end.to_vec());
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        self.blocking("scanning a tablet", move || store.scan(tablet, &start, &end, limit, KV_SCAN_BYTES_MAX)).await
+    }
+
+    /// The stored data dictionary (log stream 1 only).
+    #[must_use]
+    pub fn dictionary(&self) -> Option<Dictionary> {
+        self.machine.inner().dictionary.clone()
+    }
+
+    /// How far source log is applied here; `None` when this is no restored tenant.
+    #[must_use]
+    pub fn replayed(&self) -> Option<Replayed> {
+        self.machine.inner().replayed.first().copied()
+    }
+
+    /// A consistent point into `dir`, which must not exist yet.
+    pub async fn checkpoint(&self, dir: &Path) -> Result<TabletCheckpoint> {
+        let (machine, dir) = (self.machine.clone(), dir.to_owned());
+        self.blocking("taking a consistent point", move || machine.checkpoint(&dir)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        op: &'static str,
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        done.and_then(|r| r).map_err(|e| EngineError::io(op, self.dir.root(), e))
+    }
+}

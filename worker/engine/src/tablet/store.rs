@@ -1,0 +1,137 @@
+//! One open RocksDB of a replica.
+
+use super::inner::{InnerState, applied_at};
+use super::options::SharedMemory;
+use super::{DEFAULT, INNER, name_of, rocks, tablet_of};
+use crate::ScanPage;
+use crate::error::corrupt;
+use bytes::Bytes;
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{BoundColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, ReadOptions};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use strandline_types::{Scn, TabletId};
+
+/// Tablets and records of one replica.
+pub(crate) struct TabletStore {
+    pub(super) db: DB,
+    pub(super) path: PathBuf,
+    pub(super) memory: Arc<SharedMemory>,
+    /// Tablets that exist, the inner one included.
+    tablets: RwLock<BTreeSet<TabletId>>,
+}
+
+impl std::fmt::Debug for TabletStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TabletStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl TabletStore {
+    /// Opens the store in `path`, or creates an empty one there.
+    pub(crate) fn open(path: &Path, memory: &Arc<SharedMemory>) -> io::Result<Self> {
+        let options = memory.database();
+        let names = column_families(&options, path)?;
+        let tablets = RwLock::new(names.iter().filter_map(|n| tablet_of(n)).collect());
+        let descriptors = names.into_iter().map(|n| ColumnFamilyDescriptor::new(n, memory.column_family()));
+        let db = DB::open_cf_descriptors(&options, path, descriptors).map_err(rocks)?;
+        Ok(Self { db, path: path.to_owned(), memory: memory.clone(), tablets })
+    }
+
+    /// What the inner column family says.
+    pub(crate) fn inner_state(&self) -> io::Result<InnerState> {
+        InnerState::load(&self.db, &self.inner_cf()?)
+    }
+
+    pub(super) fn inner_cf(&self) -> io::Result<Arc<BoundColumnFamily<'_>>> {
+        self.db.cf_handle(INNER).ok_or_else(|| corrupt(format!("{} has no inner tablet", self.path.display())))
+    }
+
+    /// Tablets that exist here, the inner one aside.
+    pub(crate) fn tablet_count(&self) -> usize {
+        self.tablets.read().unwrap_or_else(PoisonError::into_inner).len().saturating_sub(1)
+    }
+
+    pub(super) fn add_tablet(&self, tablet: TabletId) {
+        self.tablets.write().unwrap_or_else(PoisonError::into_inner).insert(tablet);
+    }
+
+    /// True when the tablet exists here.
+    pub(crate) fn has_tablet(&self, tablet: TabletId) -> bool {
+        self.db.cf_handle(&name_of(tablet)).is_some()
+    }
+
+    /// Value of a key and the SCN up to which that is true.
+    pub(crate) fn get(&self, tablet: TabletId, key: &[u8]) -> io::Result<(Option<Bytes>, Scn)> {
+        let snapshot = self.db.snapshot();
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&snapshot);
+        let scn = self.scn_at(&options)?;
+        let Some(cf) = self.db.cf_handle(&name_of(tablet)) else { return Ok((None, scn)) };
+        let value = self.db.get_cf_opt(&cf, key, &options).map_err(rocks)?;
+        Ok((value.map(Bytes::from), scn))
+    }
+
+    /// Pairs of `[start, end)`, up to `limit` pairs and `max_bytes` but at least one.
+    pub(crate) fn scan(
+        &self,
+        tablet: TabletId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        max_bytes: usize,
+    ) -> io::Result<ScanPage> {
+        let snapshot = self.db.snapshot();
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&snapshot);
+        let mut page = ScanPage { scn: self.scn_at(&options)?, ..ScanPage::default() };
+        let Some(cf) = self.db.cf_handle(&name_of(tablet)) else { return Ok(page) };
+        if !end.is_empty() {
+            options.set_iterate_upper_bound(end);
+        }
+        let from = IteratorMode::From(start, rocksdb::Direction::Forward);
+        let mut bytes = 0;
+        for pair in self.db.iterator_cf_opt(&cf, options, from) {
+            let (key, value) = pair.map_err(rocks)?;
+            bytes += key.len() + value.len();
+            if page.pairs.len() >= limit || (bytes > max_bytes && !page.pairs.is_empty()) {
+                page.more = true;
+                break;
+            }
+            page.pairs.push((Bytes::from(key), Bytes::from(value)));
+        }
+        Ok(page)
+    }
+
+    fn scn_at(&self, options: &ReadOptions) -> io::Result<Scn> {
+        let applied = applied_at(&self.db, &self.inner_cf()?, options)?;
+        Ok(applied.map_or(Scn::MIN, |a| a.base.prev_scn))
+    }
+
+    /// Everything that was written is durable when this returns.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let names: Vec<_> = {
+            let tablets = self.tablets.read().unwrap_or_else(PoisonError::into_inner);
+            tablets.iter().map(|t| name_of(*t)).collect()
+        };
+        let handles: Vec<_> = names.iter().filter_map(|n| self.db.cf_handle(n)).collect();
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db.flush_cfs_opt(&handles.iter().collect::<Vec<_>>(), &options).map_err(rocks)
+    }
+
+    /// Flushes and makes `dir`, which must not exist, a second store with the same content: hard links.
+    pub(crate) fn checkpoint(&self, dir: &Path) -> io::Result<()> {
+        Checkpoint::new(&self.db).and_then(|c| c.create_checkpoint(dir)).map_err(rocks)
+    }
+}
+
+/// Names of the column families in `path`; those of an empty store when there is none.
+pub(super) fn column_families(options: &Options, path: &Path) -> io::Result<Vec<String>> {
+    if !path.join("CURRENT").exists() {
+        return Ok(vec![DEFAULT.to_owned(), INNER.to_owned()]);
+    }
+    DB::list_cf(options, path).map_err(rocks)
+}
