@@ -1,0 +1,398 @@
+//! Archiver core: decides what one log stream's leader reads, compares and appends in one round.
+//!
+//! Sans-I/O: the driver asks [`Archiver::next`], does that one thing and answers. There is at most one thing under
+//! way, so the order on the medium is the order here. Time and the end of the log come in as arguments.
+//!
+//! Order rules: *resume → stream → drain*. Nothing is appended before the medium's own truth (length, groups) was
+//! walked and compared with the local log. Progress moves only in [`Archiver::on_appended`], after the bytes are
+//! durable (freeze → flush → publish). A checkpoint never completes a piece while a group of that piece may still come.
+//! The core must never skip a group, never guess a base and never treat other bytes on the medium as its own: it stops
+//! and says so, and begins again from the medium's truth.
+
+mod cut;
+mod resume;
+
+pub use cut::{Cut, LogFile, cut};
+pub use resume::FoundFile;
+
+use bytes::Bytes;
+use resume::{Resume, Resumed};
+use std::collections::VecDeque;
+use strandline_format::palf::PalfError;
+use strandline_types::limits::{ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_READ_BYTES_MAX};
+use strandline_types::{ArchiveLsState, ErrorClass, Failure, FileId, Lsn, PalfBase, PieceClock, PieceId, Scn};
+
+/// What the scheduler wants of the stream in this round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Archive what is committed, and go on.
+    Write,
+    /// Archive what is committed now, then stop.
+    Stop,
+    /// Archive what is committed now, then pause.
+    Suspend,
+}
+
+/// The scheduler's order for one stream in one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchiveOrder {
+    /// What to do.
+    pub goal: Goal,
+    /// Piece arithmetic of the round.
+    pub clock: PieceClock,
+    /// Log must be on the medium and reported this soon.
+    pub lag_target_ms: u64,
+    /// Last progress in the scheduler's state; `None` = nothing reported yet.
+    pub known: Option<KnownProgress>,
+}
+
+/// Progress that an earlier leader reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownProgress {
+    /// Piece of the newest group.
+    pub piece: PieceId,
+    /// First position that the round holds.
+    pub start: Lsn,
+    /// Everything below was durable.
+    pub archived: Lsn,
+}
+
+/// What the local log holds at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogView {
+    /// First position that is still there.
+    pub start: Lsn,
+    /// End of the committed log.
+    pub end: Lsn,
+}
+
+/// The one thing to do next. It is given again until it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// List this stream's log files in this round, from this piece on. Answer: [`Archiver::on_listed`].
+    List {
+        /// First piece of interest.
+        from: PieceId,
+    },
+    /// Read a part of a log file. Answer: [`Archiver::on_file`].
+    ReadFile {
+        /// Piece.
+        piece: PieceId,
+        /// File.
+        file_id: FileId,
+        /// Bytes `[start, end)` of the file.
+        range: (u64, u64),
+    },
+    /// Read whole committed groups of the local log. Answer: [`Archiver::on_log`].
+    ReadLog {
+        /// Start of a group.
+        from: Lsn,
+        /// Up to so many bytes, but at least one group.
+        max_bytes: usize,
+    },
+    /// Append, durably. Answer: [`Archiver::on_appended`].
+    Append(Cut),
+    /// Nothing to do before this time, unless more is committed or the order changes.
+    Wait {
+        /// `None` = only more log or another order can help.
+        until_ms: Option<u64>,
+    },
+    /// The stream's part in the round is over.
+    Done,
+}
+
+/// What the stream says of its part in the round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// State.
+    pub state: ArchiveLsState,
+    /// Piece of the newest archived group.
+    pub piece: PieceId,
+    /// First position that the round holds of this stream.
+    pub start: Lsn,
+    /// Everything below is durable on the medium.
+    pub archived: Lsn,
+    /// Every group with an SCN up to this is durable on the medium; [`Scn::MIN`] before the first.
+    pub checkpoint: Scn,
+    /// What holds it up, and since when.
+    pub trouble: Option<(Failure, u64)>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Finding out where to go on.
+    Resuming(Resume),
+    /// Archiving.
+    Streaming(Stream),
+    /// Nothing more will be done.
+    Ended,
+}
+
+/// Where the appends stand.
+#[derive(Debug)]
+struct Stream {
+    /// Next position to read.
+    next: Lsn,
+    /// Log before `next`; `None` only at the very first group.
+    base: Option<PalfBase>,
+    /// File of the group before `next`.
+    file: Option<LogFile>,
+    /// Cut and not durable yet, in order.
+    cuts: VecDeque<Cut>,
+    /// Since when something is committed beyond `next`.
+    pending_since: Option<u64>,
+    /// Where a drain ends; fixed when the order comes.
+    drain_to: Option<Lsn>,
+}
+
+/// The archiver of one log stream in one round, on its leader.
+#[derive(Debug)]
+pub struct Archiver {
+    order: ArchiveOrder,
+    phase: Phase,
+    progress: Progress,
+    /// True once `progress` tells of the medium, not only of the order.
+    is_resumed: bool,
+    failures: u32,
+    retry_at_ms: u64,
+}
+
+impl Archiver {
+    /// Begins, or goes on where an earlier leader stopped: the medium tells.
+    #[must_use]
+    pub fn new(order: ArchiveOrder) -> Self {
+        let progress = Progress {
+            state: ArchiveLsState::Doing,
+            piece: order.known.map_or(order.clock.base_piece, |k| k.piece),
+            start: order.known.map_or(Lsn::ZERO, |k| k.start),
+            archived: order.known.map_or(Lsn::ZERO, |k| k.archived),
+            checkpoint: Scn::MIN,
+            trouble: None,
+        };
+        let phase = Phase::Resuming(Resume::new(order.clock, order.known));
+        Self { order, phase, progress, is_resumed: false, failures: 0, retry_at_ms: 0 }
+    }
+
+    /// Takes a newer order of the same round.
+    pub fn set_order(&mut self, goal: Goal, lag_target_ms: u64) {
+        if let (Phase::Streaming(s), true) = (&mut self.phase, goal != self.order.goal) {
+            s.drain_to = None;
+        }
+        self.order.goal = goal;
+        self.order.lag_target_ms = lag_target_ms;
+    }
+
+    /// What may be reported now; `None` until the medium was looked at.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        (self.is_resumed || self.progress.trouble.is_some() || matches!(self.phase, Phase::Ended))
+            .then_some(&self.progress)
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now_ms: u64, log: LogView) -> Action {
+        if now_ms < self.retry_at_ms && !matches!(self.phase, Phase::Ended) {
+            return Action::Wait { until_ms: Some(self.retry_at_ms) };
+        }
+        match &mut self.phase {
+            Phase::Ended => Action::Done,
+            // Nothing was ever logged: nothing to drain.
+            Phase::Resuming(_) if self.order.goal != Goal::Write && log.end <= log.start => self.drained(),
+            Phase::Resuming(resume) => match resume.next(log) {
+                Ok(action) => action,
+                Err(failure) => self.stop_or_fail(now_ms, failure),
+            },
+            Phase::Streaming(_) => self.next_of_stream(now_ms, log),
+        }
+    }
+
+    fn next_of_stream(&mut self, now_ms: u64, log: LogView) -> Action {
+        let (goal, hold_ms) = (self.order.goal, self.order.lag_target_ms / 4);
+        let Phase::Streaming(s) = &mut self.phase else { return Action::Done };
+        if let Some(cut) = s.cuts.front() {
+            return Action::Append(cut.clone());
+        }
+        let drain_to = match goal {
+            Goal::Write => None,
+            Goal::Stop | Goal::Suspend => Some(*s.drain_to.get_or_insert(log.end)),
+        };
+        if drain_to.is_some_and(|end| s.next >= end) {
+            return self.drained();
+        }
+        if log.end <= s.next {
+            s.pending_since = None;
+            return Action::Wait { until_ms: None };
+        }
+        let since = *s.pending_since.get_or_insert(now_ms);
+        let is_full = log.end.0 - s.next.0 >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= s.next.block_end();
+        if drain_to.is_none() && !is_full && now_ms < since + hold_ms {
+            return Action::Wait { until_ms: Some(since + hold_ms) };
+        }
+        Action::ReadLog { from: s.next, max_bytes: ARCHIVE_READ_BYTES_MAX }
+    }
+
+    fn drained(&mut self) -> Action {
+        let is_stop = self.order.goal == Goal::Stop;
+        self.progress.state = if is_stop { ArchiveLsState::Stopped } else { ArchiveLsState::Suspended };
+        self.phase = Phase::Ended;
+        Action::Done
+    }
+
+    /// Answer to [`Action::List`]: every file of the stream in the round from that piece on.
+    pub fn on_listed(&mut self, now_ms: u64, files: Vec<FoundFile>) {
+        if let Phase::Resuming(resume) = &mut self.phase {
+            let outcome = resume.on_listed(files);
+            self.resumed(now_ms, outcome);
+        }
+    }
+
+    /// Answer to [`Action::ReadFile`]: exactly those bytes.
+    pub fn on_file(&mut self, now_ms: u64, bytes: Bytes) {
+        if let Phase::Resuming(resume) = &mut self.phase {
+            let outcome = resume.on_file(bytes);
+            self.resumed(now_ms, outcome);
+        }
+    }
+
+    /// Answer to [`Action::ReadLog`]: whole groups at `from`; empty when nothing is committed there.
+    pub fn on_log(&mut self, now_ms: u64, from: Lsn, bytes: Bytes) {
+        match &mut self.phase {
+            Phase::Resuming(resume) => {
+                let outcome = resume.on_log(from, &bytes);
+                self.resumed(now_ms, outcome);
+            }
+            Phase::Streaming(s) if s.next == from && s.cuts.is_empty() => {
+                match cut(&self.order.clock, s.file, from, s.base, &bytes) {
+                    Ok(cuts) => {
+                        if let Some(last) = cuts.last() {
+                            s.next = last.range.end;
+                            s.base = Some(last.base_after);
+                            s.file = Some(last.file);
+                            // What is committed after this read waits from now on.
+                            s.pending_since = Some(now_ms);
+                        }
+                        s.cuts.extend(cuts);
+                    }
+                    Err(e) => self.on_failed(now_ms, local_log_damaged(e)),
+                }
+            }
+            Phase::Streaming(_) | Phase::Ended => {}
+        }
+    }
+
+    /// The local log does not reach back to what the round needs: the round is interrupted for good.
+    pub fn on_recycled(&mut self, now_ms: u64, needed: Lsn, log_start: Lsn) {
+        self.stop_or_fail(now_ms, recycled(needed, log_start));
+    }
+
+    /// The append under way is durable.
+    pub fn on_appended(&mut self) {
+        let Phase::Streaming(s) = &mut self.phase else { return };
+        let Some(done) = s.cuts.pop_front() else { return };
+        self.progress.archived = done.range.end;
+        self.progress.piece = done.file.piece;
+        self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.prev_scn));
+        self.recovered();
+    }
+
+    /// The action under way failed. What may pass by itself is tried again later; anything else begins anew from the
+    /// medium's truth, and stays visible meanwhile.
+    pub fn on_failed(&mut self, now_ms: u64, failure: Failure) {
+        let passes = matches!(
+            failure.class,
+            ErrorClass::Transient | ErrorClass::Exhausted | ErrorClass::Permission | ErrorClass::NotFound
+        );
+        let pause = if passes { backoff_ms(self.failures) } else { ARCHIVE_BACKOFF_MS_MAX };
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at_ms = now_ms + pause;
+        let since = self.progress.trouble.as_ref().map_or(now_ms, |(_, since)| *since);
+        self.progress.trouble = Some((failure, since));
+        if !passes || matches!(self.phase, Phase::Resuming(_)) {
+            let known = self.is_resumed.then_some(KnownProgress {
+                piece: self.progress.piece,
+                start: self.progress.start,
+                archived: self.progress.archived,
+            });
+            self.phase = Phase::Resuming(Resume::new(self.order.clock, known.or(self.order.known)));
+        }
+    }
+
+    /// Log that is gone ends the round; anything else is trouble.
+    fn stop_or_fail(&mut self, now_ms: u64, failure: Failure) -> Action {
+        if failure.code == CODE_LOG_RECYCLED {
+            self.progress.state = ArchiveLsState::Interrupted;
+            self.progress.trouble = Some((failure, now_ms));
+            self.phase = Phase::Ended;
+            return Action::Done;
+        }
+        self.on_failed(now_ms, failure);
+        Action::Wait { until_ms: Some(self.retry_at_ms) }
+    }
+
+    fn resumed(&mut self, now_ms: u64, outcome: Result<Option<Resumed>, Failure>) {
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(at)) => {
+                self.progress.start = at.start;
+                self.progress.archived = at.next;
+                if let (Some(file), Some(base)) = (at.file, at.base) {
+                    self.progress.piece = file.piece;
+                    self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, base.prev_scn));
+                }
+                self.is_resumed = true;
+                self.recovered();
+                self.phase = Phase::Streaming(Stream {
+                    next: at.next,
+                    base: at.base,
+                    file: at.file,
+                    cuts: VecDeque::new(),
+                    // Nobody knows how long the log beyond has waited.
+                    pending_since: Some(0),
+                    drain_to: None,
+                });
+            }
+            Err(failure) => {
+                self.stop_or_fail(now_ms, failure);
+            }
+        }
+    }
+
+    fn recovered(&mut self) {
+        self.progress.trouble = None;
+        self.failures = 0;
+        self.retry_at_ms = 0;
+    }
+}
+
+/// The original's number for "not enough log": what marks a failure as the end of the round.
+pub const CODE_LOG_RECYCLED: i32 = -4018;
+
+/// What a durable log up to a group of `max_scn` covers. Groups without an SCN of their own repeat that of the group
+/// before: while one with the last SCN of a piece may still come, the piece is not complete.
+fn covered(clock: &PieceClock, max_scn: Scn) -> Scn {
+    let last_of_piece = clock.range(clock.piece_of(max_scn)).end.prev();
+    if max_scn == last_of_piece { max_scn.prev() } else { max_scn }
+}
+
+fn backoff_ms(failures: u32) -> u64 {
+    (ARCHIVE_BACKOFF_MS_FIRST << failures.min(16)).min(ARCHIVE_BACKOFF_MS_MAX)
+}
+
+fn recycled(needed: Lsn, log_start: Lsn) -> Failure {
+    Failure::new(
+        ErrorClass::NotFound,
+        format!("log from {needed} on was recycled before it was archived, the local log begins at {log_start}"),
+        format!("log position {needed}"),
+        "stop the round, start a new one and take a full backup; BINDING = MANDATORY avoids it",
+    )
+    .with_code(CODE_LOG_RECYCLED)
+}
+
+fn local_log_damaged(error: PalfError) -> Failure {
+    let object = format!("local log at {}", error.lsn);
+    let todo = "this replica's log is damaged: move the leadership and rebuild the replica";
+    Failure::new(ErrorClass::Corrupt, error.to_string(), object, todo)
+}
+
+#[cfg(test)]
+mod tests;
