@@ -43,7 +43,12 @@ impl Admin {
     /// A client of `endpoints` (host:port); it connects when it is used.
     pub fn new(endpoints: &[String]) -> Outcome<Self> {
         let nodes = endpoints.iter().map(|address| Node::new(address)).collect::<Outcome<_>>()?;
-        Ok(Self { nodes, tenant: String::new(), patience: Duration::from_secs(15), call_timeout: Duration::from_secs(30) })
+        Ok(Self {
+            nodes,
+            tenant: String::new(),
+            patience: Duration::from_secs(15),
+            call_timeout: Duration::from_secs(30),
+        })
     }
 
     /// The same client in a session of `tenant`: statements without a TENANT clause are about it.
@@ -53,10 +58,16 @@ impl Admin {
         self
     }
 
-    /// The same client with another deadline over all attempts and another one per attempt.
+    /// The same client with another deadline over all attempts.
     #[must_use]
-    pub fn patient(mut self, patience: Duration, call_timeout: Duration) -> Self {
+    pub fn patient(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same client with another deadline per attempt.
+    #[must_use]
+    pub fn with_call_timeout(mut self, call_timeout: Duration) -> Self {
         self.call_timeout = call_timeout;
         self
     }
@@ -147,7 +158,8 @@ impl Node {
     }
 
     fn silent(&self, why: &str) -> Failure {
-        let todo = "check that the cluster runs and that the address is a scheduler's; look whether the statement was run";
+        let todo =
+            "check that the cluster runs and that the address is a scheduler's; look whether the statement was run";
         Failure::new(ErrorClass::Transient, format!("the scheduler did not answer ({why})"), self.address.clone(), todo)
     }
 }

@@ -24,6 +24,9 @@ pub struct ClientArgs {
     /// Directory of a `strandline dev` cluster; its endpoints are used when no --endpoint is given.
     #[arg(long, global = true, env = "STRANDLINE_DEV_DIR", default_value = "strandline-dev", value_name = "D")]
     pub dir: PathBuf,
+    /// How long to look for a scheduler that serves, in seconds.
+    #[arg(long, global = true, default_value_t = 15, value_name = "SECONDS")]
+    pub timeout: u64,
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t = OutputForm::Table)]
     pub output: OutputForm,

@@ -33,7 +33,7 @@ mod tests {
 
     fn args(dir: &Path, endpoint: &[&str]) -> ClientArgs {
         let endpoint = endpoint.iter().map(|&e| e.to_owned()).collect();
-        ClientArgs { endpoint, dir: dir.to_owned(), output: OutputForm::Table }
+        ClientArgs { endpoint, dir: dir.to_owned(), output: OutputForm::Table, timeout: 1 }
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn without_a_cluster_the_error_says_how_to_name_one() {
 #[test]
 fn a_cluster_that_does_not_answer_is_16_and_names_the_address() {
     // Port 9 (discard) has no server here; connecting is refused at once.
-    let output = strandline(&["kv", "--endpoint", "127.0.0.1:9", "get", "k"]);
+    let output = strandline(&["sql", "--timeout", "0", "--endpoint", "127.0.0.1:9", "-e", "SELECT 1"]);
     assert_eq!(output.status.code(), Some(16), "{}", stderr(&output));
     assert!(stderr(&output).contains("127.0.0.1:9"), "{}", stderr(&output));
 }
@@ -59,7 +59,7 @@ fn a_configuration_that_is_none_names_the_file_and_the_place() {
 fn inspect_refuses_a_damaged_file_and_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("format.obbak");
-    std::fs::write(&file, [7u8; 100]).unwrap();
+    std::fs::write(&file, [0u8; 20]).unwrap();
     let output = strandline(&["inspect", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(13), "{}", stderr(&output));
     assert!(stderr(&output).contains("format.obbak"), "{}", stderr(&output));

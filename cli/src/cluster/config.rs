@@ -21,7 +21,10 @@ pub struct Identity {
 pub fn scheduler(identity: &Identity, places: &Places, i: usize, dir: &Path) -> String {
     let place = &places.schedulers[i];
     let peers = places.endpoints().into_iter().enumerate().map(|(n, address)| {
-        Value::Table(Table::from_iter([("id".to_owned(), integer(n as u64 + 1)), ("address".to_owned(), address.into())]))
+        Value::Table(Table::from_iter([
+            ("id".to_owned(), integer(n as u64 + 1)),
+            ("address".to_owned(), address.into()),
+        ]))
     });
     Table::from_iter([
         ("node_id".to_owned(), integer(i as u64 + 1)),

@@ -35,8 +35,7 @@ impl Cluster {
     /// Starts `schedulers` and `workers` servers with their files below `dir`, and waits until every worker is known.
     pub async fn start(identity: Identity, dir: &Path, schedulers: usize, workers: usize) -> Outcome<Self> {
         let places = Places::free(schedulers, workers)?;
-        let mut cluster =
-            Self { identity, places, dir: dir.to_owned(), schedulers: Vec::new(), workers: Vec::new() };
+        let mut cluster = Self { identity, places, dir: dir.to_owned(), schedulers: Vec::new(), workers: Vec::new() };
         for i in 0..schedulers {
             let server = cluster.spawn_scheduler(i)?;
             cluster.schedulers.push(Some(server));
@@ -61,7 +60,9 @@ impl Cluster {
 
     /// `kill -9` of the scheduler with this node id.
     pub fn kill_scheduler(&mut self, node: u64) {
-        drop(usize::try_from(node).ok().and_then(|n| self.schedulers.get_mut(n.checked_sub(1)?)).and_then(Option::take));
+        drop(
+            usize::try_from(node).ok().and_then(|n| self.schedulers.get_mut(n.checked_sub(1)?)).and_then(Option::take),
+        );
     }
 
     /// `kill -9` of the worker with this node id.
@@ -105,7 +106,7 @@ impl Cluster {
 
     async fn wait_for_workers(&mut self, count: usize) -> Outcome<()> {
         let deadline = Instant::now() + START_PATIENCE;
-        let mut admin = self.admin()?.patient(Duration::ZERO, Duration::from_secs(2));
+        let mut admin = self.admin()?.patient(Duration::ZERO).with_call_timeout(Duration::from_secs(2));
         loop {
             self.check_alive()?;
             let seen = admin.topology("").await;

@@ -46,9 +46,7 @@ impl Places {
         let mut ports = super::ports::free(schedulers * 3 + workers * 2)?.into_iter();
         let mut next = || format!("127.0.0.1:{}", ports.next().unwrap_or_default());
         Ok(Self {
-            schedulers: (0..schedulers)
-                .map(|_| SchedulerPlace { grpc: next(), mysql: next(), http: next() })
-                .collect(),
+            schedulers: (0..schedulers).map(|_| SchedulerPlace { grpc: next(), mysql: next(), http: next() }).collect(),
             workers: (0..workers).map(|_| WorkerPlace { grpc: next(), http: next() }).collect(),
         })
     }
@@ -80,4 +78,3 @@ impl Places {
         std::fs::write(&file, text).map_err(|e| io_failure("cannot write", &file, &e))
     }
 }
-

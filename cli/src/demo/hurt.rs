@@ -41,7 +41,7 @@ pub async fn scheduler(cluster: &mut Cluster) -> Outcome<Duration> {
     let at = Instant::now();
     cluster.kill_scheduler(victim);
     eprintln!("demo: killed scheduler {victim}");
-    let mut admin = cluster.admin()?.patient(Duration::ZERO, Duration::from_secs(1));
+    let mut admin = cluster.admin()?.patient(Duration::ZERO).with_call_timeout(Duration::from_secs(1));
     loop {
         let served = admin.sql("SELECT * FROM CDB_OB_SERVERS").await.is_ok();
         if served && admin.topology("").await.is_ok_and(|t| t.leader_scheduler != victim && t.leader_scheduler != 0) {

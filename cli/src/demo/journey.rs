@@ -14,11 +14,11 @@ use crate::admin::Admin;
 use crate::args::DemoArgs;
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
+use crate::kv::export::export;
 use crate::kv::files::Listing;
 use crate::kv::import::write_all;
 use crate::kv::loader::{AckWatcher, Loader};
 use crate::kv::table::Table;
-use crate::kv::export::export;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure, Scn};
@@ -120,8 +120,7 @@ async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outco
     let restored = jobs::restore(&mut admin, TENANT, &dirs.data, &dirs.archive, moment.scn).await?;
     report.restore_mb_s = mb_s(moment.backup_bytes, restored.data_time);
     report.replay_mb_s = mb_s(moment.replayed_bytes, restored.log_time);
-    report.worker_rss_max_mb =
-        report.worker_rss_max_mb.max(rounded(cluster.worker_resident_peak() as f64 / 1e6));
+    report.worker_rss_max_mb = report.worker_rss_max_mb.max(rounded(cluster.worker_resident_peak() as f64 / 1e6));
     eprintln!("demo: restored to SCN {}", moment.scn);
 
     let mut differences = Differences::default();

@@ -44,11 +44,9 @@ pub fn published(destination: &Path) -> Scn {
         let Ok(inside) = std::fs::read_dir(dir) else { return Vec::new() };
         inside.flatten().filter_map(|e| e.file_name().into_string().ok()).collect()
     };
-    let checkpoint = |piece: &String, file: String| {
-        match ArchivePath::parse(&format!("{piece}/checkpoint/{file}")) {
-            Some(ArchivePath::Checkpoint { scn, .. }) => Some(scn),
-            _ => None,
-        }
+    let checkpoint = |piece: &String, file: String| match ArchivePath::parse(&format!("{piece}/checkpoint/{file}")) {
+        Some(ArchivePath::Checkpoint { scn, .. }) => Some(scn),
+        _ => None,
     };
     let pieces = names(destination).into_iter().filter(|n| n.starts_with("piece_d"));
     pieces

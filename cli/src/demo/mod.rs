@@ -3,9 +3,9 @@
 //! This file owns the directories and the printing; `journey.rs` is the story, every other file one part of it. The
 //! servers are always stopped; on failure their logs stay and the failure says where.
 
+use crate::Outcome;
 use crate::args::{ClientArgs, DemoArgs, OutputForm};
 use crate::output::{self, io_failure};
-use crate::Outcome;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use strandline_types::{ErrorClass, Failure};
@@ -45,7 +45,9 @@ pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
         Err(failure) => return Err(with_logs(failure, &dirs.work)),
     };
     match json {
-        true => output::print_json(&serde_json::to_value(&report).unwrap_or_else(|e| json!({ "error": e.to_string() })))?,
+        true => {
+            output::print_json(&serde_json::to_value(&report).unwrap_or_else(|e| json!({ "error": e.to_string() })))?
+        }
         false => report.print_table()?,
     }
     for example in &differences.examples {
@@ -65,7 +67,8 @@ pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
 impl Dirs {
     fn make(keep: Option<&Path>) -> Outcome<Self> {
         let work = std::env::temp_dir().join(format!("strandline-demo-{}", std::process::id()));
-        let made = |dir: &Path| std::fs::create_dir_all(dir).map_err(|e| io_failure("cannot make the directory", dir, &e));
+        let made =
+            |dir: &Path| std::fs::create_dir_all(dir).map_err(|e| io_failure("cannot make the directory", dir, &e));
         let kept = match keep {
             Some(dir) => std::path::absolute(dir).map_err(|e| io_failure("cannot resolve", dir, &e))?,
             None => work.join("kept"),

@@ -112,7 +112,9 @@ impl Journal {
             let value = value.as_deref().and_then(|v| v.try_into().ok()).map_or(0, u64::from_be_bytes);
             let (from, until) = bounds(acks, scn);
             if !(from..until).contains(&value) {
-                differences.push(format!("log stream {ls}: probe {value}, acknowledged were {from} to {until} (not included)"));
+                differences.push(format!(
+                    "log stream {ls}: probe {value}, acknowledged were {from} to {until} (not included)"
+                ));
             }
         }
         Ok(differences)

@@ -19,7 +19,12 @@ pub fn choose(named: Option<&Path>, small: bool) -> Outcome<Listing> {
     };
     if listing.files.is_empty() {
         let object = named.map_or_else(|| "cargo registry".to_owned(), |d| d.display().to_string());
-        return Err(Failure::new(ErrorClass::Invalid, "there are no files to import", object, "name another --files DIR"));
+        return Err(Failure::new(
+            ErrorClass::Invalid,
+            "there are no files to import",
+            object,
+            "name another --files DIR",
+        ));
     }
     let bound = match (named, small) {
         (_, true) => SMALL_BYTES,

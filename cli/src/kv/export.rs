@@ -149,7 +149,8 @@ async fn finish(table: &Table, sink: &mut Sink) -> Outcome<Exported> {
             Some(head) => head,
             None => {
                 let value = table.get(&chunk_key(&path, 0)).await?;
-                let (head, _) = value.as_deref().and_then(Head::decode).ok_or_else(|| damaged(&path, "it has no head"))?;
+                let (head, _) =
+                    value.as_deref().and_then(Head::decode).ok_or_else(|| damaged(&path, "it has no head"))?;
                 head
             }
         };

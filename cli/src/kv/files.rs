@@ -112,7 +112,12 @@ pub fn send_bytes(
         hash.update(&buffer);
         let value = if n == 0 { head.encode(&buffer) } else { buffer.clone() };
         let n = u32::try_from(n).map_err(|_| {
-            Failure::new(ErrorClass::Invalid, "the file has too many chunks", relative.display().to_string(), "split it")
+            Failure::new(
+                ErrorClass::Invalid,
+                "the file has too many chunks",
+                relative.display().to_string(),
+                "split it",
+            )
         })?;
         if to.blocking_send(Record { key: chunk_key(relative, n), value: Some(value.into()) }).is_err() {
             break;

@@ -104,9 +104,10 @@ impl Loader {
         }
         let (batch, room) = (std::mem::take(&mut lane.batch), Arc::clone(&lane.room));
         lane.bytes = 0;
-        let permit = room.acquire_owned().await.map_err(|e| {
-            Failure::new(ErrorClass::Transient, e.to_string(), format!("log stream {ls}"), "")
-        })?;
+        let permit = room
+            .acquire_owned()
+            .await
+            .map_err(|e| Failure::new(ErrorClass::Transient, e.to_string(), format!("log stream {ls}"), ""))?;
         let (table, watcher) = (Arc::clone(&self.table), Arc::clone(&self.watcher));
         self.in_flight.spawn(async move {
             let scn = table.write(batch).await?;

@@ -45,9 +45,10 @@ async fn write(client: &ClientArgs, table: &Table, record: Record) -> Outcome<()
 }
 
 async fn get(client: &ClientArgs, table: &Table, key: &str) -> Outcome<()> {
-    let value = table.get(key.as_bytes()).await?.ok_or_else(|| {
-        Failure::new(ErrorClass::NotFound, "no such key", key, "look with `strandline kv scan`")
-    })?;
+    let value = table
+        .get(key.as_bytes())
+        .await?
+        .ok_or_else(|| Failure::new(ErrorClass::NotFound, "no such key", key, "look with `strandline kv scan`"))?;
     match client.output {
         OutputForm::Json => output::print_json(&json!({ "key": key, "value": String::from_utf8_lossy(&value) })),
         OutputForm::Table => output::print_bytes(&value),
