@@ -1,21 +1,19 @@
 //! What users see: rows computed from the state, with the original's names and columns (fact sheet 2.1, 2.2, 2.5).
+//!
+//! A view never decides anything; it shows what the state holds, and `CDB_STRANDLINE_WAITING` why nothing happens.
+
+mod archive;
+mod backup;
+mod cluster;
+mod restore;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use value::Value;
 
 use crate::state::State;
-
-/// One value of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// NULL.
-    Null,
-    /// Number.
-    Int(i64),
-    /// Large number: SCN, LSN, bytes.
-    Uint(u64),
-    /// Ratio or percentage.
-    Real(f64),
-    /// Text.
-    Text(String),
-}
 
 /// Columns and rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,12 +43,56 @@ pub const NAMES: &[&str] = &[
     "CDB_OB_SERVERS",
     "CDB_OB_LS_LOCATIONS",
     "CDB_OB_TABLES",
+    "CDB_OB_TABLET_TO_LS",
     "CDB_STRANDLINE_WAITING",
 ];
 
 /// One view by name (without case), or `None` when there is no such view.
 #[must_use]
 pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
-    let _ = (state, now_ms);
-    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name)).then(|| Table { columns: Vec::new(), rows: Vec::new() })
+    let table = match name.to_ascii_uppercase().as_str() {
+        "CDB_OB_ARCHIVELOG" => archive::current_rounds(state),
+        "CDB_OB_ARCHIVELOG_SUMMARY" => archive::all_rounds(state),
+        "CDB_OB_ARCHIVELOG_PIECE_FILES" => archive::pieces(state),
+        "CDB_OB_ARCHIVE_DEST" => archive::dests(state),
+        "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" => archive::progress(state),
+        "CDB_OB_BACKUP_JOBS" => backup::jobs(state, false),
+        "CDB_OB_BACKUP_JOB_HISTORY" => backup::jobs(state, true),
+        "CDB_OB_BACKUP_TASKS" => backup::tasks(state, false),
+        "CDB_OB_BACKUP_TASK_HISTORY" => backup::tasks(state, true),
+        "CDB_OB_BACKUP_SET_FILES" => backup::sets(state),
+        "CDB_OB_BACKUP_PARAMETER" => backup::parameters(state),
+        "CDB_OB_RESTORE_PROGRESS" => restore::progress(state),
+        "CDB_OB_RESTORE_HISTORY" => restore::history(state),
+        "CDB_OB_TENANTS" => cluster::tenants(state),
+        "CDB_OB_SERVERS" => cluster::servers(state, now_ms),
+        "CDB_OB_LS_LOCATIONS" => cluster::locations(state, now_ms),
+        "CDB_OB_TABLES" => cluster::tables(state),
+        "CDB_OB_TABLET_TO_LS" => cluster::tablets(state),
+        "CDB_STRANDLINE_WAITING" => cluster::waiting(state, now_ms),
+        _ => return None,
+    };
+    Some(table)
+}
+
+/// A view as it is built: each row names its columns, so that a value never stands in another column.
+struct Build {
+    table: Table,
+}
+
+impl Build {
+    /// A view whose columns are known even when it has no rows.
+    fn new(columns: &[&'static str]) -> Self {
+        Self { table: Table { columns: columns.to_vec(), rows: Vec::new() } }
+    }
+
+    /// Adds a row in the order of the columns.
+    fn row<const N: usize>(&mut self, values: [Value; N]) {
+        debug_assert_eq!(N, self.table.columns.len(), "a row of {:?}", self.table.columns);
+        self.table.rows.push(values.into());
+    }
+
+    fn done(self) -> Table {
+        self.table
+    }
 }

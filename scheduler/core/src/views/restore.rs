@@ -1,0 +1,191 @@
+//! Restore jobs, running and ended (fact sheet 2.5).
+
+use super::value::{bytes_display, n, percent, scn, scn_display, t, time};
+use super::{Build, Table, Value};
+use crate::state::{RestoreJob, State, TaskRun};
+use strandline_types::{LsId, RestoreStage, TenantId};
+
+/// The tenant under which the original shows the cluster's own part of a restore.
+const SYS_TENANT: TenantId = TenantId(1);
+
+const PROGRESS_COLUMNS: [&str; 24] = [
+    "TENANT_ID",
+    "JOB_ID",
+    "RESTORE_TENANT_NAME",
+    "RESTORE_TENANT_ID",
+    "BACKUP_TENANT_NAME",
+    "BACKUP_TENANT_ID",
+    "BACKUP_CLUSTER_NAME",
+    "BACKUP_DEST",
+    "RESTORE_OPTION",
+    "RESTORE_SCN",
+    "RESTORE_SCN_DISPLAY",
+    "STATUS",
+    "START_TIMESTAMP",
+    "BACKUP_SET_LIST",
+    "BACKUP_PIECE_LIST",
+    "TABLET_COUNT",
+    "FINISH_TABLET_COUNT",
+    "RESTORE_PROGRESS",
+    "TOTAL_BYTES",
+    "TOTAL_BYTES_DISPLAY",
+    "FINISH_BYTES",
+    "FINISH_BYTES_DISPLAY",
+    "DESCRIPTION",
+    "COMMENT",
+];
+
+/// Two rows per running job: the cluster's part and the new tenant's.
+pub(super) fn progress(state: &State) -> Table {
+    let mut view = Build::new(&PROGRESS_COLUMNS);
+    for job in state.restore_jobs.values().filter(|j| !j.stage.is_ended()) {
+        let sys = match job.stage {
+            RestoreStage::CreateTenant => "CREATE_TENANT",
+            _ => "WAIT_TENANT_RESTORE_FINISH",
+        };
+        let tenant = match job.stage {
+            RestoreStage::PostCheck => "POST_CHECK",
+            _ => "RESTORING",
+        };
+        view.row(progress_row(state, job, SYS_TENANT, sys));
+        view.row(progress_row(state, job, job.tenant_id, tenant));
+    }
+    view.done()
+}
+
+fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -> [Value; 24] {
+    let (done, total) = bytes(j);
+    let streams = j.source.log_streams.len().max(1) as u64;
+    let finished = finished_log_streams(j) as u64;
+    [
+        n(tenant.0),
+        n(j.id.0),
+        t(&j.tenant_name),
+        n(j.tenant_id.0),
+        t(&j.source.tenant_name),
+        n(j.source.tenant_id.0),
+        t(&j.source.cluster_name),
+        t(dests(j)),
+        t(option(state, j)),
+        scn(j.target_scn),
+        scn_display(j.target_scn),
+        t(status),
+        time(Some(j.started_ms)),
+        t(sets(j)),
+        t(pieces(j)),
+        n(j.source.tablet_count),
+        n(j.source.tablet_count * finished / streams),
+        // Never 100 before the tenant is open.
+        Value::Real(percent(done, total).min(99.0)),
+        n(total),
+        bytes_display(total),
+        n(done),
+        bytes_display(done),
+        t(&j.description),
+        t(comment(j)),
+    ]
+}
+
+/// Bytes of the set, averaged over replicas as long as data is fetched.
+fn bytes(j: &RestoreJob) -> (u64, u64) {
+    let total = j.source.total_bytes;
+    if !matches!(j.stage, RestoreStage::CreateTenant | RestoreStage::RestoreData) {
+        return (total, total);
+    }
+    let (moved, of) = j.data_tasks.values().fold((0, 0), |s, r: &TaskRun| (s.0 + r.bytes_done, s.1 + r.bytes_total));
+    ((percent(moved, of) / 100.0 * total as f64) as u64, total)
+}
+
+fn finished_log_streams(j: &RestoreJob) -> usize {
+    let is_done = |ls: &LsId| {
+        let mut replicas = j.data_tasks.iter().filter(|((l, _), _)| l == ls).peekable();
+        replicas.peek().is_some() && replicas.all(|(_, r)| r.is_finished())
+    };
+    j.source.log_streams.iter().filter(|ls| is_done(&ls.ls_id)).count()
+}
+
+fn dests(j: &RestoreJob) -> String {
+    format!("{},{}", j.source.data_uri, j.source.archive_uri)
+}
+
+fn option(state: &State, j: &RestoreJob) -> String {
+    state.tenants.get(&j.tenant_id).map(|t| format!("replicas={}", t.replicas)).unwrap_or_default()
+}
+
+fn sets(j: &RestoreJob) -> String {
+    format!("backup_set_{}_{}", j.source.set_id, j.source.set_kind.tag())
+}
+
+fn pieces(j: &RestoreJob) -> String {
+    let all: Vec<String> = j.source.pieces.iter().map(|p| format!("piece_{p}")).collect();
+    all.join(",")
+}
+
+fn comment(j: &RestoreJob) -> String {
+    let of_tasks = || j.data_tasks.values().chain(j.log_tasks.values()).find_map(|r| r.failure.as_ref());
+    j.failure.as_ref().or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+}
+
+const HISTORY_COLUMNS: [&str; 24] = [
+    "TENANT_ID",
+    "JOB_ID",
+    "RESTORE_TENANT_NAME",
+    "RESTORE_TENANT_ID",
+    "BACKUP_TENANT_NAME",
+    "BACKUP_TENANT_ID",
+    "BACKUP_CLUSTER_NAME",
+    "BACKUP_DEST",
+    "RESTORE_SCN",
+    "RESTORE_SCN_DISPLAY",
+    "RESTORE_OPTION",
+    "START_TIMESTAMP",
+    "FINISH_TIMESTAMP",
+    "STATUS",
+    "BACKUP_SET_LIST",
+    "BACKUP_PIECE_LIST",
+    "BACKUP_CLUSTER_VERSION",
+    "LS_COUNT",
+    "FINISH_LS_COUNT",
+    "TABLET_COUNT",
+    "FINISH_TABLET_COUNT",
+    "TOTAL_BYTES",
+    "DESCRIPTION",
+    "COMMENT",
+];
+
+/// Ended jobs.
+pub(super) fn history(state: &State) -> Table {
+    let mut view = Build::new(&HISTORY_COLUMNS);
+    for j in state.restore_jobs.values().filter(|j| j.stage.is_ended()) {
+        let is_success = j.stage == RestoreStage::Success;
+        let streams = j.source.log_streams.len();
+        let finished = if is_success { streams } else { finished_log_streams(j) };
+        view.row([
+            n(SYS_TENANT.0),
+            n(j.id.0),
+            t(&j.tenant_name),
+            n(j.tenant_id.0),
+            t(&j.source.tenant_name),
+            n(j.source.tenant_id.0),
+            t(&j.source.cluster_name),
+            t(dests(j)),
+            scn(j.target_scn),
+            scn_display(j.target_scn),
+            t(option(state, j)),
+            time(Some(j.started_ms)),
+            time(j.ended_ms),
+            t(if is_success { "SUCCESS" } else { "FAIL" }),
+            t(sets(j)),
+            t(pieces(j)),
+            t(env!("CARGO_PKG_VERSION")),
+            n(streams as u64),
+            n(finished as u64),
+            n(j.source.tablet_count),
+            n(j.source.tablet_count * finished as u64 / streams.max(1) as u64),
+            n(j.source.total_bytes),
+            t(&j.description),
+            t(comment(j)),
+        ]);
+    }
+    view.done()
+}

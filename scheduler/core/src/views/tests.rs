@@ -1,0 +1,1 @@
+//! Every view, with and without rows.
