@@ -61,7 +61,8 @@ impl Node {
         self.id
     }
 
-    /// The gRPC service to add to the server's router.
+    /// The gRPC service to add to the server's router. The server must set TCP_NODELAY on the connections that it
+    /// accepts (`TcpIncoming::with_nodelay`): without it answers wait 40 ms for a delayed acknowledgement.
     #[must_use]
     pub fn service(&self) -> RaftTransportServer<TransportService> {
         let service = TransportService::new(self.id, self.registry.clone(), self.incoming.clone());

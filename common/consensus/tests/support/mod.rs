@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_consensus::{Group, GroupConfig, GroupError, LogPos, Node, NodeConfig, Payload, ProposeError, RocksLog};
 use tokio::runtime::{Builder, Runtime};
+use tonic::transport::server::TcpIncoming;
 
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -67,13 +68,17 @@ impl TestNode {
         let service = node.service();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await
         });
         Self { id, address, node, replicas: HashMap::new(), root, runtime: Some(runtime) }
     }
 
     pub async fn start_group(&mut self, name: &str) -> Result<(), GroupError> {
+        self.start_group_as(name, fast()).await
+    }
+
+    pub async fn start_group_as(&mut self, name: &str, config: GroupConfig) -> Result<(), GroupError> {
         let dir = self.group_dir(name);
         std::fs::create_dir_all(&dir).unwrap();
         let begin = Instant::now();
@@ -87,7 +92,7 @@ impl TestNode {
         let machine = Machine::open(&dir.join("machine"));
         let (node, sm, owned) = (self.node.clone(), machine.clone(), name.to_owned());
         let runtime = self.runtime.as_ref().unwrap();
-        let started = runtime.spawn(async move { node.start_group(&owned, fast(), log, sm).await }).await.unwrap();
+        let started = runtime.spawn(async move { node.start_group(&owned, config, log, sm).await }).await.unwrap();
         self.replicas.insert(name.to_owned(), Replica { group: started?, machine });
         Ok(())
     }
@@ -120,12 +125,13 @@ impl Drop for TestNode {
 
 pub struct Cluster {
     pub nodes: BTreeMap<u64, TestNode>,
+    pub config: GroupConfig,
     dir: tempfile::TempDir,
 }
 
 impl Cluster {
     pub async fn start(size: u64) -> Self {
-        let mut cluster = Self { nodes: BTreeMap::new(), dir: tempfile::tempdir().unwrap() };
+        let mut cluster = Self { nodes: BTreeMap::new(), config: fast(), dir: tempfile::tempdir().unwrap() };
         for id in 1..=size {
             cluster.boot(id).await;
         }
@@ -164,7 +170,7 @@ impl Cluster {
     pub async fn reboot(&mut self, id: u64, groups: &[&str]) {
         self.boot(id).await;
         for name in groups {
-            self.nodes.get_mut(&id).unwrap().start_group(name).await.unwrap();
+            self.nodes.get_mut(&id).unwrap().start_group_as(name, self.config.clone()).await.unwrap();
         }
     }
 
@@ -193,7 +199,7 @@ impl Cluster {
     pub async fn start_groups(&mut self, names: &[&str]) {
         for node in self.nodes.values_mut() {
             for name in names {
-                node.start_group(name).await.unwrap();
+                node.start_group_as(name, self.config.clone()).await.unwrap();
             }
         }
     }
