@@ -1,0 +1,115 @@
+//! Getting a request to the leader of its log stream: follow hints, go round the members, ask the schedulers again,
+//! give up at the deadline with the last reason.
+
+use super::Inner;
+use crate::{EngineError, Result};
+use std::future::Future;
+use std::time::Duration;
+use strandline_proto::v1;
+use strandline_proto::v1::kv_client::KvClient as KvGrpc;
+use strandline_types::{Failure, LsId};
+use tokio::time::{Instant, sleep, timeout};
+use tonic::Status;
+use tonic::transport::Channel;
+
+/// How long a request may look for its leader.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// One attempt: longer than the server's own deadline for a write.
+const ATTEMPT: Duration = Duration::from_secs(12);
+const BACKOFF_FIRST: Duration = Duration::from_millis(20);
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// The schedulers are asked again after this many attempts that led nowhere.
+const REFRESH_EVERY: u32 = 4;
+
+/// One reply, whatever its message.
+pub(super) struct Answer<T> {
+    pub(super) not_leader: Option<v1::NotLeader>,
+    pub(super) failure: Option<v1::Failure>,
+    pub(super) value: T,
+}
+
+/// What an attempt came to.
+enum Attempt<T> {
+    Done(T),
+    /// Go to this address at once.
+    Hint(String),
+    /// Try again somewhere, later.
+    Again(EngineError),
+}
+
+impl Inner {
+    /// Sends `request` to the leader of `ls`.
+    pub(super) async fn call<R, T, F, Fut>(&self, ls: LsId, request: R, send: F) -> Result<T>
+    where
+        R: Clone,
+        F: Fn(KvGrpc<Channel>, R) -> Fut,
+        Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
+    {
+        let deadline = Instant::now() + DEADLINE;
+        let mut hint: Option<String> = self.dictionary.leader(ls);
+        let mut backoff = BACKOFF_FIRST;
+        for n in 0_u32.. {
+            let members = self.topology.members(ls);
+            let round_robin = || members.get(n as usize % members.len().max(1)).cloned();
+            let target = hint.take().or_else(round_robin);
+            let last = match target {
+                None => nowhere(ls),
+                Some(address) => match self.attempt(&address, request.clone(), &send).await? {
+                    Attempt::Done(value) => {
+                        self.dictionary.set_leader(ls, &address);
+                        return Ok(value);
+                    }
+                    Attempt::Hint(leader) if leader != address => {
+                        hint = Some(leader);
+                        nowhere(ls)
+                    }
+                    Attempt::Hint(_) => nowhere(ls),
+                    Attempt::Again(error) => error,
+                },
+            };
+            if Instant::now() + backoff >= deadline {
+                return Err(last);
+            }
+            if n % REFRESH_EVERY == REFRESH_EVERY - 1 {
+                self.topology.refresh().await;
+            }
+            // A hint may be wrong for a while after an election: even then no tight loop.
+            sleep(if hint.is_some() { BACKOFF_FIRST } else { backoff }).await;
+            backoff = if hint.is_some() { backoff } else { (backoff * 2).min(BACKOFF_MAX) };
+        }
+        Err(nowhere(ls))
+    }
+
+    /// One attempt; an error is final.
+    async fn attempt<R, T, F, Fut>(&self, address: &str, request: R, send: &F) -> Result<Attempt<T>>
+    where
+        F: Fn(KvGrpc<Channel>, R) -> Fut,
+        Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
+    {
+        let kv = self.channels.kv(address)?;
+        let answer = match timeout(ATTEMPT, send(kv, request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(status)) => return Ok(Attempt::Again(no_answer(address, status.message()))),
+            Err(_) => return Ok(Attempt::Again(no_answer(address, "it did not answer in time"))),
+        };
+        if let Some(not_leader) = answer.not_leader {
+            return Ok(match not_leader.leader_address {
+                address if !address.is_empty() => Attempt::Hint(address),
+                _ => Attempt::Again(no_answer(address, "it does not lead, and knows nobody who does")),
+            });
+        }
+        match answer.failure.map(Failure::from) {
+            None => Ok(Attempt::Done(answer.value)),
+            Some(f) if f.class.is_retryable() => Ok(Attempt::Again(f.into())),
+            Some(f) => Err(f.into()),
+        }
+    }
+}
+
+fn nowhere(ls: LsId) -> EngineError {
+    EngineError::Transient { what: "no leader was found".to_owned(), object: format!("log stream {ls}") }
+}
+
+fn no_answer(address: &str, why: &str) -> EngineError {
+    EngineError::Transient { what: format!("a worker could not serve: {why}"), object: address.to_owned() }
+}
