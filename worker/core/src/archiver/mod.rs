@@ -128,18 +128,25 @@ enum Phase {
     Ended,
 }
 
+/// A position with what is before it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The position.
+    lsn: Lsn,
+    /// Log before it; `None` only at the very first group.
+    base: Option<PalfBase>,
+    /// File of the group before it.
+    file: Option<LogFile>,
+}
+
 /// Where the appends stand.
 #[derive(Debug)]
 struct Stream {
-    /// Next position to read.
-    next: Lsn,
-    /// Log before `next`; `None` only at the very first group.
-    base: Option<PalfBase>,
-    /// File of the group before `next`.
-    file: Option<LogFile>,
-    /// Cut and not durable yet, in order.
+    /// Everything before is durable.
+    durable: Place,
+    /// Cut and not durable yet, in order. Dropped on a failure: while a medium is down, no stream holds memory.
     cuts: VecDeque<Cut>,
-    /// Since when something is committed beyond `next`.
+    /// Since when something is committed beyond.
     pending_since: Option<u64>,
     /// Where a drain ends; fixed when the order comes.
     drain_to: Option<Lsn>,
@@ -212,23 +219,24 @@ impl Archiver {
         if let Some(cut) = s.cuts.front() {
             return Action::Append(cut.clone());
         }
+        let next = s.durable.lsn;
         let drain_to = match goal {
             Goal::Write => None,
             Goal::Stop | Goal::Suspend => Some(*s.drain_to.get_or_insert(log.end)),
         };
-        if drain_to.is_some_and(|end| s.next >= end) {
+        if drain_to.is_some_and(|end| next >= end) {
             return self.drained();
         }
-        if log.end <= s.next {
+        if log.end <= next {
             s.pending_since = None;
             return Action::Wait { until_ms: None };
         }
         let since = *s.pending_since.get_or_insert(now_ms);
-        let is_full = log.end.0 - s.next.0 >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= s.next.block_end();
+        let is_full = log.end.0 - next.0 >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= next.block_end();
         if drain_to.is_none() && !is_full && now_ms < since + hold_ms {
             return Action::Wait { until_ms: Some(since + hold_ms) };
         }
-        Action::ReadLog { from: s.next, max_bytes: ARCHIVE_READ_BYTES_MAX }
+        Action::ReadLog { from: next, max_bytes: ARCHIVE_READ_BYTES_MAX }
     }
 
     fn drained(&mut self) -> Action {
@@ -261,16 +269,11 @@ impl Archiver {
                 let outcome = resume.on_log(from, &bytes);
                 self.resumed(now_ms, outcome);
             }
-            Phase::Streaming(s) if s.next == from && s.cuts.is_empty() => {
-                match cut(&self.order.clock, s.file, from, s.base, &bytes) {
+            Phase::Streaming(s) if s.durable.lsn == from && s.cuts.is_empty() => {
+                match cut(&self.order.clock, s.durable.file, from, s.durable.base, &bytes) {
                     Ok(cuts) => {
-                        if let Some(last) = cuts.last() {
-                            s.next = last.range.end;
-                            s.base = Some(last.base_after);
-                            s.file = Some(last.file);
-                            // What is committed after this read waits from now on.
-                            s.pending_since = Some(now_ms);
-                        }
+                        // What is committed after this read waits from now on.
+                        s.pending_since = Some(now_ms);
                         s.cuts.extend(cuts);
                     }
                     Err(e) => self.on_failed(now_ms, local_log_damaged(e)),
@@ -289,6 +292,7 @@ impl Archiver {
     pub fn on_appended(&mut self) {
         let Phase::Streaming(s) = &mut self.phase else { return };
         let Some(done) = s.cuts.pop_front() else { return };
+        s.durable = Place { lsn: done.range.end, base: Some(done.base_after), file: Some(done.file) };
         self.progress.archived = done.range.end;
         self.progress.piece = done.file.piece;
         self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.prev_scn));
@@ -307,7 +311,10 @@ impl Archiver {
         self.retry_at_ms = now_ms + pause;
         let since = self.progress.trouble.as_ref().map_or(now_ms, |(_, since)| *since);
         self.progress.trouble = Some((failure, since));
-        if !passes || matches!(self.phase, Phase::Resuming(_)) {
+        if let (true, Phase::Streaming(s)) = (passes, &mut self.phase) {
+            s.cuts.clear();
+            s.pending_since = Some(0);
+        } else if !matches!(self.phase, Phase::Ended) {
             let known = self.is_resumed.then_some(KnownProgress {
                 piece: self.progress.piece,
                 start: self.progress.start,
@@ -342,9 +349,7 @@ impl Archiver {
                 self.is_resumed = true;
                 self.recovered();
                 self.phase = Phase::Streaming(Stream {
-                    next: at.next,
-                    base: at.base,
-                    file: at.file,
+                    durable: Place { lsn: at.next, base: at.base, file: at.file },
                     cuts: VecDeque::new(),
                     // Nobody knows how long the log beyond has waited.
                     pending_since: Some(0),

@@ -435,6 +435,8 @@ fn a_full_medium_holds_the_stream_up_visibly_and_loses_nothing() {
         let Action::Wait { until_ms: Some(until) } = archiver.next(now, log.view()) else { panic!("must wait") };
         assert_eq!(until - now, (100 << failures).min(10_000));
         now = until;
+        assert!(matches!(archiver.next(now, log.view()), Action::ReadLog { .. }), "no log is held meanwhile");
+        assert!(step(&mut archiver, now, &log, &mut medium));
         assert!(matches!(archiver.next(now, log.view()), Action::Append(_)), "the same append again");
         let p = archiver.progress().unwrap();
         assert_eq!((p.archived, p.trouble.as_ref().unwrap().1), (Lsn(0), T0));
