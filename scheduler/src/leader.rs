@@ -7,6 +7,7 @@ use crate::clock;
 use crate::lanes::Lanes;
 use crate::node::SchedulerNode;
 use futures::future::join_all;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_scheduler_core::{Action, Step, plan};
@@ -63,11 +64,12 @@ async fn lead(node: &SchedulerNode, lanes: &Lanes, term: u64) -> Result<(), Fail
 /// The first words of a leader. A barrier first: it has to know what its predecessors have committed.
 async fn take_lead(node: &SchedulerNode, term: u64) -> Result<(), Failure> {
     node.barrier().await?;
-    if node.read(|s| s.schedulers.nodes.is_empty()) {
-        let config = node.config();
-        let schedulers = node.addresses().iter().map(|(id, address)| (NodeId(*id), address.clone())).collect();
-        let (id, name) = (config.cluster_id.into(), config.cluster_name.clone());
-        node.act(Action::InitCluster { id, name, schedulers }).await?;
+    let schedulers: BTreeMap<NodeId, String> =
+        node.addresses().iter().map(|(id, address)| (NodeId(*id), address.clone())).collect();
+    // The first words of a cluster; later, addresses may have moved with a restart.
+    if node.read(|s| s.schedulers.nodes != schedulers) {
+        let (id, name) = (node.config().cluster_id.into(), node.config().cluster_name.clone());
+        node.act(Action::InitCluster { id, name, schedulers: schedulers.into_iter().collect() }).await?;
     }
     match node.act(Action::TakeLead { node: node.id(), term: Term(term) }).await {
         Ok(_) => info!(node = %node.id(), term, "leads the scheduler group"),

@@ -16,6 +16,9 @@ use strandline_types::{DestId, ErrorClass, Failure, TenantId};
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// A destination that is examined already is ready this soon, or something has happened to it.
+const READY_WAIT: Duration = Duration::from_secs(5);
+
 impl Executor {
     /// Does what an administrator asks for and says what was done.
     pub(super) async fn administer(&self, request: AdminRequest, session: Option<&str>) -> Result<String, Failure> {
@@ -169,7 +172,26 @@ impl Executor {
             }
         }
         let done = self.node.act(action(Some(uri.clone()))).await?;
-        Ok(format!("the {kind} destination of {} is {uri}: {}", tenant.1, said(&done)))
+        let ready = match done {
+            Done::Dest(id) => self.wait_until_ready(id).await,
+            _ => true,
+        };
+        let note = if ready { "" } else { ", not ready yet: see CDB_STRANDLINE_WAITING" };
+        Ok(format!("the {kind} destination of {} is {uri}: {}{note}", tenant.1, said(&done)))
+    }
+
+    /// The leader loop writes `format.obbak` in a moment; a statement that needs the destination may come right after.
+    async fn wait_until_ready(&self, dest: DestId) -> bool {
+        let mut changes = self.node.changes();
+        let is_ready = || self.node.read(|s| s.destinations.get(&dest).is_some_and(|d| d.formatted));
+        let ready = async {
+            while !is_ready() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(READY_WAIT, ready).await.is_ok()
     }
 
     /// Whether the core would take an action now.
