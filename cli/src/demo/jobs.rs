@@ -2,7 +2,8 @@
 //! administrator has; a job that failed is reported with the words of its view.
 
 use crate::Outcome;
-use crate::admin::{Admin, Rows};
+use crate::admin::Admin;
+use crate::cluster::Cluster;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure, Scn};
@@ -32,17 +33,21 @@ impl Stages {
 }
 
 /// Archives `tenant` into `directory` and waits until the round is open.
-pub async fn archive(admin: &mut Admin, tenant: &str, directory: &Path, piece: &str) -> Outcome<()> {
+pub async fn archive(cluster: &mut Cluster, tenant: &str, directory: &Path, piece: &str) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
     let uri = uri(directory);
     let dest = format!("LOCATION={uri} PIECE_SWITCH_INTERVAL={piece}");
     admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
-    wait(admin, "SELECT * FROM CDB_OB_ARCHIVELOG", "archive round", |rows| match rows.text(0, "STATUS").as_str() {
-        "DOING" => Some(Ok(())),
-        "INTERRUPTED" | "STOP" => Some(Err(rows.text(0, "COMMENT"))),
-        _ => None,
-    })
-    .await
+    let wait = Wait::new("archive round");
+    loop {
+        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        match round.text(0, "STATUS").as_str() {
+            "DOING" => return Ok(()),
+            ended @ ("INTERRUPTED" | "STOP") => return Err(wait.ended(ended, &round.text(0, "COMMENT"))),
+            _ => wait.once_more(cluster).await?,
+        }
+    }
 }
 
 /// What a finished backup says about itself.
@@ -55,11 +60,12 @@ pub struct Backup {
 }
 
 /// Takes a full backup of `tenant` into `directory` and waits for its end.
-pub async fn backup(admin: &mut Admin, tenant: &str, directory: &Path) -> Outcome<Backup> {
+pub async fn backup(cluster: &mut Cluster, tenant: &str, directory: &Path) -> Outcome<Backup> {
+    let mut admin = cluster.admin()?;
     admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory))).await?;
     admin.sql(&format!("ALTER SYSTEM BACKUP TENANT = {tenant}")).await?;
     let mut stages = Stages::default();
-    let deadline = Instant::now() + PATIENCE;
+    let wait = Wait::new("backup");
     loop {
         let running = admin.query("SELECT STATUS FROM CDB_OB_BACKUP_TASKS").await?;
         if running.len() > 0 {
@@ -69,10 +75,9 @@ pub async fn backup(admin: &mut Admin, tenant: &str, directory: &Path) -> Outcom
         match ended.text(0, "STATUS").as_str() {
             "COMPLETED" => break,
             "" => {}
-            other => return Err(job_failed("backup", other, &ended.text(0, "COMMENT"))),
+            other => return Err(wait.ended(other, &ended.text(0, "COMMENT"))),
         }
-        give_up_after(deadline, "backup")?;
-        tokio::time::sleep(LOOK_EVERY).await;
+        wait.once_more(cluster).await?;
     }
     stages.note("COMPLETED");
     let sets = admin.query("SELECT * FROM CDB_OB_BACKUP_SET_FILES").await?;
@@ -94,13 +99,20 @@ pub struct Restored {
 }
 
 /// Restores `tenant` from two destinations up to `until` and waits until it is open.
-pub async fn restore(admin: &mut Admin, tenant: &str, data: &Path, archive: &Path, until: Scn) -> Outcome<Restored> {
+pub async fn restore(
+    cluster: &mut Cluster,
+    tenant: &str,
+    data: &Path,
+    archive: &Path,
+    until: Scn,
+) -> Outcome<Restored> {
+    let mut admin = cluster.admin()?;
     let from = format!("{},{}", uri(data), uri(archive));
     let statement =
         format!("ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH 'pool_list=default&replicas=2'");
     admin.sql(&statement).await?;
     let mut stages = Stages::default();
-    let deadline = Instant::now() + PATIENCE;
+    let wait = Wait::new("restore");
     loop {
         let running = admin.query("SELECT TOTAL_BYTES, FINISH_BYTES FROM CDB_OB_RESTORE_PROGRESS").await?;
         let total = running.number(0, "TOTAL_BYTES");
@@ -109,44 +121,40 @@ pub async fn restore(admin: &mut Admin, tenant: &str, data: &Path, archive: &Pat
         match ended.text(0, "STATUS").as_str() {
             "SUCCESS" | "RESTORE_SUCCESS" => break,
             "" => {}
-            other => return Err(job_failed("restore", other, &ended.text(0, "COMMENT"))),
+            other => return Err(wait.ended(other, &ended.text(0, "COMMENT"))),
         }
-        give_up_after(deadline, "restore")?;
-        tokio::time::sleep(LOOK_EVERY).await;
+        wait.once_more(cluster).await?;
     }
     stages.note("RESTORE_SUCCESS");
     Ok(Restored { data_time: stages.time_in(|s| s == DATA), log_time: stages.time_in(|s| s == LOG) })
 }
 
-/// Repeats a query until `decide` says how it ended.
-async fn wait(
-    admin: &mut Admin,
-    query: &str,
-    job: &str,
-    decide: impl Fn(&Rows) -> Option<Result<(), String>>,
-) -> Outcome<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match decide(&admin.query(query).await?) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(why)) => return Err(job_failed(job, "not running", &why)),
-            None => give_up_after(deadline, job)?,
+/// Waiting for one job: bounded, and ended early when a server of the cluster dies by itself.
+struct Wait {
+    job: &'static str,
+    deadline: Instant,
+}
+
+impl Wait {
+    fn new(job: &'static str) -> Self {
+        Self { job, deadline: Instant::now() + PATIENCE }
+    }
+
+    async fn once_more(&self, cluster: &mut Cluster) -> Outcome<()> {
+        cluster.check_alive()?;
+        if Instant::now() >= self.deadline {
+            let what = format!("the {} did not end within {PATIENCE:?}", self.job);
+            let todo = "SELECT * FROM CDB_STRANDLINE_WAITING says on what it waits";
+            return Err(Failure::new(ErrorClass::Transient, what, self.job, todo));
         }
         tokio::time::sleep(LOOK_EVERY).await;
+        Ok(())
     }
-}
 
-fn job_failed(job: &str, status: &str, why: &str) -> Failure {
-    let what = format!("the {job} ended as {status}: {why}");
-    Failure::new(ErrorClass::Invalid, what, job, "see the reason above and the logs of the servers")
-}
-
-fn give_up_after(deadline: Instant, job: &str) -> Outcome<()> {
-    if Instant::now() < deadline {
-        return Ok(());
+    fn ended(&self, status: &str, why: &str) -> Failure {
+        let what = format!("the {} ended as {status}: {why}", self.job);
+        Failure::new(ErrorClass::Invalid, what, self.job, "see the reason above and the logs of the servers")
     }
-    let what = format!("the {job} did not end within {PATIENCE:?}");
-    Err(Failure::new(ErrorClass::Transient, what, job, "SELECT * FROM CDB_STRANDLINE_WAITING says on what it waits"))
 }
 
 /// The destination of a directory.
