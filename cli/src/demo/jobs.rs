@@ -2,7 +2,6 @@
 //! administrator has; a job that failed is reported with the words of its view.
 
 use crate::Outcome;
-use crate::admin::Admin;
 use crate::cluster::Cluster;
 use std::path::Path;
 use std::time::{Duration, Instant};

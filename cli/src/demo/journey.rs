@@ -10,7 +10,6 @@ use super::report::{Report, mb_s, millis, rounded};
 use super::tree::{Content, Tree};
 use super::{Dirs, changes, hurt, jobs, sources};
 use crate::Outcome;
-use crate::admin::Admin;
 use crate::args::DemoArgs;
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
@@ -59,19 +58,20 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     let identity = Identity { id: 1, name: "demo-first".to_owned() };
     let mut cluster = Cluster::start(identity, &dirs.work.join("first"), 3, 3).await?;
     eprintln!("demo: 3 schedulers and 3 workers run");
-    let mut admin = cluster.admin()?;
-    let (files, probe_table) = make_tenant(&mut admin, &cluster).await?;
+    let (files, probe_table) = make_tenant(&cluster).await?;
 
     let mut tree = import(listing, &files, report).await?;
+    note_memory(&cluster, report);
 
-    jobs::archive(&mut admin, TENANT, &dirs.archive, PIECE).await?;
+    jobs::archive(&mut cluster, TENANT, &dirs.archive, PIECE).await?;
     let outstanding = Arc::new(Outstanding::default());
     let sampler = Sampler::start(dirs.archive.clone(), Arc::clone(&outstanding));
     eprintln!("demo: archives");
 
     let probe = Probe::start(probe_table, &outstanding)?;
-    let backup = jobs::backup(&mut admin, TENANT, &dirs.data).await?;
+    let backup = jobs::backup(&mut cluster, TENANT, &dirs.data).await?;
     report.backup_mb_s = mb_s(backup.bytes, backup.data_time);
+    note_memory(&cluster, report);
     eprintln!("demo: backed up {} MB", backup.bytes / 1_000_000);
 
     let added = if args.small { 20 } else { 120 };
@@ -104,8 +104,8 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
 
     let Lag { p50_ms, p99_ms, max_ms } = sampler.finish();
     (report.lag_p50_ms, report.lag_p99_ms, report.lag_max_ms) = (rounded(p50_ms), rounded(p99_ms), rounded(max_ms));
-    report.worker_rss_max_mb = rounded(cluster.worker_resident_peak() as f64 / 1e6);
-    drop((files, admin));
+    note_memory(&cluster, report);
+    drop(files);
     cluster.destroy()?;
     eprintln!("demo: the cluster and its disks are gone");
     Ok(Moment { scn, tree, journal, backup_bytes: backup.bytes, replayed_bytes: changes::bytes(&first) })
@@ -114,13 +114,12 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
 /// The second cluster: from the medium alone.
 async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outcome<Differences> {
     let identity = Identity { id: 2, name: "demo-second".to_owned() };
-    let cluster = Cluster::start(identity, &dirs.work.join("second"), 3, 2).await?;
+    let mut cluster = Cluster::start(identity, &dirs.work.join("second"), 3, 2).await?;
     eprintln!("demo: a new cluster of 2 workers runs");
-    let mut admin = cluster.admin()?;
-    let restored = jobs::restore(&mut admin, TENANT, &dirs.data, &dirs.archive, moment.scn).await?;
+    let restored = jobs::restore(&mut cluster, TENANT, &dirs.data, &dirs.archive, moment.scn).await?;
     report.restore_mb_s = mb_s(moment.backup_bytes, restored.data_time);
     report.replay_mb_s = mb_s(moment.replayed_bytes, restored.log_time);
-    report.worker_rss_max_mb = report.worker_rss_max_mb.max(rounded(cluster.worker_resident_peak() as f64 / 1e6));
+    note_memory(&cluster, report);
     eprintln!("demo: restored to SCN {}", moment.scn);
 
     let mut differences = Differences::default();
@@ -133,13 +132,19 @@ async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outco
         differences.add(difference);
     }
     eprintln!("demo: compared {} files", moment.tree.len());
-    drop((files, probe, admin));
+    drop((files, probe));
     cluster.destroy()?;
     Ok(differences)
 }
 
+/// Peaks are noted before a worker is killed, too: they go with its process.
+fn note_memory(cluster: &Cluster, report: &mut Report) {
+    report.worker_rss_max_mb = report.worker_rss_max_mb.max(rounded(cluster.worker_resident_peak() as f64 / 1e6));
+}
+
 /// The tenant and its two tables, ready to be written.
-async fn make_tenant(admin: &mut Admin, cluster: &Cluster) -> Outcome<(Arc<Table>, Arc<Table>)> {
+async fn make_tenant(cluster: &Cluster) -> Outcome<(Arc<Table>, Arc<Table>)> {
+    let mut admin = cluster.admin()?;
     admin.sql(&format!("CREATE TENANT {TENANT} LOG_STREAMS = 4 REPLICAS = 3")).await?;
     for table in [FILES, PROBE] {
         admin.sql(&format!("CREATE TABLE {table} TABLETS = 8 TENANT = {TENANT}")).await?;
