@@ -111,6 +111,8 @@ impl Cluster {
     /// A directory below the cluster's own, as a URI.
     pub fn dest(&self, name: &str) -> (PathBuf, String) {
         let path = self.dir.path().join(name);
+        // A destination has to be there, as a mounted share is.
+        std::fs::create_dir_all(&path).unwrap();
         let uri = format!("file://{}", path.display());
         (path, uri)
     }
