@@ -1,0 +1,85 @@
+//! Backup and restore jobs, sets and tasks.
+
+use super::check;
+use crate::state::{BackupJob, RestoreJob, State, TaskRun, TenantStatus};
+use strandline_types::{BackupJobStatus, BackupSetStatus, FileStatus, LsTaskStatus, RestoreStage, limits};
+
+pub(super) fn lint(state: &State, found: &mut Vec<String>) {
+    for tenant in state.tenants.keys() {
+        let open = state.backup_jobs.values().filter(|j| j.tenant_id == *tenant && j.is_open()).count();
+        check(found, open <= 1, || format!("tenant {tenant} has {open} open backup jobs"));
+    }
+    for job in state.backup_jobs.values() {
+        check(found, job.id < state.next.job, || format!("backup job {} is not below the next id", job.id));
+        lint_backup(state, job, found);
+    }
+    for set in state.backup_sets.values() {
+        let is_whole = set.status == BackupSetStatus::Success;
+        check(found, is_whole == (set.file_status == FileStatus::Available), || {
+            format!("set {}: {} and {}", set.set_id, set.status, set.file_status)
+        });
+        let is_ordered = set.start_replay_scn <= set.min_restore_scn && set.consistent_scn <= set.min_restore_scn;
+        check(found, !is_whole || is_ordered, || format!("set {}: its SCNs are out of order", set.set_id));
+    }
+    for job in state.restore_jobs.values() {
+        check(found, job.id < state.next.job, || format!("restore job {} is not below the next id", job.id));
+        lint_restore(state, job, found);
+    }
+}
+
+fn lint_backup(state: &State, job: &BackupJob, found: &mut Vec<String>) {
+    let name = format!("backup job {}", job.id);
+    check(found, !job.is_open() || state.backup_sets.contains_key(&(job.tenant_id, job.set_id)), || {
+        format!("{name} has no set")
+    });
+    check(found, job.is_open() || job.status.is_ended(), || format!("{name} is closed and {}", job.status));
+    let is_past_data = matches!(
+        job.status,
+        BackupJobStatus::Index | BackupJobStatus::Log | BackupJobStatus::Infos | BackupJobStatus::Completed
+    );
+    let all_done = !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished);
+    check(found, !is_past_data || all_done, || format!("{name} is {} with open tasks", job.status));
+    if job.status == BackupJobStatus::Completed {
+        let set = state.backup_sets.get(&(job.tenant_id, job.set_id));
+        let round = state.rounds.get(&(job.tenant_id, job.round_id));
+        let is_covered = set.zip(round).is_none_or(|(s, r)| r.checkpoint_scn >= s.min_restore_scn);
+        check(found, is_covered, || format!("{name} is complete, its log is not on the medium"));
+        let is_success = set.is_none_or(|s| s.status == BackupSetStatus::Success);
+        check(found, is_success, || format!("{name} is complete, its set is no success"));
+    }
+    let ends_with_reason = matches!(job.status, BackupJobStatus::Failed | BackupJobStatus::Canceled);
+    check(found, !ends_with_reason || job.failure.is_some(), || format!("{name} ended without a reason"));
+    for run in job.tasks.values().chain([&job.index]) {
+        lint_run(&name, run, found);
+    }
+}
+
+fn lint_restore(state: &State, job: &RestoreJob, found: &mut Vec<String>) {
+    let name = format!("restore job {}", job.id);
+    check(found, job.stage.is_ended() == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.stage));
+    let ends_with_reason = job.stage == RestoreStage::Failed;
+    check(found, !ends_with_reason || job.failure.is_some(), || format!("{name} failed without a reason"));
+    let tenant = state.tenants.get(&job.tenant_id);
+    if ends_with_reason {
+        let is_leaving = tenant.is_none_or(|t| t.status == TenantStatus::Dropping);
+        check(found, is_leaving, || format!("{name} failed and its tenant stays"));
+    }
+    if job.stage == RestoreStage::RestoreData {
+        let seats = tenant.into_iter().flat_map(|t| t.log_streams.values());
+        let seats: Vec<_> = seats.flat_map(|ls| ls.members.iter().map(move |m| (ls.id, *m))).collect();
+        let has_all = seats.len() == job.data_tasks.len() && seats.iter().all(|s| job.data_tasks.contains_key(s));
+        check(found, has_all, || format!("{name}: not one data task per replica"));
+    }
+    for run in job.data_tasks.values().chain(job.log_tasks.values()) {
+        lint_run(&name, run, found);
+    }
+}
+
+fn lint_run(name: &str, run: &TaskRun, found: &mut Vec<String>) {
+    let has_executor = run.executor.is_some();
+    check(found, has_executor == (run.status != LsTaskStatus::Init), || {
+        format!("{name}: a task is {} with executor {:?}", run.status, run.executor)
+    });
+    check(found, run.retry.0 <= limits::LS_TASK_RETRIES_MAX + 1, || format!("{name}: retry {}", run.retry));
+    check(found, run.bytes_done <= run.bytes_total, || format!("{name}: more done than there is"));
+}

@@ -1,0 +1,336 @@
+//! A small world around the core: workers that report what their orders make of them, a medium that notes what it is
+//! told, and the leader's loop. Everything is deterministic and has one clock.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use strandline_scheduler_core::state::{Dictionary, RestoreSource, SourceLs};
+use strandline_scheduler_core::*;
+use strandline_types::*;
+
+pub const TENANT: TenantId = TenantId::FIRST_USER;
+pub const START_MS: u64 = 1_700_000_000_000;
+
+/// The log of one log stream, as its group would have it.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    pub leader: Option<NodeId>,
+    pub term: Term,
+    pub end_lsn: Lsn,
+    pub max_scn: Scn,
+    pub dictionary_version: u64,
+}
+
+/// How a worker answers a task.
+pub type TaskHook = fn(&World, NodeId, &TaskOrder) -> Option<TaskReport>;
+
+pub struct World {
+    pub state: State,
+    pub now_ms: u64,
+    pub alive: BTreeSet<NodeId>,
+    pub boot: BTreeMap<NodeId, u64>,
+    pub streams: BTreeMap<(TenantId, LsId), Stream>,
+    pub archived: BTreeMap<(TenantId, RoundId, LsId), (Lsn, Scn)>,
+    /// Log streams whose archiver stands still.
+    pub stuck: BTreeSet<LsId>,
+    /// What was done on the medium, in order.
+    pub medium: Vec<MediumWork>,
+    /// Fails every piece of work on the medium, if set.
+    pub medium_failure: Option<Failure>,
+    pub task_hook: TaskHook,
+    /// Every task order ever given, with its executor.
+    pub ordered: Vec<(NodeId, TaskKey)>,
+}
+
+impl World {
+    /// A cluster with `workers` workers that have all reported.
+    pub fn new(workers: u64) -> Self {
+        let mut world = Self {
+            state: State::default(),
+            now_ms: START_MS,
+            alive: (1..=workers).map(NodeId).collect(),
+            boot: (1..=workers).map(|w| (NodeId(w), w * 100)).collect(),
+            streams: BTreeMap::new(),
+            archived: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+            medium: Vec::new(),
+            medium_failure: None,
+            task_hook: all_done,
+            ordered: Vec::new(),
+        };
+        let schedulers = vec![(NodeId(901), "127.0.0.1:1".to_owned())];
+        world.act(Action::InitCluster { id: ClusterId(7), name: "test".to_owned(), schedulers }).unwrap();
+        world.act(Action::TakeLead { node: NodeId(901), term: Term(1) }).unwrap();
+        world.beat();
+        world
+    }
+
+    /// A tenant `t` with two user log streams and one replica of each on `workers` workers.
+    pub fn with_tenant(workers: u64, replicas: u32) -> Self {
+        let mut world = Self::new(workers);
+        let made = world.act(Action::CreateTenant { name: "t".to_owned(), log_streams: 2, replicas });
+        assert_eq!(made, Ok(Done::Tenant(TENANT)));
+        world.run(5);
+        world
+    }
+
+    /// The same with an archive round in DOING and a data destination.
+    pub fn archiving(workers: u64, replicas: u32, piece_interval_s: u64) -> Self {
+        let mut world = Self::with_tenant(workers, replicas);
+        let binding = Binding::Optional;
+        let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding, piece_interval_s };
+        world.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) }).unwrap();
+        world.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///data".to_owned()) }).unwrap();
+        world.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
+        world.run(5);
+        assert_eq!(world.round().state, RoundState::Doing);
+        world
+    }
+
+    pub fn round(&self) -> &strandline_scheduler_core::state::Round {
+        self.state.newest_round(TENANT).unwrap()
+    }
+
+    pub fn act(&mut self, action: Action) -> Outcome {
+        let outcome = apply(&mut self.state, Command { proposed_at_ms: self.now_ms, action });
+        let found = lint(&self.state);
+        assert!(found.is_empty(), "{found:#?}");
+        outcome
+    }
+
+    /// Lets all streams of the tenant write something.
+    pub fn write(&mut self) {
+        for stream in self.streams.values_mut().filter(|s| s.leader.is_some()) {
+            stream.end_lsn = stream.end_lsn.advance(1000);
+            stream.max_scn = Scn::hybrid(Scn::from_ms(self.now_ms).0, stream.max_scn, Scn::MIN);
+        }
+    }
+
+    /// `beats` times: time passes, workers report, the leader plans until nothing is left to do.
+    pub fn run(&mut self, beats: u32) {
+        for _ in 0..beats {
+            self.now_ms += limits::HEARTBEAT_MS;
+            self.beat();
+            self.settle();
+        }
+    }
+
+    /// Runs until a condition holds; panics when it takes too long.
+    pub fn until(&mut self, what: &str, holds: impl Fn(&World) -> bool) {
+        for _ in 0..20_000 {
+            if holds(self) {
+                return;
+            }
+            self.run(1);
+        }
+        panic!("never came: {what}; waiting: {:#?}", plan(&self.state, self.now_ms).waiting);
+    }
+
+    /// The leader's loop, until the plan has no steps any more.
+    pub fn settle(&mut self) {
+        for _ in 0..1000 {
+            let steps = plan(&self.state, self.now_ms).steps;
+            if steps.is_empty() {
+                return;
+            }
+            let before = self.state.clone();
+            for step in steps {
+                self.execute(step);
+            }
+            if self.medium_failure.is_some() {
+                return;
+            }
+            assert_ne!(before, self.state, "a plan that changes nothing");
+        }
+        panic!("the plan never ends: {:#?}", plan(&self.state, self.now_ms).steps);
+    }
+
+    fn execute(&mut self, step: Step) {
+        if let Some(failure) = self.medium_failure.clone().filter(|_| !step.work.is_empty()) {
+            if let Some(action) = failure_action(&self.state, &step, failure) {
+                self.act(action).unwrap();
+            }
+            return;
+        }
+        self.medium.extend(step.work);
+        self.act(step.then).unwrap();
+    }
+
+    /// Every live worker follows its orders and reports.
+    pub fn beat(&mut self) {
+        let mut reports = Vec::new();
+        for worker in self.alive.clone() {
+            let orders = orders_for(&self.state, worker);
+            reports.push(self.follow(worker, &orders));
+        }
+        let (state, now_ms) = (&self.state, self.now_ms);
+        let news: Vec<_> = reports.into_iter().filter_map(|r| news(state, r, now_ms)).collect();
+        if !news.is_empty() {
+            self.act(Action::Heartbeats(news)).unwrap();
+        }
+    }
+
+    fn follow(&mut self, worker: NodeId, orders: &Orders) -> WorkerReport {
+        let mut replicas = Vec::new();
+        for order in &orders.replicas {
+            replicas.extend(self.host(worker, order));
+        }
+        let mut archive = Vec::new();
+        for order in &orders.rounds {
+            archive.extend(self.archive(worker, order));
+        }
+        let tasks = orders.tasks.iter().filter_map(|t| (self.task_hook)(self, worker, t)).collect();
+        self.ordered.extend(orders.tasks.iter().map(|t| (worker, t.key)));
+        let boot_id = self.boot[&worker];
+        let address = format!("127.0.0.1:{}", 7000 + worker.0);
+        WorkerReport { worker_id: worker, address, boot_id, clock_ms: self.now_ms, replicas, archive, tasks }
+    }
+
+    fn host(&mut self, worker: NodeId, order: &ReplicaOrder) -> Option<ReplicaReport> {
+        if order.restore.is_some_and(|r| !r.start) {
+            return None;
+        }
+        let alive = &self.alive;
+        let stream = self.streams.entry((order.tenant_id, order.ls_id)).or_default();
+        let is_led = stream.leader.is_some_and(|l| alive.contains(&l) && order.members.contains(&l));
+        // A group elects a live member when a majority lives.
+        let live: Vec<NodeId> = order.members.iter().copied().filter(|m| alive.contains(m)).collect();
+        if !is_led && live.len() * 2 > order.members.len() && (order.bootstrap || stream.term > Term(0)) {
+            stream.leader = Some(live[0]);
+            stream.term = stream.term.next();
+        }
+        let is_leader = stream.leader == Some(worker);
+        if is_leader && stream.max_scn < order.keep_alive_scn {
+            stream.max_scn = order.keep_alive_scn;
+            stream.end_lsn = stream.end_lsn.advance(100);
+        }
+        if let Some(dictionary) = order.dictionary.as_ref().filter(|_| is_leader) {
+            stream.dictionary_version = dictionary.version;
+        }
+        let restored = (order.restore.is_some() && order.ls_id.is_sys()).then(restored_dictionary);
+        Some(ReplicaReport {
+            tenant_id: order.tenant_id,
+            ls_id: order.ls_id,
+            is_leader,
+            term: stream.term,
+            leader: stream.leader,
+            end_lsn: stream.end_lsn,
+            max_scn: stream.max_scn,
+            dictionary_version: stream.dictionary_version,
+            restored_dictionary: restored,
+            replayed_scn: Scn::MAX,
+        })
+    }
+
+    fn archive(&mut self, worker: NodeId, order: &RoundOrder) -> Vec<ArchiveReport> {
+        let mut reports = Vec::new();
+        for ((_, ls), stream) in self.streams.iter().filter(|((t, _), _)| *t == order.tenant_id) {
+            if stream.leader != Some(worker) {
+                continue;
+            }
+            let at = self.archived.entry((order.tenant_id, order.round_id, *ls)).or_default();
+            if order.work == RoundWork::Write && !self.stuck.contains(ls) {
+                *at = (stream.end_lsn, stream.max_scn);
+            }
+            let state = match order.work {
+                RoundWork::Write => ArchiveLsState::Doing,
+                RoundWork::Stop => ArchiveLsState::Stopped,
+                RoundWork::Suspend => ArchiveLsState::Suspended,
+            };
+            reports.push(ArchiveReport {
+                tenant_id: order.tenant_id,
+                ls_id: *ls,
+                dest_id: order.dest_id,
+                round_id: order.round_id,
+                term: stream.term,
+                state,
+                piece_id: order.clock.piece_of(at.1),
+                start_scn: order.clock.round_start,
+                start_lsn: Lsn::ZERO,
+                archived_lsn: at.0,
+                checkpoint_scn: at.1,
+                input_bytes: at.0.0,
+                output_bytes: at.0.0,
+                trouble: None,
+                trouble_since_ms: 0,
+            });
+        }
+        reports
+    }
+
+    pub fn kill(&mut self, worker: NodeId) {
+        self.alive.remove(&worker);
+    }
+
+    pub fn boot(&mut self, worker: NodeId) {
+        self.alive.insert(worker);
+        *self.boot.entry(worker).or_insert(worker.0 * 100) += 1;
+    }
+}
+
+/// A task that is done as soon as it is ordered.
+pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<TaskReport> {
+    let stream = |ls| world.streams.get(&(order.key.tenant_id, ls)).cloned().unwrap_or_default();
+    let result = match &order.spec {
+        TaskSpec::BackupLs(spec) => {
+            let at = stream(order.key.ls_id);
+            assert!(at.max_scn >= spec.min_checkpoint_scn, "the consistent point is before its bound");
+            let base = PalfBase { lsn: at.end_lsn, prev_scn: at.max_scn, ..PalfBase::default() };
+            let is_sys = order.key.ls_id.is_sys();
+            Some(TaskResult::BackupLs(BackupLsResult {
+                base,
+                checkpoint_scn: at.max_scn,
+                input_bytes: 100,
+                output_bytes: 60,
+                macro_block_count: 3,
+                tablet_count: 2,
+                file_count: 9,
+                dictionary: is_sys.then(Dictionary::default),
+                ..BackupLsResult::default()
+            }))
+        }
+        TaskSpec::BackupIndex(_) => {
+            Some(TaskResult::BackupIndex(BackupIndexResult { file_count: 6, output_bytes: 10 }))
+        }
+        TaskSpec::RestoreData(_) => None,
+        TaskSpec::RestoreLog(spec) => {
+            Some(TaskResult::RestoreLog(RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
+        }
+    };
+    Some(report(order, TaskState::Done, None, result))
+}
+
+pub fn report(order: &TaskOrder, state: TaskState, failure: Option<Failure>, result: Option<TaskResult>) -> TaskReport {
+    TaskReport { key: order.key, state, bytes_total: 100, bytes_done: 100, failure, result }
+}
+
+pub fn restored_dictionary() -> Dictionary {
+    let tablets = vec![strandline_scheduler_core::state::Tablet { id: TabletId(200_007), ls_id: LsId(1001) }];
+    let table = strandline_scheduler_core::state::Table { id: TableId(500_009), name: "kv".to_owned(), tablets };
+    Dictionary { version: 4, scn: Scn(5), tables: vec![table] }
+}
+
+/// A restore of a tenant with log streams 1 and 1001.
+pub fn restore_wish(name: &str, replicas: u32) -> Action {
+    let ls = |id| SourceLs { ls_id: LsId(id), base: PalfBase::default(), turn: TurnId(1), retry: RetryId(2) };
+    let key = PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(1) };
+    Action::StartRestore(Box::new(StartRestore {
+        tenant_name: name.to_owned(),
+        replicas,
+        target_scn: Scn(5000),
+        source: RestoreSource {
+            data_uri: "file:///data".to_owned(),
+            archive_uri: "file:///arc".to_owned(),
+            cluster_name: "other".to_owned(),
+            tenant_id: TenantId(1002),
+            tenant_name: "t".to_owned(),
+            set_id: BackupSetId(1),
+            set_kind: BackupSetKind::Full,
+            data_turn: TurnId(1),
+            log_streams: vec![ls(1), ls(1001)],
+            pieces: vec![key],
+            total_bytes: 1000,
+            tablet_count: 4,
+        },
+        description: String::new(),
+    }))
+}
