@@ -6,6 +6,7 @@
 //! never lets a batch cover a group beyond the target.
 
 use bytes::Bytes;
+use strandline_format::entry::EntryKind;
 use strandline_types::limits::REPLAY_BATCH_BYTES;
 use strandline_types::{Lsn, LsnRange, Scn};
 
@@ -47,8 +48,8 @@ pub struct SourceGroup {
 /// True for the kinds that change data and so must be applied again: client batches, dictionary changes and, when the
 /// source was itself restored, replayed log.
 #[must_use]
-pub const fn is_replayed_kind(kind: u8) -> bool {
-    matches!(kind, 2 | 4 | 5)
+pub const fn is_replayed_kind(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::ClientBatch | EntryKind::Dictionary | EntryKind::Replayed)
 }
 
 /// What became of a group.
@@ -76,6 +77,14 @@ pub enum ReplayError {
     /// An entry without even a kind byte.
     #[error("log group at {0} has an empty entry")]
     EmptyEntry(Lsn),
+    /// An entry of a kind that this version does not know: passing over it could lose data.
+    #[error("log group at {at} has an entry of kind {kind}, which is not known here")]
+    UnknownKind {
+        /// Where the group lies.
+        at: Lsn,
+        /// Its kind byte.
+        kind: u8,
+    },
 }
 
 /// Collects groups into batches.
@@ -120,13 +129,12 @@ impl ReplayCore {
             self.has_reached_target = true;
             return Ok(Fed::Beyond);
         }
-        if group.entries.iter().any(|(_, body)| body.is_empty()) {
-            return Err(ReplayError::EmptyEntry(group.range.start));
-        }
-        for (scn, body) in &group.entries {
-            if is_replayed_kind(body[0]) {
+        let kinds = group.entries.iter().map(|(_, body)| kind_of(group.range.start, body));
+        let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
+        for ((scn, body), kind) in group.entries.iter().zip(kinds) {
+            if is_replayed_kind(kind) {
                 self.item_bytes += body.len();
-                self.items.push(ReplayItem { scn: *scn, kind: body[0], body: body.slice(1..) });
+                self.items.push(ReplayItem { scn: *scn, kind: kind.number(), body: body.slice(1..) });
             }
         }
         (self.at, self.scn) = (group.range.end, group.scn);
@@ -166,6 +174,11 @@ impl ReplayCore {
     pub const fn scn(&self) -> Scn {
         self.scn
     }
+}
+
+fn kind_of(at: Lsn, body: &Bytes) -> Result<EntryKind, ReplayError> {
+    let kind = *body.first().ok_or(ReplayError::EmptyEntry(at))?;
+    EntryKind::from_number(kind).ok_or(ReplayError::UnknownKind { at, kind })
 }
 
 #[cfg(test)]
@@ -219,6 +232,11 @@ mod tests {
             "a start inside a group is no start"
         );
         assert_eq!(core.feed(&group(10, 20, 2, &[b""])), Err(ReplayError::EmptyEntry(Lsn(10))));
+        assert_eq!(
+            core.feed(&group(10, 20, 2, &[b"\x02a", b"\x09"])),
+            Err(ReplayError::UnknownKind { at: Lsn(10), kind: 9 })
+        );
+        assert!(core.take_rest().is_none());
         assert_eq!(core.position(), Lsn(10), "a refused group changes nothing");
     }
 
@@ -243,7 +261,7 @@ mod tests {
                 let group = SourceGroup { range, scn: Scn(n + 1), entries: vec![(Scn(n + 1), Bytes::from(body))] };
                 prop_assert_eq!(core.feed(&group), Ok(Fed::Taken));
                 batches.extend(core.take_full_batch());
-                if is_replayed_kind(*kind) {
+                if EntryKind::from_number(*kind).is_some_and(is_replayed_kind) {
                     expected.push(n + 1);
                 }
             }

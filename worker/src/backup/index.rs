@@ -1,7 +1,7 @@
 //! `BACKUP_INDEX`: the indexes of all log streams become one of the tenant, per kind of data.
 //!
 //! Reads only what earlier tasks finished, verifies all of it, and checks that every data file that the merged index
-//! names is there with at least the bytes that it needs. The result is a pure function of the parts, so a repetition
+//! names is there, finished, and long enough. The result is a pure function of the parts, so a repetition
 //! writes the same bytes.
 
 use super::ls::set_name;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use strandline_format::blocks::TRAILER_BYTES;
+use strandline_format::blocks::{TRAILER_BYTES, Trailer};
 use strandline_format::index::{
     IndexReader, MacroIndexEntry, MetaIndexEntry, PhysicalId, SecMetaIndexEntry, write_index,
 };
@@ -94,7 +94,7 @@ impl Merger<'_> {
         Ok(entries)
     }
 
-    /// Every data file that is named is there and long enough for the last block that is named in it.
+    /// Every data file that is named is there, finished, and long enough for the last block that is named in it.
     async fn check_data_files<'p>(&self, places: impl Iterator<Item = &'p PhysicalId>) -> Result<(), Failure> {
         let mut files: BTreeMap<String, u64> = BTreeMap::new();
         for p in places {
@@ -105,15 +105,19 @@ impl Merger<'_> {
         }
         stream::iter(files)
             .map(Ok)
-            .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |(path, end)| async move {
-                let bytes = self.medium.head(&path).await?;
-                if bytes < end + TRAILER_BYTES as u64 {
-                    let what = format!("the file has {bytes} bytes, its index names blocks up to {end}");
-                    return Err(Failure::new(ErrorClass::Corrupt, what, self.object(&path), "take the backup again"));
-                }
-                Ok(())
-            })
+            .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |(path, end)| self.check_data_file(path, end))
             .await
+    }
+
+    async fn check_data_file(&self, path: String, end: u64) -> Result<(), Failure> {
+        let bytes = self.medium.head(&path).await?;
+        let trailer = self.medium.get_range(&path, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
+        let trailer = Trailer::decode(&trailer).map_err(|e| e.into_failure(self.object(&path)))?;
+        if trailer.file_bytes != bytes || trailer.list_offset < end {
+            let what = format!("the file has {bytes} bytes, its index names blocks up to {end}");
+            return Err(Failure::new(ErrorClass::Corrupt, what, self.object(&path), "take the backup again"));
+        }
+        Ok(())
     }
 
     async fn tablet_map(&self) -> Result<pb::TabletLogStreamInfo, Failure> {
