@@ -148,7 +148,7 @@ fn bad_tenants_and_tables_are_refused() {
 
 #[test]
 fn a_report_without_news_goes_through_raft_once_a_second() {
-    let mut w = World::with_tenant(1, 1);
+    let w = World::with_tenant(1, 1);
     let worker = w.state.workers[&NodeId(1)].clone();
     let replicas = worker.replicas.iter().map(|((t, ls), r)| ReplicaReport {
         tenant_id: *t,

@@ -127,7 +127,7 @@ pub(super) fn move_replica(state: &mut State, id: JobId, ls: LsId, from: NodeId,
     let may_move = |j: &&mut RestoreJob| j.stage == RestoreStage::RestoreData;
     let Some(job) = state.restore_jobs.get_mut(&id).filter(may_move) else { return Ok(Done::Nothing) };
     let stream = state.tenants.get_mut(&job.tenant_id).and_then(|t| t.log_streams.get_mut(&ls));
-    let Some(stream) = stream.filter(|s| !s.members.contains(&to)) else { return Ok(Done::Nothing) };
+    let Some(stream) = stream.filter(|s| !s.started && !s.members.contains(&to)) else { return Ok(Done::Nothing) };
     let Some(seat) = stream.members.iter_mut().find(|m| **m == from) else { return Ok(Done::Nothing) };
     let Some(run) = job.data_tasks.remove(&(ls, from)) else { return Ok(Done::Nothing) };
     *seat = to;

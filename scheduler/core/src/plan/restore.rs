@@ -81,9 +81,8 @@ impl Ctx<'_> {
     }
 
     fn plan_move(&self, ls: LsId, from: NodeId, plan: &mut Plan) -> bool {
-        let members = self.tenant.log_streams.get(&ls).map(|s| s.members.as_slice()).unwrap_or_default();
-        let spare = placement::spare(self.state, members, self.now_ms);
-        let Some(to) = spare else { return false };
+        let Some(stream) = self.tenant.log_streams.get(&ls).filter(|s| !s.started) else { return false };
+        let Some(to) = placement::spare(self.state, &stream.members, self.now_ms) else { return false };
         plan.propose(Action::MoveReplica { job: self.job.id, ls, from, to });
         true
     }

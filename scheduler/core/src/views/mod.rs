@@ -8,9 +8,6 @@ mod cluster;
 mod restore;
 mod value;
 
-#[cfg(test)]
-mod tests;
-
 pub use value::Value;
 
 use crate::state::State;

@@ -1,1 +1,0 @@
-//! Every view, with and without rows.

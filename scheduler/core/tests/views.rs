@@ -1,0 +1,203 @@
+//! Every view: the original's columns, rows that fit them, and what they tell.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod harness;
+
+use harness::{TENANT, World, restore_wish};
+use strandline_scheduler_core::views::{NAMES, Table, Value, view};
+use strandline_scheduler_core::*;
+use strandline_types::*;
+
+/// A world in which every view has rows.
+fn full_world() -> World {
+    let mut w = World::archiving(3, 3, 1);
+    w.act(Action::CreateTable { tenant: TENANT, name: "kv".to_owned(), tablets: 4 }).unwrap();
+    for _ in 0..20 {
+        w.write();
+        w.run(1);
+    }
+    let backup = Action::StartBackup { tenant: TENANT, incremental: false, description: "nightly".to_owned() };
+    w.act(backup.clone()).unwrap();
+    w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
+    w.act(restore_wish("done", 3)).unwrap();
+    w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
+    w.task_hook = |_, _, _| None;
+    w.act(backup).unwrap();
+    w.act(restore_wish("running", 3)).unwrap();
+    w.run(2);
+    w.kill(NodeId(3));
+    w.run(40);
+    w
+}
+
+fn table(w: &World, name: &str) -> Table {
+    view(&w.state, w.now_ms, name).unwrap()
+}
+
+fn text(table: &Table, row: usize, column: &str) -> String {
+    let at = table.columns.iter().position(|c| *c == column).unwrap_or_else(|| panic!("no column {column}"));
+    match &table.rows[row][at] {
+        Value::Null => "NULL".to_owned(),
+        Value::Int(v) => v.to_string(),
+        Value::Uint(v) => v.to_string(),
+        Value::Real(v) => v.to_string(),
+        Value::Text(v) => v.clone(),
+    }
+}
+
+#[test]
+fn every_view_has_rows_that_fit_its_columns() {
+    let w = full_world();
+    for name in NAMES {
+        let table = table(&w, name);
+        assert!(!table.rows.is_empty(), "{name} is empty");
+        assert!(table.rows.iter().all(|r| r.len() == table.columns.len()), "{name}");
+        let unique: std::collections::BTreeSet<_> = table.columns.iter().collect();
+        assert_eq!(unique.len(), table.columns.len(), "{name} names a column twice");
+    }
+    assert!(view(&w.state, w.now_ms, "cdb_ob_archivelog").is_some(), "names have no case");
+    assert!(view(&w.state, w.now_ms, "CDB_OB_NOTHING").is_none());
+}
+
+#[test]
+fn every_view_of_an_empty_state_still_has_its_columns() {
+    for name in NAMES {
+        let table = view(&State::default(), 0, name).unwrap();
+        assert!(!table.columns.is_empty() && table.rows.is_empty(), "{name}");
+    }
+}
+
+/// The columns of the fact sheet, in its order; ours may follow after them.
+#[test]
+fn the_columns_are_the_originals() {
+    let columns = |name: &str| view(&State::default(), 0, name).unwrap().columns.join(" ");
+    let originals = [
+        (
+            "CDB_OB_ARCHIVELOG",
+            "TENANT_ID DEST_ID ROUND_ID INCARNATION DEST_NO STATUS START_SCN START_SCN_DISPLAY CHECKPOINT_SCN \
+             CHECKPOINT_SCN_DISPLAY COMPATIBLE BASE_PIECE_ID USED_PIECE_ID PIECE_SWITCH_INTERVAL UNIT_SIZE COMPRESSION \
+             INPUT_BYTES INPUT_BYTES_DISPLAY OUTPUT_BYTES OUTPUT_BYTES_DISPLAY COMPRESSION_RATIO DELETED_INPUT_BYTES \
+             DELETED_INPUT_BYTES_DISPLAY DELETED_OUTPUT_BYTES DELETED_OUTPUT_BYTES_DISPLAY COMMENT PATH",
+        ),
+        (
+            "CDB_OB_ARCHIVELOG_PIECE_FILES",
+            "TENANT_ID DEST_ID ROUND_ID PIECE_ID INCARNATION DEST_NO STATUS START_SCN START_SCN_DISPLAY CHECKPOINT_SCN \
+             CHECKPOINT_SCN_DISPLAY MAX_SCN END_SCN END_SCN_DISPLAY COMPATIBLE UNIT_SIZE COMPRESSION INPUT_BYTES \
+             INPUT_BYTES_DISPLAY OUTPUT_BYTES OUTPUT_BYTES_DISPLAY COMPRESSION_RATIO FILE_STATUS PATH",
+        ),
+        (
+            "CDB_OB_LS_LOG_ARCHIVE_PROGRESS",
+            "TENANT_ID DEST_ID LS_ID ROUND_ID PIECE_ID INCARNATION START_SCN MIN_LSN MAX_LSN CHECKPOINT_SCN STATUS \
+             FILE_ID FILE_OFFSET INPUT_BYTES OUTPUT_BYTES",
+        ),
+        (
+            "CDB_OB_BACKUP_JOBS",
+            "TENANT_ID JOB_ID INCARNATION BACKUP_SET_ID INITIATOR_TENANT_ID INITIATOR_JOB_ID EXECUTOR_TENANT_ID \
+             PLUS_ARCHIVELOG BACKUP_TYPE JOB_LEVEL ENCRYPTION_MODE PASSWD START_TIMESTAMP END_TIMESTAMP STATUS RESULT \
+             COMMENT DESCRIPTION PATH",
+        ),
+        (
+            "CDB_OB_BACKUP_TASKS",
+            "TENANT_ID TASK_ID JOB_ID INCARNATION BACKUP_SET_ID START_TIMESTAMP END_TIMESTAMP STATUS START_SCN END_SCN \
+             USER_LS_START_SCN ENCRYPTION_MODE PASSWD INPUT_BYTES OUTPUT_BYTES OUTPUT_RATE_BYTES EXTRA_META_BYTES \
+             TABLET_COUNT FINISH_TABLET_COUNT MACRO_BLOCK_COUNT FINISH_MACRO_BLOCK_COUNT FILE_COUNT META_TURN_ID \
+             DATA_TURN_ID RESULT COMMENT PATH MINOR_TURN_ID MAJOR_TURN_ID DATA_PROGRESS LOG_FILE_COUNT \
+             FINISH_LOG_FILE_COUNT LOG_PROGRESS",
+        ),
+        (
+            "CDB_OB_BACKUP_SET_FILES",
+            "TENANT_ID BACKUP_SET_ID DEST_ID INCARNATION BACKUP_TYPE PREV_FULL_BACKUP_SET_ID PREV_INC_BACKUP_SET_ID \
+             START_TIMESTAMP END_TIMESTAMP STATUS FILE_STATUS ELAPSED_SECONDES PLUS_ARCHIVELOG START_REPLAY_SCN \
+             START_REPLAY_SCN_DISPLAY MIN_RESTORE_SCN MIN_RESTORE_SCN_DISPLAY INPUT_BYTES OUTPUT_BYTES \
+             OUTPUT_RATE_BYTES EXTRA_META_BYTES TABLET_COUNT FINISH_TABLET_COUNT MACRO_BLOCK_COUNT \
+             FINISH_MACRO_BLOCK_COUNT FILE_COUNT META_TURN_ID DATA_TURN_ID RESULT COMMENT ENCRYPTION_MODE PASSWD \
+             TENANT_COMPATIBLE BACKUP_COMPATIBLE PATH CLUSTER_VERSION CONSISTENT_SCN MINOR_TURN_ID MAJOR_TURN_ID",
+        ),
+        (
+            "CDB_OB_RESTORE_PROGRESS",
+            "TENANT_ID JOB_ID RESTORE_TENANT_NAME RESTORE_TENANT_ID BACKUP_TENANT_NAME BACKUP_TENANT_ID \
+             BACKUP_CLUSTER_NAME BACKUP_DEST RESTORE_OPTION RESTORE_SCN RESTORE_SCN_DISPLAY STATUS START_TIMESTAMP \
+             BACKUP_SET_LIST BACKUP_PIECE_LIST TABLET_COUNT FINISH_TABLET_COUNT RESTORE_PROGRESS TOTAL_BYTES \
+             TOTAL_BYTES_DISPLAY FINISH_BYTES FINISH_BYTES_DISPLAY DESCRIPTION",
+        ),
+    ];
+    for (name, wanted) in originals {
+        assert!(columns(name).starts_with(wanted), "{name}:\n{}\n{wanted}", columns(name));
+    }
+}
+
+#[test]
+fn the_archive_views_tell_the_round_as_it_is() {
+    let w = full_world();
+    let rounds = table(&w, "CDB_OB_ARCHIVELOG");
+    assert_eq!(text(&rounds, 0, "STATUS"), "DOING");
+    assert_eq!(text(&rounds, 0, "CHECKPOINT_SCN"), w.round().checkpoint_scn.to_string());
+    assert_eq!(text(&rounds, 0, "PIECE_SWITCH_INTERVAL"), "1000000", "microseconds");
+    assert_eq!(text(&rounds, 0, "PATH"), "file:///arc");
+    let pieces = table(&w, "CDB_OB_ARCHIVELOG_PIECE_FILES");
+    assert_eq!((text(&pieces, 0, "STATUS"), text(&pieces, 0, "FILE_STATUS")), ("FROZEN".into(), "AVAILABLE".into()));
+    let last = pieces.rows.len() - 1;
+    assert_eq!(
+        (text(&pieces, last, "STATUS"), text(&pieces, last, "FILE_STATUS")),
+        ("ACTIVE".into(), "INCOMPLETE".into())
+    );
+    let dest = table(&w, "CDB_OB_ARCHIVE_DEST");
+    let parts: Vec<_> = (0..5).map(|n| format!("{}={}", text(&dest, n, "NAME"), text(&dest, n, "VALUE"))).collect();
+    assert_eq!(
+        parts,
+        ["binding=OPTIONAL", "dest_id=1001", "path=file:///arc", "piece_switch_interval=1s", "state=ENABLE"]
+    );
+}
+
+#[test]
+fn the_backup_views_tell_running_and_ended_jobs_apart() {
+    let w = full_world();
+    let running = table(&w, "CDB_OB_BACKUP_JOBS");
+    let ended = table(&w, "CDB_OB_BACKUP_JOB_HISTORY");
+    assert_eq!((running.rows.len(), ended.rows.len()), (1, 1));
+    assert_eq!(text(&running, 0, "STATUS"), "DOING");
+    assert_eq!((text(&ended, 0, "STATUS"), text(&ended, 0, "RESULT")), ("COMPLETED".into(), "0".into()));
+    assert_eq!(text(&ended, 0, "DESCRIPTION"), "nightly");
+    let tasks = table(&w, "CDB_OB_BACKUP_TASKS");
+    assert_eq!(text(&tasks, 0, "STATUS"), "BACKUP_USER_DATA");
+    assert!(text(&tasks, 0, "LS_TASKS").contains("1001: PENDING on worker"), "{}", text(&tasks, 0, "LS_TASKS"));
+    let sets = table(&w, "CDB_OB_BACKUP_SET_FILES");
+    assert_eq!((text(&sets, 0, "STATUS"), text(&sets, 1, "STATUS")), ("SUCCESS".into(), "DOING".into()));
+    assert_eq!(text(&sets, 0, "BACKUP_TYPE"), "FULL");
+    assert_eq!(text(&table(&w, "CDB_OB_BACKUP_PARAMETER"), 0, "VALUE"), "file:///data");
+}
+
+#[test]
+fn the_restore_views_show_the_clusters_part_and_the_tenants() {
+    let w = full_world();
+    let progress = table(&w, "CDB_OB_RESTORE_PROGRESS");
+    assert_eq!(text(&progress, 0, "STATUS"), "WAIT_TENANT_RESTORE_FINISH");
+    assert_eq!(
+        (text(&progress, 1, "STATUS"), text(&progress, 1, "RESTORE_TENANT_NAME")),
+        ("RESTORING".into(), "running".into())
+    );
+    assert_eq!(text(&progress, 1, "BACKUP_SET_LIST"), "backup_set_1_full");
+    assert_eq!(text(&progress, 1, "BACKUP_PIECE_LIST"), "piece_d1001r1p1");
+    let history = table(&w, "CDB_OB_RESTORE_HISTORY");
+    assert_eq!((text(&history, 0, "STATUS"), text(&history, 0, "FINISH_LS_COUNT")), ("SUCCESS".into(), "2".into()));
+}
+
+#[test]
+fn the_cluster_views_show_who_lives_and_what_waits() {
+    let w = full_world();
+    let servers = table(&w, "CDB_OB_SERVERS");
+    let find = |kind: &str, id: &str| {
+        (0..servers.rows.len())
+            .find(|r| text(&servers, *r, "SVR_TYPE") == kind && text(&servers, *r, "SVR_ID") == id)
+            .unwrap()
+    };
+    assert_eq!(text(&servers, find("SCHEDULER", "901"), "WITH_LEADER"), "YES");
+    assert_eq!(text(&servers, find("WORKER", "1"), "STATUS"), "ACTIVE");
+    assert_eq!(text(&servers, find("WORKER", "3"), "STATUS"), "UNKNOWN");
+    let waiting = table(&w, "CDB_STRANDLINE_WAITING");
+    let lines: Vec<_> = (0..waiting.rows.len()).map(|r| text(&waiting, r, "WAITING_ON")).collect();
+    assert!(lines.iter().any(|l| l.contains("a live worker")), "{lines:#?}");
+    assert_eq!(table(&w, "CDB_OB_TABLES").rows.len(), 2, "t.kv and the restored one");
+    assert_eq!(table(&w, "CDB_OB_TABLET_TO_LS").rows.len(), 5);
+    assert_eq!(text(&table(&w, "CDB_OB_TENANTS"), 0, "LOG_MODE"), "ARCHIVELOG");
+}
