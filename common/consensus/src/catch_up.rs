@@ -2,74 +2,91 @@
 //!
 //! A replica that lost its disk has also lost its promises: entries that it acknowledged and votes that it gave. If it
 //! voted or stood for election before it has everything that was committed with its help, acknowledged entries could be
-//! lost. So an empty replica takes entries and snapshots at once, but does not vote for a candidate that has more log
-//! than a group that was just formed, and does not stand for election, until it has applied what the leader had
-//! committed when the two logs first met. Then it is marked as caught up, durably and for good.
+//! lost. So an empty replica takes entries and snapshots at once, but neither votes nor stands for election until one
+//! of these is sure, and durably marked:
 //!
-//! What this cannot know: a group that was formed a moment ago, whose first leader died before this replica heard of
-//! it, needs that leader (or the third replica) back.
+//! - the group is fresh: this replica forms it, begins from its base, or is asked for its vote by a candidate whose log
+//!   ends with the members of the group, entry 0. A fresh group has its first leader only after a majority was marked
+//!   like this, so it can always be led again;
+//! - it has applied what the leader had committed when the two logs first met.
+//!
+//! What it cannot know: a replica that was cut off when its group was a moment old looks like one of a fresh group.
 
 use crate::meta_store::MetaStore;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
+
+/// How far a replica is on its way to a full member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is known yet.
+    Empty,
+    /// It must apply up to this index.
+    Behind(u64),
+    /// It votes and stands for election.
+    Done,
+}
 
 /// One replica's guard.
 pub(crate) struct CatchUp {
     group: Arc<str>,
     meta: Arc<MetaStore>,
-    done: AtomicBool,
-    goal: watch::Sender<Option<u64>>,
+    stage: watch::Sender<Stage>,
 }
 
 impl CatchUp {
     pub(crate) fn new(group: Arc<str>, meta: Arc<MetaStore>, done: bool) -> Self {
-        Self { group, meta, done: AtomicBool::new(done), goal: watch::Sender::new(None) }
+        let stage = if done { Stage::Done } else { Stage::Empty };
+        Self { group, meta, stage: watch::Sender::new(stage) }
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire)
+        *self.stage.borrow() == Stage::Done
     }
 
-    /// Whether this replica may vote for a candidate whose last entry has this index. A group that was just formed has
-    /// one entry, its members, at index 0.
-    pub(crate) fn may_vote_for(&self, candidate_last: Option<u64>) -> bool {
-        self.is_done() || candidate_last.unwrap_or(0) == 0
+    /// Whether this replica may vote for a candidate whose last entry has this index. Blocks for the mark when the
+    /// candidate shows that the group is fresh.
+    pub(crate) fn may_vote_for(&self, candidate_last: Option<u64>) -> io::Result<bool> {
+        if !self.is_done() && candidate_last == Some(0) {
+            self.finish()?;
+        }
+        Ok(self.is_done())
     }
 
     /// The leader's entries were taken into the log here while it had committed up to `leader_commit`. Only the first
     /// call counts: later commits are made without promises of the lost replica.
     pub(crate) fn logs_met(&self, leader_commit: Option<u64>) {
-        if !self.is_done() {
-            self.goal.send_if_modified(|goal| {
-                let first = goal.is_none() && leader_commit.is_some();
-                if first {
-                    *goal = leader_commit;
-                }
-                first
-            });
+        let Some(goal) = leader_commit else { return };
+        self.stage.send_if_modified(|stage| {
+            let first = *stage == Stage::Empty;
+            if first {
+                *stage = Stage::Behind(goal);
+            }
+            first
+        });
+    }
+
+    /// Waits until it is known how far this replica has to come; `None` when it is a full member already.
+    pub(crate) async fn goal(&self) -> Option<u64> {
+        match *self.stage.subscribe().wait_for(|stage| *stage != Stage::Empty).await.ok()? {
+            Stage::Behind(goal) => Some(goal),
+            Stage::Empty | Stage::Done => None,
         }
     }
 
-    /// Waits until it is known how far this replica has to come.
-    pub(crate) async fn goal(&self) -> u64 {
-        let mut receiver = self.goal.subscribe();
-        loop {
-            if let Some(goal) = *receiver.borrow_and_update() {
-                return goal;
-            }
-            // The sender lives in self, so a change always comes or the wait is given up with the task.
-            if receiver.changed().await.is_err() {
-                return u64::MAX;
-            }
-        }
+    /// Waits until the replica is a full member.
+    pub(crate) async fn done(&self) {
+        // The sender lives in self: the wait cannot fail while somebody waits.
+        let _ = self.stage.subscribe().wait_for(|stage| *stage == Stage::Done).await;
     }
 
-    /// Marks the replica as caught up.
+    /// Marks the replica as a full member. Blocks until the mark is durable.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        self.meta.set_caught_up(&self.group)?;
-        self.done.store(true, Ordering::Release);
+        if !self.is_done() {
+            self.meta.set_caught_up(&self.group)?;
+            self.stage.send_replace(Stage::Done);
+        }
         Ok(())
     }
 }
@@ -79,24 +96,38 @@ impl CatchUp {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_empty_replica_votes_only_in_a_group_without_history() {
-        let dir = tempfile::tempdir().unwrap();
+    fn guard(dir: &tempfile::TempDir) -> (CatchUp, Arc<MetaStore>) {
         let meta = Arc::new(MetaStore::open(dir.path()).unwrap());
-        let guard = CatchUp::new("g".into(), meta.clone(), false);
-        assert!(guard.may_vote_for(None) && guard.may_vote_for(Some(0)));
-        assert!(!guard.may_vote_for(Some(1)));
-        guard.finish().unwrap();
-        assert!(guard.may_vote_for(Some(1)) && meta.is_caught_up("g").unwrap());
+        (CatchUp::new("g".into(), meta.clone(), false), meta)
+    }
+
+    #[test]
+    fn an_empty_replica_does_not_vote_in_a_group_with_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let (guard, meta) = guard(&dir);
+        assert!(!guard.may_vote_for(Some(1)).unwrap());
+        assert!(!guard.may_vote_for(None).unwrap());
+        assert!(!meta.is_caught_up("g").unwrap());
+    }
+
+    #[test]
+    fn a_replica_of_a_fresh_group_votes_and_goes_on_voting() {
+        let dir = tempfile::tempdir().unwrap();
+        let (guard, meta) = guard(&dir);
+        assert!(guard.may_vote_for(Some(0)).unwrap());
+        assert!(guard.may_vote_for(Some(7)).unwrap());
+        assert!(meta.is_caught_up("g").unwrap());
     }
 
     #[tokio::test]
     async fn the_goal_is_what_was_committed_when_the_logs_first_met() {
         let dir = tempfile::tempdir().unwrap();
-        let guard = CatchUp::new("g".into(), Arc::new(MetaStore::open(dir.path()).unwrap()), false);
+        let (guard, _) = guard(&dir);
         guard.logs_met(None);
         guard.logs_met(Some(7));
         guard.logs_met(Some(9));
-        assert_eq!(guard.goal().await, 7);
+        assert_eq!(guard.goal().await, Some(7));
+        guard.finish().unwrap();
+        assert_eq!(guard.goal().await, None);
     }
 }

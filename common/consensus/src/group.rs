@@ -123,17 +123,18 @@ impl Group {
         }
     }
 
-    /// Forms a fresh group of these members (id → address). On one of them, once; a second call changes nothing.
+    /// Forms a fresh group of these members (id → address). On one of them, and never for a group that may have history;
+    /// on a replica that is not empty it changes nothing.
     pub async fn initialize(&self, members: BTreeMap<u64, String>) -> Result<(), GroupError> {
+        if self.inner.raft.is_initialized().await.map_err(|f| self.stopped(&f))? {
+            return Ok(());
+        }
+        self.lift_guard().await?;
         match self.inner.raft.initialize(nodes_of(&members)).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(RaftError::APIError(error)) => return Err(self.invalid(error.to_string())),
-            Err(RaftError::Fatal(fatal)) => return Err(self.stopped(&fatal)),
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(RaftError::APIError(error)) => Err(self.invalid(error.to_string())),
+            Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
         }
-        if self.role().last_log.is_none_or(|last| last == 0) {
-            self.inner.raft.runtime_config().elect(true);
-        }
-        Ok(())
     }
 
     /// Begins an empty replica of a restored group from a snapshot directory, whose last entry is `pos`, with these
@@ -146,7 +147,7 @@ impl Group {
     ) -> Result<(), GroupError> {
         let role = self.role();
         if role.last_applied >= Some(pos) {
-            return self.lift_guard().await;
+            return Ok(());
         }
         if role.last_applied.is_some() || role.last_log.is_some() {
             return Err(self.invalid("only an empty replica can begin from a base".to_owned()));
@@ -155,18 +156,19 @@ impl Group {
             last_log_id: Some(log_id_of(pos)),
             last_membership: membership_at(pos, &members).map_err(|e| self.storage(e))?,
         };
+        self.lift_guard().await?;
         let vote = Vote::new_committed(pos.term, NOBODY);
         let snapshot = Snapshot { meta, snapshot: SnapshotFiles::lent(dir.to_path_buf()) };
         let answer = self.inner.raft.install_full_snapshot(vote, snapshot).await.map_err(|f| self.stopped(&f))?;
         if answer.vote != vote {
             return Err(self.invalid("the group has begun without this base".to_owned()));
         }
-        self.lift_guard().await
+        Ok(())
     }
 
     /// Stands for election now.
     pub async fn elect(&self) -> Result<(), GroupError> {
-        if !self.inner.catch_up.is_done() && self.role().last_log != Some(0) {
+        if !self.inner.catch_up.is_done() {
             return Err(self.invalid("a replica that is catching up does not stand for election".to_owned()));
         }
         self.inner.raft.trigger().elect(false).await.map_err(|f| self.stopped(&f))
@@ -254,35 +256,33 @@ impl Group {
         let _ = tokio::time::timeout(PROPOSE_DEADLINE, heard).await;
     }
 
-    /// A restored replica has nothing to catch up with.
+    /// Before the first entry: a crash in between leaves an empty replica, whose mark does not count.
     async fn lift_guard(&self) -> Result<(), GroupError> {
         let catch_up = self.inner.catch_up.clone();
-        if !catch_up.is_done() {
-            work_on(move || catch_up.finish()).await.map_err(|e| self.storage(e))?;
-            self.inner.raft.runtime_config().elect(true);
-        }
-        Ok(())
+        work_on(move || catch_up.finish()).await.map_err(|e| self.storage(e))
     }
 
-    /// Runs beside a replica that began empty: once it has caught up, or leads because the group was just formed, its
-    /// guard is lifted.
+    /// Runs beside a replica that began empty until it may stand for election.
     pub(crate) async fn follow_catch_up(self) {
-        let mut watch = self.watch();
-        let leads = |role: &Role| role.is_leader && role.last_applied.is_some_and(|p| p.term == role.term);
+        let catch_up = self.inner.catch_up.clone();
         let caught_up = async {
-            let goal = self.inner.catch_up.goal().await;
-            self.watch().until(|role| role.last_applied.is_some_and(|p| p.index >= goal)).await
-        };
-        let reached = tokio::select! {
-            role = watch.until(leads) => role,
-            role = caught_up => role,
-        };
-        if reached.is_some() {
-            match self.lift_guard().await {
-                Ok(()) => tracing::info!(group = %self.inner.name, "an empty replica has caught up"),
-                Err(e) => tracing::error!(group = %self.inner.name, error = %e, "cannot mark a replica as caught up"),
+            if let Some(goal) = catch_up.goal().await
+                && self.watch().until(|role| role.last_applied.is_some_and(|p| p.index >= goal)).await.is_some()
+                && let Err(e) = self.lift_guard().await
+            {
+                tracing::error!(group = %self.inner.name, error = %e, "cannot mark a replica as caught up");
             }
+        };
+        let stopped = async {
+            let mut watch = self.watch();
+            while watch.changed().await {}
+        };
+        tokio::select! {
+            ((), ()) = async { tokio::join!(caught_up, catch_up.done()) } => {}
+            () = stopped => return,
         }
+        self.inner.raft.runtime_config().elect(true);
+        tracing::info!(group = %self.inner.name, "the replica is a full member");
     }
 
     pub(crate) fn invalid(&self, what: String) -> GroupError {

@@ -123,14 +123,17 @@ impl Node {
                 registry: self.registry.clone(),
             }),
         };
+        raft.runtime_config().elect(caught_up);
         raft.run();
-        let role = group.role();
-        raft.runtime_config().elect(caught_up || role.last_log.is_none_or(|last| last == 0));
+        // One round through the core, so that the role is told from the start.
+        raft.is_initialized()
+            .await
+            .map_err(|f| GroupError::Storage { group: name.to_string(), source: io::Error::other(f.to_string()) })?;
         self.registry.open(name, Member { raft: raft.clone(), catch_up });
         if !caught_up {
             tokio::spawn(group.clone().follow_catch_up());
         }
-        if role.members.iter().eq([&self.id]) {
+        if caught_up && group.role().members.iter().eq([&self.id]) {
             // Alone: nobody else can lead, so there is no point in waiting for a leader.
             group.elect().await?;
         }

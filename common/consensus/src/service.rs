@@ -67,11 +67,11 @@ impl RaftTransport for TransportService {
         let payload = match call.kind() {
             RaftKind::Append => append(&member, &call.payload).await?,
             RaftKind::Vote => {
-                let request = ballot(&member, &call.payload)?;
+                let request = ballot(&member, &call.payload).await?;
                 reply(&member.raft.vote(request).await.map_err(stopped)?)?
             }
             RaftKind::PreVote => {
-                let request = ballot(&member, &call.payload)?;
+                let request = ballot(&member, &call.payload).await?;
                 reply(&member.raft.pre_vote(request).await.map_err(stopped)?)?
             }
             RaftKind::TransferLeader => transfer(&member, self.node_id, &call.payload).await?,
@@ -114,9 +114,11 @@ async fn append(member: &Member, payload: &[u8]) -> Result<Vec<u8>, Status> {
     reply(&response)
 }
 
-fn ballot(member: &Member, payload: &[u8]) -> Result<VoteRequest<TypeConfig>, Status> {
+async fn ballot(member: &Member, payload: &[u8]) -> Result<VoteRequest<TypeConfig>, Status> {
     let request: VoteRequest<TypeConfig> = read(payload)?;
-    if member.catch_up.may_vote_for(request.last_log_id.as_ref().map(|id| id.index)) {
+    let last = request.last_log_id.as_ref().map(|id| id.index);
+    let catch_up = member.catch_up.clone();
+    if catch_up.is_done() || blocking(move || catch_up.may_vote_for(last)).await? {
         Ok(request)
     } else {
         Err(Status::failed_precondition("this replica began empty and has not caught up: it does not vote"))

@@ -232,3 +232,28 @@ async fn a_removed_replica_can_be_started_afresh() {
     cluster.form("g").await;
     assert_eq!(cluster.propose("g", "again").await.term, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_dies_while_it_is_formed_is_led_again() {
+    let mut cluster = Cluster::start(3).await;
+    // Each group dies at another moment of its formation: before, and after its first entries.
+    let names = ["g0", "g1", "g2", "g3"];
+    for name in names {
+        cluster.form(name).await;
+    }
+    for (entries, name) in names.iter().enumerate() {
+        let group = cluster.nodes[&1].group(name);
+        eventually("the formation goes on", || async { group.role().last_log >= Some(entries as u64 / 2) }).await;
+    }
+    for id in 1..=3 {
+        cluster.kill(id);
+    }
+    for id in 1..=3 {
+        cluster.reboot(id, &names).await;
+    }
+    for name in names {
+        cluster.nodes[&1].group(name).initialize(cluster.members()).await.unwrap();
+        cluster.propose(name, "0").await;
+        cluster.converges(name, &[1, 2, 3], &texts(0..1)).await;
+    }
+}
