@@ -10,7 +10,7 @@
 //! 2. a vote is durable before it is answered, and everything appended before the vote is durable before the vote;
 //! 3. a reply leaves only after the state machine returned from [`GroupStateMachine::apply`];
 //! 4. a replica that begins empty in a group that has history neither votes nor stands for election before it has
-//!    caught up ([`catch_up`](crate)): its former promises are lost.
+//!    caught up: its former promises are lost.
 
 mod catch_up;
 mod config;

@@ -12,13 +12,12 @@ use crate::peers::Peers;
 use crate::propose::Rooms;
 use crate::raft_types::Raft;
 use crate::registry::{Member, Registry};
-use crate::service::TransportService;
+use crate::service::{Incoming, TransportService};
 use crate::sm_adapter::SmAdapter;
 use crate::state_machine::GroupStateMachine;
 use crate::sync_pool::SyncPool;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use strandline_proto::v1::raft_transport_server::RaftTransportServer;
 use strandline_types::limits;
@@ -26,7 +25,7 @@ use strandline_types::limits;
 /// This process as a member of groups.
 pub struct Node {
     id: u64,
-    incoming: PathBuf,
+    incoming: Arc<Incoming>,
     meta: Arc<MetaStore>,
     pool: Arc<SyncPool>,
     peers: Arc<Peers>,
@@ -47,7 +46,7 @@ impl Node {
         }
         Ok(Arc::new(Self {
             id: config.id,
-            incoming,
+            incoming: Arc::new(Incoming::new(incoming)),
             meta: Arc::new(MetaStore::open(&config.dir.join("votes"))?),
             pool: Arc::new(SyncPool::start(config.sync_threads)?),
             peers: Arc::default(),

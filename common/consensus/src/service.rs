@@ -6,6 +6,7 @@
 use crate::convert::{decode, encode};
 use crate::raft_types::{Fatal, Snapshot, SnapshotMeta, TypeConfig, Vote};
 use crate::registry::{Member, Registry};
+use crate::snapshot_files::SnapshotFiles;
 use crate::snapshot_receive::Receiving;
 use openraft::errors::RaftError;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
@@ -30,15 +31,37 @@ const FRAME_IDLE_MAX: Duration = Duration::from_secs(30);
 pub struct TransportService {
     node_id: u64,
     registry: Arc<Registry>,
-    incoming: PathBuf,
-    next_incoming: AtomicU64,
-    receiving: Semaphore,
+    incoming: Arc<Incoming>,
+}
+
+/// Where snapshots come in: a directory of its own for each, not too many at once.
+pub(crate) struct Incoming {
+    root: PathBuf,
+    next: AtomicU64,
+    permits: Semaphore,
+}
+
+impl Incoming {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, next: AtomicU64::new(0), permits: Semaphore::new(limits::SNAPSHOTS_RECEIVED_AT_ONCE_MAX) }
+    }
+
+    async fn receive(&self, stream: &mut Streaming<SnapshotFrame>) -> Result<SnapshotFiles, Status> {
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let dir = self.root.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let mut receiving = blocking(move || Receiving::begin(dir)).await?;
+        while !receiving.is_complete() {
+            let part = next_part(stream).await?;
+            receiving = blocking(move || receiving.accept(part).map(|()| receiving)).await?;
+        }
+        receiving.finish().map_err(|e| Status::data_loss(e.to_string()))
+    }
 }
 
 impl TransportService {
-    pub(crate) fn new(node_id: u64, registry: Arc<Registry>, incoming: PathBuf) -> Self {
-        let receiving = Semaphore::new(limits::SNAPSHOTS_RECEIVED_AT_ONCE_MAX);
-        Self { node_id, registry, incoming, next_incoming: AtomicU64::new(0), receiving }
+    pub(crate) fn new(node_id: u64, registry: Arc<Registry>, incoming: Arc<Incoming>) -> Self {
+        Self { node_id, registry, incoming }
     }
 
     fn member(&self, target: u64, group: &str) -> Result<Member, Status> {
@@ -46,16 +69,6 @@ impl TransportService {
             return Err(Status::failed_precondition(format!("this is node {}, not {target}", self.node_id)));
         }
         self.registry.get(group).ok_or_else(|| Status::not_found(format!("no group {group} on this node")))
-    }
-
-    async fn receive(&self, stream: &mut Streaming<SnapshotFrame>) -> Result<Receiving, Status> {
-        let dir = self.incoming.join(self.next_incoming.fetch_add(1, Ordering::Relaxed).to_string());
-        let mut receiving = blocking(move || Receiving::begin(dir)).await?;
-        while !receiving.is_complete() {
-            let part = next_part(stream).await?;
-            receiving = blocking(move || receiving.accept(part).map(|()| receiving)).await?;
-        }
-        Ok(receiving)
     }
 }
 
@@ -92,12 +105,7 @@ impl RaftTransport for TransportService {
         let member = self.member(target_node, &group)?;
         let vote: Vote = read(&vote)?;
         let meta: SnapshotMeta = read(&meta)?;
-        let received = {
-            // The semaphore is never closed.
-            let _permit = self.receiving.acquire().await.map_err(|e| Status::unavailable(e.to_string()))?;
-            self.receive(&mut stream).await?
-        };
-        let snapshot = Snapshot { meta, snapshot: received.finish().map_err(|e| Status::data_loss(e.to_string()))? };
+        let snapshot = Snapshot { meta, snapshot: self.incoming.receive(&mut stream).await? };
         let response = member.raft.install_full_snapshot(vote, snapshot).await.map_err(|e: Fatal| stopped(e))?;
         Ok(Response::new(RaftReply { payload: reply(&response)?.into() }))
     }

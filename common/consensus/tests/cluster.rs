@@ -154,8 +154,7 @@ async fn an_isolated_follower_disturbs_nobody_when_it_comes_back() {
     let away = cluster.nodes.keys().copied().find(|id| *id != leader).unwrap();
     let term = cluster.nodes[&leader].group("g").role().term;
     cluster.isolate(away);
-    // It notices that its leader is gone once it refuses to name it, or keeps trying: either way it may not raise its
-    // term, because nobody grants it a pre-vote. Entries pass meanwhile so that its log falls behind.
+    // Long enough for several of its elections, which nobody grants even a pre-vote; its log falls behind meanwhile.
     for n in 0..100 {
         cluster.nodes[&leader].group("g").propose(payload(&n.to_string())).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
