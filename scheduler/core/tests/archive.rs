@@ -330,3 +330,23 @@ fn a_foreign_destination_is_not_written_to_again_until_it_is_named_again() {
     w.run(1);
     assert!(w.state.destinations[&DestId(1001)].formatted);
 }
+
+#[test]
+fn a_piece_whose_last_scn_is_the_checkpoint_stays_open_until_all_are_past_it() {
+    let mut w = World::archiving(1, 1, 2);
+    let end = w.round().pieces[&PieceId(1)].end_scn;
+    // A membership entry takes the SCN of the group before it: a stream at the last SCN may still write there.
+    for stream in w.streams.values_mut() {
+        stream.max_scn = end.prev();
+        stream.end_lsn = stream.end_lsn.advance(10);
+    }
+    w.run(1);
+    let piece = w.round().pieces[&PieceId(1)];
+    assert_eq!((piece.checkpoint_scn, piece.sealed, piece.status), (end.prev(), false, PieceStatus::Active));
+    for stream in w.streams.values_mut() {
+        stream.max_scn = end;
+        stream.end_lsn = stream.end_lsn.advance(10);
+    }
+    w.run(1);
+    assert_eq!(w.round().pieces[&PieceId(1)].status, PieceStatus::Frozen);
+}

@@ -223,7 +223,7 @@ fn prelude() -> Vec<Action> {
 fn step(state: &mut State, log: &mut Vec<Command>, now_ms: u64, action: Action) {
     let before = state.clone();
     // Some leaders' clocks are behind.
-    let proposed_at_ms = if log.len() % 5 == 0 { now_ms - 100_000 } else { now_ms };
+    let proposed_at_ms = if log.len().is_multiple_of(5) { now_ms - 100_000 } else { now_ms };
     let command = Command { proposed_at_ms, action };
     log.push(command.clone());
     let outcome = apply(state, command.clone());

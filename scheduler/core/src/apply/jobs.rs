@@ -1,7 +1,7 @@
 //! Tasks of any job: who runs them, what they report, what a failed attempt leads to, and how a job fails.
 //!
-//! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A report
-//! or a decision about any other attempt is void: that is the fence against an executor that was given up.
+//! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
+//! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
 use super::{backup, restore};
 use crate::command::{Done, Outcome, Subject};

@@ -64,10 +64,9 @@ impl Ctx<'_> {
             let then = Action::RoundBegun { tenant: round.tenant_id, round: round.round_id };
             return plan.work(self.subject(), vec![self.round_start()], then);
         }
-        if let Some((ls, why)) = self.interrupted().filter(|_| round.state != RoundState::Interrupted) {
-            if matches!(round.state, RoundState::Beginning | RoundState::Doing) {
-                return self.move_to(plan, RoundState::Interrupted, format!("log stream {ls}: {why}"));
-            }
+        let may_break = matches!(round.state, RoundState::Beginning | RoundState::Doing);
+        if let Some((ls, why)) = self.interrupted().filter(|_| may_break) {
+            return self.move_to(plan, RoundState::Interrupted, format!("log stream {ls}: {why}"));
         }
         match round.state {
             RoundState::Beginning | RoundState::Doing if self.dest_state() == DestState::Defer => {
