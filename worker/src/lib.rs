@@ -1,11 +1,30 @@
 //! The worker's body: task runner, archive, backup and restore over an engine behind [`source`].
 //!
 //! Decisions live in `strandline-worker-core`; here they are only done: thin, idempotent, retried from outside.
+//! [`serve`] starts a worker: it hosts replicas, beats its heart to the scheduler and makes itself equal to the orders
+//! that come back.
 
 pub mod archive;
 pub mod backup;
+mod clock;
+mod config;
+mod contact;
+mod data_dir;
 mod disk;
 pub mod engine_source;
+mod fence;
+mod heartbeat;
+mod http;
+mod metrics;
+mod reconcile;
+mod replicas;
 pub mod restore;
+mod schedulers;
+mod server;
 pub mod source;
 pub mod task_ctx;
+pub mod task_runner;
+
+pub use clock::WallClock;
+pub use config::WorkerConfig;
+pub use server::{WorkerHandle, serve};

@@ -39,6 +39,8 @@ pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 pub const ARCHIVE_APPENDS_IN_FLIGHT_MAX: usize = 1;
 /// Pause of the archiver after the first failure of the medium; doubles with every further one.
 pub const ARCHIVE_BACKOFF_MS_FIRST: u64 = 100;
+/// Backup and restore tasks that run on one worker at a time; more of them wait.
+pub const WORKER_TASKS_MAX: usize = 8;
 /// Longest pause of the archiver after a failure.
 pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.
@@ -49,6 +51,8 @@ pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
 pub const KEEP_ALIVE_IDLE_MS: u64 = 30_000;
 /// Workers report to the scheduler this often.
 pub const HEARTBEAT_MS: u64 = 150;
+/// News go up at once, but not more often than this.
+pub const HEARTBEAT_MS_MIN: u64 = 20;
 /// A worker that has not reported for this long is *unknown*: its tasks get a new retry id.
 pub const WORKER_UNKNOWN_MS: u64 = 5_000;
 /// The leader loop of the scheduler looks this often even when nothing woke it.
@@ -124,7 +128,7 @@ const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLO
 const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
 const _: () = assert!(ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_READ_BYTES_MAX);
-const _: () = assert!(HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
+const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

@@ -72,10 +72,12 @@ impl Merger<'_> {
     /// Merges one index over all log streams, writes it and gives its entries.
     async fn index<E: Mergeable>(&mut self, kind: InfoKind, index: IndexKind) -> Result<Vec<E>, Failure> {
         let set = self.set;
-        let paths = self.parts.iter().map(|part| {
+        let path_of = |part| {
             let (ls, turn, retry) = place(part);
             BackupPath::LsIndex { set, ls, kind: kind.data_kind(), turn, retry, index }.path()
-        });
+        };
+        // A list, not an iterator: borrowed closures in a stream keep the task from being sent to another thread.
+        let paths: Vec<String> = self.parts.iter().map(path_of).collect();
         let this = &*self;
         let parts: Vec<Vec<E>> = stream::iter(paths)
             .map(|path| async move {

@@ -189,11 +189,19 @@ impl Archiver {
         self.order.lag_target_ms = lag_target_ms;
     }
 
-    /// What may be reported now; `None` until the medium was looked at.
+    /// What may be reported now; `None` until the medium was looked at. A report fixes where the round begins for this
+    /// stream: trouble before that is known cannot be reported as progress.
     #[must_use]
     pub fn progress(&self) -> Option<&Progress> {
-        (self.is_resumed || self.progress.trouble.is_some() || matches!(self.phase, Phase::Ended))
-            .then_some(&self.progress)
+        let is_in_known_trouble = self.order.known.is_some() && self.progress.trouble.is_some();
+        let is_ended = matches!(self.phase, Phase::Ended);
+        (self.is_resumed || is_in_known_trouble || is_ended).then_some(&self.progress)
+    }
+
+    /// What holds the stream up, reported or not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Failure> {
+        self.progress.trouble.as_ref().map(|(failure, _)| failure)
     }
 
     /// What to do now.
@@ -204,7 +212,12 @@ impl Archiver {
         match &mut self.phase {
             Phase::Ended => Action::Done,
             // Nothing was ever logged: nothing to drain.
-            Phase::Resuming(_) if self.order.goal != Goal::Write && log.end <= log.start => self.drained(),
+            Phase::Resuming(_) if self.order.goal != Goal::Write && log.end <= log.start => {
+                if self.order.known.is_none() {
+                    (self.progress.start, self.progress.archived) = (log.start, log.start);
+                }
+                self.drained()
+            }
             Phase::Resuming(resume) => match resume.next(log) {
                 Ok(action) => action,
                 Err(failure) => self.stop_or_fail(now_ms, failure),

@@ -1,0 +1,92 @@
+//! The heartbeat: everything that this worker has to say goes to the scheduler's leader, its whole wish comes back.
+//!
+//! One call every [`HEARTBEAT_MS`], and sooner when an archive moved or a task ended. Orders of an older scheduler term
+//! than one that was ever obeyed are refused: they come from a leader that was replaced.
+
+use crate::archive::ArchiveManager;
+use crate::clock::WallClock;
+use crate::contact::Contact;
+use crate::fence::Fence;
+use crate::replicas;
+use crate::schedulers::Schedulers;
+use crate::task_runner::TaskRunner;
+use std::sync::Arc;
+use std::time::Duration;
+use strandline_engine::Engine;
+use strandline_proto::v1;
+use strandline_types::limits::{HEARTBEAT_MS, HEARTBEAT_MS_MIN};
+use strandline_types::{NodeId, Term};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The newest orders; `None` before the first.
+pub(crate) type Orders = Option<Arc<v1::WorkerOrders>>;
+
+/// Everything a report is made of.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    pub node_id: NodeId,
+    /// Where the others reach this worker.
+    pub address: String,
+    pub clock: WallClock,
+    pub engine: Arc<Engine>,
+    pub archive: Arc<ArchiveManager>,
+    pub tasks: Arc<TaskRunner>,
+}
+
+impl Reporter {
+    fn report(&self) -> v1::WorkerReport {
+        v1::WorkerReport {
+            worker_id: self.node_id.0,
+            address: self.address.clone(),
+            boot_id: self.clock.boot_id(),
+            clock_ms: self.clock.now_ms(),
+            replicas: replicas::reports(&self.engine),
+            archive: self.archive.progress(),
+            tasks: self.tasks.reports(),
+        }
+    }
+}
+
+/// The loop and what it needs.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    pub reporter: Reporter,
+    pub schedulers: Schedulers,
+    pub fence: Fence,
+    pub contact: Arc<Contact>,
+    /// Notified when there is something to report at once.
+    pub news: Arc<Notify>,
+    pub orders: watch::Sender<Orders>,
+}
+
+impl Heartbeat {
+    /// Beats until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let report = self.reporter.report();
+            tokio::select! {
+                orders = self.schedulers.heartbeat(report) => self.take(orders),
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)) => {}
+                // News of many streams that come together go together.
+                () = self.news.notified() => tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS_MIN)).await,
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn take(&self, orders: Option<v1::WorkerOrders>) {
+        let Some(orders) = orders else { return };
+        match self.fence.admit(Term(orders.scheduler_term)) {
+            Ok(true) => {
+                self.contact.heard();
+                self.orders.send_replace(Some(Arc::new(orders)));
+            }
+            Ok(false) => tracing::warn!(term = orders.scheduler_term, "orders of a replaced scheduler are refused"),
+            Err(failure) => tracing::error!(%failure, "orders are not obeyed: their term cannot be remembered"),
+        }
+    }
+}

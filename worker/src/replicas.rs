@@ -1,0 +1,90 @@
+//! Makes the replicas of this worker equal to the orders, and reports them.
+//!
+//! Order rules: a replica is removed only by orders that were admitted by the fence; what one replica needs never waits
+//! for another one that hangs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use strandline_engine::{Engine, Replica, ReplicaSpec, RestoreStart};
+use strandline_proto::v1;
+use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
+
+/// Hosts what is ordered and removes what is not.
+pub(crate) async fn reconcile(engine: &Arc<Engine>, orders: &v1::WorkerOrders) {
+    let wished: BTreeSet<(TenantId, LsId)> = orders.replicas.iter().map(key).collect();
+    for spec in engine.hosted() {
+        if !wished.contains(&(spec.tenant, spec.ls)) {
+            tracing::info!(tenant = %spec.tenant, ls = %spec.ls, "a replica is not ordered any more: removing it");
+            if let Err(error) = engine.remove_replica(spec.tenant, spec.ls).await {
+                tracing::warn!(%error, "a replica could not be removed");
+            }
+        }
+    }
+    futures::future::join_all(orders.replicas.iter().map(|order| ensure(engine, order, &orders.workers))).await;
+}
+
+fn key(order: &v1::ReplicaOrder) -> (TenantId, LsId) {
+    (TenantId(order.tenant_id), LsId(order.ls_id))
+}
+
+async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::Peer]) {
+    let (tenant, ls) = key(order);
+    let address = |id: &u64| workers.iter().find(|w| w.node_id == *id).map(|w| (NodeId(*id), w.address.clone()));
+    let members: Option<_> = order.members.iter().map(address).collect();
+    // Every member registers before it is chosen: an unknown address is one of the next orders.
+    let Some(members) = members else { return };
+    let restore = order.restore.as_ref().map(|r| RestoreStart {
+        job: JobId(r.job_id),
+        base: r.base.unwrap_or_default().into(),
+        start: r.start,
+    });
+    let spec = ReplicaSpec { tenant, ls, members, bootstrap: order.bootstrap, restore };
+    if let Err(error) = engine.ensure_replica(spec).await {
+        tracing::warn!(%tenant, %ls, %error, "a replica does not run as ordered");
+        return;
+    }
+    if let Some(replica) = engine.replica(tenant, ls) {
+        attend(replica, order).await;
+    }
+}
+
+/// What a running replica is told with every heartbeat; all of it idempotent.
+async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
+    replica.set_open(order.open);
+    replica.recycle(Lsn(order.recycle_lsn));
+    let (tenant, ls) = key(order);
+    let (floor, dictionary) = (Scn(order.keep_alive_scn), order.dictionary.clone());
+    // Proposals wait for a quorum: they must not hold up the next orders.
+    tokio::spawn(async move {
+        if let Some(dictionary) = dictionary
+            && let Err(error) = replica.set_dictionary(&dictionary).await
+        {
+            tracing::debug!(%tenant, %ls, %error, "the data dictionary was not logged");
+        }
+        if let Err(error) = replica.keep_alive_to(floor).await {
+            tracing::debug!(%tenant, %ls, %error, "no keep-alive");
+        }
+    });
+}
+
+/// What the replicas of this worker report.
+pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
+    engine.replicas().iter().map(|replica| report(replica)).collect()
+}
+
+fn report(replica: &Replica) -> v1::ReplicaReport {
+    let status = replica.status();
+    let tells_dictionary = status.is_leader && status.replayed.is_some() && !status.open;
+    v1::ReplicaReport {
+        tenant_id: replica.tenant().0,
+        ls_id: replica.ls().0,
+        is_leader: status.is_leader,
+        term: status.term.0,
+        leader_node: status.leader.map_or(0, |n| n.0),
+        end_lsn: status.end_lsn.0,
+        max_scn: status.max_scn.0,
+        dictionary_version: status.dictionary_version,
+        restored_dictionary: tells_dictionary.then(|| replica.dictionary()).flatten(),
+        replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
+    }
+}

@@ -1,0 +1,94 @@
+//! Finds the scheduler leader and talks to it: one channel per node, kept; the next node when one does not answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+use strandline_proto::v1;
+use strandline_proto::v1::cluster_client::ClusterClient;
+use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
+use tonic::transport::{Channel, Endpoint};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A leader that does not answer a heartbeat within this is given up; another node is asked.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// The scheduler nodes as a worker sees them.
+#[derive(Debug)]
+pub(crate) struct Schedulers {
+    known: Vec<String>,
+    /// Whom to ask next, and the channels that were opened.
+    current: String,
+    channels: BTreeMap<String, Channel>,
+}
+
+impl Schedulers {
+    pub(crate) fn new(known: Vec<String>) -> Self {
+        Self { current: known.first().cloned().unwrap_or_default(), known, channels: BTreeMap::new() }
+    }
+
+    /// Sends one report to the node that is believed to lead. `None`: it did not answer or does not lead; the next call
+    /// asks another one.
+    pub(crate) async fn heartbeat(&mut self, report: v1::WorkerReport) -> Option<v1::WorkerOrders> {
+        let asked = self.current.clone();
+        let answer = match self.channel(&asked) {
+            Some(channel) => ask(channel, report).await,
+            None => None,
+        };
+        match answer {
+            Some(orders) if orders.is_leader => return Some(orders),
+            Some(orders) => {
+                if let Some(failure) = orders.failure {
+                    tracing::warn!(scheduler = %asked, failure = %strandline_types::Failure::from(failure), "refused");
+                }
+                let leader = orders.leader_address;
+                self.current = if leader.is_empty() || leader == asked { self.after(&asked) } else { leader };
+            }
+            None => {
+                self.channels.remove(&asked);
+                self.current = self.after(&asked);
+            }
+        }
+        None
+    }
+
+    fn after(&self, asked: &str) -> String {
+        let at = self.known.iter().position(|k| k == asked).map_or(0, |i| (i + 1) % self.known.len());
+        self.known[at].clone()
+    }
+
+    fn channel(&mut self, address: &str) -> Option<Channel> {
+        if let Some(channel) = self.channels.get(address) {
+            return Some(channel.clone());
+        }
+        let endpoint = match Endpoint::from_shared(format!("http://{address}")) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                tracing::error!(%address, %error, "not an address of a scheduler: correct the configuration");
+                return None;
+            }
+        };
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        self.channels.insert(address.to_owned(), channel.clone());
+        Some(channel)
+    }
+}
+
+async fn ask(channel: Channel, report: v1::WorkerReport) -> Option<v1::WorkerOrders> {
+    let mut client = ClusterClient::new(channel)
+        .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX);
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.heartbeat(report)).await {
+        Ok(Ok(answer)) => Some(answer.into_inner()),
+        Ok(Err(status)) => {
+            tracing::debug!(%status, "a scheduler did not take the heartbeat");
+            None
+        }
+        Err(_) => None,
+    }
+}

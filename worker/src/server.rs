@@ -1,0 +1,191 @@
+//! Starts a worker with all its doors, and stops it.
+//!
+//! Order rules: the gRPC door answers before the first heartbeat announces it; stopping goes the other way round:
+//! no more orders, then archivers and tasks, then the doors, then the replicas.
+
+use crate::archive::ArchiveManager;
+use crate::clock::WallClock;
+use crate::config::WorkerConfig;
+use crate::contact::Contact;
+use crate::engine_source::BuiltInEngine;
+use crate::fence::Fence;
+use crate::heartbeat::{Heartbeat, Reporter};
+use crate::metrics::Observed;
+use crate::reconcile::Reconciler;
+use crate::schedulers::Schedulers;
+use crate::task_ctx::MediumOpener;
+use crate::task_runner::TaskRunner;
+use crate::{data_dir, http, metrics};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use strandline_engine::{Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock};
+use strandline_media::{Metered, RetryPolicy, Retrying};
+use strandline_types::{ErrorClass, Failure, NodeId};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+/// Doors are given this long to finish what they are doing.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running worker. Dropping it does not stop the worker: call [`WorkerHandle::shutdown`].
+#[derive(Debug)]
+pub struct WorkerHandle {
+    /// The gRPC door.
+    pub grpc_addr: SocketAddr,
+    /// The HTTP door.
+    pub http_addr: Option<SocketAddr>,
+    engine: Arc<Engine>,
+    archive: Arc<ArchiveManager>,
+    tasks: Arc<TaskRunner>,
+    contact: Arc<Contact>,
+    stop_loops: CancellationToken,
+    loops: Vec<JoinHandle<()>>,
+    stop_doors: CancellationToken,
+    doors: Vec<JoinHandle<()>>,
+}
+
+impl WorkerHandle {
+    /// The replicas of this worker.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// True while the scheduler's leader was heard lately.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.contact.is_fresh()
+    }
+
+    /// Stops everything; the files stay.
+    pub async fn shutdown(self) {
+        self.stop_loops.cancel();
+        finish(self.loops).await;
+        self.archive.shutdown().await;
+        self.tasks.shutdown().await;
+        self.stop_doors.cancel();
+        finish(self.doors).await;
+        self.engine.shutdown().await;
+    }
+}
+
+async fn finish(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        let abort = task.abort_handle();
+        if tokio::time::timeout(STOP_TIMEOUT, task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// Starts a worker from its configuration.
+///
+/// # Errors
+/// What is wrong with the configuration, the disk or the addresses.
+pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
+    config.check()?;
+    metrics::install();
+    data_dir::claim(&config.data_dir, NodeId(config.node_id))?;
+    let grpc = bind(config.listen).await?;
+    let http = match config.http_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let grpc_addr = address(&grpc)?;
+    let http_addr = http.as_ref().map(address).transpose()?;
+
+    let node = open_node(&config)?;
+    let engine_config =
+        EngineConfig::new(NodeId(config.node_id), config.data_dir.join("replicas"), Arc::new(SystemClock));
+    let engine = Engine::open(engine_config, Arc::clone(&node)).await.map_err(Failure::from)?;
+
+    let (clock, news) = (WallClock::start(), Arc::new(Notify::new()));
+    let source = Arc::new(BuiltInEngine(Arc::clone(&engine)));
+    let archive = Arc::new(ArchiveManager::new(source.clone(), opener(), clock, Arc::clone(&news)));
+    let scratch = config.data_dir.join("scratch");
+    let tasks = TaskRunner::new(NodeId(config.node_id), source, opener(), scratch, Arc::clone(&news));
+    let (tasks, contact) = (Arc::new(tasks), Arc::new(Contact::default()));
+
+    let stop_doors = CancellationToken::new();
+    let mut doors = vec![tokio::spawn(serve_grpc(grpc, node, Arc::clone(&engine), stop_doors.clone()))];
+    if let Some(listener) = http {
+        let observed = Arc::new(Observed {
+            engine: Arc::clone(&engine),
+            archive: Arc::clone(&archive),
+            tasks: Arc::clone(&tasks),
+            contact: Arc::clone(&contact),
+        });
+        doors.push(tokio::spawn(http::serve(listener, observed, stop_doors.clone())));
+    }
+
+    let (orders_in, orders_out) = watch::channel(None);
+    let reporter = Reporter {
+        node_id: NodeId(config.node_id),
+        address: config.advertise.unwrap_or_else(|| grpc_addr.to_string()),
+        clock,
+        engine: Arc::clone(&engine),
+        archive: Arc::clone(&archive),
+        tasks: Arc::clone(&tasks),
+    };
+    let schedulers = Schedulers::new(config.schedulers);
+    let fence = Fence::open(&config.data_dir)?;
+    let heartbeat = Heartbeat { reporter, schedulers, fence, contact: Arc::clone(&contact), news, orders: orders_in };
+    let reconciler =
+        Reconciler { engine: Arc::clone(&engine), archive: Arc::clone(&archive), tasks: Arc::clone(&tasks) };
+    let stop_loops = CancellationToken::new();
+    let loops = vec![
+        tokio::spawn(reconciler.run(orders_out, stop_loops.clone())),
+        tokio::spawn(heartbeat.run(stop_loops.clone())),
+    ];
+    tracing::info!(worker = config.node_id, grpc = %grpc_addr, "the worker serves");
+    Ok(WorkerHandle { grpc_addr, http_addr, engine, archive, tasks, contact, stop_loops, loops, stop_doors, doors })
+}
+
+fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
+    let dir = config.data_dir.join("raft");
+    Node::open(NodeConfig::new(config.node_id, dir.clone())).map_err(|e| {
+        let class =
+            if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
+        let todo = "check that no other worker uses this data directory, and the disk";
+        Failure::new(class, format!("cannot open the vote store: {e}"), dir.display().to_string(), todo)
+    })
+}
+
+/// Destinations as every part of the worker opens them: counted, and retried while an error may pass by itself.
+fn opener() -> MediumOpener {
+    Arc::new(|uri| {
+        let medium = strandline_media::open(uri)?;
+        Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+    })
+}
+
+async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>, stop: CancellationToken) {
+    let served = Server::builder()
+        .add_service(node.service())
+        .add_service(KvService::new(engine).into_server())
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the gRPC door ended");
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let class =
+            if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
+        let todo = "choose a free address of this host";
+        Failure::new(class, format!("cannot listen: {e}"), address.to_string(), todo)
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    let unknown = |e: io::Error| Failure::new(ErrorClass::Transient, format!("no local address: {e}"), "listener", "");
+    listener.local_addr().map_err(unknown)
+}

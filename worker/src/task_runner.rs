@@ -1,0 +1,176 @@
+//! Runs the tasks that the scheduler orders, each once under its identity, and keeps their ends until nobody asks.
+//!
+//! The orders are the whole wish: a task that is not ordered any more is cancelled and forgotten. A task that has ended
+//! is not begun again under the same identity; the scheduler orders another retry instead.
+
+use crate::backup::{run_backup_index, run_backup_ls};
+use crate::restore::{run_restore_data, run_restore_log};
+use crate::source::Engine;
+use crate::task_ctx::{MediumOpener, Progress, TaskCtx};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use strandline_proto::v1::task_order::Spec;
+use strandline_proto::v1::task_report::Result as TaskResult;
+use strandline_proto::{TaskKey, v1};
+use strandline_types::{ErrorClass, Failure, NodeId};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+type End = Result<Option<TaskResult>, Failure>;
+
+struct Running {
+    progress: Arc<Progress>,
+    cancel: CancellationToken,
+    end: Arc<OnceLock<End>>,
+    task: JoinHandle<()>,
+}
+
+/// Every task of this worker.
+pub struct TaskRunner {
+    worker: NodeId,
+    engine: Arc<dyn Engine>,
+    open_medium: MediumOpener,
+    scratch: PathBuf,
+    news: Arc<Notify>,
+    tasks: Mutex<BTreeMap<TaskKey, Running>>,
+}
+
+impl fmt::Debug for TaskRunner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskRunner").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
+impl TaskRunner {
+    /// A runner without tasks. What tasks of an earlier process left in `scratch` is removed.
+    #[must_use]
+    pub fn new(
+        worker: NodeId,
+        engine: Arc<dyn Engine>,
+        open_medium: MediumOpener,
+        scratch: PathBuf,
+        news: Arc<Notify>,
+    ) -> Self {
+        // Nothing there, or not removable: a task that needs the room says so.
+        let _ = std::fs::remove_dir_all(&scratch);
+        Self { worker, engine, open_medium, scratch, news, tasks: Mutex::default() }
+    }
+
+    /// Makes what runs here equal to the orders.
+    pub fn reconcile(&self, orders: Vec<v1::TaskOrder>) {
+        let mut tasks = self.lock();
+        let wished: BTreeSet<TaskKey> = orders.iter().filter_map(|o| o.id.as_ref()).map(TaskKey::from).collect();
+        tasks.retain(|key, running| {
+            let keep = wished.contains(key);
+            if !keep {
+                running.cancel.cancel();
+            }
+            keep
+        });
+        for order in orders {
+            let (Some(id), Some(spec)) = (order.id, order.spec) else { continue };
+            let key = TaskKey::from(&id);
+            tasks.entry(key).or_insert_with(|| self.start(key, spec));
+        }
+    }
+
+    fn start(&self, key: TaskKey, spec: Spec) -> Running {
+        let (progress, cancel) = (Arc::<Progress>::default(), CancellationToken::new());
+        let end = Arc::<OnceLock<End>>::default();
+        let name = format!("{}-{}-{}-{}-{}-{}", key.job_id, key.tenant_id, key.ls_id, key.kind, key.turn, key.retry);
+        let ctx = TaskCtx {
+            engine: Arc::clone(&self.engine),
+            open_medium: Arc::clone(&self.open_medium),
+            progress: Arc::clone(&progress),
+            cancel: cancel.clone(),
+            scratch: self.scratch.join(name),
+        };
+        let (done, news) = (Arc::clone(&end), Arc::clone(&self.news));
+        let task = tokio::spawn(async move {
+            tracing::info!(?key, "a task begins");
+            let result = run(&ctx, spec, key).await;
+            match &result {
+                Ok(_) => tracing::info!(?key, "a task is done"),
+                Err(failure) => tracing::warn!(?key, %failure, "a task failed"),
+            }
+            remove_scratch(&ctx.scratch).await;
+            // Set once: this is the only writer.
+            let _ = done.set(result);
+            news.notify_one();
+        });
+        Running { progress, cancel, end, task }
+    }
+
+    /// What every task reports.
+    #[must_use]
+    pub fn reports(&self) -> Vec<v1::TaskReport> {
+        self.lock().iter().map(|(key, running)| self.report(*key, running)).collect()
+    }
+
+    fn report(&self, key: TaskKey, running: &Running) -> v1::TaskReport {
+        let (state, failure, result) = match running.end.get() {
+            Some(Ok(result)) => (v1::TaskState::Done, None, result.clone()),
+            Some(Err(failure)) => (v1::TaskState::Failed, Some(failure.clone()), None),
+            None if running.task.is_finished() => (v1::TaskState::Failed, Some(broken(key)), None),
+            None => (v1::TaskState::Doing, None, None),
+        };
+        v1::TaskReport {
+            id: Some(key.into()),
+            executor: self.worker.0,
+            state: state.into(),
+            bytes_total: running.progress.total(),
+            bytes_done: running.progress.done(),
+            failure: failure.map(Into::into),
+            result,
+        }
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().values().filter(|r| !r.task.is_finished()).count()
+    }
+
+    /// Cancels everything and waits for its end.
+    pub async fn shutdown(&self) {
+        let tasks = std::mem::take(&mut *self.lock());
+        for running in tasks.values() {
+            running.cancel.cancel();
+        }
+        for running in tasks.into_values() {
+            // A task that panicked has nothing left to stop.
+            let _ = running.task.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskKey, Running>> {
+        // Entries are inserted and removed whole: a poisoned map is still good.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn run(ctx: &TaskCtx, spec: Spec, key: TaskKey) -> End {
+    match spec {
+        Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
+        Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
+        Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
+        Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
+    }
+}
+
+async fn remove_scratch(dir: &std::path::Path) {
+    match tokio::fs::remove_dir_all(dir).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(dir = %dir.display(), %error, "scratch files of a task stay until the next start");
+        }
+        _ => {}
+    }
+}
+
+fn broken(key: TaskKey) -> Failure {
+    let todo = "report it together with the log of this worker; the scheduler tries again";
+    Failure::new(ErrorClass::Transient, "the task ended by a defect of the worker", format!("{key:?}"), todo)
+}
