@@ -6,6 +6,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use std::time::Duration;
 use strandline_types::Failure;
 
 mod admin;
@@ -23,6 +24,9 @@ mod sql;
 
 pub use args::{Args, Command};
 
+/// Longest wait for threads that still work when a command is done.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
 /// What every command gives back.
 type Outcome<T> = Result<T, Failure>;
 
@@ -38,7 +42,10 @@ pub fn run() -> ExitCode {
             return exit::INTERNAL.into();
         }
     };
-    match runtime.block_on(dispatch(args)) {
+    let outcome = runtime.block_on(dispatch(args));
+    // A thread that waits for standard input must not hold the process back.
+    runtime.shutdown_timeout(SHUTDOWN);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("strandline: {failure}");
