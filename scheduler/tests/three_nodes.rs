@@ -166,3 +166,29 @@ async fn a_cluster_that_was_stopped_whole_comes_back_as_it_was() {
     until("the checkpoint goes on", || async { (checkpoint(&cluster, node).await > before).then_some(()) }).await;
     cluster.stop_all().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_medium_that_goes_away_is_shown_and_the_round_goes_on_when_it_is_back() {
+    let (mut cluster, _workers) = with_archive("1d").await;
+    let node = cluster.leader().await;
+    let (path, _) = cluster.dest("archive");
+    let away = path.with_extension("away");
+    std::fs::rename(&path, &away).unwrap();
+    let comment = "SELECT COMMENT FROM CDB_OB_ARCHIVELOG";
+    until("the trouble is shown", || async {
+        let shown = cluster.sql(node, comment).await.first()?;
+        shown.contains("is not there").then_some(())
+    })
+    .await;
+    let stuck = checkpoint(&cluster, node).await;
+    // The other doors do not notice.
+    cluster.sql(node, "CREATE TENANT t2 LOG_STREAMS = 1 REPLICAS = 1").await;
+    std::fs::rename(&away, &path).unwrap();
+    until("the checkpoint goes on", || async { (checkpoint(&cluster, node).await > stuck).then_some(()) }).await;
+    until("the trouble is over", || async {
+        cluster.sql(node, comment).await.first().filter(|c| !c.contains("is not there"))
+    })
+    .await;
+    cluster.stop_all().await;
+    reader::check("archive_conformance.py", &path);
+}

@@ -78,10 +78,9 @@ pub async fn pieces(medium: &dyn Medium) -> Result<Vec<CataloguePiece>, Failure>
             continue;
         }
         let path = ArchivePath::TenantArchivePieceInfos { key }.path();
-        let infos = match medium.get(&path).await {
-            Err(e) if e.is_not_found() => continue,
-            Err(e) => return Err(e.into()),
-            Ok(_) => put::read::<pb::TenantArchivePieceInfos>(medium, &path, DataType::TenantArchivePieceInfos).await?,
+        let infos = put::find::<pb::TenantArchivePieceInfos>(medium, &path, DataType::TenantArchivePieceInfos).await?;
+        let Some(infos) = infos else {
+            continue;
         };
         for attr in &infos.history {
             let piece = frozen_piece(attr);
@@ -100,13 +99,8 @@ async fn own_piece(
     infos: &pb::TenantArchivePieceInfos,
 ) -> Result<CataloguePiece, Failure> {
     let path = ArchivePath::SinglePieceInfo { key }.path();
-    match medium.head(&path).await {
-        Ok(_) => {
-            let single = put::read::<pb::SinglePieceInfo>(medium, &path, DataType::SinglePieceInfo).await?;
-            return Ok(frozen_piece(&single.piece.unwrap_or_default()));
-        }
-        Err(e) if e.is_not_found() => {}
-        Err(e) => return Err(e.into()),
+    if let Some(single) = put::find::<pb::SinglePieceInfo>(medium, &path, DataType::SinglePieceInfo).await? {
+        return Ok(frozen_piece(&single.piece.unwrap_or_default()));
     }
     let mut checkpoint_scn = Scn(infos.start_scn);
     for object in medium.list(&checkpoint_dir(key)).await? {
@@ -158,6 +152,3 @@ pub fn catalogue(sets: &Sets, pieces: Vec<CataloguePiece>) -> Catalogue {
     });
     Catalogue { sets: sets.collect(), pieces }
 }
-
-#[cfg(test)]
-mod tests;

@@ -113,6 +113,3 @@ async fn start_lsn(medium: &dyn Medium, key: PieceKey, ls: LsId, file_id: FileId
     })?;
     Ok(header.start_lsn.0)
 }
-
-#[cfg(test)]
-mod tests;

@@ -36,8 +36,10 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<(), Failure> {
-    let medium = open(&dest_of(work).uri)?;
-    let medium = medium.as_ref();
+    run_on(open(&dest_of(work).uri)?.as_ref(), work).await
+}
+
+async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
     match work {
         MediumWork::Format { dest, kind, created_ms } => destination::format(medium, dest, *kind, *created_ms).await,
         MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
@@ -70,3 +72,6 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         MediumWork::SetInfos(infos) => &infos.dest,
     }
 }
+
+#[cfg(test)]
+mod tests;

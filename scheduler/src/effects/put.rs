@@ -30,8 +30,20 @@ pub async fn first<M: Message + Default>(
 
 /// Reads a small file of a kind.
 pub async fn read<M: Message + Default>(medium: &dyn Medium, path: &str, kind: DataType) -> Result<M, Failure> {
-    let bytes = medium.get(path).await?;
-    read_small(kind, &bytes).map_err(|e| {
+    decode(medium, path, kind, &medium.get(path).await?)
+}
+
+/// Reads a small file of a kind, if it is there.
+pub async fn find<M: Message + Default>(medium: &dyn Medium, path: &str, kind: DataType) -> Result<Option<M>, Failure> {
+    match medium.get(path).await {
+        Ok(bytes) => decode(medium, path, kind, &bytes).map(Some),
+        Err(e) if e.is_not_found() => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn decode<M: Message + Default>(medium: &dyn Medium, path: &str, kind: DataType, bytes: &[u8]) -> Result<M, Failure> {
+    read_small(kind, bytes).map_err(|e| {
         let todo = "the file is damaged: use another copy of this destination";
         Failure::new(ErrorClass::Corrupt, e.to_string(), format!("{}/{path}", medium.uri()), todo)
     })

@@ -26,8 +26,13 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Runs a statement on the node at `address`.
-    pub async fn sql(&self, address: &str, statement: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
+    /// Runs a statement on the node at `address`. The outer error: no answer came back.
+    pub async fn sql(
+        &self,
+        address: &str,
+        statement: &str,
+        tenant: Option<&str>,
+    ) -> Result<Result<Answer, Failure>, Failure> {
         let request = v1::SqlRequest {
             statement: statement.to_owned(),
             forwarded: true,
@@ -35,7 +40,7 @@ impl Forward {
         };
         let mut client = self.client(address)?;
         let reply = client.sql(request).await.map_err(|e| self.lost(address, &e))?.into_inner();
-        answer(reply)
+        Ok(answer(reply))
     }
 
     /// Asks the node at `address` for the topology.

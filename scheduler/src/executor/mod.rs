@@ -18,9 +18,15 @@ use std::time::Duration;
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Failure};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// A statement waits this long for a leader before it is refused.
 const LEADER_WAIT: Duration = Duration::from_secs(5);
+
+/// Pause before a statement is passed on again.
+const FORWARD_PAUSE: Duration = Duration::from_millis(50);
+/// The original's number for "this server is not the leader".
+const NOT_MASTER_CODE: i32 = -4038;
 
 /// What a statement answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,9 +84,23 @@ impl Executor {
             }
             _ => {}
         }
-        match self.find_leader(may_forward).await? {
-            None => self.serve(request, tenant).await,
-            Some(address) => self.forward.sql(&address, statement, tenant).await,
+        // Only what surely was not done is sent again: reads, and what the other node refused as no leader.
+        let is_read = matches!(request, AdminRequest::Select(_));
+        let deadline = Instant::now() + LEADER_WAIT;
+        loop {
+            let Some(address) = self.find_leader(may_forward, deadline).await? else {
+                return self.serve(request, tenant).await;
+            };
+            let answer = self.forward.sql(&address, statement, tenant).await;
+            let again = match &answer {
+                Ok(Err(failure)) => failure.code == NOT_MASTER_CODE,
+                Ok(Ok(_)) => false,
+                Err(_) => is_read,
+            };
+            if !again || Instant::now() >= deadline {
+                return answer.and_then(|a| a);
+            }
+            tokio::time::sleep(FORWARD_PAUSE).await;
         }
     }
 
@@ -100,8 +120,7 @@ impl Executor {
     }
 
     /// `None` when this node leads, else the leader's address. Waits for one to be elected.
-    async fn find_leader(&self, may_forward: bool) -> Result<Option<String>, Failure> {
-        let deadline = tokio::time::Instant::now() + LEADER_WAIT;
+    async fn find_leader(&self, may_forward: bool, deadline: Instant) -> Result<Option<String>, Failure> {
         let mut changes = self.node.changes();
         let mut role = self.node.role_watch();
         loop {
@@ -134,5 +153,5 @@ impl Executor {
 
 fn no_leader(what: &str) -> Failure {
     let todo = "try again in a moment; if it lasts, check that a majority of the scheduler nodes runs";
-    Failure::new(ErrorClass::Transient, what, "scheduler group", todo)
+    Failure::new(ErrorClass::Transient, what, "scheduler group", todo).with_code(NOT_MASTER_CODE)
 }

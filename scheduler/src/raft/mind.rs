@@ -160,3 +160,6 @@ impl GroupStateMachine for Mind {
         Ok(self.held.read().unwrap_or_else(PoisonError::into_inner).snapshot.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use strandline_format::entry::EntryKind;
 use strandline_format::palf::{ArchiveFileHeader, Framer};
 use strandline_format::paths::ArchivePath;
-use strandline_media::Medium;
+use strandline_media::{MediaError, Medium};
 use strandline_proto::v1;
 use strandline_types::{FileId, LsId, Lsn, PalfBase, PieceClock, PieceId, PieceKey, Scn, Term};
 
@@ -62,8 +62,14 @@ impl FakeArchive {
         }
     }
 
-    /// Archives everything that the log holds.
-    pub async fn write(&mut self, log: &FakeLog, ls: LsId, order: &v1::RoundOrder, medium: &dyn Medium) {
+    /// Archives everything that the log holds. What fails is tried again with the next call.
+    pub async fn write(
+        &mut self,
+        log: &FakeLog,
+        ls: LsId,
+        order: &v1::RoundOrder,
+        medium: &dyn Medium,
+    ) -> Result<(), MediaError> {
         let clock = PieceClock {
             round_start: Scn(order.start_scn),
             base_piece: PieceId(order.base_piece_id),
@@ -75,14 +81,15 @@ impl FakeArchive {
                 let key = PieceKey { dest_id: order.dest_id.into(), round_id: order.round_id.into(), piece_id: piece };
                 self.path = ArchivePath::Log { key, ls, file_id: FileId(1) }.path();
                 let header = ArchiveFileHeader { start_lsn: group.lsn }.encode();
-                self.offset = medium.append(&self.path, 0, Bytes::copy_from_slice(&header)).await.unwrap();
+                self.offset = medium.append(&self.path, 0, Bytes::copy_from_slice(&header)).await?;
                 self.piece = piece;
             }
-            self.offset = medium.append(&self.path, self.offset, Bytes::copy_from_slice(&group.bytes)).await.unwrap();
+            self.offset = medium.append(&self.path, self.offset, Bytes::copy_from_slice(&group.bytes)).await?;
             self.output_bytes += group.bytes.len() as u64;
             (self.archived, self.checkpoint) = (group.end, group.scn);
             self.next += 1;
         }
+        Ok(())
     }
 
     /// As a worker reports it.

@@ -152,8 +152,9 @@ impl Body {
                 let Some(log) = self.logs.get(&(r.tenant_id, r.ls_id)) else { continue };
                 let key = (r.tenant_id, r.ls_id, round.round_id);
                 let archive = self.archives.entry(key).or_insert_with(FakeArchive::new);
-                archive.write(log, LsId(r.ls_id), round, medium.as_ref()).await;
-                reports.push(archive.progress(r.tenant_id, r.ls_id, round));
+                let written = archive.write(log, LsId(r.ls_id), round, medium.as_ref()).await;
+                let trouble = written.err().map(|e| strandline_types::Failure::from(e).into());
+                reports.push(v1::ArchiveProgress { trouble, ..archive.progress(r.tenant_id, r.ls_id, round) });
             }
         }
         reports

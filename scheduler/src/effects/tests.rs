@@ -1,0 +1,320 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::*;
+use bytes::Bytes;
+use prost::Message;
+use std::collections::BTreeMap;
+use strandline_format::palf::ArchiveFileHeader;
+use strandline_format::paths::ArchivePath;
+use strandline_format::pb;
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium};
+use strandline_scheduler_core::state::{
+    ArchiveConfig, BackupSet, DestKind, Dictionary, LsPart, PieceRow, Table, Tenant, TenantCounters, TenantStatus,
+};
+use strandline_scheduler_core::{BackupLsResult, FreezePiece, SetInfos};
+use strandline_types::{
+    BackupSetId, BackupSetKind, BackupSetStatus, DestId, ErrorClass, FileId, FileStatus, JobId, LsId, Lsn, PieceClock,
+    PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
+};
+
+const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
+
+fn dest() -> DestRef {
+    DestRef {
+        uri: "mem://x".into(),
+        dest_id: DestId(1001),
+        tenant_id: TenantId(1002),
+        tenant_name: "t1".into(),
+        cluster_id: 7.into(),
+        cluster_name: "c".into(),
+    }
+}
+
+fn key(piece: u64) -> PieceKey {
+    PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(piece) }
+}
+
+fn row(piece: u64, checkpoint: u64, frozen: bool) -> PieceRow {
+    let range = CLOCK.range(PieceId(piece));
+    PieceRow {
+        key: key(piece),
+        status: if frozen { PieceStatus::Frozen } else { PieceStatus::Active },
+        file_status: FileStatus::Available,
+        start_scn: range.start,
+        end_scn: range.end,
+        checkpoint_scn: Scn(checkpoint),
+        max_scn: Scn(checkpoint),
+        input_bytes: 10,
+        output_bytes: 10,
+        sealed: frozen,
+    }
+}
+
+/// The life of one frozen and one active piece of a round.
+fn archive_life() -> Vec<MediumWork> {
+    let start =
+        |piece| MediumWork::PieceStart { dest: dest(), key: key(piece), start_scn: row(piece, 0, false).start_scn };
+    let publish = |piece, scn, old: Option<u64>| MediumWork::PublishCheckpoint {
+        dest: dest(),
+        piece: row(piece, old.unwrap_or(0), false),
+        checkpoint_scn: Scn(scn),
+        old_scn: old.map(Scn),
+    };
+    let infos = |piece, frozen| MediumWork::PieceInfos { dest: dest(), piece: row(piece, 0, false), frozen };
+    let freeze = FreezePiece {
+        dest: dest(),
+        piece: row(1, 1_099, true),
+        log_streams: vec![LsId(1), LsId(1001)],
+        frozen: Vec::new(),
+    };
+    vec![
+        MediumWork::Format { dest: dest(), kind: DestKind::Archive, created_ms: 1 },
+        MediumWork::RoundStart { dest: dest(), round: RoundId(1), clock: CLOCK },
+        start(1),
+        infos(1, Vec::new()),
+        publish(1, 1_050, None),
+        start(2),
+        publish(1, 1_099, Some(1_050)),
+        MediumWork::FreezePiece(Box::new(freeze)),
+        infos(2, vec![row(1, 1_099, true)]),
+        publish(2, 1_120, None),
+    ]
+}
+
+fn set() -> BackupSet {
+    BackupSet {
+        tenant_id: TenantId(1002),
+        set_id: BackupSetId(1),
+        job_id: JobId(1),
+        dest_id: DestId(1001),
+        uri: "mem://x".into(),
+        kind: BackupSetKind::Full,
+        prev_full: BackupSetId(0),
+        prev_inc: BackupSetId(0),
+        status: BackupSetStatus::Success,
+        file_status: FileStatus::Available,
+        start_ms: 1,
+        end_ms: 2,
+        start_scn: Scn(1_000),
+        start_replay_scn: Scn(1_010),
+        min_restore_scn: Scn(1_090),
+        consistent_scn: Scn(1_080),
+        input_bytes: 1,
+        output_bytes: 2,
+        tablet_count: 3,
+        finish_tablet_count: 3,
+        macro_block_count: 4,
+        file_count: 5,
+        meta_turn: TurnId(1),
+        data_turn: TurnId(1),
+        index_retry: RetryId(0),
+        parts: BTreeMap::from([(LsId(1), LsPart { turn: TurnId(1), retry: RetryId(2) })]),
+        result: 0,
+        comment: String::new(),
+    }
+}
+
+fn backup_life() -> Vec<MediumWork> {
+    let meta =
+        pb::LsMetaInfo { tenant_id: 1002, ls_id: 1, base: Some(pb::PalfBaseInfo::default()), ..Default::default() };
+    let tenant = Tenant {
+        id: TenantId(1002),
+        name: "t1".into(),
+        status: TenantStatus::Normal,
+        created_ms: 1,
+        replicas: 1,
+        log_streams: BTreeMap::new(),
+        tables: BTreeMap::new(),
+        dictionary_version: 1,
+        archive: ArchiveConfig { lag_target_ms: 77, ..ArchiveConfig::default() },
+        data_dest: None,
+        restored_by: None,
+        next: TenantCounters::default(),
+    };
+    let table = Table { id: TableId(500_001), name: "files".into(), tablets: Vec::new() };
+    let infos = SetInfos {
+        dest: dest(),
+        tenant,
+        set: set(),
+        earlier: Vec::new(),
+        parts: BTreeMap::from([(
+            LsId(1),
+            (
+                LsPart { turn: TurnId(1), retry: RetryId(2) },
+                BackupLsResult { ls_meta: meta.encode_to_vec(), ..Default::default() },
+            ),
+        )]),
+        dictionary: Dictionary { version: 1, scn: Scn(5), tables: vec![table] },
+    };
+    vec![
+        MediumWork::Format { dest: dest(), kind: DestKind::Data, created_ms: 1 },
+        MediumWork::SetStart { dest: dest(), set: BackupSetId(1), kind: BackupSetKind::Full },
+        MediumWork::SetInfos(Box::new(infos)),
+        MediumWork::SetEnd { dest: dest(), set: Box::new(set()), success: true },
+    ]
+}
+
+fn empty() -> Arc<MemoryMedium> {
+    Arc::new(MemoryMedium::new("x"))
+}
+
+/// One log file of log stream 1 in each piece, as a worker leaves them.
+async fn put_log(medium: &dyn Medium) {
+    for (piece, start_lsn) in [(1, 0), (2, 100)] {
+        let path = ArchivePath::Log { key: key(piece), ls: LsId(1), file_id: FileId(1) }.path();
+        let mut bytes = ArchiveFileHeader { start_lsn: Lsn(start_lsn) }.encode().to_vec();
+        bytes.extend([1; 100]);
+        medium.append(&path, 0, Bytes::from(bytes)).await.unwrap();
+    }
+}
+
+/// Everything on a medium but the probes, whose names hold the time.
+async fn content(medium: &dyn Medium) -> BTreeMap<String, Bytes> {
+    let mut found = BTreeMap::new();
+    for object in medium.list("").await.unwrap() {
+        found.insert(object.path.clone(), medium.get(&object.path).await.unwrap());
+    }
+    found
+}
+
+async fn live(medium: &dyn Medium, works: &[MediumWork]) -> Result<(), Failure> {
+    run_on(medium, &works[0]).await?;
+    put_log(medium).await;
+    for work in &works[1..] {
+        run_on(medium, work).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_work_may_be_repeated_and_changes_nothing() {
+    for works in [archive_life(), backup_life()] {
+        let medium = empty();
+        live(medium.as_ref(), &works).await.unwrap();
+        let once = content(medium.as_ref()).await;
+        for work in works.iter().filter(|w| !matches!(w, MediumWork::PublishCheckpoint { .. })) {
+            run_on(medium.as_ref(), work).await.unwrap();
+            run_on(medium.as_ref(), work).await.unwrap();
+        }
+        assert_eq!(content(medium.as_ref()).await, once);
+    }
+}
+
+/// The call number `n` fails in every possible way; whoever repeats the work ends with the same bytes.
+#[tokio::test]
+async fn work_that_was_cut_off_anywhere_ends_the_same_when_it_is_repeated() {
+    for works in [archive_life(), backup_life()] {
+        let clean = empty();
+        live(clean.as_ref(), &works).await.unwrap();
+        let expected = content(clean.as_ref()).await;
+        for fault in [Fault::LostReply, Fault::Refuse(ErrorClass::Transient), Fault::Refuse(ErrorClass::Exhausted)] {
+            let mut cut_off = 0;
+            for skip in 0.. {
+                let plan = FaultPlan::new(1);
+                plan.add(FaultRule { op: None, path_part: String::new(), skip, times: 1, fault });
+                let inner = empty();
+                run_on(inner.as_ref(), &works[0]).await.unwrap();
+                put_log(inner.as_ref()).await;
+                let medium = Faulty::new(inner.clone(), plan.clone());
+                for work in &works[1..] {
+                    if run_on(&medium, work).await.is_err() {
+                        cut_off += 1;
+                        run_on(&medium, work).await.unwrap();
+                    }
+                }
+                assert_eq!(content(inner.as_ref()).await, expected, "{fault:?} at call {skip}");
+                if plan.injected() == 0 {
+                    break;
+                }
+            }
+            assert!(cut_off > 5, "{fault:?} hit only {cut_off} calls");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_catalogue_of_a_bare_destination_says_what_the_state_said() {
+    let medium = empty();
+    live(medium.as_ref(), &archive_life()).await.unwrap();
+    let pieces = catalogue::pieces(medium.as_ref()).await.unwrap();
+    let seen: Vec<_> = pieces.iter().map(|p| (p.key.piece_id.0, p.status, p.checkpoint_scn.0, p.start_scn.0)).collect();
+    assert_eq!(seen, [(1, PieceStatus::Frozen, 1_099, 1_000), (2, PieceStatus::Active, 1_120, 1_100)]);
+
+    let data = empty();
+    live(data.as_ref(), &backup_life()).await.unwrap();
+    let sets = catalogue::sets(data.as_ref()).await.unwrap();
+    let found = catalogue::catalogue(&sets, pieces);
+    assert_eq!(found.sets.len(), 1);
+    assert_eq!(found.sets[0].status, BackupSetStatus::Success);
+    assert_eq!((found.sets[0].start_replay_scn, found.sets[0].min_restore_scn), (Scn(1_010), Scn(1_090)));
+    let (name, _) = sets[&BackupSetId(1)];
+    assert_eq!(catalogue::ls_metas(data.as_ref(), name).await.unwrap().log_streams.len(), 1);
+}
+
+#[tokio::test]
+async fn a_set_without_its_end_placeholder_does_not_exist() {
+    let data = empty();
+    let works = backup_life();
+    live(data.as_ref(), &works[..3]).await.unwrap();
+    assert!(catalogue::sets(data.as_ref()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_frozen_piece_lists_its_files_with_their_log_range() {
+    let medium = empty();
+    live(medium.as_ref(), &archive_life()).await.unwrap();
+    let path = ArchivePath::LsFileInfo { key: key(1), ls: LsId(1) }.path();
+    let kind = strandline_format::DataType::SingleLsFileList;
+    let list: pb::SingleLsFileList = put::read(medium.as_ref(), &path, kind).await.unwrap();
+    assert_eq!((list.min_lsn, list.max_lsn), (0, 100));
+    assert_eq!(list.files, [pb::LogFile { file_id: 1, size_bytes: 4196 }]);
+    let absent = ArchivePath::LsFileInfo { key: key(1), ls: LsId(1001) }.path();
+    assert!(medium.head(&absent).await.unwrap_err().is_not_found(), "a log stream without files gets no list");
+}
+
+#[tokio::test]
+async fn a_damaged_info_file_is_named() {
+    let medium = empty();
+    live(medium.as_ref(), &archive_life()).await.unwrap();
+    let path = ArchivePath::TenantArchivePieceInfos { key: key(2) }.path();
+    let mut bytes = medium.get(&path).await.unwrap().to_vec();
+    bytes[50] ^= 1;
+    medium.delete(&path).await.unwrap();
+    medium.put(&path, bytes.into()).await.unwrap();
+    let failure = catalogue::pieces(medium.as_ref()).await.unwrap_err();
+    assert_eq!(failure.class, ErrorClass::Corrupt);
+    assert!(failure.object.contains(&path), "{failure}");
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_written_or_is_foreign_is_refused_and_left_alone() {
+    let now = Scn(5_000_000_000);
+    let examine = |medium: Arc<dyn Medium>| async move {
+        destination::examine(medium.as_ref(), &dest(), DestKind::Archive, false, now).await
+    };
+    let plan = FaultPlan::new(1);
+    let refuse = Fault::Refuse(ErrorClass::Permission);
+    plan.add(FaultRule {
+        op: Some(strandline_media::Op::Put),
+        path_part: String::new(),
+        skip: 0,
+        times: 9,
+        fault: refuse,
+    });
+    let read_only = Faulty::new(empty(), plan);
+    assert_eq!(examine(Arc::new(read_only)).await.unwrap_err().class, ErrorClass::Permission);
+
+    let used = empty();
+    put_log(used.as_ref()).await;
+    assert_eq!(examine(used.clone()).await.unwrap_err().code, -9080);
+    assert_eq!(used.list("").await.unwrap().len(), 2, "nothing was written");
+
+    let other = empty();
+    let theirs = DestRef { cluster_id: 8.into(), ..dest() };
+    destination::format(other.as_ref(), &theirs, DestKind::Archive, 1).await.unwrap();
+    assert_eq!(examine(other).await.unwrap_err().code, -9081);
+
+    let fresh = empty();
+    examine(fresh.clone()).await.unwrap();
+    examine(fresh.clone()).await.unwrap();
+    destination::format(fresh.as_ref(), &dest(), DestKind::Archive, 1).await.unwrap();
+}
