@@ -19,6 +19,8 @@ mod restore;
 mod service;
 mod spec;
 mod tablet;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use client::KvClient;

@@ -10,6 +10,8 @@ mod point;
 mod replay;
 mod reply;
 mod snapshot;
+#[cfg(test)]
+mod suite;
 
 pub(crate) use head::SnapshotHead;
 pub(crate) use reply::Outcome;
@@ -50,6 +52,8 @@ impl std::fmt::Debug for SharedMemory {
 struct Gate {
     generation: Generation,
     snapshot: Option<SnapshotDir>,
+    /// The state came in a snapshot whose files are gone: one is made when it is asked for.
+    installed: bool,
 }
 
 impl Machine {
@@ -74,7 +78,7 @@ impl Machine {
             log,
             store: RwLock::new(Arc::new(store)),
             inner: RwLock::new(Arc::new(inner)),
-            gate: Mutex::new(Gate { generation, snapshot }),
+            gate: Mutex::new(Gate { generation, snapshot, installed: false }),
             committed: watch::Sender::new(end),
         }))
     }
@@ -134,6 +138,13 @@ impl GroupStateMachine for Machine {
     }
 
     fn current_snapshot(&self) -> io::Result<Option<SnapshotDir>> {
-        Ok(self.gate().snapshot.clone().filter(|s| s.dir.exists()))
+        let (made, installed) = {
+            let gate = self.gate();
+            (gate.snapshot.clone().filter(|s| s.dir.exists()), gate.installed)
+        };
+        match made {
+            None if installed => self.make_snapshot().map(Some),
+            made => Ok(made),
+        }
     }
 }

@@ -76,6 +76,7 @@ impl Machine {
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(store);
         let old = std::mem::replace(&mut gate.generation, next);
         gate.snapshot = None;
+        gate.installed = true;
         files::remove_tree_if_there(&self.dir.snapshots())?;
         // Readers may still hold the old store: its open files stay readable.
         files::remove_tree_if_there(old.path())

@@ -35,8 +35,8 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Replica {
     identity: Identity,
     dir: ReplicaDir,
-    group: Group,
-    machine: Arc<Machine>,
+    pub(crate) group: Group,
+    pub(crate) machine: Arc<Machine>,
     proposer: Proposer,
     writes: RwLock<Option<mpsc::Sender<WriteJob>>>,
     stored: RwLock<StoredSpec>,

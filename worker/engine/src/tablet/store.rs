@@ -126,6 +126,17 @@ impl TabletStore {
     pub(crate) fn checkpoint(&self, dir: &Path) -> io::Result<()> {
         Checkpoint::new(&self.db).and_then(|c| c.create_checkpoint(dir)).map_err(rocks)
     }
+
+    /// Moves everything into the bottom level.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
+    pub(crate) fn compact_all(&self) {
+        self.flush().unwrap();
+        for tablet in self.tablets.read().unwrap().iter() {
+            let cf = self.db.cf_handle(&name_of(*tablet)).unwrap();
+            self.db.compact_range_cf(&cf, None::<&[u8]>, None::<&[u8]>);
+        }
+    }
 }
 
 /// Names of the column families in `path`; those of an empty store when there is none.
