@@ -150,8 +150,8 @@ pub struct RestoredBase {
 /// A replica that is rebuilt from a backup, then catches up with replayed log.
 #[async_trait]
 pub trait RestoreTarget: Send + Sync {
-    /// The directory into which block files and engine files are laid. Created when missing; what an interrupted
-    /// attempt left there is still there.
+    /// The directory into which block files and engine files are laid, the task's alone until
+    /// [`Self::finish_restored`]. Created when missing; what an interrupted attempt left there is still there.
     async fn prepare(&self) -> Result<PathBuf, SourceError>;
 
     /// True once [`Self::finish_restored`] has succeeded, now or before a restart.

@@ -349,7 +349,9 @@ async fn a_restore_goes_on_with_what_is_here_and_fetches_what_is_damaged() {
     }
     let sys = world.root.path().join(format!("restored_{LS}/000001.sst"));
     std::fs::write(&sys, vec![7; 3000]).unwrap();
+    std::fs::write(sys.with_file_name("000077.sst"), b"of another attempt").unwrap();
     world.restore(LS).await.unwrap();
+    assert!(!sys.with_file_name("000077.sst").exists(), "the store is the set's and nothing else");
     assert_eq!(
         std::fs::read(&sys).unwrap(),
         world.source(LS)["000001.sst"],

@@ -10,7 +10,7 @@ use crate::source::RestoredBase;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_format::blocks::{BlockType, read_block};
@@ -61,6 +61,8 @@ async fn restore(ctx: &TaskCtx, spec: &RestoreDataSpec, id: TaskKey) -> Result<(
     let wanted = plan_restore(set.ls, entries, engine_files, &present).map_err(|e| set.damaged(&e.to_string()))?;
     ctx.progress.set_total(wanted.iter().map(|w| w.bytes).sum());
 
+    let kept = wanted.iter().map(|w| &w.file_name).chain(meta.engine_files.keys()).cloned().collect();
+    remove_strays(dir.clone(), present, kept).await?;
     fetch_all(ctx, &set, &dir, wanted).await?;
     let files = dir.clone();
     blocking(move || lay_engine_files(&files, &meta.engine_files)).await?;
@@ -218,6 +220,18 @@ async fn present_files(dir: PathBuf) -> Result<BTreeMap<String, u64>, Failure> {
             Ok(files)
         };
         list().map_err(|e| io_failure("list", &dir, &e))
+    })
+    .await
+}
+
+/// Removes what an earlier attempt left and this set does not have: the store must be the set's and nothing else.
+async fn remove_strays(dir: PathBuf, present: BTreeMap<String, u64>, kept: BTreeSet<String>) -> Result<(), Failure> {
+    blocking(move || {
+        for name in present.keys().filter(|name| !kept.contains(*name)) {
+            let path = dir.join(name);
+            std::fs::remove_file(&path).map_err(|e| io_failure("remove", &path, &e))?;
+        }
+        Ok(())
     })
     .await
 }

@@ -1,0 +1,229 @@
+//! A whole worker with the real engine under a stand-in for the scheduler: orders in, replicas, archive and reports out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use strandline_engine::KvWrite;
+use strandline_media::identity::{self, DestType, Identity};
+use strandline_proto::v1;
+use strandline_proto::v1::cluster_server::{Cluster, ClusterServer};
+use strandline_types::{CausalityToken, ClusterId, DestId, LsId, Scn, TabletId, TenantId};
+use strandline_worker::{WorkerConfig, WorkerHandle, serve};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status};
+
+const TENANT: TenantId = TenantId(1002);
+const LS: LsId = LsId(1001);
+const TABLET: TabletId = TabletId(200_001);
+
+/// Answers every heartbeat with the orders that the test has set, and remembers the report.
+#[derive(Clone, Default)]
+struct FakeScheduler {
+    orders: Arc<Mutex<v1::WorkerOrders>>,
+    heard: Arc<Mutex<Option<v1::WorkerReport>>>,
+}
+
+#[tonic::async_trait]
+impl Cluster for FakeScheduler {
+    async fn heartbeat(&self, request: Request<v1::WorkerReport>) -> Result<Response<v1::WorkerOrders>, Status> {
+        let report = request.into_inner();
+        let mut orders = self.orders.lock().unwrap();
+        orders.workers = vec![v1::Peer { node_id: report.worker_id, address: report.address.clone() }];
+        *self.heard.lock().unwrap() = Some(report);
+        Ok(Response::new(orders.clone()))
+    }
+}
+
+impl FakeScheduler {
+    async fn start(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tonic::transport::Server::builder().add_service(ClusterServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
+    }
+
+    fn set(&self, change: impl FnOnce(&mut v1::WorkerOrders)) {
+        change(&mut self.orders.lock().unwrap());
+    }
+
+    fn archive(&self, ls: LsId) -> Option<v1::ArchiveProgress> {
+        self.heard.lock().unwrap().as_ref()?.archive.iter().find(|p| p.ls_id == ls.0).cloned()
+    }
+
+    fn leads(&self, ls: LsId) -> bool {
+        let heard = self.heard.lock().unwrap();
+        heard.as_ref().is_some_and(|r| r.replicas.iter().any(|r| r.ls_id == ls.0 && r.is_leader))
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn config(dir: &Path, scheduler: SocketAddr) -> WorkerConfig {
+    WorkerConfig {
+        node_id: 101,
+        data_dir: dir.to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        advertise: None,
+        http_listen: Some("127.0.0.1:0".parse().unwrap()),
+        // The first one is dead: the worker has to find the other.
+        schedulers: vec!["127.0.0.1:1".into(), scheduler.to_string()],
+    }
+}
+
+fn replica(ls: LsId) -> v1::ReplicaOrder {
+    v1::ReplicaOrder {
+        tenant_id: TENANT.0,
+        ls_id: ls.0,
+        members: vec![101],
+        bootstrap: true,
+        open: true,
+        ..Default::default()
+    }
+}
+
+fn round(uri: &str, start_scn: u64, piece_ms: u64) -> v1::RoundOrder {
+    v1::RoundOrder {
+        tenant_id: TENANT.0,
+        dest_id: 1001,
+        round_id: 1,
+        state: 1,
+        dest_uri: uri.to_owned(),
+        start_scn,
+        base_piece_id: 1,
+        piece_interval_ns: piece_ms * 1_000_000,
+        lag_target_ms: 100,
+        log_streams: Vec::new(),
+    }
+}
+
+async fn write(worker: &WorkerHandle, ls: LsId, n: u64) -> Scn {
+    let replica = worker.engine().replica(TENANT, ls).unwrap();
+    let key = Bytes::from(format!("key {n}"));
+    let batch = vec![KvWrite { tablet: TABLET, key, value: Some(Bytes::from(vec![n as u8; 20_000])) }];
+    replica.write(batch, CausalityToken::default()).await.unwrap()
+}
+
+async fn http_get(address: SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The independent reader, where it is installed: `STRANDLINE_CONFORMANCE` names its folder.
+fn second_reader(dest: &Path) {
+    let Ok(folder) = std::env::var("STRANDLINE_CONFORMANCE") else {
+        println!("the second reader of archives is not there: its check is skipped");
+        return;
+    };
+    let script = Path::new(&folder).join("archive_conformance.py");
+    let out = Command::new("python3").arg(script).arg(dest).arg("--log-only").output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_archives_what_it_is_ordered_to_and_goes_on_after_a_restart() {
+    let (data, dest) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let uri = format!("file://{}", dest.path().display());
+    let us = Identity {
+        cluster_name: "c".into(),
+        tenant_name: "t".into(),
+        cluster_id: ClusterId(1),
+        tenant_id: TENANT,
+        dest_id: DestId(1001),
+        dest_type: DestType::Archive,
+    };
+    identity::claim(&*strandline_media::open(&uri).unwrap(), &us, Scn(1)).await.unwrap();
+    let scheduler = FakeScheduler::default();
+    let address = scheduler.start().await;
+    let worker = serve(config(data.path(), address)).await.unwrap();
+    let http = worker.http_addr.unwrap();
+    assert!(http_get(http, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(http_get(http, "/readyz").await.starts_with("HTTP/1.1 503"), "nobody leads yet");
+
+    let dictionary = v1::Dictionary {
+        version: 1,
+        scn: 0,
+        tables: vec![v1::Table {
+            table_id: 1,
+            name: "files".into(),
+            tablets: vec![v1::Tablet { tablet_id: TABLET.0, ls_id: LS.0 }],
+        }],
+    };
+    scheduler.set(|o| {
+        (o.is_leader, o.scheduler_term) = (true, 5);
+        let system = v1::ReplicaOrder { dictionary: Some(dictionary), ..replica(LsId::SYS) };
+        o.replicas = vec![system, replica(LS)];
+    });
+    until("both streams have a leader", || scheduler.leads(LsId::SYS) && scheduler.leads(LS)).await;
+    until("ready", || worker.is_ready()).await;
+    assert!(http_get(http, "/readyz").await.starts_with("HTTP/1.1 200"));
+    until("the dictionary is logged", || {
+        worker.engine().replica(TENANT, LsId::SYS).is_some_and(|r| r.status().dictionary_version == 1)
+    })
+    .await;
+
+    let start = write(&worker, LS, 0).await;
+    scheduler.set(|o| o.rounds = vec![round(&uri, start.0, 300)]);
+    let mut last = start;
+    for n in 1..150 {
+        last = write(&worker, LS, n).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    until("the last write is archived", || scheduler.archive(LS).is_some_and(|p| p.checkpoint_scn >= last.0)).await;
+    until("the system stream too", || scheduler.archive(LsId::SYS).is_some_and(|p| p.archived_lsn > 0)).await;
+    let text = http_get(http, "/metrics").await;
+    assert!(text.contains("strandline_worker_replicas_led 2"), "{text}");
+    assert!(text.contains("strandline_archive_pending_bytes"), "{text}");
+    let before = scheduler.archive(LS).unwrap();
+    worker.shutdown().await;
+
+    let worker = serve(config(data.path(), address)).await.unwrap();
+    until("it leads again", || worker.engine().replica(TENANT, LS).is_some_and(|r| r.status().is_leader)).await;
+    for n in 150..200 {
+        last = write(&worker, LS, n).await;
+    }
+    until("archived in a new term", || {
+        scheduler.archive(LS).is_some_and(|p| p.checkpoint_scn >= last.0 && p.term > before.term)
+    })
+    .await;
+    assert_eq!(scheduler.archive(LS).unwrap().start_lsn, before.start_lsn);
+    second_reader(dest.path());
+    let pieces = std::fs::read_dir(dest.path()).unwrap().count();
+    assert!(pieces > 4, "piece switches happened");
+
+    scheduler.set(|o| (o.scheduler_term, o.replicas) = (4, Vec::new()));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(worker.engine().replicas().len(), 2, "orders of an old scheduler term are refused");
+    scheduler.set(|o| o.scheduler_term = 6);
+    until("replicas that are not ordered are removed", || worker.engine().replicas().is_empty()).await;
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_start_says_why() {
+    let data = tempfile::tempdir().unwrap();
+    let scheduler: SocketAddr = "127.0.0.1:2".parse().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listen = taken.local_addr().unwrap();
+    let failure = serve(WorkerConfig { listen, ..config(data.path(), scheduler) }).await.unwrap_err();
+    assert!(failure.object.contains(&listen.to_string()) && !failure.todo.is_empty(), "{failure}");
+    let failure = serve(WorkerConfig { node_id: 102, ..config(data.path(), scheduler) }).await.unwrap_err();
+    assert!(failure.what.contains("belongs to worker 101"), "{failure}");
+}
