@@ -1,7 +1,7 @@
 //! The strandline itself: up to which SCN everything of a round is safe on the medium (fact sheet 4.2), and what that
 //! means for each piece.
 
-use crate::state::{PieceRow, Round, State};
+use crate::state::{LogStream, LsProgress, PieceRow, Round, State};
 use strandline_types::{ArchiveLsState, FileStatus, RoundState, Scn, TenantId, limits};
 
 /// The checkpoint that a round's progress proves, or `None` while a live log stream has not started.
@@ -43,7 +43,7 @@ pub(crate) fn is_sealable(state: &State, round: &Round, piece: &PieceRow) -> boo
     if checkpoint.is_some_and(|c| c >= piece.end_scn) {
         return is_published(piece, piece.end_scn.prev());
     }
-    if round.state != RoundState::Stopping || !all_drained(state, round, ArchiveLsState::Stopped) {
+    if round.state != RoundState::Stopping || !all_stopped(state, round) {
         return false;
     }
     let last = checkpoint.unwrap_or(round.checkpoint_scn);
@@ -54,13 +54,29 @@ fn is_published(piece: &PieceRow, checkpoint: Scn) -> bool {
     piece.file_status == FileStatus::Available && piece.checkpoint_scn >= checkpoint
 }
 
-/// True when every live log stream of the round has reached a standstill. One that never reported counts once it had
-/// time enough to hear of the order; one that lost log has nothing more to write.
-pub(crate) fn all_drained(state: &State, round: &Round, standstill: ArchiveLsState) -> bool {
+/// True when every live log stream of the round has paused. One that never reported counts once it had time enough to
+/// hear of the order; one that lost log has nothing more to write.
+pub(crate) fn all_suspended(state: &State, round: &Round) -> bool {
+    streams_all(state, round, |_, p| p.state != ArchiveLsState::Doing)
+}
+
+/// True when every live log stream of the round has stopped, so that its last pieces may freeze.
+///
+/// The word of a leader counts only as long as no newer one is known: its successor may be about to write.
+pub(crate) fn all_stopped(state: &State, round: &Round) -> bool {
+    round.drained
+        || streams_all(state, round, |ls, p| match p.state {
+            ArchiveLsState::Stopped => p.term >= ls.term,
+            ArchiveLsState::Interrupted => true,
+            ArchiveLsState::Doing | ArchiveLsState::Suspended => false,
+        })
+}
+
+fn streams_all(state: &State, round: &Round, is_still: impl Fn(&LogStream, &LsProgress) -> bool) -> bool {
     let Some(tenant) = state.tenants.get(&round.tenant_id) else { return true };
     let waited_ms = state.clock_ms.saturating_sub(round.state_since_ms);
-    tenant.log_streams.keys().all(|ls| match round.progress.get(ls).map(|p| p.state) {
-        Some(said) => said == standstill || said == ArchiveLsState::Stopped || said == ArchiveLsState::Interrupted,
+    tenant.log_streams.values().all(|ls| match round.progress.get(&ls.id) {
+        Some(progress) => is_still(ls, progress),
         None => !round.begun || waited_ms >= limits::NEVER_STARTED_MS,
     })
 }

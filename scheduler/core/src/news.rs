@@ -53,7 +53,7 @@ fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
 
 fn is_progress_news(state: &State, said: &ArchiveReport) -> bool {
     let round = state.rounds.get(&(said.tenant_id, said.round_id));
-    let Some(round) = round.filter(|r| r.is_open() && r.begun && r.dest_id == said.dest_id) else { return false };
+    let Some(round) = round.filter(|r| r.takes_progress() && r.dest_id == said.dest_id) else { return false };
     round.progress.get(&said.ls_id).is_none_or(|row| {
         let is_further = said.archived_lsn > row.archived_lsn || said.checkpoint_scn > row.checkpoint_scn;
         let is_moved = said.state != row.state && row.state != ArchiveLsState::Interrupted;

@@ -350,3 +350,51 @@ fn a_piece_whose_last_scn_is_the_checkpoint_stays_open_until_all_are_past_it() {
     w.run(1);
     assert_eq!(w.round().pieces[&PieceId(1)].status, PieceStatus::Frozen);
 }
+
+#[test]
+fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nobody_may_write() {
+    let mut w = World::archiving(3, 3, 3600);
+    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
+    w.now_ms += limits::HEARTBEAT_MS;
+    w.beat();
+    // Every stream has stopped; one of them has a new leader that has not said so yet.
+    let ls = LsId(1001);
+    let old = w.state.tenants[&TENANT].log_streams[&ls].leader.unwrap();
+    let new = if old == NodeId(1) { NodeId(2) } else { NodeId(1) };
+    let worker = w.state.workers[&new].clone();
+    let elected = ReplicaReport {
+        tenant_id: TENANT,
+        ls_id: ls,
+        is_leader: true,
+        term: Term(77),
+        leader: Some(new),
+        end_lsn: Lsn(0),
+        max_scn: Scn::MIN,
+        dictionary_version: 0,
+        restored_dictionary: None,
+        replayed_scn: Scn::MIN,
+    };
+    let report = WorkerReport {
+        worker_id: new,
+        address: worker.address.clone(),
+        boot_id: worker.boot_id,
+        clock_ms: w.now_ms,
+        replicas: vec![elected],
+        archive: vec![],
+        tasks: vec![],
+    };
+    w.act(Action::Heartbeats(vec![report])).unwrap();
+    w.settle();
+    assert_eq!(w.round().state, RoundState::Stopping);
+    assert!(!w.round().drained && orders_for(&w.state, new).rounds[0].work == RoundWork::Stop);
+    let stream = w.streams.get_mut(&(TENANT, ls)).unwrap();
+    (stream.leader, stream.term) = (Some(new), Term(77));
+    w.now_ms += limits::HEARTBEAT_MS;
+    w.beat();
+    while !w.round().drained {
+        let step = plan(&w.state, w.now_ms).steps.remove(0);
+        w.act(step.then).unwrap();
+    }
+    assert_eq!(w.round().state, RoundState::Stopping);
+    assert!((1..=3).all(|n| orders_for(&w.state, NodeId(n)).rounds.is_empty()));
+}

@@ -119,6 +119,7 @@ fn open_round_if_wanted(state: &mut State, id: TenantId) -> Done {
         binding: config.binding,
         clock,
         begun: false,
+        drained: false,
         checkpoint_scn: start,
         max_scn: start,
         progress: BTreeMap::new(),

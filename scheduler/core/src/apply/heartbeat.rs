@@ -75,7 +75,7 @@ fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
 fn take_progress(state: &mut State, said: &ArchiveReport) {
     let Some(round) = state.rounds.get_mut(&(said.tenant_id, said.round_id)) else { return };
     let Some(tenant) = state.tenants.get(&said.tenant_id) else { return };
-    let is_ours = round.is_open() && round.begun && round.dest_id == said.dest_id;
+    let is_ours = round.takes_progress() && round.dest_id == said.dest_id;
     if !is_ours || !tenant.log_streams.contains_key(&said.ls_id) {
         return;
     }

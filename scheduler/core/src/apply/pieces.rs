@@ -3,10 +3,10 @@
 //! Order rules: pieces freeze in order; a piece's final figures are decided (`sealed`) before a byte of its frozen
 //! files is written; a checkpoint enters a piece only once the one before it is frozen.
 
-use crate::checkpoint::{is_sealable, round_checkpoint};
+use crate::checkpoint::{all_stopped, is_sealable, round_checkpoint};
 use crate::command::{Done, Outcome};
 use crate::state::{PieceRow, Round, State};
-use strandline_types::{FileStatus, PieceId, PieceStatus, RoundId, Scn, TenantId};
+use strandline_types::{FileStatus, PieceId, PieceStatus, RoundId, RoundState, Scn, TenantId};
 
 pub(super) fn started(state: &mut State, key: (TenantId, RoundId), upto: PieceId) -> Outcome {
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.is_open() && r.begun) else { return Ok(Done::Nothing) };
@@ -77,10 +77,11 @@ pub(super) fn seal(state: &mut State, key: (TenantId, RoundId), piece: PieceId) 
     let Some(round) = state.rounds.get(&key) else { return Ok(Done::Nothing) };
     let is_due =
         round.active_piece().is_some_and(|p| p.key.piece_id == piece && !p.sealed && is_sealable(state, round, p));
+    let is_end = round.state == RoundState::Stopping && all_stopped(state, round);
     let (input, output, max_scn) = figures(round, piece);
-    let Some(row) = state.rounds.get_mut(&key).and_then(|r| r.pieces.get_mut(&piece)).filter(|_| is_due) else {
-        return Ok(Done::Nothing);
-    };
+    let Some(round) = state.rounds.get_mut(&key).filter(|_| is_due) else { return Ok(Done::Nothing) };
+    round.drained |= is_end;
+    let Some(row) = round.pieces.get_mut(&piece) else { return Ok(Done::Nothing) };
     row.input_bytes = input;
     row.output_bytes = output;
     row.max_scn = max_scn.max(row.checkpoint_scn);

@@ -83,7 +83,7 @@ fn work_of(state: RoundState) -> Option<RoundWork> {
 }
 
 fn round_order(state: &State, tenant: &Tenant, hosted: &[&LogStream]) -> Option<RoundOrder> {
-    let round = state.open_round(tenant.id).filter(|r| r.begun && !hosted.is_empty())?;
+    let round = state.open_round(tenant.id).filter(|r| r.takes_progress() && !hosted.is_empty())?;
     let resume = |ls: &&LogStream| {
         let p = round.progress.get(&ls.id)?;
         Some(LsResume {

@@ -3,7 +3,7 @@
 //! Order rule: medium first, then the command that says it happened. A round has at most one step at a time.
 
 use super::{dest_ref, pieces};
-use crate::checkpoint::all_drained;
+use crate::checkpoint::{all_stopped, all_suspended};
 use crate::command::{Action, Subject};
 use crate::state::{DestState, Round, State};
 use crate::step::{DestRef, MediumWork, Plan};
@@ -75,7 +75,7 @@ impl Ctx<'_> {
             RoundState::Beginning if self.all_doing() => {
                 return self.move_to(plan, RoundState::Doing, String::new());
             }
-            RoundState::Suspending if all_drained(self.state, round, ArchiveLsState::Suspended) => {
+            RoundState::Suspending if all_suspended(self.state, round) => {
                 return self.move_to(plan, RoundState::Suspend, String::new());
             }
             RoundState::Suspend if self.dest_state() == DestState::Enable => {
@@ -94,7 +94,7 @@ impl Ctx<'_> {
         if self.now_ms.saturating_sub(round.state_since_ms) >= limits::FORCE_STOP_MS {
             return plan.propose(Action::RoundStopped { tenant, round: id, forced: true });
         }
-        let is_drained = all_drained(self.state, round, ArchiveLsState::Stopped);
+        let is_drained = all_stopped(self.state, round);
         let all_frozen = round.pieces.values().all(|p| p.status == PieceStatus::Frozen);
         if !is_drained || !all_frozen {
             return pieces::plan(self, plan);

@@ -125,6 +125,9 @@ pub struct Round {
     pub clock: PieceClock,
     /// True once the start placeholder is on the medium and log streams may write.
     pub begun: bool,
+    /// True once every log stream is known to have stopped: the last pieces may freeze, nobody is ordered to write into
+    /// the round and nothing more is believed about it.
+    pub drained: bool,
     /// Everything up to here is safe on the medium. Never below the start, never falling.
     pub checkpoint_scn: Scn,
     /// Highest SCN that any log stream has archived.
@@ -202,6 +205,12 @@ impl Round {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state != RoundState::Stop
+    }
+
+    /// True while log streams may write into it and report on it.
+    #[must_use]
+    pub fn takes_progress(&self) -> bool {
+        self.is_open() && self.begun && !self.drained
     }
 
     /// The name of one of its pieces.
