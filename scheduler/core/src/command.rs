@@ -74,7 +74,7 @@ pub enum Action {
         name: String,
         /// Log streams, the system log stream included in addition.
         log_streams: u32,
-        /// Replicas of each: 1, 3 or 5.
+        /// Replicas of each: 1 to 5.
         replicas: u32,
     },
     /// DROP TENANT.

@@ -30,7 +30,7 @@ pub fn tenant_not_normal(name: &str, status: impl ToString) -> Failure {
 }
 
 pub fn bad_replicas(replicas: u32) -> Failure {
-    invalid(format!("{replicas} replicas"), "REPLICAS", "use 1, 3 or 5")
+    invalid(format!("{replicas} replicas"), "REPLICAS", "use 1 to 5; odd numbers serve best")
 }
 
 pub fn bad_count(what: &str, got: u32, max: usize) -> Failure {

@@ -138,7 +138,7 @@ fn bad_tenants_and_tables_are_refused() {
     }
     assert!(tenant(&mut w, "u", 0, 1).object.contains("LOG_STREAMS"));
     assert!(tenant(&mut w, "u", 256, 1).object.contains("LOG_STREAMS"));
-    assert!(tenant(&mut w, "u", 1, 2).todo.contains("1, 3 or 5"));
+    assert!(tenant(&mut w, "u", 1, 6).todo.contains("1 to 5"));
     let table =
         |w: &mut World, name: &str, n| w.act(Action::CreateTable { tenant: TENANT, name: name.to_owned(), tablets: n });
     table(&mut w, "kv", 1).unwrap();

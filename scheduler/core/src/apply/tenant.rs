@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TenantId, Term, limits};
 
 const NAME_CHARS_MAX: usize = 64;
+/// More replicas than this only cost. An even number stands no more failures than the odd one below it, but uses every
+/// worker of a small cluster.
+const REPLICAS_MAX: u32 = 5;
 
 pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas: u32) -> Outcome {
     check_new_tenant(state, &name, replicas)?;
@@ -28,7 +31,7 @@ pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Resu
     if state.tenant_by_name(name).is_ok() {
         return Err(refuse::tenant_exists(name));
     }
-    if matches!(replicas, 1 | 3 | 5) { Ok(()) } else { Err(refuse::bad_replicas(replicas)) }
+    if (1..=REPLICAS_MAX).contains(&replicas) { Ok(()) } else { Err(refuse::bad_replicas(replicas)) }
 }
 
 pub(super) fn insert(
