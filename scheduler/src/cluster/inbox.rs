@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 const WAITING_MAX: usize = 1024;
 /// Reports in one entry.
 const BATCH_MAX: usize = 128;
-/// Bytes that the reports of one entry may have, roughly; one large report may exceed it alone.
+/// Bytes that the reports of one entry may have; one large report may exceed it alone.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
 struct Letter {
@@ -40,11 +40,12 @@ impl Inbox {
         Self { letters }
     }
 
-    /// Records the news of one worker; `bytes` is its size on the wire.
+    /// Records the news of one worker.
     ///
     /// # Errors
     /// `Transient` when it could not be recorded: the worker reports again.
-    pub async fn record(&self, report: WorkerReport, bytes: usize) -> Result<(), Failure> {
+    pub async fn record(&self, report: WorkerReport) -> Result<(), Failure> {
+        let bytes = postcard::to_stdvec(&report).map_or(BATCH_BYTES_MAX, |b| b.len());
         let (done, outcome) = oneshot::channel();
         let busy = || {
             let todo = "it is reported again";

@@ -8,9 +8,12 @@ use prost::Message;
 use std::sync::Arc;
 use strandline_proto::v1;
 use strandline_proto::v1::cluster_server::Cluster;
-use strandline_scheduler_core::{news, orders_for};
+use strandline_scheduler_core::{TaskReport, WorkerReport, news, orders_for};
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tonic::{Request, Response, Status};
+
+/// A report that is larger goes through Raft one task at a time: results of backup tasks carry metas.
+const PART_BYTES: usize = 512 << 10;
 
 /// The service.
 pub struct ClusterService {
@@ -43,14 +46,27 @@ impl ClusterService {
         }
         let (worker, bytes) = (NodeId(wire.worker_id), wire.encoded_len());
         let said = report::report(wire);
-        if let Some(said) = self.node.read(|s| news(s, said, clock::now().as_ms()))
-            && let Err(failure) = self.inbox.record(said, bytes).await
-        {
-            return refused(failure);
+        if let Some(said) = self.node.read(|s| news(s, said, clock::now().as_ms())) {
+            for part in parts(said, bytes) {
+                if let Err(failure) = self.inbox.record(part).await {
+                    return refused(failure);
+                }
+            }
         }
         let (orders, term) = self.node.read(|s| (orders_for(s, worker), s.schedulers.term));
         v1::WorkerOrders { scheduler_term: term.0, ..orders::orders(orders) }
     }
+}
+
+/// The parts in which a report goes through Raft.
+fn parts(report: WorkerReport, bytes: usize) -> Vec<WorkerReport> {
+    if bytes <= PART_BYTES || report.tasks.len() < 2 {
+        return vec![report];
+    }
+    let one = |task: &TaskReport| WorkerReport { archive: Vec::new(), tasks: vec![task.clone()], ..report.clone() };
+    let mut parts: Vec<WorkerReport> = report.tasks.iter().map(one).collect();
+    parts[0].archive.clone_from(&report.archive);
+    parts
 }
 
 #[tonic::async_trait]

@@ -17,12 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Failure};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 /// A statement waits this long for a leader before it is refused.
 const LEADER_WAIT: Duration = Duration::from_secs(5);
 
+/// Reads that compute at once.
+const READS_MAX: usize = 4;
 /// Pause before a statement is passed on again.
 const FORWARD_PAUSE: Duration = Duration::from_millis(50);
 /// The original's number for "this server is not the leader".
@@ -43,12 +45,19 @@ pub struct Executor {
     forward: forward::Forward,
     /// Statements that name a destination, one at a time: two of them must not look at one empty path together.
     destinations: Mutex<()>,
+    /// Reads compute; more than this many at once would starve the loops of this process.
+    reads: Semaphore,
 }
 
 impl Executor {
     /// For one node.
     pub fn new(node: Arc<SchedulerNode>) -> Arc<Self> {
-        Arc::new(Self { node, forward: forward::Forward::default(), destinations: Mutex::new(()) })
+        Arc::new(Self {
+            node,
+            forward: forward::Forward::default(),
+            destinations: Mutex::new(()),
+            reads: Semaphore::new(READS_MAX),
+        })
     }
 
     /// The node.
