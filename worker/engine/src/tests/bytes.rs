@@ -54,6 +54,7 @@ async fn a_replica_that_is_too_far_behind_gets_tablets_and_log_in_a_snapshot() {
     for key in ["early", "k0", "k29", "last"] {
         assert!(replica.machine.store().get(TABLET, key.as_bytes()).unwrap().0.is_some(), "{key}");
     }
+    drop(replica);
     cluster.stop(late).await;
     cluster.restart(late).await;
     cluster.settled(TENANT, LS).await;

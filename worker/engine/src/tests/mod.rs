@@ -19,6 +19,7 @@ use strandline_proto::v1;
 use strandline_types::{CausalityToken, LsId, Lsn, NodeId, Scn, TabletId, TenantId};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -53,6 +54,7 @@ pub(super) struct Worker {
     pub(super) engine: Arc<Engine>,
     pub(super) clock: Arc<TestClock>,
     server: JoinHandle<()>,
+    close: oneshot::Sender<()>,
 }
 
 impl Worker {
@@ -68,16 +70,20 @@ impl Worker {
         let router = tonic::transport::Server::builder()
             .add_service(node.service())
             .add_service(KvService::new(engine.clone()).into_server());
+        let (close, closed) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
-            router.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
+            let closed = async { closed.await.unwrap_or_default() };
+            router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), closed).await.unwrap();
         });
-        Self { id, dir: dir.to_owned(), engine, clock, server }
+        Self { id, dir: dir.to_owned(), engine, clock, server, close }
     }
 
     /// Nothing more goes in or out.
     pub(super) async fn stop(self) -> PathBuf {
-        self.server.abort();
+        drop(self.close);
         self.engine.shutdown().await;
+        // Connections keep the service, and so the vote store, until they are closed.
+        tokio::time::timeout(PATIENCE, self.server).await.expect("connections are closed").unwrap();
         self.dir
     }
 }
