@@ -1,1 +1,5 @@
-//! Simulation, invariants and real-process scenarios.
+//! Simulation and invariants.
+//!
+//! [`sim`] drives the pure cores of scheduler and worker with a simulated log, medium and network, from one seed and in
+//! one thread. [`invariants`] are what must hold after every step, one per file; they know nothing of the simulation
+//! and read a medium as anybody would.
