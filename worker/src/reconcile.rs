@@ -1,6 +1,7 @@
 //! Makes this worker equal to its orders: replicas, archivers, tasks.
 //!
-//! Every step is idempotent and starts from what is really here. Replicas come first, then what works on them.
+//! Every step is idempotent and starts from what is really here. Replicas on one side, archivers and tasks on the other,
+//! follow the orders independently: a replica that is slow to start holds no archive up.
 
 use crate::archive::{ArchiveManager, Led};
 use crate::heartbeat::Orders;
@@ -22,25 +23,23 @@ pub(crate) struct Reconciler {
 
 impl Reconciler {
     /// Follows the orders until `stop`. Orders that came while others were being done are skipped over.
-    pub(crate) async fn run(self, mut orders: watch::Receiver<Orders>, stop: CancellationToken) {
-        loop {
-            let newest = tokio::select! {
-                changed = orders.changed() => match changed {
-                    Ok(()) => orders.borrow_and_update().clone(),
-                    Err(_) => return,
-                },
-                () = stop.cancelled() => return,
-            };
-            if let Some(newest) = newest {
-                self.follow(&newest).await;
+    pub(crate) async fn run(self, orders: watch::Receiver<Orders>, stop: CancellationToken) {
+        let (mut for_replicas, mut for_work) = (orders.clone(), orders);
+        let replicas = async {
+            while let Some(newest) = newest(&mut for_replicas).await {
+                replicas::reconcile(&self.engine, &newest).await;
             }
+        };
+        let work = async {
+            while let Some(newest) = newest(&mut for_work).await {
+                self.archive.reconcile(&newest.rounds, &self.led());
+                self.tasks.reconcile(newest.tasks.clone());
+            }
+        };
+        tokio::select! {
+            ((), ()) = async { tokio::join!(replicas, work) } => {}
+            () = stop.cancelled() => {}
         }
-    }
-
-    async fn follow(&self, orders: &v1::WorkerOrders) {
-        replicas::reconcile(&self.engine, orders).await;
-        self.archive.reconcile(&orders.rounds, &self.led());
-        self.tasks.reconcile(orders.tasks.clone());
     }
 
     fn led(&self) -> Vec<Led> {
@@ -49,5 +48,15 @@ impl Reconciler {
             status.is_leader.then(|| Led { tenant: r.tenant(), ls: r.ls(), term: status.term })
         });
         led.collect()
+    }
+}
+
+/// The next orders; `None` when there will be no more.
+async fn newest(orders: &mut watch::Receiver<Orders>) -> Option<Arc<v1::WorkerOrders>> {
+    loop {
+        orders.changed().await.ok()?;
+        if let Some(newest) = orders.borrow_and_update().clone() {
+            return Some(newest);
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Runs the tasks that the scheduler orders, each once under its identity, and keeps their ends until nobody asks.
 //!
 //! The orders are the whole wish: a task that is not ordered any more is cancelled and forgotten. A task that has ended
-//! is not begun again under the same identity; the scheduler orders another retry instead.
+//! is not begun again under the same identity; the scheduler orders another retry instead. Only so many run at a time;
+//! the others wait for their turn.
 
 use crate::backup::{run_backup_index, run_backup_ls};
 use crate::restore::{run_restore_data, run_restore_log};
 use crate::source::Engine;
-use crate::task_ctx::{MediumOpener, Progress, TaskCtx};
+use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -14,8 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use strandline_proto::v1::task_order::Spec;
 use strandline_proto::v1::task_report::Result as TaskResult;
 use strandline_proto::{TaskKey, v1};
+use strandline_types::limits::WORKER_TASKS_MAX;
 use strandline_types::{ErrorClass, Failure, NodeId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,7 @@ pub struct TaskRunner {
     engine: Arc<dyn Engine>,
     open_medium: MediumOpener,
     scratch: PathBuf,
+    room: Arc<Semaphore>,
     news: Arc<Notify>,
     tasks: Mutex<BTreeMap<TaskKey, Running>>,
 }
@@ -56,7 +59,8 @@ impl TaskRunner {
     ) -> Self {
         // Nothing there, or not removable: a task that needs the room says so.
         let _ = std::fs::remove_dir_all(&scratch);
-        Self { worker, engine, open_medium, scratch, news, tasks: Mutex::default() }
+        let room = Arc::new(Semaphore::new(WORKER_TASKS_MAX));
+        Self { worker, engine, open_medium, scratch, room, news, tasks: Mutex::default() }
     }
 
     /// Makes what runs here equal to the orders.
@@ -71,13 +75,13 @@ impl TaskRunner {
             keep
         });
         for order in orders {
-            let (Some(id), Some(spec)) = (order.id, order.spec) else { continue };
+            let Some(id) = order.id else { continue };
             let key = TaskKey::from(&id);
-            tasks.entry(key).or_insert_with(|| self.start(key, spec));
+            tasks.entry(key).or_insert_with(|| self.start(key, order.spec));
         }
     }
 
-    fn start(&self, key: TaskKey, spec: Spec) -> Running {
+    fn start(&self, key: TaskKey, spec: Option<Spec>) -> Running {
         let (progress, cancel) = (Arc::<Progress>::default(), CancellationToken::new());
         let end = Arc::<OnceLock<End>>::default();
         let name = format!("{}-{}-{}-{}-{}-{}", key.job_id, key.tenant_id, key.ls_id, key.kind, key.turn, key.retry);
@@ -88,10 +92,10 @@ impl TaskRunner {
             cancel: cancel.clone(),
             scratch: self.scratch.join(name),
         };
-        let (done, news) = (Arc::clone(&end), Arc::clone(&self.news));
+        let (done, news, room) = (Arc::clone(&end), Arc::clone(&self.news), Arc::clone(&self.room));
         let task = tokio::spawn(async move {
             tracing::info!(?key, "a task begins");
-            let result = run(&ctx, spec, key).await;
+            let result = run_in_turn(&room, &ctx, spec, key).await;
             match &result {
                 Ok(_) => tracing::info!(?key, "a task is done"),
                 Err(failure) => tracing::warn!(?key, %failure, "a task failed"),
@@ -152,7 +156,17 @@ impl TaskRunner {
     }
 }
 
-async fn run(ctx: &TaskCtx, spec: Spec, key: TaskKey) -> End {
+/// Waits for its turn, then runs.
+async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: TaskKey) -> End {
+    let _turn = tokio::select! {
+        turn = room.acquire() => turn,
+        () = ctx.cancel.cancelled() => return Err(cancelled()),
+    };
+    // A job must end, also one that this worker is too old for.
+    let spec = spec.ok_or_else(|| {
+        let todo = "upgrade this worker: the scheduler orders a kind of task that it does not know";
+        Failure::new(ErrorClass::Invalid, "an order without a known task in it", format!("{key:?}"), todo)
+    })?;
     match spec {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
