@@ -142,7 +142,7 @@ fn plan_dir(
     data_file_bytes: u64,
 ) -> Result<DirPlan, PlanError> {
     let mut blocks: Vec<_> = blocks.map(|block| (block.logical_id(), block)).collect();
-    blocks.sort_by(|a, b| a.0.cmp(&b.0));
+    blocks.sort_by_key(|(logical, _)| *logical);
     if let Some(twice) = blocks.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(PlanError::IdTwice {
             tablet: twice[0].1.tablet,

@@ -76,10 +76,11 @@ impl LogFiles {
             return Ok(self.medium.get_range(&log_path(file, self.ls), range).await?);
         };
         let touching: Vec<_> = parts.iter().filter(|p| p.start < range.end && range.start < p.end).collect();
-        if let [only] = touching[..] {
-            if only.start <= range.start && range.end <= only.end {
-                return self.read_part(file, only, &range).await;
-            }
+        if let [only] = touching[..]
+            && only.start <= range.start
+            && range.end <= only.end
+        {
+            return self.read_part(file, only, &range).await;
         }
         let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
         for part in touching {
