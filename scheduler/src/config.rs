@@ -101,7 +101,7 @@ mod tests {
     fn config() -> SchedulerConfig {
         SchedulerConfig {
             node_id: 1,
-            data_dir: "/tmp/x".into(),
+            data_dir: "data".into(),
             listen: "127.0.0.1:2882".parse().unwrap(),
             mysql_listen: None,
             http_listen: None,

@@ -1,6 +1,6 @@
 //! Destinations: who owns one, and whether it can be used at all.
 //!
-//! [`examine`] runs before a destination enters the State, so that a bad one is refused where it was typed; [`format`]
+//! [`examine`] runs before a destination enters the State, so that a bad one is refused where it was typed; [`format()`]
 //! is the plan's step that makes it ours. Neither writes anything into a path that holds something foreign.
 
 use strandline_media::identity::{self, DestType, Identity};
