@@ -33,6 +33,8 @@ pub const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1024;
 /// Bytes of proposals of one log stream that wait for their commit.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// Bytes of client writes of one worker that wait for their commit.
+pub const WRITE_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 /// One read of the archiver (protocols page, section 3).
 pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 /// Appends of one log stream that are on their way to the medium.
@@ -119,6 +121,7 @@ pub const TABLETS_PER_TABLE_MAX: usize = 1024;
 pub const TABLETS_PER_LOG_STREAM_MAX: usize = 4096;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
 const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);

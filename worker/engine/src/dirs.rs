@@ -77,7 +77,7 @@ impl ReplicaDir {
 
     /// The generation that is in force; a fresh replica begins with number 0. Left-overs of others are deleted.
     pub(crate) fn open(&self) -> io::Result<Generation> {
-        fs::create_dir_all(&self.root)?;
+        files::create_dir(&self.root)?;
         let number = match files::read_checked(&self.root.join("current"))? {
             Some(bytes) => number(&bytes)?,
             None => {
@@ -105,8 +105,9 @@ impl ReplicaDir {
     fn fresh(&self, number: u64) -> io::Result<Generation> {
         let generation = self.generation(number);
         files::remove_tree_if_there(&generation.path)?;
-        fs::create_dir_all(&generation.path)?;
-        files::sync_dir(&self.root)?;
+        files::create_dir(&generation.path)?;
+        files::create_dir(&generation.log())?;
+        files::create_dir(&generation.db())?;
         Ok(generation)
     }
 

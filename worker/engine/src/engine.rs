@@ -20,8 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Node};
+use strandline_types::limits::WRITE_BYTES_IN_FLIGHT_MAX;
 use strandline_types::{JobId, LsId, NodeId, TenantId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 /// A replica that stopped by itself, or could not be started, is tried again after this.
@@ -66,7 +67,8 @@ type Key = (TenantId, LsId);
 struct Hosted {
     spec: ReplicaSpec,
     running: Option<Arc<Replica>>,
-    tried: Instant,
+    /// When it was last started, with or without success; `None` while it has to wait.
+    tried: Option<Instant>,
 }
 
 /// Hosts many replicas.
@@ -89,16 +91,21 @@ impl Engine {
     /// reported, and tried again when it is ordered again.
     pub async fn open(config: EngineConfig, node: Arc<Node>) -> Result<Arc<Self>> {
         let io = |e| EngineError::io("opening the data directory", &config.dir, e);
-        fs::create_dir_all(&config.dir).map_err(io)?;
+        files::create_dir(&config.dir).map_err(io)?;
         files::remove_tree_if_there(&config.dir.join(TRASH)).map_err(io)?;
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
-        let context = Context { node, memory, clock: config.clock.clone(), group: config.group.clone() };
+        let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
+        let (clock, group) = (config.clock.clone(), config.group.clone());
+        let context = Context { node, memory, clock, group, write_room };
         let found = stored_replicas(&config.dir).map_err(io)?;
         let engine =
             Arc::new(Self { dir: config.dir, context, hosted: RwLock::new(BTreeMap::new()), changing: Mutex::new(()) });
         for dir in found {
-            let Some(stored) = StoredSpec::load(&dir)? else { continue };
-            engine.start_or_wait(stored).await;
+            match StoredSpec::load(&dir) {
+                Ok(Some(stored)) => engine.start_or_wait(stored).await,
+                Ok(None) => {}
+                Err(error) => tracing::error!(dir = %dir.root().display(), %error, "a replica's spec cannot be read"),
+            }
         }
         Ok(engine)
     }
@@ -124,9 +131,11 @@ impl Engine {
             self.stop_one(key).await;
         }
         let dir = self.replica_dir(key);
-        let stored = match StoredSpec::load(&dir)? {
-            Some(before) => StoredSpec { spec, open: before.open },
-            None => StoredSpec::new(spec),
+        let stored = match StoredSpec::load(&dir) {
+            Ok(Some(before)) => StoredSpec { spec, open: before.open },
+            // What a damaged file said is in the order too, but for the door, and that comes with the next order.
+            Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
+            Err(e) => return Err(e),
         };
         stored.store(&dir)?;
         self.try_start(stored).await
@@ -138,9 +147,10 @@ impl Engine {
         let Some(h) = hosted.get(&(spec.tenant, spec.ls)).filter(|h| h.spec == *spec) else { return false };
         match &h.running {
             Some(replica) if replica.is_running() => true,
-            Some(_) => h.tried.elapsed() < RESTART_AFTER,
-            None if spec.restore.is_some() => !self.may_start(spec).unwrap_or(true),
-            None => h.tried.elapsed() < RESTART_AFTER,
+            _ => match h.tried {
+                Some(tried) => tried.elapsed() < RESTART_AFTER,
+                None => !self.may_start(spec).unwrap_or(true),
+            },
         }
     }
 
@@ -175,11 +185,13 @@ impl Engine {
             }
             other => other.map(|_| None),
         };
+        let waits = matches!(started, Ok(None));
         let (running, result) = match started {
             Ok(running) => (running, Ok(())),
             Err(e) => (None, Err(e)),
         };
-        self.write().insert(key, Hosted { spec, running, tried: Instant::now() });
+        let tried = (!waits).then(Instant::now);
+        self.write().insert(key, Hosted { spec, running, tried });
         result
     }
 
@@ -233,7 +245,7 @@ impl Engine {
     /// The directory into which a restore lays SST files and engine files; what an interrupted attempt left is still there.
     pub async fn prepare_restored(&self, tenant: TenantId, ls: LsId, job: JobId) -> Result<PathBuf> {
         let path = self.replica_dir((tenant, ls)).restore(job).join("db");
-        fs::create_dir_all(&path).map_err(|e| EngineError::io("preparing a restore", &path, e))?;
+        files::create_dir(&path).map_err(|e| EngineError::io("preparing a restore", &path, e))?;
         Ok(path)
     }
 

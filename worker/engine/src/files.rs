@@ -37,6 +37,21 @@ pub(crate) fn read_checked(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(body.to_vec()))
 }
 
+/// Creates a directory and whatever is missing above it, durably.
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_dir(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
 /// Makes creations, renames and deletions in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()

@@ -51,6 +51,8 @@ pub(crate) struct WriteJob {
     pub(crate) body: Bytes,
     pub(crate) token: Scn,
     pub(crate) done: oneshot::Sender<Result<Scn>>,
+    /// Given back when the write is answered.
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// What the proposer of a log stream needs.
@@ -117,11 +119,14 @@ impl Proposer {
 struct Merged {
     body: Bytes,
     token: Scn,
-    waiting: Vec<oneshot::Sender<Result<Scn>>>,
+    waiting: Vec<Waiting>,
 }
 
-fn answer(waiting: Vec<oneshot::Sender<Result<Scn>>>, mut with: impl FnMut() -> Result<Scn>) {
-    for done in waiting {
+/// One write of an entry, and its room.
+type Waiting = (oneshot::Sender<Result<Scn>>, OwnedSemaphorePermit);
+
+fn answer(waiting: Vec<Waiting>, mut with: impl FnMut() -> Result<Scn>) {
+    for (done, _room) in waiting {
         // Whoever does not wait any more does not want to know.
         let _ = done.send(with());
     }
@@ -129,13 +134,13 @@ fn answer(waiting: Vec<oneshot::Sender<Result<Scn>>>, mut with: impl FnMut() -> 
 
 /// Takes what waits already, up to the size of an entry.
 fn gather(first: WriteJob, jobs: &mut mpsc::Receiver<WriteJob>) -> Merged {
-    let mut merged = Merged { body: first.body, token: first.token, waiting: vec![first.done] };
+    let mut merged = Merged { body: first.body, token: first.token, waiting: vec![(first.done, first.room)] };
     let mut body: Option<BytesMut> = None;
     while body.as_ref().map_or(merged.body.len(), |b| b.len()) < MERGE_BYTES {
         let Ok(job) = jobs.try_recv() else { break };
         body.get_or_insert_with(|| BytesMut::from(merged.body.as_ref())).extend_from_slice(&job.body);
         merged.token = merged.token.max(job.token);
-        merged.waiting.push(job.done);
+        merged.waiting.push((job.done, job.room));
     }
     if let Some(body) = body {
         merged.body = body.freeze();

@@ -28,7 +28,7 @@ impl StoredSpec {
 
     pub(crate) fn store(&self, dir: &ReplicaDir) -> Result<()> {
         let path = dir.spec();
-        std::fs::create_dir_all(dir.root())
+        files::create_dir(dir.root())
             .and_then(|()| store(&path, self))
             .map_err(|e| EngineError::io("writing a replica's spec", &path, e))
     }

@@ -10,7 +10,7 @@ use super::walk::{self, Stop};
 use crate::error::corrupt;
 use crate::files;
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use strandline_format::palf::{BlockHeader, Framer, GroupView};
 use strandline_types::{Lsn, PalfBase};
 
 pub(super) fn open(path: &Path, id: LogId) -> io::Result<State> {
-    fs::create_dir_all(path)?;
+    files::create_dir(path)?;
     let dir = BlockDir::new(path, id);
     let stored = Floor::load(path)?;
     let found = dir.list()?.blocks;

@@ -12,6 +12,8 @@ mod reply;
 mod snapshot;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use head::SnapshotHead;
 pub(crate) use reply::Outcome;

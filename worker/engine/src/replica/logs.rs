@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use prost::Message;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_consensus::Payload;
 use strandline_format::entry::EntryKind;
 use strandline_format::pb;
@@ -16,6 +16,22 @@ use strandline_proto::v1::Dictionary;
 use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
 use tokio::sync::watch;
+
+/// One proposal of a kind at a time: orders are repeated faster than a slow group commits. Dropping it, also with a
+/// cancelled caller, lets the next one through.
+struct OnItsWay<'a>(&'a AtomicBool);
+
+impl<'a> OnItsWay<'a> {
+    fn begin(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::AcqRel)).then_some(Self(flag))
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
 
 impl Replica {
     /// Whole committed groups from `from` (the start of a group): up to `max_bytes`, but at least one if one is there;
@@ -65,12 +81,8 @@ impl Replica {
         if !below || !self.is_open() || !self.group.role().is_leader {
             return Ok(());
         }
-        if self.keep_alive_on_its_way.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let done = self.proposer.propose(EntryKind::KeepAlive, scn, Bytes::new()).await;
-        self.keep_alive_on_its_way.store(false, Ordering::Release);
-        done.map(drop)
+        let Some(_alone) = OnItsWay::begin(&self.keep_alive_on_its_way) else { return Ok(()) };
+        self.proposer.propose(EntryKind::KeepAlive, scn, Bytes::new()).await.map(drop)
     }
 
     /// Logs the dictionary when this replica leads log stream 1 and the version is newer than the stored one.
@@ -86,13 +98,9 @@ impl Replica {
             let object = format!("tenant {}", self.identity.tenant);
             return Err(Failure::new(ErrorClass::Exhausted, what, object, todo).into());
         }
-        if self.dictionary_on_its_way.swap(dictionary.version, Ordering::AcqRel) == dictionary.version {
-            return Ok(());
-        }
+        let Some(_alone) = OnItsWay::begin(&self.dictionary_on_its_way) else { return Ok(()) };
         let scn = self.proposer.next_scn(Scn::MIN);
-        let done = self.proposer.propose(EntryKind::Dictionary, scn, body).await;
-        self.dictionary_on_its_way.store(0, Ordering::Release);
-        done.map(drop)
+        self.proposer.propose(EntryKind::Dictionary, scn, body).await.map(drop)
     }
 
     /// Puts replayed source log into the log, in the order of the calls; the future completes when it is applied. A

@@ -17,7 +17,7 @@ use crate::{EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, 
 use bytes::Bytes;
 use prost::Message;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::Group;
@@ -25,7 +25,7 @@ use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
 use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, Scn, TabletId, TenantId, Term};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How long a client's write may take from queue to apply.
@@ -41,9 +41,9 @@ pub struct Replica {
     writes: RwLock<Option<mpsc::Sender<WriteJob>>>,
     stored: RwLock<StoredSpec>,
     open: AtomicBool,
-    /// Version of the dictionary that is on its way into the log; 0 = none.
-    dictionary_on_its_way: AtomicU64,
+    dictionary_on_its_way: AtomicBool,
     keep_alive_on_its_way: AtomicBool,
+    write_room: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -154,7 +154,10 @@ impl Replica {
         let queue = self.writes.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(queue) = queue else { return Err(self.identity.transient("the replica is stopping")) };
         let write = async {
-            let job = WriteJob { body, token: token.0, done };
+            // The cast is exact: a batch is far below u32::MAX (checked above). Nobody closes the semaphore.
+            let room = self.write_room.clone().acquire_many_owned(body.len() as u32).await;
+            let room = room.map_err(|_| self.identity.transient("the worker takes no writes"))?;
+            let job = WriteJob { body, token: token.0, done, room };
             queue.send(job).await.map_err(|_| self.identity.transient("the replica is stopping"))?;
             answer.await.map_err(|_| self.identity.transient("the replica stopped before the outcome was known"))?
         };

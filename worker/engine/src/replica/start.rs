@@ -10,10 +10,12 @@ use crate::spec::StoredSpec;
 use crate::tablet::SharedMemory;
 use crate::{Clock, EngineError, Result};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, GroupError, Node};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) memory: Arc<SharedMemory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) group: GroupConfig,
+    /// Bytes of client writes that wait for their commit, over all replicas.
+    pub(crate) write_room: Arc<Semaphore>,
 }
 
 /// One replica that is to be started.
@@ -65,8 +69,9 @@ impl Replica {
             proposer,
             open: AtomicBool::new(stored.open),
             stored: RwLock::new(stored),
-            dictionary_on_its_way: AtomicU64::new(0),
+            dictionary_on_its_way: AtomicBool::new(false),
             keep_alive_on_its_way: AtomicBool::new(false),
+            write_room: context.write_room.clone(),
             stop: CancellationToken::new(),
         });
         if let Err(error) = replica.begin().await {
@@ -85,17 +90,34 @@ impl Replica {
         if let Some(restore) = spec.restore {
             let base = self.dir.restore(restore.job);
             if !begun {
-                self.group.install_base(&base, BASE_POS, members).await.map_err(GroupError::into_failure)?;
-                if spec.bootstrap {
-                    self.group.elect().await.map_err(GroupError::into_failure)?;
-                }
+                self.begin_from(&base, members, spec.bootstrap).await?;
             }
-            let removed = base.clone();
-            let remove = move || crate::files::remove_tree_if_there(&removed);
+            if self.machine.inner().applied.is_none() {
+                return Ok(());
+            }
+            let remove = move || crate::files::remove_tree_if_there(&base);
             return self.blocking("removing the files of a restore", remove).await;
         }
         if spec.bootstrap && !begun {
             self.group.initialize(members).await.map_err(GroupError::into_failure)?;
+        }
+        Ok(())
+    }
+
+    /// Begins from a rebuilt store. When the other members were faster, their leader has spoken here already, and sends
+    /// the base itself.
+    async fn begin_from(&self, base: &Path, members: BTreeMap<u64, String>, elect: bool) -> Result<()> {
+        match self.group.install_base(base, BASE_POS, members).await {
+            Ok(()) => {}
+            Err(GroupError::Invalid { what, .. }) => {
+                tracing::info!(?self.identity, what, "a restored replica takes its base from its leader");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into_failure().into()),
+        }
+        // Only a short cut: without it the members elect one when their patience ends.
+        if elect && let Err(error) = self.group.elect().await {
+            tracing::debug!(?self.identity, %error, "a restored group elects later");
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ const ARENA_BYTES: usize = 128 << 10;
 const LEVEL_BASE_BYTES: u64 = 32 << 20;
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS: f64 = 10.0;
-const OPEN_FILES_MAX: i32 = 512;
+const OPEN_FILES_MAX: i32 = 256;
 const BACKGROUND_JOBS: i32 = 2;
 
 /// Memory that every replica of a process shares.

@@ -196,3 +196,33 @@ async fn files_that_are_no_store_are_not_taken_for_a_replica() {
     lay_down(worker, &point).await;
     finish(restored_point(&point)).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_replica_that_comes_late_takes_its_base_from_the_leader() {
+    let cluster = Cluster::with_stream(3).await;
+    let source = cluster.leader(TENANT, LS).await;
+    write(&source, "k", "backup").await;
+    let point = point(&cluster, "p1").await;
+    for worker in cluster.workers.values() {
+        lay_down(worker, &point).await;
+        worker.engine.finish_restored(RESTORED, LS, restored_point(&point)).await.unwrap();
+    }
+    let start = Some(RestoreStart { job: JOB, base: point.base, start: true });
+    let order = async |n: u64| {
+        let id = NodeId(n);
+        cluster.workers[&id].engine.ensure_replica(cluster.spec(RESTORED, LS, id, start)).await.unwrap();
+    };
+    order(1).await;
+    order(2).await;
+    let leader = cluster.leader(RESTORED, LS).await;
+    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_open(true));
+    write(&leader, "k2", "new").await;
+    order(3).await;
+    cluster.settled(RESTORED, LS).await;
+    let late = cluster.workers[&NodeId(3)].engine.replica(RESTORED, LS).unwrap();
+    for key in ["k", "k2"] {
+        assert!(late.machine.store().get(TABLET, key.as_bytes()).unwrap().0.is_some(), "{key}");
+    }
+    assert!(log_of(&late, Lsn::ZERO).await == log_of(&leader, Lsn::ZERO).await);
+    assert_eq!(late.replayed(), leader.replayed());
+}
