@@ -3,3 +3,6 @@
 //! [`sim`] drives the pure cores of scheduler and worker with a simulated log, medium and network, from one seed and in
 //! one thread. [`invariants`] are what must hold after every step, one per file; they know nothing of the simulation
 //! and read a medium as anybody would.
+
+pub mod invariants;
+pub mod sim;

@@ -1,0 +1,200 @@
+//! What goes wrong, and when it is well again.
+
+use super::medium::Temper;
+use super::world::{Event, World};
+use crate::invariants::Broken;
+use strandline_types::{LsId, NodeId};
+
+/// How the network behaves, in cases of a thousand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Faults {
+    /// Messages that are lost.
+    pub drops: u64,
+    /// Messages that come twice.
+    pub duplicates: u64,
+    /// Messages that take long.
+    pub slow: u64,
+}
+
+/// What becomes well again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mend {
+    Boot(NodeId),
+    Join(NodeId),
+    Medium,
+    Scheduler(usize),
+    Resign(usize),
+}
+
+impl World {
+    /// One thing goes wrong.
+    pub(super) fn fault(&mut self) -> Result<(), Broken> {
+        if self.is_calm {
+            return Ok(());
+        }
+        let next = self.rng.between(100, 2500);
+        self.after(next, Event::Fault);
+        let ids: Vec<NodeId> = self.workers.keys().copied().collect();
+        let streams: Vec<LsId> = self.streams.keys().copied().collect();
+        let lasts = self.rng.between(200, 7000);
+        match self.rng.between(0, 9) {
+            0 => self.kill(&ids, lasts),
+            1 => self.cut(&ids, lasts),
+            2 | 3 => {
+                let ls = self.rng.pick(&streams);
+                return ls.map_or(Ok(()), |ls| self.elect(ls));
+            }
+            4 => self.medium_down(lasts / 2),
+            5 => self.medium_temper(),
+            6 => self.network_temper(),
+            _ => return self.depose(lasts),
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, ids: &[NodeId], lasts: u64) {
+        let Some(id) = self.rng.pick(ids) else { return };
+        let up = self.workers.values().filter(|w| w.can_talk()).count();
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up && up > 2) else { return };
+        worker.is_up = false;
+        self.note(format!("worker {id} dies"));
+        self.after(lasts, Event::Mend(Mend::Boot(id)));
+        self.replace_leader(id);
+    }
+
+    fn cut(&mut self, ids: &[NodeId], lasts: u64) {
+        let Some(id) = self.rng.pick(ids) else { return };
+        let up = self.workers.values().filter(|w| w.can_talk()).count();
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.is_cut && up > 2) else { return };
+        worker.is_cut = true;
+        self.note(format!("worker {id} is cut off"));
+        self.after(lasts, Event::Mend(Mend::Join(id)));
+        self.replace_leader(id);
+    }
+
+    /// Streams that a worker leads elect another leader after a while. It does not know.
+    fn replace_leader(&mut self, id: NodeId) {
+        let led: Vec<LsId> = self.streams.values().filter(|s| s.leader == Some(id)).map(|s| s.id).collect();
+        for ls in led {
+            let timeout = self.rng.between(300, 1200);
+            self.after(timeout, Event::Elect(ls));
+        }
+    }
+
+    /// A member that can talk to a majority becomes leader.
+    pub(super) fn elect(&mut self, ls: LsId) -> Result<(), Broken> {
+        let Some(stream) = self.streams.get_mut(&ls) else { return Ok(()) };
+        let can_talk = |m: &&NodeId| self.workers.get(m).is_some_and(super::workers::Worker::can_talk);
+        let electors: Vec<NodeId> = stream.members.iter().filter(can_talk).copied().collect();
+        let Some(chosen) = self.rng.pick(&electors).filter(|_| electors.len() * 2 > stream.members.len()) else {
+            self.after(500, Event::Elect(ls));
+            return Ok(());
+        };
+        // The old leader learns of it when it can: until then it believes.
+        stream.elect(chosen);
+        let term = stream.term;
+        self.note(format!("log stream {ls}: worker {chosen} leads in term {term}"));
+        Ok(())
+    }
+
+    fn medium_down(&mut self, lasts: u64) {
+        self.medium.temper.is_down = true;
+        self.note("the medium is away");
+        self.after(lasts, Event::Mend(Mend::Medium));
+    }
+
+    fn medium_temper(&mut self) {
+        let is_down = self.medium.temper.is_down;
+        let mut some = |max| self.rng.between(0, max);
+        self.medium.temper = Temper { is_down, fails: some(80), loses_reply: some(80), tears: some(80) };
+    }
+
+    fn network_temper(&mut self) {
+        let mut some = |max| self.rng.between(0, max);
+        self.faults = Faults { drops: some(300), duplicates: some(300), slow: some(300) };
+    }
+
+    /// The scheduler's leader dies, or is replaced and does not know for a while.
+    fn depose(&mut self, lasts: u64) -> Result<(), Broken> {
+        let old = self.group.leader;
+        let others: Vec<usize> = (0..3).filter(|n| *n != old && self.group.nodes[*n].is_up).collect();
+        if others.len() < 2 {
+            return Ok(());
+        }
+        let Some(new) = self.rng.pick(&others) else { return Ok(()) };
+        if self.rng.chance(500) {
+            self.group.nodes[old].is_up = false;
+            self.group.nodes[old].leads = None;
+            self.note(format!("scheduler {old} dies"));
+            self.after(lasts, Event::Mend(Mend::Scheduler(old)));
+        } else {
+            self.note(format!("scheduler {old} is replaced and does not know"));
+            self.after(lasts, Event::Mend(Mend::Resign(old)));
+        }
+        self.note(format!("scheduler {new} leads"));
+        self.group.elect(new, self.now_ms)
+    }
+
+    pub(super) fn mend(&mut self, mend: Mend) -> Result<(), Broken> {
+        match mend {
+            Mend::Boot(id) => {
+                if let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.is_up) {
+                    worker.restart();
+                    // It has lost what it believed.
+                    for replica in self.streams.values_mut().filter_map(|s| s.replicas.get_mut(&id)) {
+                        replica.leads = None;
+                    }
+                    self.note(format!("worker {id} is back"));
+                }
+            }
+            Mend::Join(id) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.is_cut = false;
+                }
+            }
+            Mend::Medium => self.medium.temper.is_down = false,
+            Mend::Scheduler(node) => {
+                if !self.group.nodes[node].is_up {
+                    let from_snapshot = self.rng.chance(500);
+                    self.group.restart(node, from_snapshot)?;
+                }
+            }
+            Mend::Resign(node) => {
+                let term = self.group.term;
+                let node = &mut self.group.nodes[node];
+                node.leads = node.leads.filter(|t| *t == term);
+                if node.leads.is_none() {
+                    node.busy.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is well again, for good.
+    pub(super) fn heal(&mut self) -> Result<(), Broken> {
+        self.is_calm = true;
+        self.faults = Faults::default();
+        self.medium.temper = Temper::default();
+        let ids: Vec<NodeId> = self.workers.keys().copied().collect();
+        for id in ids {
+            self.mend(Mend::Boot(id))?;
+            self.mend(Mend::Join(id))?;
+        }
+        for node in 0..3 {
+            self.mend(Mend::Scheduler(node))?;
+            self.mend(Mend::Resign(node))?;
+        }
+        // Streams whose leader died and was not replaced yet.
+        let stale: Vec<LsId> = self.streams.values().filter(|s| !has_believer(s)).map(|s| s.id).collect();
+        for ls in stale {
+            self.elect(ls)?;
+        }
+        self.note("all is well");
+        Ok(())
+    }
+}
+
+fn has_believer(stream: &super::stream::Stream) -> bool {
+    stream.leader.and_then(|l| stream.replicas.get(&l)).is_some_and(|r| r.leads == Some(stream.term))
+}

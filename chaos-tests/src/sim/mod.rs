@@ -1,0 +1,24 @@
+//! The simulation: the scheduler's core and the archivers of the workers' core in a world from one seed, in one thread.
+//!
+//! Nothing here reads a clock or draws a number but from the seed: the same seed gives the same trace, byte for byte.
+//! After every event the invariants are checked on what changed. At the end everything heals, and the archive has to
+//! come as far as the last write and to stop cleanly.
+//!
+//! `world` holds the state and the loop, `schedulers` and `workers` the two sides, `faults` what goes wrong, `wishes`
+//! what administrators and clients want.
+
+mod faults;
+mod group;
+mod medium;
+mod queue;
+mod rng;
+mod schedulers;
+mod steps;
+mod stream;
+mod trace;
+mod wishes;
+mod workers;
+mod world;
+
+pub use trace::Trace;
+pub use world::{Report, Violation, run};

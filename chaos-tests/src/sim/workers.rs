@@ -1,0 +1,435 @@
+//! The worker side: heartbeats, orders, replicas and archivers.
+//!
+//! An archiver is begun only under orders that answer a report in which this worker said that it leads the stream in
+//! this term: older orders may come from before the scheduler knew of the leader, and the round may be over since.
+
+use super::rng::Rng;
+use super::stream::Stream;
+use super::world::{Event, TENANT, World};
+use crate::invariants::Broken;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use strandline_format::paths::archive::ArchivePath;
+use strandline_scheduler_core::{
+    ArchiveReport, LsResume, Orders, ReplicaOrder, ReplicaReport, RoundOrder, RoundWork, WorkerReport,
+};
+use strandline_types::{
+    ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
+};
+use strandline_worker_core::archiver::{Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView};
+
+/// What a worker archives.
+pub(super) type WorkerKey = (RoundId, LsId);
+
+/// An answer of the scheduler.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Ask this node.
+    NotLeader(usize),
+    /// What to do, in which term.
+    Orders(Term, Box<Orders>),
+}
+
+/// One archiver.
+#[derive(Debug)]
+struct Running {
+    archiver: Archiver,
+    number: u64,
+    term: Term,
+    goal: Goal,
+    dest: DestId,
+    clock: PieceClock,
+    /// The operation under way.
+    op: Option<u64>,
+}
+
+/// An operation on its way to the medium. It takes effect even when its archiver is gone meanwhile.
+#[derive(Debug)]
+pub(super) struct Op {
+    worker: NodeId,
+    key: WorkerKey,
+    number: u64,
+    dest: DestId,
+    action: Action,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub is_up: bool,
+    /// Cut off from schedulers and other workers, not from the medium.
+    pub is_cut: bool,
+    pub boot: u64,
+    skew_ms: u64,
+    seq: u64,
+    answered: u64,
+    term: Term,
+    orders: Option<Orders>,
+    claims: BTreeMap<u64, BTreeSet<(LsId, Term)>>,
+    guess: usize,
+    archivers: BTreeMap<WorkerKey, Running>,
+}
+
+impl Worker {
+    pub(super) fn new(id: NodeId, rng: &mut Rng) -> Self {
+        Self {
+            is_up: true,
+            is_cut: false,
+            boot: id.0 * 1000,
+            skew_ms: rng.between(0, 80),
+            seq: 0,
+            answered: 0,
+            term: Term(0),
+            orders: None,
+            claims: BTreeMap::new(),
+            guess: 0,
+            archivers: BTreeMap::new(),
+        }
+    }
+
+    /// Its own clock.
+    pub(super) fn clock_ms(&self, now_ms: u64) -> u64 {
+        now_ms - self.skew_ms
+    }
+
+    /// The process is gone and comes back with an empty memory.
+    pub(super) fn restart(&mut self) {
+        self.is_up = true;
+        self.boot += 1;
+        (self.orders, self.answered, self.seq) = (None, 0, 0);
+        self.claims.clear();
+        self.archivers.clear();
+    }
+
+    pub(super) fn can_talk(&self) -> bool {
+        self.is_up && !self.is_cut
+    }
+}
+
+impl World {
+    /// A worker looks at its replicas and reports.
+    pub(super) fn beat(&mut self, id: NodeId) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up) else { return };
+        worker.seq += 1;
+        let (seq, boot, guess, can_talk) = (worker.seq, worker.boot, worker.guess, worker.can_talk());
+        if can_talk {
+            self.streams.values_mut().for_each(|s| s.catch_up(id));
+        }
+        let report = self.report_of(id);
+        let led = report.replicas.iter().filter(|r| r.is_leader).map(|r| (r.ls_id, r.term)).collect();
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.claims.insert(seq, led);
+            worker.claims.retain(|s, _| s + 50 > seq);
+        }
+        if can_talk {
+            let copies = if self.rng.chance(self.faults.duplicates) { 2 } else { 1 };
+            for _ in 0..copies {
+                if !self.rng.chance(self.faults.drops) {
+                    let delay = self.delay();
+                    let report = Box::new(report.clone());
+                    self.after(delay, Event::Report { node: guess, boot, seq, report });
+                }
+            }
+        }
+        self.poke_all(id);
+    }
+
+    pub(super) fn delay(&mut self) -> u64 {
+        let slow = if self.rng.chance(self.faults.slow) { 600 } else { 5 };
+        self.rng.between(1, slow)
+    }
+
+    fn report_of(&self, id: NodeId) -> WorkerReport {
+        let worker = &self.workers[&id];
+        let hosted = worker.orders.iter().flat_map(|o| &o.replicas);
+        let replicas = hosted.filter_map(|order| replica_report(self.streams.get(&order.ls_id)?, order, id));
+        let archive = worker.archivers.iter().filter_map(|(key, running)| archive_report(*key, running));
+        WorkerReport {
+            worker_id: id,
+            address: format!("worker-{id}:1"),
+            boot_id: worker.boot,
+            clock_ms: worker.clock_ms(self.now_ms),
+            replicas: replicas.collect(),
+            archive: archive.collect(),
+            tasks: Vec::new(),
+        }
+    }
+
+    pub(super) fn send_to_worker(&mut self, worker: NodeId, boot: u64, seq: u64, reply: Reply) {
+        if !self.rng.chance(self.faults.drops) {
+            let delay = self.delay();
+            self.after(delay, Event::Answer { worker, boot, seq, reply });
+        } else {
+            // The worker does not hear and asks another node next time.
+            let guess = self.rng.between(0, 3) as usize;
+            if let Some(w) = self.workers.get_mut(&worker) {
+                w.guess = guess;
+            }
+        }
+    }
+
+    /// An answer arrives: only the newest, only of the newest scheduler term.
+    pub(super) fn obey(&mut self, id: NodeId, boot: u64, seq: u64, reply: Reply) -> Result<(), Broken> {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.can_talk() && w.boot == boot) else { return Ok(()) };
+        let (term, orders) = match reply {
+            Reply::NotLeader(hint) => {
+                worker.guess = hint;
+                return Ok(());
+            }
+            Reply::Orders(term, orders) => (term, *orders),
+        };
+        if term < worker.term || seq <= worker.answered {
+            return Ok(());
+        }
+        (worker.term, worker.answered) = (term, seq);
+        worker.orders = Some(orders.clone());
+        for order in &orders.replicas {
+            self.host(id, order)?;
+        }
+        self.reconcile(id, seq, &orders.rounds);
+        self.poke_all(id);
+        Ok(())
+    }
+
+    /// Hosts a replica; the leader of a stream does what the order says of keep-alives and the dictionary.
+    fn host(&mut self, id: NodeId, order: &ReplicaOrder) -> Result<(), Broken> {
+        if !self.streams.contains_key(&order.ls_id) {
+            let begin = self.first_lsn();
+            self.streams.insert(order.ls_id, Stream::new(order.ls_id, order.members.clone(), begin));
+        }
+        let Some(stream) = self.streams.get_mut(&order.ls_id) else { return Ok(()) };
+        if order.bootstrap && stream.leader.is_none() {
+            stream.elect(id);
+        }
+        if let Some(replica) = stream.replicas.get_mut(&id) {
+            // Whole blocks only, and never more than there is.
+            let upto = Lsn(order.recycle_lsn.0.min(replica.end.0)).block_start();
+            replica.start = replica.start.max(upto);
+        }
+        if stream.leader != Some(id) {
+            return Ok(());
+        }
+        if let Some(dictionary) = &order.dictionary {
+            stream.dictionary_version = dictionary.version;
+        }
+        if stream.max_scn() < order.keep_alive_scn {
+            let scn = stream.append(order.keep_alive_scn, true, b"keep-alive");
+            return self.committed(order.ls_id, scn);
+        }
+        Ok(())
+    }
+
+    /// Archivers become what the orders say.
+    fn reconcile(&mut self, id: NodeId, seq: u64, rounds: &[RoundOrder]) {
+        let streams = &self.streams;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let claims = worker.claims.get(&seq).cloned().unwrap_or_default();
+        let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
+        let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
+        worker.archivers.retain(|key, running| {
+            wished(key).is_some_and(|order| leads(key.1) == Some(running.term) && running.is_good_for(goal(order.work)))
+        });
+        let mut fresh = Vec::new();
+        for order in rounds {
+            for &(ls, term) in claims.iter().filter(|(ls, term)| leads(*ls) == Some(*term)) {
+                let goal = goal(order.work);
+                match worker.archivers.get_mut(&(order.round_id, ls)) {
+                    Some(running) => {
+                        running.goal = goal;
+                        running.archiver.set_order(goal, order.lag_target_ms);
+                    }
+                    None => fresh.push((ls, term, goal, order.clone())),
+                }
+            }
+        }
+        for (ls, term, goal, order) in fresh {
+            let number = self.number();
+            self.note(format!(
+                "worker {id} archives log stream {ls} in round {} in term {term}: {goal:?}",
+                order.round_id
+            ));
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.archivers.insert((order.round_id, ls), Running::new(number, ls, term, goal, &order));
+            }
+        }
+    }
+
+    pub(super) fn poke_all(&mut self, id: NodeId) {
+        let keys: Vec<WorkerKey> =
+            self.workers.get(&id).map(|w| w.archivers.keys().copied().collect()).unwrap_or_default();
+        for key in keys {
+            self.after(0, Event::Poke(id, key));
+        }
+    }
+
+    /// An archiver says what to do next, unless it is at something.
+    pub(super) fn poke(&mut self, id: NodeId, key: WorkerKey) -> Result<(), Broken> {
+        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up) else { return Ok(()) };
+        let now_ms = worker.clock_ms(self.now_ms);
+        let replica = self.streams.get(&key.1).and_then(|s| s.replicas.get(&id)).copied().unwrap_or_default();
+        let Some(running) = worker.archivers.get_mut(&key).filter(|r| r.op.is_none()) else { return Ok(()) };
+        if replica.leads != Some(running.term) {
+            return Ok(());
+        }
+        let action = running.archiver.next(now_ms, LogView { start: replica.start, end: replica.end });
+        if let Some(failure) = running.archiver.trouble().filter(|f| f.class == ErrorClass::Fenced) {
+            return Err(format!("worker {id}, log stream {}: {failure}", key.1));
+        }
+        let (number, dest, skew_ms) = (running.number, running.dest, worker.skew_ms);
+        match action {
+            Action::Done => {}
+            Action::Wait { until_ms: None } => {}
+            Action::Wait { until_ms: Some(until) } => {
+                let at = (until + skew_ms).max(self.now_ms + 1);
+                self.queue.at(at, Event::Poke(id, key));
+            }
+            action => {
+                let op = self.number();
+                if let Some(running) = self.workers.get_mut(&id).and_then(|w| w.archivers.get_mut(&key)) {
+                    running.op = Some(op);
+                }
+                self.ops.insert(op, Op { worker: id, key, number, dest, action });
+                let latency = self.latency();
+                self.after(latency, Event::Effect(op));
+            }
+        }
+        Ok(())
+    }
+
+    /// Storage is fast, and sometimes not.
+    fn latency(&mut self) -> u64 {
+        if self.rng.chance(20) { self.rng.between(50, 2500) } else { self.rng.between(1, 20) }
+    }
+
+    /// An operation takes effect, whatever became of its archiver; that one hears of it if it is still there.
+    pub(super) fn effect(&mut self, id: u64) -> Result<(), Broken> {
+        let Some(op) = self.ops.remove(&id) else { return Ok(()) };
+        let outcome = self.perform(&op);
+        let now_ms = self.now_ms;
+        let Some(worker) = self.workers.get_mut(&op.worker).filter(|w| w.is_up) else { return Ok(()) };
+        let clock_ms = worker.clock_ms(now_ms);
+        let is_same = |r: &&mut Running| r.number == op.number && r.op == Some(id);
+        let Some(running) = worker.archivers.get_mut(&op.key).filter(is_same) else { return Ok(()) };
+        running.op = None;
+        match outcome {
+            Ok(answer) => answer(&mut running.archiver, clock_ms),
+            Err(failure) => running.archiver.on_failed(clock_ms, failure),
+        }
+        self.poke(op.worker, op.key)
+    }
+
+    fn perform(&mut self, op: &Op) -> Result<Answer, Failure> {
+        let (round, ls) = op.key;
+        let piece_key = |piece_id| PieceKey { dest_id: op.dest, round_id: round, piece_id };
+        let log = |piece, file_id| ArchivePath::<Scn>::Log { key: piece_key(piece), ls, file_id }.path();
+        match &op.action {
+            Action::List { from } => {
+                let found = self.list(op.dest, round, ls, *from)?;
+                Ok(Box::new(move |a, now| a.on_listed(now, found)))
+            }
+            Action::ReadFile { piece, file_id, range } => {
+                let bytes = Bytes::from(self.medium.read(&mut self.rng, &log(*piece, *file_id), *range)?);
+                Ok(Box::new(move |a, now| a.on_file(now, bytes)))
+            }
+            Action::ReadLog { from, max_bytes } => Ok(self.read_log(op, *from, *max_bytes)),
+            Action::Append(cut) => {
+                let path = log(cut.file.piece, cut.file.file_id());
+                self.medium.append(&mut self.rng, &path, cut.at, &cut.bytes)?;
+                Ok(Box::new(|a, _| a.on_appended()))
+            }
+            Action::Wait { .. } | Action::Done => Ok(Box::new(|_, _| {})),
+        }
+    }
+
+    fn list(&mut self, dest: DestId, round: RoundId, ls: LsId, from: PieceId) -> Result<Vec<FoundFile>, Failure> {
+        let all = self.medium.list(&mut self.rng, &format!("piece_d{dest}r{round}p"))?;
+        let found = all.into_iter().filter_map(|(path, bytes)| match ArchivePath::parse(&path)? {
+            ArchivePath::Log { key, ls: of, file_id } if of == ls && key.piece_id >= from => {
+                Some(FoundFile { piece: key.piece_id, file_id, bytes })
+            }
+            _ => None,
+        });
+        Ok(found.collect())
+    }
+
+    fn read_log(&self, op: &Op, from: Lsn, max_bytes: usize) -> Answer {
+        let Some(stream) = self.streams.get(&op.key.1) else { return Box::new(|_, _| {}) };
+        let replica = stream.replicas.get(&op.worker).copied().unwrap_or_default();
+        if from < replica.start {
+            return Box::new(move |a, now| a.on_recycled(now, from, replica.start));
+        }
+        let bytes = Bytes::copy_from_slice(stream.read(from, replica.end, max_bytes));
+        Box::new(move |a, now| a.on_log(now, from, bytes))
+    }
+}
+
+/// How an archiver hears of what it asked for.
+type Answer = Box<dyn FnOnce(&mut Archiver, u64)>;
+
+impl Running {
+    fn new(number: u64, ls: LsId, term: Term, goal: Goal, order: &RoundOrder) -> Self {
+        let known = order.log_streams.iter().find(|l| l.ls_id == ls).map(|l: &LsResume| KnownProgress {
+            piece: l.piece_id,
+            start: l.start_lsn,
+            archived: l.archived_lsn,
+        });
+        let archiver =
+            Archiver::new(ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known });
+        Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
+    }
+
+    /// False when it has ended for a goal that is no longer wanted.
+    fn is_good_for(&self, goal: Goal) -> bool {
+        match self.archiver.progress().map(|p| p.state) {
+            Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
+            Some(ArchiveLsState::Suspended) => goal == Goal::Suspend,
+            Some(ArchiveLsState::Doing | ArchiveLsState::Interrupted) | None => true,
+        }
+    }
+}
+
+fn goal(work: RoundWork) -> Goal {
+    match work {
+        RoundWork::Write => Goal::Write,
+        RoundWork::Stop => Goal::Stop,
+        RoundWork::Suspend => Goal::Suspend,
+    }
+}
+
+fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Option<ReplicaReport> {
+    let replica = stream.replicas.get(&worker)?;
+    Some(ReplicaReport {
+        tenant_id: order.tenant_id,
+        ls_id: order.ls_id,
+        is_leader: replica.leads.is_some(),
+        term: replica.leads.unwrap_or(stream.term),
+        leader: stream.leader,
+        end_lsn: replica.end,
+        max_scn: replica.max_scn,
+        dictionary_version: stream.dictionary_version,
+        restored_dictionary: None,
+        replayed_scn: Scn::MIN,
+    })
+}
+
+fn archive_report((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveReport> {
+    let progress = running.archiver.progress()?;
+    let bytes = progress.archived.0 - progress.start.0;
+    Some(ArchiveReport {
+        tenant_id: TENANT,
+        ls_id,
+        dest_id: running.dest,
+        round_id,
+        term: running.term,
+        state: progress.state,
+        piece_id: progress.piece,
+        start_scn: running.clock.round_start,
+        start_lsn: progress.start,
+        archived_lsn: progress.archived,
+        checkpoint_scn: progress.checkpoint,
+        input_bytes: bytes,
+        output_bytes: bytes,
+        trouble: progress.trouble.as_ref().map(|(failure, _)| failure.clone()),
+        trouble_since_ms: progress.trouble.as_ref().map_or(0, |(_, since)| *since),
+    })
+}
