@@ -57,14 +57,18 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Makes every file below `dir` and the directories themselves durable.
+/// Makes every file below `dir` and the directories themselves durable. RocksDB may be compacting there already: a
+/// file that goes away meanwhile needs no sync, and what RocksDB makes it syncs itself.
 pub(crate) fn sync_tree(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             sync_tree(&entry.path())?;
         } else {
-            File::open(entry.path())?.sync_all()?;
+            match File::open(entry.path()) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                file => file?.sync_all()?,
+            }
         }
     }
     sync_dir(dir)
