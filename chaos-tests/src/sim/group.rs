@@ -108,6 +108,8 @@ impl Group {
         self.term = self.term.next();
         self.leader = node;
         self.nodes[node].leads = Some(self.term);
+        // Steps of an earlier term are not its own any more.
+        self.nodes[node].busy.clear();
         let action = Action::TakeLead { node: Self::id(node), term: self.term };
         self.propose(node, now_ms, action).map(|_| ())
     }
