@@ -12,7 +12,7 @@ use crate::log::LogId;
 use crate::replica::{Context, Parts, wait_released};
 use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
-use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, restore};
+use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -27,7 +27,6 @@ use tokio::time::Instant;
 
 /// A replica that stopped by itself, or could not be started, is tried again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
-const TRASH: &str = "trash";
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -92,12 +91,12 @@ impl Engine {
     pub async fn open(config: EngineConfig, node: Arc<Node>) -> Result<Arc<Self>> {
         let io = |e| EngineError::io("opening the data directory", &config.dir, e);
         files::create_dir(&config.dir).map_err(io)?;
-        files::remove_tree_if_there(&config.dir.join(TRASH)).map_err(io)?;
+        files::remove_tree_if_there(&places::trash(&config.dir)).map_err(io)?;
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
         let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
         let (clock, group) = (config.clock.clone(), config.group.clone());
         let context = Context { node, memory, clock, group, write_room };
-        let found = stored_replicas(&config.dir).map_err(io)?;
+        let found = places::stored_replicas(&config.dir).map_err(io)?;
         let engine =
             Arc::new(Self { dir: config.dir, context, hosted: RwLock::new(BTreeMap::new()), changing: Mutex::new(()) });
         for dir in found {
@@ -206,9 +205,9 @@ impl Engine {
             drop(replica);
             wait_released(machine).await;
         }
-        let (from, trash) = (self.replica_dir(key).root().to_owned(), self.dir.join(TRASH));
+        let (from, trash) = (self.replica_dir(key).root().to_owned(), places::trash(&self.dir));
         let parent = from.parent().map(Path::to_owned);
-        let delete = move || delete_replica(&from, &trash, parent.as_deref());
+        let delete = move || places::delete_replica(&from, &trash, parent.as_deref());
         let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
         deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
     }
@@ -271,7 +270,7 @@ impl Engine {
     }
 
     fn replica_dir(&self, (tenant, ls): Key) -> ReplicaDir {
-        ReplicaDir::new(self.dir.join(format!("t{tenant}")).join(format!("ls{ls}")))
+        places::replica_dir(&self.dir, tenant, ls)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Hosted>> {
@@ -281,44 +280,4 @@ impl Engine {
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Key, Hosted>> {
         self.hosted.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Directories `t<tenant>/ls<ls>`.
-fn stored_replicas(dir: &Path) -> io::Result<Vec<ReplicaDir>> {
-    let mut found = Vec::new();
-    for tenant in subdirs(dir, "t")? {
-        found.extend(subdirs(&tenant, "ls")?.into_iter().map(ReplicaDir::new));
-    }
-    Ok(found)
-}
-
-/// Sub-directories whose name is `prefix` and a number, in order of names.
-fn subdirs(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|n| n.strip_prefix(prefix)).and_then(|n| n.parse::<u64>().ok());
-        if number.is_some() && entry.file_type()?.is_dir() {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn delete_replica(from: &Path, trash: &Path, tenant_dir: Option<&Path>) -> io::Result<()> {
-    fs::create_dir_all(trash)?;
-    let doomed = trash.join(from.to_string_lossy().replace('/', "_"));
-    files::remove_tree_if_there(&doomed)?;
-    match fs::rename(from, &doomed) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        other => other?,
-    }
-    if let Some(tenant_dir) = tenant_dir.filter(|d| d.exists()) {
-        files::sync_dir(tenant_dir)?;
-        // The last log stream of a tenant takes its directory along; others keep it.
-        let _ = fs::remove_dir(tenant_dir);
-    }
-    files::remove_tree_if_there(trash)
 }

@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod log;
 mod machine;
+mod places;
 mod proposer;
 mod replica;
 mod restore;

@@ -36,17 +36,11 @@ pub(super) fn append(state: &mut State, entries: &[Entry]) -> io::Result<()> {
 }
 
 /// Everything that can be wrong with the entries themselves.
-fn check(state: &mut State, entries: &[Entry]) -> io::Result<()> {
-    let mut next = state.next_index();
-    for e in entries {
-        if e.pos.index != next {
-            return Err(io::Error::other(format!(
-                "log entry {} does not follow entry {}",
-                e.pos,
-                next.wrapping_sub(1)
-            )));
+fn check(state: &State, entries: &[Entry]) -> io::Result<()> {
+    for (index, e) in (state.next_index()..).zip(entries) {
+        if e.pos.index != index {
+            return Err(io::Error::other(format!("log entry {} stands where entry {index} must", e.pos)));
         }
-        next += 1;
         let body = entry::parts(e)?.body.len() + 1;
         if body > LOG_ENTRY_BODY_BYTES_MAX {
             return Err(io::Error::new(
@@ -109,6 +103,7 @@ fn write(state: &mut State, pending: &mut Pending, end: Lsn) -> io::Result<()> {
         let tail = state.tail.as_ref().ok_or_else(|| io::Error::other("framed bytes without a block"))?;
         let start = Lsn(end.0 - pending.bytes.len() as u64);
         tail.file.write_all_at(&pending.bytes, offset_of(start))?;
+        metrics::counter!("strandline_log_appended_bytes_total").increment(pending.bytes.len() as u64);
         pending.bytes.clear();
     }
     state.starts.extend(pending.starts.drain(..));

@@ -3,6 +3,7 @@
 use super::PalfLog;
 use std::io;
 use std::sync::PoisonError;
+use std::time::Instant;
 use strandline_types::Lsn;
 
 /// How far the log is durable.
@@ -39,7 +40,9 @@ impl PalfLog {
         if sync.durable >= end {
             return Ok(());
         }
+        let begun = Instant::now();
         let flushed = self.flush_now();
+        metrics::histogram!("strandline_log_flush_seconds").record(begun.elapsed().as_secs_f64());
         match flushed {
             Ok(durable) => sync.durable = durable,
             Err(_) => sync.failed = true,
@@ -56,7 +59,7 @@ impl PalfLog {
             block.file.sync_data()?;
         }
         for block in &provisional {
-            dir.confirm(*block, &*dir.open(*block).map(std::sync::Arc::new)?)?;
+            dir.confirm(*block, &dir.open(*block)?)?;
         }
         if let Some(tail) = &tail {
             tail.file.sync_data()?;
