@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strandline_engine::{
     Clock, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
     SystemClock,
@@ -152,6 +152,18 @@ impl Destinations {
     }
 }
 
+/// Bytes that do not compress.
+fn noise(seed: u64, bytes: usize) -> Bytes {
+    let mut x = seed;
+    let words = std::iter::repeat_with(|| {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (x >> 16).to_le_bytes()
+    });
+    let mut noise: Vec<u8> = words.take(bytes.div_ceil(8)).flatten().collect();
+    noise.truncate(bytes);
+    Bytes::from(noise)
+}
+
 /// Writes a deterministic mixture of puts and deletes and keeps the oracle in step.
 async fn write_some(leader: &Arc<Replica>, oracle: &mut Content, from: u64, batches: u64, value_bytes: usize) -> Scn {
     let mut scn = Scn(0);
@@ -160,7 +172,7 @@ async fn write_some(leader: &Arc<Replica>, oracle: &mut Content, from: u64, batc
             .map(|i| {
                 let tablet = TABLETS[((n + i) % 3) as usize];
                 let key = Bytes::from(format!("key{:05}", (n * 37 + i * 11) % 900));
-                let value = (!(n + i).is_multiple_of(9)).then(|| Bytes::from(vec![(n ^ i) as u8; value_bytes]));
+                let value = (!(n + i).is_multiple_of(9)).then(|| noise(n * 8 + i, value_bytes));
                 KvWrite { tablet, key, value }
             })
             .collect();
@@ -208,14 +220,8 @@ async fn back_up(worker: &Worker, tenant: TenantId, dest: &Destinations) -> Back
     result
 }
 
-/// Restores one log stream into `tenant` and gives its leader, open.
-async fn restore(
-    worker: &Worker,
-    dest: &Destinations,
-    backup: &BackupLsResult,
-    tenant: TenantId,
-    target: Scn,
-) -> Arc<Replica> {
+/// Rebuilds the tablets of one log stream for `tenant`; twice, because a task may be repeated.
+async fn restore_data(worker: &Worker, dest: &Destinations, backup: &BackupLsResult, tenant: TenantId) {
     let base = backup.base.unwrap();
     let waiting = RestoreStart { job: JOB, base: base.into(), start: false };
     worker.order(tenant, Some(waiting)).await;
@@ -232,18 +238,42 @@ async fn restore(
         run_restore_data(&worker.ctx("data"), &spec, key(tenant, LS)).await.unwrap();
     }
     worker.order(tenant, Some(RestoreStart { start: true, ..waiting })).await;
+}
+
+/// Replays the archive up to `target`, also twice.
+async fn restore_log(
+    worker: &Worker,
+    dest: &Destinations,
+    backup: &BackupLsResult,
+    tenant: TenantId,
+    target: Scn,
+) -> Arc<Replica> {
     let leader = worker.leader(tenant).await;
     let spec = RestoreLogSpec {
         archive_uri: dest.archive.clone(),
         pieces: dest.pieces(target),
         source_ls_id: LS.0,
-        base: Some(base),
+        base: backup.base,
         target_scn: target.0,
     };
     for _ in 0..2 {
         let result = run_restore_log(&worker.ctx("log"), &spec, key(tenant, LS)).await.unwrap();
-        assert_eq!(result.replayed_scn, target.0);
+        assert!(result.replayed_scn <= target.0);
+        assert_eq!(result.replayed_scn, leader.replayed().unwrap().scn.0, "what the heartbeat reports");
     }
+    leader
+}
+
+/// Restores one log stream into `tenant` and gives its leader, open.
+async fn restore(
+    worker: &Worker,
+    dest: &Destinations,
+    backup: &BackupLsResult,
+    tenant: TenantId,
+    target: Scn,
+) -> Arc<Replica> {
+    restore_data(worker, dest, backup, tenant).await;
+    let leader = restore_log(worker, dest, backup, tenant, target).await;
     leader.set_open(true);
     leader
 }
@@ -309,4 +339,34 @@ async fn a_restored_tenant_can_be_archived_backed_up_and_restored_again() {
 
     let leader = restore(&worker, &second_dest, &second, TenantId(1004), target).await;
     assert!(content(&leader).await == oracle);
+}
+
+/// `cargo test -p strandline-worker --test real_engine -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a benchmark: prints, judges nothing"]
+async fn how_fast_a_tenant_is_backed_up_and_restored() {
+    let root = tempfile::tempdir().unwrap();
+    let worker = Worker::start(&root.path().join("w")).await;
+    worker.order(SOURCE, None).await;
+    let leader = worker.leader(SOURCE).await;
+    let dest = Destinations::new(root.path(), &worker, SOURCE).await;
+    let mut sink = Content::new();
+    let told = |what: &str, bytes: u64, since: Instant| {
+        let (mb, took) = (bytes as f64 / 1e6, since.elapsed().as_secs_f64());
+        println!("{what}: {mb:.0} MB, {:.0} MB/s", mb / took);
+    };
+    write_some(&leader, &mut sink, 0, 800, 60_000).await;
+    let began = Instant::now();
+    let backup = back_up(&worker, SOURCE, &dest).await;
+    told("backup", backup.output_bytes, began);
+
+    let target = write_some(&leader, &mut sink, 1000, 400, 60_000).await;
+    write_some(&leader, &mut sink, 5000, 1, 10).await;
+    dest.archived(leader.status().end_lsn).await;
+    let began = Instant::now();
+    restore_data(&worker, &dest, &backup, TenantId(1100)).await;
+    told("restore of data", backup.output_bytes, began);
+    let began = Instant::now();
+    restore_log(&worker, &dest, &backup, TenantId(1100), target).await;
+    told("replay of log", leader.status().end_lsn.0 - backup.base.unwrap().lsn, began);
 }

@@ -158,7 +158,8 @@ async fn exactly_the_groups_up_to_the_target_are_replayed_over_pieces_and_blocks
         for scn in [10, 11, 999, 1000, 1009, 2500, 2999, 3000] {
             let target = archive.target();
             let result = archive.replay(&target, scn).await.unwrap();
-            assert_eq!(result.replayed_scn, scn);
+            let last = archive.entries.iter().map(|(scn, ..)| *scn).filter(|at| *at <= scn).max().unwrap();
+            assert_eq!(result.replayed_scn, last, "the last group that there was");
             assert_eq!(applied(&target), archive.wanted(scn), "target {scn}");
             assert_eq!(target.replayed.lock().unwrap().lsn.0 - archive.base.lsn.0, result.replayed_bytes);
         }

@@ -45,7 +45,7 @@ async fn replay(
     let (start, start_scn) = replayed.map_or((base.lsn, base.prev_scn), |r| (r.lsn, r.scn));
     let mut core = ReplayCore::new(start, start_scn, target_scn);
     if core.has_reached_target() {
-        return Ok(result(&core, base, target_scn));
+        return Ok(result(&core, base));
     }
     let medium = ctx.medium(&spec.archive_uri)?;
     let pieces: Vec<_> = spec.pieces.iter().map(piece_key).collect();
@@ -76,7 +76,7 @@ async fn replay(
         return Err(ends_too_early(&core, target_scn, spec));
     }
     ctx.progress.set_total(ctx.progress.done());
-    Ok(result(&core, base, target_scn))
+    Ok(result(&core, base))
 }
 
 /// Batches that wait for their commit, in order, never more than the bound.
@@ -113,9 +113,10 @@ impl Proposals {
     }
 }
 
-fn result(core: &ReplayCore, base: PalfBase, target_scn: Scn) -> RestoreLogResult {
-    // Everything up to the target is applied, also when the last group lies below it.
-    RestoreLogResult { replayed_scn: target_scn.0, replayed_bytes: core.position().0.saturating_sub(base.lsn.0) }
+fn result(core: &ReplayCore, base: PalfBase) -> RestoreLogResult {
+    // The position of the last group, not the target: the scheduler waits for a leader that reports at least this, and
+    // a replica only knows the groups that there were.
+    RestoreLogResult { replayed_scn: core.scn().0, replayed_bytes: core.position().0.saturating_sub(base.lsn.0) }
 }
 
 fn piece_key(piece: &strandline_proto::v1::RestorePiece) -> PieceKey {
