@@ -4,7 +4,7 @@
 
 use strandline_chaos::sim;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 600;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

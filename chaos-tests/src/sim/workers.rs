@@ -18,6 +18,9 @@ use strandline_types::{
 };
 use strandline_worker_core::archiver::{Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView};
 
+/// After this a worker does not wait for an answer any more.
+const ANSWER_TIMEOUT_MS: u64 = 500;
+
 /// What a worker archives.
 pub(super) type WorkerKey = (RoundId, LsId);
 
@@ -62,10 +65,12 @@ pub(super) struct Worker {
     pub boot: u64,
     skew_ms: u64,
     seq: u64,
-    answered: u64,
+    /// When the report that is not answered yet was sent: one at a time, or answers would overtake each other.
+    asked_ms: Option<u64>,
+    /// The streams that this worker leads, as that report says.
+    claims: BTreeSet<(LsId, Term)>,
     term: Term,
     orders: Option<Orders>,
-    claims: BTreeMap<u64, BTreeSet<(LsId, Term)>>,
     guess: usize,
     archivers: BTreeMap<WorkerKey, Running>,
 }
@@ -78,10 +83,10 @@ impl Worker {
             boot: id.0 * 1000,
             skew_ms: rng.between(0, 80),
             seq: 0,
-            answered: 0,
+            asked_ms: None,
+            claims: BTreeSet::new(),
             term: Term(0),
             orders: None,
-            claims: BTreeMap::new(),
             guess: 0,
             archivers: BTreeMap::new(),
         }
@@ -96,8 +101,7 @@ impl Worker {
     pub(super) fn restart(&mut self) {
         self.is_up = true;
         self.boot += 1;
-        (self.orders, self.answered, self.seq) = (None, 0, 0);
-        self.claims.clear();
+        (self.orders, self.asked_ms, self.seq) = (None, None, 0);
         self.archivers.clear();
     }
 
@@ -109,29 +113,34 @@ impl Worker {
 impl World {
     /// A worker looks at its replicas and reports.
     pub(super) fn beat(&mut self, id: NodeId) {
+        let now_ms = self.now_ms;
         let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up) else { return };
-        worker.seq += 1;
-        let (seq, boot, guess, can_talk) = (worker.seq, worker.boot, worker.guess, worker.can_talk());
-        if can_talk {
+        if worker.can_talk() {
             self.streams.values_mut().for_each(|s| s.catch_up(id));
+        }
+        self.poke_all(id);
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if worker.asked_ms.is_some_and(|asked| now_ms < asked + ANSWER_TIMEOUT_MS) {
+            return;
+        }
+        if worker.asked_ms.take().is_some() {
+            // No answer: another node is asked.
+            worker.guess = (worker.guess + 1) % 3;
         }
         let report = self.report_of(id);
         let led = report.replicas.iter().filter(|r| r.is_leader).map(|r| (r.ls_id, r.term)).collect();
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.claims.insert(seq, led);
-            worker.claims.retain(|s, _| s + 50 > seq);
-        }
-        if can_talk {
-            let copies = if self.rng.chance(self.faults.duplicates) { 2 } else { 1 };
-            for _ in 0..copies {
-                if !self.rng.chance(self.faults.drops) {
-                    let delay = self.delay();
-                    let report = Box::new(report.clone());
-                    self.after(delay, Event::Report { node: guess, boot, seq, report });
-                }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.seq += 1;
+        (worker.asked_ms, worker.claims) = (Some(now_ms), led);
+        let (seq, boot, node, can_talk) = (worker.seq, worker.boot, worker.guess, worker.can_talk());
+        let copies = if self.rng.chance(self.faults.duplicates) { 2 } else { 1 };
+        for _ in 0..copies {
+            if can_talk && !self.rng.chance(self.faults.drops) {
+                let delay = self.delay();
+                let report = Box::new(report.clone());
+                self.after(delay, Event::Report { node, boot, seq, report });
             }
         }
-        self.poke_all(id);
     }
 
     pub(super) fn delay(&mut self) -> u64 {
@@ -159,18 +168,14 @@ impl World {
         if !self.rng.chance(self.faults.drops) {
             let delay = self.delay();
             self.after(delay, Event::Answer { worker, boot, seq, reply });
-        } else {
-            // The worker does not hear and asks another node next time.
-            let guess = self.rng.between(0, 3) as usize;
-            if let Some(w) = self.workers.get_mut(&worker) {
-                w.guess = guess;
-            }
         }
     }
 
-    /// An answer arrives: only the newest, only of the newest scheduler term.
+    /// An answer arrives: to the report that waits for one, and of no older scheduler term.
     pub(super) fn obey(&mut self, id: NodeId, boot: u64, seq: u64, reply: Reply) -> Result<(), Broken> {
-        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.can_talk() && w.boot == boot) else { return Ok(()) };
+        let is_asking = |w: &&mut Worker| w.can_talk() && w.boot == boot && w.seq == seq && w.asked_ms.is_some();
+        let Some(worker) = self.workers.get_mut(&id).filter(is_asking) else { return Ok(()) };
+        worker.asked_ms = None;
         let (term, orders) = match reply {
             Reply::NotLeader(hint) => {
                 worker.guess = hint;
@@ -178,15 +183,15 @@ impl World {
             }
             Reply::Orders(term, orders) => (term, *orders),
         };
-        if term < worker.term || seq <= worker.answered {
+        if term < worker.term {
             return Ok(());
         }
-        (worker.term, worker.answered) = (term, seq);
+        worker.term = term;
         worker.orders = Some(orders.clone());
         for order in &orders.replicas {
             self.host(id, order)?;
         }
-        self.reconcile(id, seq, &orders.rounds);
+        self.reconcile(id, &orders.rounds);
         self.poke_all(id);
         Ok(())
     }
@@ -220,10 +225,10 @@ impl World {
     }
 
     /// Archivers become what the orders say.
-    fn reconcile(&mut self, id: NodeId, seq: u64, rounds: &[RoundOrder]) {
+    fn reconcile(&mut self, id: NodeId, rounds: &[RoundOrder]) {
         let streams = &self.streams;
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let claims = worker.claims.get(&seq).cloned().unwrap_or_default();
+        let claims = worker.claims.clone();
         let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
         let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
         worker.archivers.retain(|key, running| {
