@@ -47,10 +47,11 @@ impl GroupConfig {
         Self { heartbeat_ms: 100, election_min_ms: 400, election_max_ms: 800 }
     }
 
-    /// For log streams, of which a worker has many: a new leader within 3.6 s.
+    /// For log streams, of which a worker has many: a new leader within 1.2 s, so that the archive lag of the writes
+    /// before a failover stays bounded as well.
     #[must_use]
     pub const fn log_stream() -> Self {
-        Self { heartbeat_ms: 250, election_min_ms: 900, election_max_ms: 1800 }
+        Self { heartbeat_ms: 150, election_min_ms: 300, election_max_ms: 600 }
     }
 
     /// openraft's settings. Snapshots and purges happen only when the owner asks for them.
