@@ -52,3 +52,24 @@ pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub fn sync_dir(dir: &Path) -> Result<(), Failure> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| io_failure("sync", dir, &e))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_exhausted_and_says_what_to_do() {
+        let full = write_durable(Path::new("/dev/full"), b"x").unwrap_err();
+        assert_eq!((full.class, full.object.as_str()), (ErrorClass::Exhausted, "/dev/full"));
+        assert!(full.todo.contains("free space"), "{full}");
+        let gone = write_durable(Path::new("/no/such/dir/file"), b"x").unwrap_err();
+        assert_eq!(gone.class, ErrorClass::NotFound);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_a_failure_and_not_the_end_of_the_worker() {
+        let failure = blocking::<()>(|| panic!("a defect")).await.unwrap_err();
+        assert_eq!(failure.class, ErrorClass::Transient);
+    }
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use strandline_format::blocks::{BlockType, read_file};
 use strandline_format::paths::BackupPath;
 use strandline_format::small::open_small;
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, Op};
 use strandline_proto::v1::{BackupIndexSpec, BackupLsSpec, LsTurn, RestoreDataSpec};
 use strandline_types::{DataKind, ErrorClass, Failure, LsId, Scn};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
@@ -358,4 +359,26 @@ async fn a_restore_goes_on_with_what_is_here_and_fetches_what_is_damaged() {
         "right length, wrong bytes: fetched again"
     );
     world.restore(LS).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_medium_ends_the_task_with_what_to_do_and_the_next_retry_succeeds() {
+    let world = World::new();
+    let plan = FaultPlan::new(1);
+    let (uri, faults) = (world.uri(), plan.clone());
+    let open = move |_: &str| -> Result<Arc<dyn Medium>, Failure> {
+        Ok(Arc::new(Faulty::new(strandline_media::open(&uri)?, faults.clone())))
+    };
+    let ctx = TaskCtx { open_medium: Arc::new(open), ..world.ctx.clone() };
+    let fault = Fault::Refuse(ErrorClass::Exhausted);
+    plan.add(FaultRule { op: Some(Op::Write), path_part: "major_data".into(), skip: 1, times: 1, fault });
+    let full = run_backup_ls(&ctx, &world.backup_spec(), task_key(TENANT, LS, 0)).await.unwrap_err();
+    assert_eq!(full.class, ErrorClass::Exhausted, "{full}");
+    assert!(
+        full.object.contains("major_data_turn_1_retry_0/macro_block_data.0.obbak") && !full.todo.is_empty(),
+        "{full}"
+    );
+    assert!(!world.data_file(DataKind::Major, 0).exists(), "a data file that is not whole is never visible");
+    assert!(!world.ctx.scratch.join("checkpoint").exists(), "the consistent point is released");
+    run_backup_ls(&ctx, &world.backup_spec(), task_key(TENANT, LS, 1)).await.unwrap();
 }
