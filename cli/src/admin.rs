@@ -223,6 +223,11 @@ impl Rows {
         self.rows.len()
     }
 
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Cell of row `row` as text; empty for NULL and for a column that is not there.
     pub fn text(&self, row: usize, column: &str) -> String {
         use v1::cell::Value;

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use strandline_types::Failure;
 
-mod admin;
+pub mod admin;
 mod args;
-mod cluster;
+pub mod cluster;
 mod demo;
 mod dev;
 mod endpoints;
@@ -28,7 +28,7 @@ pub use args::{Args, Command};
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// What every command gives back.
-type Outcome<T> = Result<T, Failure>;
+pub type Outcome<T> = Result<T, Failure>;
 
 /// Reads the arguments, runs the command, prints its failure, and gives the exit code.
 #[must_use]

@@ -24,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Running servers, each a process of its own; dropping it kills them all.
 #[derive(Debug)]
 pub struct Cluster {
+    program: PathBuf,
     identity: Identity,
     places: Places,
     dir: PathBuf,
@@ -32,10 +33,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts `schedulers` and `workers` servers with their files below `dir`, and waits until every worker is known.
+    /// Starts `schedulers` and `workers` servers of this very program with their files below `dir`, and waits until
+    /// every worker is known.
     pub async fn start(identity: Identity, dir: &Path, schedulers: usize, workers: usize) -> Outcome<Self> {
+        let exe = std::env::current_exe().map_err(|e| io_failure("cannot find", Path::new("this executable"), &e))?;
+        Self::start_program(exe, identity, dir, schedulers, workers).await
+    }
+
+    /// The same with servers of `program`.
+    pub async fn start_program(
+        program: PathBuf,
+        identity: Identity,
+        dir: &Path,
+        schedulers: usize,
+        workers: usize,
+    ) -> Outcome<Self> {
         let places = Places::free(schedulers, workers)?;
-        let mut cluster = Self { identity, places, dir: dir.to_owned(), schedulers: Vec::new(), workers: Vec::new() };
+        let dir = dir.to_owned();
+        let mut cluster = Self { program, identity, places, dir, schedulers: Vec::new(), workers: Vec::new() };
         for i in 0..schedulers {
             let server = cluster.spawn_scheduler(i)?;
             cluster.schedulers.push(Some(server));
@@ -67,8 +82,12 @@ impl Cluster {
 
     /// `kill -9` of the worker with this node id.
     pub fn kill_worker(&mut self, node: u64) {
-        let at = node.checked_sub(config::FIRST_WORKER).and_then(|n| usize::try_from(n).ok());
-        drop(at.and_then(|n| self.workers.get_mut(n)).and_then(Option::take));
+        drop(worker_at(node).and_then(|n| self.workers.get_mut(n)).and_then(Option::take));
+    }
+
+    /// Process id of the worker with this node id; `None` when it was killed.
+    pub fn worker_pid(&self, node: u64) -> Option<u32> {
+        self.workers.get(worker_at(node)?)?.as_ref().map(Server::pid)
     }
 
     /// Starts every killed server again, on its old files.
@@ -144,6 +163,11 @@ impl Cluster {
     fn spawn(&self, name: &str, kind: &str, config: &str) -> Outcome<Server> {
         let (file, log) = (self.dir.join(format!("{name}.toml")), self.dir.join(format!("{name}.log")));
         std::fs::write(&file, config).map_err(|e| io_failure("cannot write the configuration", &file, &e))?;
-        Server::spawn(name, kind, &file, &log)
+        Server::spawn(&self.program, name, kind, &file, &log)
     }
+}
+
+/// Place of a worker among the workers.
+fn worker_at(node: u64) -> Option<usize> {
+    node.checked_sub(config::FIRST_WORKER).and_then(|n| usize::try_from(n).ok())
 }

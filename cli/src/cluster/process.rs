@@ -1,4 +1,4 @@
-//! One server as a process of its own: started from this very executable, killed by its own process id.
+//! One server as a process of its own: started from a given executable, killed by its own process id.
 //!
 //! A server never outlives whoever started it: it stops when its standard input closes, which also happens when this
 //! process is killed hard.
@@ -20,20 +20,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `strandline <kind> --config <config>`; everything it prints goes to `log`.
-    pub fn spawn(name: &str, kind: &str, config: &Path, log: &Path) -> Outcome<Self> {
+    /// Starts `<program> <kind> --config <config>`; everything it prints goes to `log`.
+    pub fn spawn(program: &Path, name: &str, kind: &str, config: &Path, log: &Path) -> Outcome<Self> {
         let out = OpenOptions::new().create(true).append(true).open(log);
         let out = out.map_err(|e| io_failure("cannot open the log file", log, &e))?;
         let errors = out.try_clone().map_err(|e| io_failure("cannot open the log file", log, &e))?;
-        let exe = std::env::current_exe().map_err(|e| io_failure("cannot find", Path::new("this executable"), &e))?;
-        let child = Command::new(&exe)
+        let child = Command::new(program)
             .args([kind, "--stop-with-stdin", "--config"])
             .arg(config)
             .stdin(Stdio::piped())
             .stdout(out)
             .stderr(errors)
             .spawn()
-            .map_err(|e| io_failure("cannot start", &exe, &e))?;
+            .map_err(|e| io_failure("cannot start", program, &e))?;
         Ok(Self { name: name.to_owned(), log: log.to_owned(), child })
     }
 
@@ -50,6 +49,11 @@ impl Server {
         }
     }
 
+    /// Its process id, as long as it was not killed here.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`, and waits until the process is gone.
     pub fn kill(&mut self) {
         // Fails only when the process is gone already.
@@ -59,7 +63,7 @@ impl Server {
 
     /// Largest resident memory so far, in bytes; `None` when the system does not tell.
     pub fn resident_peak(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
         let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
