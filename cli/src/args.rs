@@ -139,6 +139,8 @@ pub enum KvCommand {
     /// Write every file under a directory into the table.
     Import {
         /// The directory.
+        // Not the id `dir`: that is the global --dir, and clap would give one's value to the other.
+        #[arg(id = "import_from", value_name = "DIR")]
         dir: PathBuf,
         /// Also delete what the table holds and the directory does not.
         #[arg(long)]
@@ -147,6 +149,7 @@ pub enum KvCommand {
     /// Write every file of the table into a directory.
     Export {
         /// The directory; it must be empty or not exist.
+        #[arg(id = "export_to", value_name = "DIR")]
         dir: PathBuf,
     },
 }
@@ -164,7 +167,7 @@ pub struct DemoArgs {
     /// Directory to import (default: the sources of the crates in the local cargo registry).
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
-    /// Leave the destinations in DIR/archive and DIR/data.
+    /// Leave the destinations in DIR/archive and DIR/data, and the logs of the servers in DIR/run.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
     /// Same as --output json.

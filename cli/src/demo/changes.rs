@@ -13,6 +13,10 @@ const OVERWRITE_EVERY: usize = 9;
 const DELETE_EVERY: usize = 31;
 /// Size of an added file: three chunks of the table.
 const ADDED_BYTES: u64 = 600 << 10;
+/// Files of one round of steady writing.
+const FEW: usize = 8;
+/// Largest size of a file in steady writing.
+const STEADY_BYTES_MAX: u64 = 64 << 10;
 /// Smallest size of an overwritten file.
 const OVERWRITTEN_BYTES_MIN: u64 = 64;
 
@@ -47,6 +51,18 @@ pub fn choose(tree: &Tree, round: u64, added: u64) -> Vec<Change> {
         Change { path, old: None, new: Some(Content::made(round << 40 | 1 << 39 | n, ADDED_BYTES)) }
     }));
     changes
+}
+
+/// A few overwritten files: one round of steady writing.
+pub fn choose_few(tree: &Tree, round: u64) -> Vec<Change> {
+    let first = usize::try_from(round).unwrap_or(0).wrapping_mul(FEW) % tree.len().max(1);
+    let few = tree.iter().skip(first).take(FEW).enumerate();
+    few.map(|(i, (path, old))| {
+        let seed = 1 << 62 | round << 20 | i as u64;
+        let new = Content::made(seed, old.head.bytes.clamp(OVERWRITTEN_BYTES_MIN, STEADY_BYTES_MAX));
+        Change { path: path.clone(), old: Some(old.clone()), new: Some(new) }
+    })
+    .collect()
 }
 
 /// The tree after the changes.
@@ -95,6 +111,18 @@ mod tests {
         assert_eq!(changes.iter().filter(|c| c.old.is_none()).count(), 3);
         assert!(changes.iter().any(|c| c.new.is_none()));
         assert!(changes.iter().any(|c| c.old.is_some() && c.new.is_some()));
+    }
+
+    #[test]
+    fn rounds_of_steady_writing_go_through_the_tree_and_keep_its_names() {
+        let mut after = tree();
+        for round in 0..30 {
+            let changes = choose_few(&after, round);
+            assert!(!changes.is_empty() && changes.len() <= FEW);
+            apply(&mut after, &changes);
+        }
+        assert!(after.keys().eq(tree().keys()));
+        assert_ne!(after, tree());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::lag::{Lag, Outstanding, Sampler, published};
 use super::probe::{Journal, Probe};
 use super::report::{Report, mb_s, millis, rounded};
 use super::tree::{Content, Tree};
-use super::{Dirs, changes, hurt, jobs, sources};
+use super::{Dirs, EXPORT, changes, hurt, jobs, sources};
 use crate::Outcome;
 use crate::args::DemoArgs;
 use crate::cluster::Cluster;
@@ -25,8 +25,19 @@ use strandline_types::{ErrorClass, Failure, Scn};
 const TENANT: &str = "demo";
 const FILES: &str = "files";
 const PROBE: &str = "probe";
-/// Short, so that the run sees several piece switches.
-const PIECE: &str = "20s";
+/// What `--small` makes smaller.
+struct Scale {
+    /// Length of a piece: short, so that the run sees several switches.
+    piece: &'static str,
+    /// Steady writing between the backup and the blows: most of a cluster's life, and what the archive lag is about.
+    steady: Duration,
+    /// Files that are added.
+    added: u64,
+}
+
+const FULL: Scale = Scale { piece: "15s", steady: Duration::from_secs(60), added: 120 };
+const SMALL: Scale = Scale { piece: "5s", steady: Duration::from_secs(8), added: 20 };
+const STEADY_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the lost cluster leaves to the second half: the files and values of the target moment.
@@ -63,7 +74,8 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     let mut tree = import(listing, &files, report).await?;
     note_memory(&cluster, report);
 
-    jobs::archive(&mut cluster, TENANT, &dirs.archive, PIECE).await?;
+    let scale = if args.small { SMALL } else { FULL };
+    jobs::archive(&mut cluster, TENANT, &dirs.archive, scale.piece).await?;
     let outstanding = Arc::new(Outstanding::default());
     let sampler = Sampler::start(dirs.archive.clone(), Arc::clone(&outstanding));
     eprintln!("demo: archives");
@@ -74,8 +86,10 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     note_memory(&cluster, report);
     eprintln!("demo: backed up {} MB", backup.bytes / 1_000_000);
 
-    let added = if args.small { 20 } else { 120 };
-    let first = changes::choose(&tree, 1, added);
+    let steady = write_steadily(&files, &outstanding, &mut tree, scale.steady).await?;
+    eprintln!("demo: wrote {} MB in small changes over {:?}", steady / 1_000_000, scale.steady);
+
+    let first = changes::choose(&tree, 1, scale.added);
     let gap = {
         let write = write_changes(&files, &outstanding, first.clone());
         let (written, gap) = tokio::join!(write, hurt::worker(&mut cluster, TENANT, &probe));
@@ -89,7 +103,7 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     probe.observe(scn);
     eprintln!("demo: changed {} files, noted SCN {scn}", first.len());
 
-    let second = changes::choose(&tree, 2, added / 4);
+    let second = changes::choose(&tree, 2, scale.added / 4);
     let failover = {
         let write = write_changes(&files, &outstanding, second.clone());
         let (written, time) = tokio::join!(write, hurt::scheduler(&mut cluster));
@@ -108,7 +122,7 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     drop(files);
     cluster.destroy()?;
     eprintln!("demo: the cluster and its disks are gone");
-    Ok(Moment { scn, tree, journal, backup_bytes: backup.bytes, replayed_bytes: changes::bytes(&first) })
+    Ok(Moment { scn, tree, journal, backup_bytes: backup.bytes, replayed_bytes: steady + changes::bytes(&first) })
 }
 
 /// The second cluster: from the medium alone.
@@ -124,7 +138,7 @@ async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outco
 
     let mut differences = Differences::default();
     let files = open_table(&cluster, FILES).await?;
-    let target = dirs.work.join("export");
+    let target = dirs.work.join(EXPORT);
     export(Arc::clone(&files), &target).await?;
     compare(&target, &moment.tree, &mut differences)?;
     let probe = open_table(&cluster, PROBE).await?;
@@ -174,6 +188,25 @@ async fn import(listing: Listing, table: &Arc<Table>, report: &mut Report) -> Ou
     eprintln!("demo: imported {} files, {} MB", report.files, report.bytes / 1_000_000);
     let content = listing.files.iter().zip(hashes).map(|(f, hash)| (f.relative.clone(), Content::imported(f, hash)));
     Ok(content.collect())
+}
+
+/// Small changes, one round after the other; gives the bytes written.
+async fn write_steadily(
+    files: &Arc<Table>,
+    outstanding: &Arc<Outstanding>,
+    tree: &mut Tree,
+    time: Duration,
+) -> Outcome<u64> {
+    let (began, mut round, mut bytes) = (Instant::now(), 0, 0);
+    while began.elapsed() < time {
+        let list = changes::choose_few(tree, round);
+        write_changes(files, outstanding, list.clone()).await?;
+        changes::apply(tree, &list);
+        bytes += changes::bytes(&list);
+        round += 1;
+        tokio::time::sleep(STEADY_PAUSE).await;
+    }
+    Ok(bytes)
 }
 
 async fn write_changes(table: &Arc<Table>, outstanding: &Arc<Outstanding>, list: Vec<changes::Change>) -> Outcome<()> {

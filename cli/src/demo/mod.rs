@@ -21,9 +21,14 @@ mod report;
 mod sources;
 mod tree;
 
+/// Name of the directory into which the restored files go.
+const EXPORT: &str = "export";
+
 /// Directories of one run.
 #[derive(Clone, Debug)]
 struct Dirs {
+    /// Of all the others.
+    top: PathBuf,
     /// Disks, configurations and logs of the servers, and the export.
     work: PathBuf,
     /// Archive destination.
@@ -59,25 +64,27 @@ pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
         let failure = Failure::new(ErrorClass::Corrupt, what, object, "the export and the logs are kept there");
         return Err(failure);
     }
-    // What is left behind in a temporary directory is untidy but no failure of the demo.
-    let _ = std::fs::remove_dir_all(&dirs.work);
+    // What is left behind is untidy but no failure of the demo.
+    let _ = match args.keep {
+        Some(_) => std::fs::remove_dir_all(dirs.work.join(EXPORT)),
+        None => std::fs::remove_dir_all(&dirs.top),
+    };
     Ok(())
 }
 
 impl Dirs {
     fn make(keep: Option<&Path>) -> Outcome<Self> {
-        let work = std::env::temp_dir().join(format!("strandline-demo-{}", std::process::id()));
         let made =
             |dir: &Path| std::fs::create_dir_all(dir).map_err(|e| io_failure("cannot make the directory", dir, &e));
-        let kept = match keep {
+        let top = match keep {
             Some(dir) => std::path::absolute(dir).map_err(|e| io_failure("cannot resolve", dir, &e))?,
-            None => work.join("kept"),
+            None => std::env::temp_dir().join(format!("strandline-demo-{}", std::process::id())),
         };
-        let dirs = Self { archive: kept.join("archive"), data: kept.join("data"), work };
+        let dirs = Self { work: top.join("run"), archive: top.join("archive"), data: top.join("data"), top };
         for dir in [&dirs.work, &dirs.archive, &dirs.data] {
             made(dir)?;
         }
-        for dir in [&dirs.archive, &dirs.data] {
+        for dir in [&dirs.work, &dirs.archive, &dirs.data] {
             let mut inside = std::fs::read_dir(dir).map_err(|e| io_failure("cannot list the directory", dir, &e))?;
             if inside.next().is_some() {
                 let todo = "name another --keep DIR, or remove it";
