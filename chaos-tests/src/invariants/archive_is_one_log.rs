@@ -48,7 +48,8 @@ pub struct ArchiveIsOneLog {
 impl ArchiveIsOneLog {
     /// Walks on what was changed.
     ///
-    /// `clock` gives the piece arithmetic of a round; `truth` the stream's own log at a position, as far as it is known.
+    /// `clock` gives the piece arithmetic of a round; `truth` the stream's own log at a position, as far as it is
+    /// known.
     ///
     /// # Errors
     /// What is broken, where.
@@ -66,7 +67,7 @@ impl ArchiveIsOneLog {
             self.touched(tree, stream, (key.piece_id, file_id), path)?;
             if let Some(chain) = self.chains.get_mut(&stream) {
                 while chain.walk(tree, stream, &clock, &truth)? {}
-                chain.nothing_beyond(tree, stream, (key.piece_id, file_id), path)?;
+                chain.nothing_beyond(tree, (key.piece_id, file_id), path)?;
             }
         }
         Ok(())
@@ -167,7 +168,7 @@ impl Chain {
     }
 
     /// A changed file must be the one under way or one that was left: anything else lies beyond a gap.
-    fn nothing_beyond(&self, tree: &dyn Tree, _: StreamKey, file: FileKey, path: &str) -> Result<(), Broken> {
+    fn nothing_beyond(&self, tree: &dyn Tree, file: FileKey, path: &str) -> Result<(), Broken> {
         let is_torn_header = tree.bytes(path).is_none_or(|b| (b.len() as u64) < ARCHIVE_FILE_HEADER_BYTES);
         if file == self.file || self.left.contains_key(&file) || is_torn_header {
             return Ok(());

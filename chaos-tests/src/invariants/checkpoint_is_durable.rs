@@ -28,12 +28,12 @@ impl CheckpointIsDurable {
     ///
     /// # Errors
     /// What is broken, where.
-    pub fn check<'t>(
+    pub fn check(
         &mut self,
         tree: &dyn Tree,
         changed: &[String],
         archive: &ArchiveIsOneLog,
-        streams: &BTreeMap<LsId, &'t [Group]>,
+        streams: &BTreeMap<LsId, &[Group]>,
     ) -> Result<(), Broken> {
         for path in changed {
             let Some(ArchivePath::Checkpoint { key, .. }) = ArchivePath::parse(path) else { continue };
@@ -96,7 +96,7 @@ fn covered(
         let first = groups.partition_point(|g| g.end <= durable);
         if let Some(group) = groups.get(first).filter(|g| g.scn <= checkpoint) {
             return Err(format!(
-                "round {round_id}: checkpoint {checkpoint} covers SCN {} of log stream {ls_id}, whose archive ends at {durable}",
+                "round {round_id}: checkpoint {checkpoint} covers SCN {} of log stream {ls_id}, its archive ends at {durable}",
                 group.scn
             ));
         }

@@ -1,7 +1,7 @@
 //! The scheduler group: three states fed by one log, and who leads them.
 //!
-//! Raft itself is taken for granted: only the true leader commits, a new leader has applied all that was committed. What
-//! is simulated is what Raft allows: followers that are behind, and an old leader that still believes.
+//! Raft itself is taken for granted: only the true leader commits, a new leader has applied all that was committed.
+//! What is simulated is what Raft allows: followers that are behind, and an old leader that still believes.
 
 use crate::invariants::{Broken, ReplicasAgree};
 use std::collections::BTreeSet;

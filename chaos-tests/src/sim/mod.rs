@@ -4,9 +4,10 @@
 //! After every event the invariants are checked on what changed. At the end everything heals, and the archive has to
 //! come as far as the last write and to stop cleanly.
 //!
-//! `world` holds the state and the loop, `schedulers` and `workers` the two sides, `faults` what goes wrong, `wishes`
+//! `world` holds the state and the loop, `schedulers`, `workers` and their `archivers` the two sides, `faults` what goes wrong, `wishes`
 //! what administrators and clients want.
 
+mod archivers;
 mod faults;
 mod group;
 mod medium;

@@ -1,22 +1,13 @@
-//! The worker side: heartbeats, orders, replicas and archivers.
-//!
-//! An archiver is begun only under orders that answer a report in which this worker said that it leads the stream in
-//! this term: older orders may come from before the scheduler knew of the leader, and the round may be over since.
+//! The worker side: heartbeats, orders and replicas.
 
+use super::archivers::{Running, archive_report};
 use super::rng::Rng;
 use super::stream::Stream;
-use super::world::{Event, TENANT, World};
+use super::world::{Event, World};
 use crate::invariants::Broken;
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_format::paths::archive::ArchivePath;
-use strandline_scheduler_core::{
-    ArchiveReport, LsResume, Orders, ReplicaOrder, ReplicaReport, RoundOrder, RoundWork, WorkerReport,
-};
-use strandline_types::{
-    ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
-};
-use strandline_worker_core::archiver::{Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView};
+use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, WorkerReport};
+use strandline_types::{LsId, Lsn, NodeId, RoundId, Scn, Term};
 
 /// After this a worker does not wait for an answer any more.
 const ANSWER_TIMEOUT_MS: u64 = 500;
@@ -33,29 +24,6 @@ pub(super) enum Reply {
     Orders(Term, Box<Orders>),
 }
 
-/// One archiver.
-#[derive(Debug)]
-struct Running {
-    archiver: Archiver,
-    number: u64,
-    term: Term,
-    goal: Goal,
-    dest: DestId,
-    clock: PieceClock,
-    /// The operation under way.
-    op: Option<u64>,
-}
-
-/// An operation on its way to the medium. It takes effect even when its archiver is gone meanwhile.
-#[derive(Debug)]
-pub(super) struct Op {
-    worker: NodeId,
-    key: WorkerKey,
-    number: u64,
-    dest: DestId,
-    action: Action,
-}
-
 /// One worker.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -63,16 +31,16 @@ pub(super) struct Worker {
     /// Cut off from schedulers and other workers, not from the medium.
     pub is_cut: bool,
     pub boot: u64,
-    skew_ms: u64,
+    pub skew_ms: u64,
     seq: u64,
     /// When the report that is not answered yet was sent: one at a time, or answers would overtake each other.
     asked_ms: Option<u64>,
     /// The streams that this worker leads, as that report says.
-    claims: BTreeSet<(LsId, Term)>,
+    pub claims: BTreeSet<(LsId, Term)>,
     term: Term,
     orders: Option<Orders>,
     guess: usize,
-    archivers: BTreeMap<WorkerKey, Running>,
+    pub archivers: BTreeMap<WorkerKey, Running>,
 }
 
 impl Worker {
@@ -223,182 +191,6 @@ impl World {
         }
         Ok(())
     }
-
-    /// Archivers become what the orders say.
-    fn reconcile(&mut self, id: NodeId, rounds: &[RoundOrder]) {
-        let streams = &self.streams;
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let claims = worker.claims.clone();
-        let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
-        let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
-        worker.archivers.retain(|key, running| {
-            wished(key).is_some_and(|order| leads(key.1) == Some(running.term) && running.is_good_for(goal(order.work)))
-        });
-        let mut fresh = Vec::new();
-        for order in rounds {
-            for &(ls, term) in claims.iter().filter(|(ls, term)| leads(*ls) == Some(*term)) {
-                let goal = goal(order.work);
-                match worker.archivers.get_mut(&(order.round_id, ls)) {
-                    Some(running) => {
-                        running.goal = goal;
-                        running.archiver.set_order(goal, order.lag_target_ms);
-                    }
-                    None => fresh.push((ls, term, goal, order.clone())),
-                }
-            }
-        }
-        for (ls, term, goal, order) in fresh {
-            let number = self.number();
-            self.note(format!(
-                "worker {id} archives log stream {ls} in round {} in term {term}: {goal:?}",
-                order.round_id
-            ));
-            if let Some(worker) = self.workers.get_mut(&id) {
-                worker.archivers.insert((order.round_id, ls), Running::new(number, ls, term, goal, &order));
-            }
-        }
-    }
-
-    pub(super) fn poke_all(&mut self, id: NodeId) {
-        let keys: Vec<WorkerKey> =
-            self.workers.get(&id).map(|w| w.archivers.keys().copied().collect()).unwrap_or_default();
-        for key in keys {
-            self.after(0, Event::Poke(id, key));
-        }
-    }
-
-    /// An archiver says what to do next, unless it is at something.
-    pub(super) fn poke(&mut self, id: NodeId, key: WorkerKey) -> Result<(), Broken> {
-        let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up) else { return Ok(()) };
-        let now_ms = worker.clock_ms(self.now_ms);
-        let replica = self.streams.get(&key.1).and_then(|s| s.replicas.get(&id)).copied().unwrap_or_default();
-        let Some(running) = worker.archivers.get_mut(&key).filter(|r| r.op.is_none()) else { return Ok(()) };
-        if replica.leads != Some(running.term) {
-            return Ok(());
-        }
-        let action = running.archiver.next(now_ms, LogView { start: replica.start, end: replica.end });
-        if let Some(failure) = running.archiver.trouble().filter(|f| f.class == ErrorClass::Fenced) {
-            return Err(format!("worker {id}, log stream {}: {failure}", key.1));
-        }
-        let (number, dest, skew_ms) = (running.number, running.dest, worker.skew_ms);
-        match action {
-            Action::Done => {}
-            Action::Wait { until_ms: None } => {}
-            Action::Wait { until_ms: Some(until) } => {
-                let at = (until + skew_ms).max(self.now_ms + 1);
-                self.queue.at(at, Event::Poke(id, key));
-            }
-            action => {
-                let op = self.number();
-                if let Some(running) = self.workers.get_mut(&id).and_then(|w| w.archivers.get_mut(&key)) {
-                    running.op = Some(op);
-                }
-                self.ops.insert(op, Op { worker: id, key, number, dest, action });
-                let latency = self.latency();
-                self.after(latency, Event::Effect(op));
-            }
-        }
-        Ok(())
-    }
-
-    /// Storage is fast, and sometimes not.
-    fn latency(&mut self) -> u64 {
-        if self.rng.chance(20) { self.rng.between(50, 2500) } else { self.rng.between(1, 20) }
-    }
-
-    /// An operation takes effect, whatever became of its archiver; that one hears of it if it is still there.
-    pub(super) fn effect(&mut self, id: u64) -> Result<(), Broken> {
-        let Some(op) = self.ops.remove(&id) else { return Ok(()) };
-        let outcome = self.perform(&op);
-        let now_ms = self.now_ms;
-        let Some(worker) = self.workers.get_mut(&op.worker).filter(|w| w.is_up) else { return Ok(()) };
-        let clock_ms = worker.clock_ms(now_ms);
-        let is_same = |r: &&mut Running| r.number == op.number && r.op == Some(id);
-        let Some(running) = worker.archivers.get_mut(&op.key).filter(is_same) else { return Ok(()) };
-        running.op = None;
-        match outcome {
-            Ok(answer) => answer(&mut running.archiver, clock_ms),
-            Err(failure) => running.archiver.on_failed(clock_ms, failure),
-        }
-        self.poke(op.worker, op.key)
-    }
-
-    fn perform(&mut self, op: &Op) -> Result<Answer, Failure> {
-        let (round, ls) = op.key;
-        let piece_key = |piece_id| PieceKey { dest_id: op.dest, round_id: round, piece_id };
-        let log = |piece, file_id| ArchivePath::<Scn>::Log { key: piece_key(piece), ls, file_id }.path();
-        match &op.action {
-            Action::List { from } => {
-                let found = self.list(op.dest, round, ls, *from)?;
-                Ok(Box::new(move |a, now| a.on_listed(now, found)))
-            }
-            Action::ReadFile { piece, file_id, range } => {
-                let bytes = Bytes::from(self.medium.read(&mut self.rng, &log(*piece, *file_id), *range)?);
-                Ok(Box::new(move |a, now| a.on_file(now, bytes)))
-            }
-            Action::ReadLog { from, max_bytes } => Ok(self.read_log(op, *from, *max_bytes)),
-            Action::Append(cut) => {
-                let path = log(cut.file.piece, cut.file.file_id());
-                self.medium.append(&mut self.rng, &path, cut.at, &cut.bytes)?;
-                Ok(Box::new(|a, _| a.on_appended()))
-            }
-            Action::Wait { .. } | Action::Done => Ok(Box::new(|_, _| {})),
-        }
-    }
-
-    fn list(&mut self, dest: DestId, round: RoundId, ls: LsId, from: PieceId) -> Result<Vec<FoundFile>, Failure> {
-        let all = self.medium.list(&mut self.rng, &format!("piece_d{dest}r{round}p"))?;
-        let found = all.into_iter().filter_map(|(path, bytes)| match ArchivePath::parse(&path)? {
-            ArchivePath::Log { key, ls: of, file_id } if of == ls && key.piece_id >= from => {
-                Some(FoundFile { piece: key.piece_id, file_id, bytes })
-            }
-            _ => None,
-        });
-        Ok(found.collect())
-    }
-
-    fn read_log(&self, op: &Op, from: Lsn, max_bytes: usize) -> Answer {
-        let Some(stream) = self.streams.get(&op.key.1) else { return Box::new(|_, _| {}) };
-        let replica = stream.replicas.get(&op.worker).copied().unwrap_or_default();
-        if from < replica.start {
-            return Box::new(move |a, now| a.on_recycled(now, from, replica.start));
-        }
-        let bytes = Bytes::copy_from_slice(stream.read(from, replica.end, max_bytes));
-        Box::new(move |a, now| a.on_log(now, from, bytes))
-    }
-}
-
-/// How an archiver hears of what it asked for.
-type Answer = Box<dyn FnOnce(&mut Archiver, u64)>;
-
-impl Running {
-    fn new(number: u64, ls: LsId, term: Term, goal: Goal, order: &RoundOrder) -> Self {
-        let known = order.log_streams.iter().find(|l| l.ls_id == ls).map(|l: &LsResume| KnownProgress {
-            piece: l.piece_id,
-            start: l.start_lsn,
-            archived: l.archived_lsn,
-        });
-        let archiver =
-            Archiver::new(ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known });
-        Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
-    }
-
-    /// False when it has ended for a goal that is no longer wanted.
-    fn is_good_for(&self, goal: Goal) -> bool {
-        match self.archiver.progress().map(|p| p.state) {
-            Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
-            Some(ArchiveLsState::Suspended) => goal == Goal::Suspend,
-            Some(ArchiveLsState::Doing | ArchiveLsState::Interrupted) | None => true,
-        }
-    }
-}
-
-fn goal(work: RoundWork) -> Goal {
-    match work {
-        RoundWork::Write => Goal::Write,
-        RoundWork::Stop => Goal::Stop,
-        RoundWork::Suspend => Goal::Suspend,
-    }
 }
 
 fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Option<ReplicaReport> {
@@ -414,27 +206,5 @@ fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Opti
         dictionary_version: stream.dictionary_version,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
-    })
-}
-
-fn archive_report((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveReport> {
-    let progress = running.archiver.progress()?;
-    let bytes = progress.archived.0 - progress.start.0;
-    Some(ArchiveReport {
-        tenant_id: TENANT,
-        ls_id,
-        dest_id: running.dest,
-        round_id,
-        term: running.term,
-        state: progress.state,
-        piece_id: progress.piece,
-        start_scn: running.clock.round_start,
-        start_lsn: progress.start,
-        archived_lsn: progress.archived,
-        checkpoint_scn: progress.checkpoint,
-        input_bytes: bytes,
-        output_bytes: bytes,
-        trouble: progress.trouble.as_ref().map(|(failure, _)| failure.clone()),
-        trouble_since_ms: progress.trouble.as_ref().map_or(0, |(_, since)| *since),
     })
 }

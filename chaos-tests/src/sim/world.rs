@@ -1,5 +1,6 @@
 //! The world and its loop.
 
+use super::archivers::Op;
 use super::faults::Faults;
 use super::group::Group;
 use super::medium::Medium;
@@ -8,7 +9,7 @@ use super::rng::Rng;
 use super::schedulers::Run;
 use super::stream::Stream;
 use super::trace::Trace;
-use super::workers::{Op, Reply, Worker, WorkerKey};
+use super::workers::{Reply, Worker, WorkerKey};
 use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, FrozenPiecesStand};
 use std::collections::BTreeMap;
 use std::fmt;

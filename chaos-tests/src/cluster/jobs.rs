@@ -1,0 +1,109 @@
+//! Statements of a run, and waiting for what they started, by the views that any administrator has. Schedulers may be
+//! killed all the while: a statement is repeated only when it cannot have been run.
+
+use super::{Outcome, Patience};
+use std::path::Path;
+use std::time::Duration;
+use strandline_cli::cluster::Cluster;
+use strandline_types::{ErrorClass, Failure, Scn};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Makes a tenant with three replicas of each log stream, and a table in it.
+///
+/// # Errors
+/// A refusal.
+pub async fn make_tenant(cluster: &Cluster, tenant: &str, log_streams: usize, table: &str) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    admin.sql(&format!("CREATE TENANT {tenant} LOG_STREAMS = {log_streams} REPLICAS = 3")).await?;
+    admin.sql(&format!("CREATE TABLE {table} TABLETS = {} TENANT = {tenant}", 2 * log_streams)).await?;
+    Ok(())
+}
+
+/// Opens a round with pieces of `piece_seconds`.
+///
+/// # Errors
+/// A refusal, or the round ended.
+pub async fn archive(cluster: &Cluster, tenant: &str, directory: &Path, piece_seconds: u64) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    let dest = format!("LOCATION={} PIECE_SWITCH_INTERVAL={piece_seconds}s", uri(directory));
+    admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
+    admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
+    let patience = Patience::new("the round is open", PATIENCE);
+    loop {
+        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        match round.text(0, "STATUS").as_str() {
+            "DOING" => return Ok(()),
+            ended @ ("INTERRUPTED" | "STOP") => return Err(ended_badly("round", ended, &round.text(0, "COMMENT"))),
+            other => patience.once_more(other).await?,
+        }
+    }
+}
+
+/// Begins a full backup.
+///
+/// # Errors
+/// A refusal.
+pub async fn begin_backup(cluster: &Cluster, tenant: &str, directory: &Path) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory))).await?;
+    admin.sql(&format!("ALTER SYSTEM BACKUP TENANT = {tenant}")).await?;
+    Ok(())
+}
+
+/// Waits for the end of the only backup; gives the least SCN to which its set can be restored.
+///
+/// # Errors
+/// It failed.
+pub async fn until_backed_up(cluster: &Cluster) -> Outcome<Scn> {
+    let mut admin = cluster.admin()?;
+    let patience = Patience::new("the backup ends", PATIENCE);
+    loop {
+        let ended = admin.query("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY").await?;
+        match ended.text(0, "STATUS").as_str() {
+            "COMPLETED" => break,
+            "" => patience.once_more("it runs").await?,
+            other => return Err(ended_badly("backup", other, &ended.text(0, "COMMENT"))),
+        }
+    }
+    let sets = admin.query("SELECT * FROM CDB_OB_BACKUP_SET_FILES").await?;
+    Ok(Scn(sets.number(0, "MIN_RESTORE_SCN")))
+}
+
+/// Begins the restore of a new tenant from both destinations.
+///
+/// # Errors
+/// A refusal.
+pub async fn begin_restore(cluster: &Cluster, tenant: &str, data: &Path, archive: &Path, until: Scn) -> Outcome<()> {
+    let from = format!("{},{}", uri(data), uri(archive));
+    let with = "pool_list=default&replicas=2";
+    let statement = format!("ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH '{with}'");
+    cluster.admin()?.sql(&statement).await.map(drop)
+}
+
+/// Waits until a tenant is restored.
+///
+/// # Errors
+/// It failed.
+pub async fn until_restored(cluster: &mut Cluster, tenant: &str) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    let patience = Patience::new(format!("tenant {tenant} is restored"), PATIENCE);
+    loop {
+        let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+        let row = (0..ended.len()).find(|&row| ended.text(row, "RESTORE_TENANT_NAME") == tenant);
+        match row.map(|row| (ended.text(row, "STATUS"), ended.text(row, "COMMENT"))) {
+            Some((status, _)) if status.ends_with("SUCCESS") => return Ok(()),
+            Some((status, comment)) => return Err(ended_badly(tenant, &status, &comment)),
+            None => patience.once_more("it runs").await?,
+        }
+        cluster.check_alive()?;
+    }
+}
+
+fn uri(directory: &Path) -> String {
+    format!("file://{}", directory.display())
+}
+
+fn ended_badly(job: &str, status: &str, comment: &str) -> Failure {
+    Failure::new(ErrorClass::Invalid, format!("it ended as {status}: {comment}"), job, "read the schedulers' logs")
+}

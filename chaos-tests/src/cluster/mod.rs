@@ -1,0 +1,57 @@
+//! A real cluster of real processes, hurt while it works.
+//!
+//! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
+//! [`blows`] kill and pause; [`Watch`] looks at the archive destination all the while, with the checkers of
+//! [`crate::invariants`]; [`Oracle`] says what a restore must show. Nothing here looks into a server: everything is
+//! known from its doors, its process id and the medium.
+
+pub mod blows;
+pub mod jobs;
+mod medium_tree;
+mod oracle;
+pub mod program;
+pub mod readers;
+mod site;
+mod watch;
+mod writers;
+
+pub use medium_tree::MediumTree;
+pub use oracle::Oracle;
+pub use site::Site;
+pub use strandline_cli::Outcome;
+pub use watch::{Sightings, Watch};
+pub use writers::Writers;
+
+use std::time::{Duration, Instant};
+use strandline_types::{ErrorClass, Failure};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waiting for something that has to come: bounded, and named when it does not.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    what: String,
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl Patience {
+    /// Waits at most `limit` for `what`.
+    #[must_use]
+    pub fn new(what: impl Into<String>, limit: Duration) -> Self {
+        Self { what: what.into(), limit, deadline: Instant::now() + limit }
+    }
+
+    /// A short pause.
+    ///
+    /// # Errors
+    /// The time is over; `seen` is what was there instead.
+    pub async fn once_more(&self, seen: &str) -> Outcome<()> {
+        if Instant::now() >= self.deadline {
+            let what = format!("not within {:?}: {}", self.limit, self.what);
+            return Err(Failure::new(ErrorClass::Transient, what, seen, "read the logs of the servers"));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! The directory of one run: destinations, disks and logs of the servers.
+//!
+//! It is removed at a good end only: [`Site::done`] says so. Otherwise it stays, and its path is printed.
+
+use crate::cluster::{Outcome, program};
+use std::path::{Path, PathBuf};
+use strandline_cli::cluster::Cluster;
+use strandline_cli::cluster::config::Identity;
+use strandline_types::{ErrorClass, Failure};
+use tempfile::TempDir;
+
+/// One run.
+#[derive(Debug)]
+pub struct Site {
+    dir: Option<TempDir>,
+    path: PathBuf,
+    program: PathBuf,
+}
+
+impl Site {
+    /// An empty directory, and the binary that will run in it.
+    ///
+    /// # Errors
+    /// One of them is not to be had.
+    pub fn new() -> Outcome<Self> {
+        let program = program::find()?;
+        let io = |e: std::io::Error| {
+            let object = std::env::temp_dir().display().to_string();
+            Failure::new(ErrorClass::Exhausted, format!("cannot make a directory: {e}"), object, "make room there")
+        };
+        let dir = tempfile::Builder::new().prefix("strandline-chaos-").tempdir().map_err(io)?;
+        let path = dir.path().to_owned();
+        for destination in ["archive", "data"] {
+            std::fs::create_dir(path.join(destination)).map_err(io)?;
+        }
+        Ok(Self { dir: Some(dir), path, program })
+    }
+
+    /// Of everything.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The archive destination.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.path.join("archive")
+    }
+
+    /// The data backup destination.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// Starts a cluster with its files below `name`.
+    ///
+    /// # Errors
+    /// It did not come up.
+    pub async fn cluster(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<Cluster> {
+        let dir = self.path.join(name);
+        std::fs::create_dir_all(&dir).map_err(|e| {
+            Failure::new(ErrorClass::Exhausted, e.to_string(), dir.display().to_string(), "make room there")
+        })?;
+        let identity = Identity { id, name: format!("chaos-{name}") };
+        Cluster::start_program(self.program.clone(), identity, &dir, schedulers, workers).await
+    }
+
+    /// Everything was as it has to be: nothing is kept.
+    pub fn done(mut self) {
+        drop(self.dir.take());
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(dir) = self.dir.take() {
+            eprintln!("chaos: everything of this run is kept in {}", dir.keep().display());
+        }
+    }
+}
