@@ -13,11 +13,11 @@ use crate::replica::{Context, Parts, wait_released};
 use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
 use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
+use futures::StreamExt;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Node};
 use strandline_types::limits::WRITE_BYTES_IN_FLIGHT_MAX;
@@ -27,6 +27,8 @@ use tokio::time::Instant;
 
 /// A replica that stopped by itself, or could not be started, is tried again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
+/// Replicas that are started at once when the engine opens.
+const STARTS_AT_ONCE: usize = 8;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -75,8 +77,8 @@ pub struct Engine {
     dir: PathBuf,
     context: Context,
     hosted: RwLock<BTreeMap<Key, Hosted>>,
-    /// One change of what is hosted at a time.
-    changing: Mutex<()>,
+    /// One change of a replica at a time.
+    changing: SyncMutex<BTreeMap<Key, Arc<Mutex<()>>>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -97,15 +99,14 @@ impl Engine {
         let (clock, group) = (config.clock.clone(), config.group.clone());
         let context = Context { node, memory, clock, group, write_room };
         let found = places::stored_replicas(&config.dir).map_err(io)?;
-        let engine =
-            Arc::new(Self { dir: config.dir, context, hosted: RwLock::new(BTreeMap::new()), changing: Mutex::new(()) });
-        for dir in found {
-            match StoredSpec::load(&dir) {
-                Ok(Some(stored)) => engine.start_or_wait(stored).await,
-                Ok(None) => {}
-                Err(error) => tracing::error!(dir = %dir.root().display(), %error, "a replica's spec cannot be read"),
-            }
-        }
+        let engine = Arc::new(Self {
+            dir: config.dir,
+            context,
+            hosted: RwLock::new(BTreeMap::new()),
+            changing: SyncMutex::default(),
+        });
+        let starts = found.iter().map(|dir| engine.start_stored(dir));
+        futures::stream::iter(starts).buffer_unordered(STARTS_AT_ONCE).collect::<()>().await;
         Ok(engine)
     }
 
@@ -115,8 +116,9 @@ impl Engine {
         if self.is_as_wanted(&spec) {
             return Ok(());
         }
-        let _changing = self.changing.lock().await;
         let key = (spec.tenant, spec.ls);
+        let changing = self.changing(key);
+        let _changing = changing.lock().await;
         self.learn_addresses(&spec);
         if let Some(replica) = self.replica(key.0, key.1) {
             if replica.is_running() {
@@ -136,7 +138,9 @@ impl Engine {
             Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
             Err(e) => return Err(e),
         };
-        stored.store(&dir)?;
+        let written = stored.clone();
+        let write = tokio::task::spawn_blocking(move || written.store(&dir)).await;
+        write.map_err(|e| EngineError::io("ordering a replica", &self.dir, io::Error::other(e)))??;
         self.try_start(stored).await
     }
 
@@ -166,11 +170,17 @@ impl Engine {
         }
     }
 
-    async fn start_or_wait(&self, stored: StoredSpec) {
-        self.learn_addresses(&stored.spec);
-        let (tenant, ls) = (stored.spec.tenant, stored.spec.ls);
-        if let Err(error) = self.try_start(stored).await {
-            tracing::error!(%tenant, %ls, %error, "a replica could not be started");
+    /// Starts what an earlier process hosted.
+    async fn start_stored(&self, dir: &ReplicaDir) {
+        let started = match StoredSpec::load(dir) {
+            Ok(Some(stored)) => {
+                self.learn_addresses(&stored.spec);
+                self.try_start(stored).await
+            }
+            other => other.map(drop),
+        };
+        if let Err(error) = started {
+            tracing::error!(dir = %dir.root().display(), %error, "a replica could not be started");
         }
     }
 
@@ -196,8 +206,9 @@ impl Engine {
 
     /// Stops a replica and deletes its files; idempotent.
     pub async fn remove_replica(&self, tenant: TenantId, ls: LsId) -> Result<()> {
-        let _changing = self.changing.lock().await;
         let key = (tenant, ls);
+        let changing = self.changing(key);
+        let _changing = changing.lock().await;
         let hosted = self.write().remove(&key);
         if let Some(replica) = hosted.and_then(|h| h.running) {
             let machine = replica.machine_handle();
@@ -205,9 +216,8 @@ impl Engine {
             drop(replica);
             wait_released(machine).await;
         }
-        let (from, trash) = (self.replica_dir(key).root().to_owned(), places::trash(&self.dir));
-        let parent = from.parent().map(Path::to_owned);
-        let delete = move || places::delete_replica(&from, &trash, parent.as_deref());
+        let data = self.dir.clone();
+        let delete = move || places::delete_replica(&data, tenant, ls);
         let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
         deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
     }
@@ -264,9 +274,17 @@ impl Engine {
 
     /// Stops every replica in order; their files stay.
     pub async fn shutdown(&self) {
-        let _changing = self.changing.lock().await;
         let keys: Vec<Key> = self.read().keys().copied().collect();
-        futures::future::join_all(keys.into_iter().map(|key| self.stop_one(key))).await;
+        let stop = async |key| {
+            let changing = self.changing(key);
+            let _changing = changing.lock().await;
+            self.stop_one(key).await;
+        };
+        futures::future::join_all(keys.into_iter().map(stop)).await;
+    }
+
+    fn changing(&self, key: Key) -> Arc<Mutex<()>> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
 
     fn replica_dir(&self, (tenant, ls): Key) -> ReplicaDir {

@@ -42,18 +42,22 @@ fn subdirs(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Takes a replica's files away. The rename comes first: half-deleted files are never opened.
-pub(crate) fn delete_replica(from: &Path, trash: &Path, tenant_dir: Option<&Path>) -> io::Result<()> {
-    fs::create_dir_all(trash)?;
-    let doomed = trash.join(from.to_string_lossy().replace('/', "_"));
+pub(crate) fn delete_replica(data: &Path, tenant: TenantId, ls: LsId) -> io::Result<()> {
+    let doomed = trash(data).join(format!("t{tenant}-ls{ls}"));
+    files::create_dir(&trash(data))?;
     files::remove_tree_if_there(&doomed)?;
-    match fs::rename(from, &doomed) {
+    let from = replica_dir(data, tenant, ls);
+    match fs::rename(from.root(), &doomed) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         other => other?,
     }
-    if let Some(tenant_dir) = tenant_dir.filter(|d| d.exists()) {
-        files::sync_dir(tenant_dir)?;
+    if let Some(tenant_dir) = from.root().parent() {
+        match files::sync_dir(tenant_dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
         // The last log stream of a tenant takes its directory along; others keep it.
         let _ = fs::remove_dir(tenant_dir);
     }
-    files::remove_tree_if_there(trash)
+    files::remove_tree_if_there(&doomed)
 }

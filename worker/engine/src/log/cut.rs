@@ -3,9 +3,9 @@
 //! The floor is stored before anything below it is deleted. Block files go only when the floor *and* the archive have
 //! both passed them: what Raft has purged may still have to be archived.
 
-use super::PalfLog;
 use super::block::offset_of;
 use super::state::{State, Tail};
+use super::{Floor, PalfLog};
 use crate::files;
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -40,18 +40,22 @@ impl PalfLog {
 
     /// Removes every entry up to `upto` from Raft's sight.
     pub(super) fn purge_to(&self, upto: LogPos) -> io::Result<()> {
-        let mut state = self.write();
-        let first = state.floor.first_index();
+        let (first, after, dir) = {
+            let state = self.read_state();
+            (state.floor.first_index(), state.after(upto.index)?, state.dir.path.clone())
+        };
         if upto.index < first {
             return Ok(());
         }
-        let Some((pos, base)) = state.after(upto.index)? else {
+        let Some((pos, base)) = after else {
             let what = format!("cannot purge up to {upto}: the log ends before it and no snapshot gave it a new base");
             return Err(io::Error::other(what));
         };
-        state.floor.purged = Some(pos);
-        state.floor.base = base;
-        state.floor.store(&state.dir.path)?;
+        let floor = Floor { purged: Some(pos), base };
+        // Without the lock: it waits for the disk, and nothing else moves the floor meanwhile.
+        floor.store(&dir)?;
+        let mut state = self.write();
+        state.floor = floor;
         let gone = (upto.index + 1 - first) as usize;
         state.starts.drain(..gone);
         state.last = state.last.filter(|last| last.index > upto.index);
@@ -60,10 +64,10 @@ impl PalfLog {
 
     /// The archive needs nothing below `below`; never falls.
     pub(crate) fn recycle(&self, below: Lsn) -> io::Result<()> {
-        let mut state = self.write();
-        if below <= state.recycle {
+        if below <= self.read_state().recycle {
             return Ok(());
         }
+        let mut state = self.write();
         state.recycle = below;
         drop_blocks(&mut state)
     }

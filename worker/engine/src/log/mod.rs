@@ -60,11 +60,13 @@ impl PalfLog {
     /// Goes on with the log in another directory: a snapshot was installed.
     pub(crate) fn switch_to(&self, dir: &Path) -> io::Result<()> {
         let mut flush = self.flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = self.read_state().dir.id;
+        // Before the lock: walking takes a while, and whoever asks where the log stands must not wait for it.
+        let opened = recover::open(dir, id)?;
+        *flush = SyncState::durable_to(opened.end());
         let mut state = self.write();
         let recycle = state.recycle;
-        *state = recover::open(dir, state.dir.id)?;
-        state.recycle = recycle;
-        *flush = SyncState::durable_to(state.end());
+        *state = State { recycle, ..opened };
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a stopped replica may hold its files.
-const RELEASE_DEADLINE: Duration = Duration::from_secs(10);
+const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
 const RELEASE_POLL: Duration = Duration::from_millis(5);
 
 /// What every replica of an engine shares.
