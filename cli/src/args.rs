@@ -66,6 +66,9 @@ pub struct DevArgs {
     /// Start from nothing: remove what an earlier run left in --dir.
     #[arg(long)]
     pub fresh: bool,
+    /// Stop when standard input closes: a cluster that another program started never outlives it.
+    #[arg(long, hide = true)]
+    pub stop_with_stdin: bool,
 }
 
 /// `scheduler` and `worker`

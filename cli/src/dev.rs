@@ -27,7 +27,7 @@ pub async fn run(client: &ClientArgs, args: DevArgs) -> Outcome<()> {
     let places = open(&dir)?;
     let (schedulers, workers) = start(&dir, &places).await?;
     print_endpoints(client, &places)?;
-    server::until_stopped(false).await?;
+    server::until_stopped(args.stop_with_stdin).await?;
     for worker in workers {
         worker.shutdown().await;
     }

@@ -6,6 +6,7 @@ use crate::args::{ClientArgs, InspectArgs, OutputForm};
 use crate::output::{self, io_failure};
 use serde_json::Value;
 use strandline_format::describe::describe;
+use strandline_types::{ErrorClass, Failure};
 
 /// Prints the description of the file.
 pub fn run(client: &ClientArgs, args: &InspectArgs) -> Outcome<()> {
@@ -14,9 +15,18 @@ pub fn run(client: &ClientArgs, args: &InspectArgs) -> Outcome<()> {
     let name = path.to_string_lossy();
     let description = describe(&name, &bytes).map_err(|e| e.into_failure(args.file.display().to_string()))?;
     match client.output {
-        OutputForm::Json => output::print_json(&description),
-        OutputForm::Table => output::print_line(tree(&description, 0).trim_end()),
+        OutputForm::Json => output::print_json(&description)?,
+        OutputForm::Table => output::print_line(tree(&description, 0).trim_end())?,
     }
+    damage(&description).map_or(Ok(()), |what| {
+        let todo = "restore up to the SCN before it, or use another copy of the destination";
+        Err(Failure::new(ErrorClass::Corrupt, what, args.file.display().to_string(), todo))
+    })
+}
+
+/// The first problem that a description tells of: a log file is shown as far as it goes, and is damaged all the same.
+fn damage(description: &Value) -> Option<String> {
+    description.pointer("/log/problems/0")?.as_str().map(str::to_owned)
 }
 
 /// Indented `name: value` lines: a description nests, a table does not.
@@ -42,6 +52,13 @@ fn entry(label: &str, value: &Value, depth: usize) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_description_with_a_problem_is_damage() {
+        assert_eq!(damage(&json!({ "log": { "problems": ["bad"] } })), Some("bad".to_owned()));
+        assert_eq!(damage(&json!({ "log": { "problems": [] } })), None);
+        assert_eq!(damage(&json!({ "kind": "set info" })), None);
+    }
 
     #[test]
     fn a_description_reads_as_an_indented_tree() {

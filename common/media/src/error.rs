@@ -115,10 +115,11 @@ impl From<MediaError> for Failure {
             ErrorClass::Permission => "give the server's user the right to read and write there",
             ErrorClass::Corrupt => "the object is damaged: restore it from a copy or use another backup",
             ErrorClass::Invalid => "correct the destination or the path",
-            ErrorClass::Exhausted => "free space on the medium or raise its quota; writing then goes on by itself",
+            ErrorClass::Exhausted => "free space on the medium or raise its quota: an archive then goes on by itself, a backup has to be started again",
         };
         let separator = if e.path.is_empty() { "" } else { "/" };
-        let object = format!("{}{separator}{}", e.uri.trim_end_matches('/'), e.path);
+        let root = if e.path.is_empty() { &e.uri } else { e.uri.trim_end_matches('/') };
+        let object = format!("{root}{separator}{}", e.path);
         Self::new(e.class, format!("cannot {}: {}", e.op, e.reason), object, todo).with_code(e.code)
     }
 }
@@ -172,5 +173,7 @@ mod tests {
         let f = Failure::from(e);
         assert_eq!(f.object, "file:///b/x/1.obarc");
         assert!(f.to_string().contains("free space"), "{f}");
+        let root = MediaError::new(ErrorClass::Invalid, Op::Open, "file:///", "", "the root");
+        assert_eq!(Failure::from(root).object, "file:///", "a destination is named as it was typed");
     }
 }

@@ -30,7 +30,7 @@ pub fn parse_time_text(text: &str) -> Result<Scn, TimeTextError> {
 
 /// A time that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a time of the form YYYY-MM-DD hh:mm:ss[.ffffff] (UTC)")]
+#[error("'{text}' is not a time of the form YYYY-MM-DD hh:mm:ss[.ffffff] (UTC, years 1970 to 2499)")]
 pub struct TimeTextError {
     /// What was given.
     pub text: String,

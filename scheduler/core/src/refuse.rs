@@ -20,6 +20,11 @@ pub fn tenant_exists(name: &str) -> Failure {
     invalid("a tenant of this name exists", tenant(name), "choose another name, or drop it first")
 }
 
+pub fn tenant_is_going(name: &str) -> Failure {
+    let todo = "wait until CDB_OB_TENANTS does not list it any more";
+    Failure::new(ErrorClass::Transient, "a tenant of this name is still being dropped", tenant(name), todo)
+}
+
 pub fn bad_name(name: &str) -> Failure {
     invalid("not a name: letters, digits and _ are, up to 64 of them", format!("'{name}'"), "choose another name")
 }
@@ -62,6 +67,11 @@ pub fn bad_uri(uri: &str) -> Failure {
 pub fn dest_taken(dest: &Destination, owner: &str) -> Failure {
     let what = format!("the path is the {} destination {} of tenant {owner}", dest.kind, dest.id);
     invalid(what, dest.uri.clone(), "give every tenant and every purpose a path of its own").with_code(-9081)
+}
+
+pub fn dest_nested(uri: &str, other: &Destination, owner: &str) -> Failure {
+    let what = format!("the path and the {} destination {} of tenant {owner} lie in each other", other.kind, other.uri);
+    invalid(what, uri, "give every tenant and every purpose a path of its own").with_code(-9081)
 }
 
 pub fn bad_interval(seconds: u64) -> Failure {

@@ -295,6 +295,9 @@ fn what_the_original_refuses_is_refused() {
         assert!(set(&mut w, Some(spec(bad, 60))).contains("not supported yet"), "{bad}");
     }
     assert!(set(&mut w, Some(spec("file:///data", 60))).contains("backup_data destination"));
+    for nested in ["file:///data/below", "file:///data/below/deep"] {
+        assert!(set(&mut w, Some(spec(nested, 60))).contains("lie in each other"), "{nested}");
+    }
     assert_eq!(w.act(Action::SetArchiveDest { tenant: TENANT, dest: None }), Ok(Done::Ok));
     assert!(w.act(Action::ArchiveLog { tenant: TENANT }).unwrap_err().what.contains("no archive destination"));
     assert_eq!(w.act(Action::NoArchiveLog { tenant: TenantId(9) }).unwrap_err().class, ErrorClass::NotFound);
@@ -312,6 +315,9 @@ fn the_same_path_keeps_its_id_and_another_gets_the_next() {
     assert_eq!(set(&mut w, "file:///a/"), Ok(Done::Dest(DestId(1001))));
     let data = w.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///c".to_owned()) });
     assert_eq!(data, Ok(Done::Dest(DestId(1003))), "both kinds count on");
+    assert_eq!(set(&mut w, "file:///aa"), Ok(Done::Dest(DestId(1004))), "a longer name is another place");
+    assert_eq!(set(&mut w, "file:///d/e"), Ok(Done::Dest(DestId(1005))));
+    assert!(set(&mut w, "file:///d").unwrap_err().what.contains("file:///d/e"), "the other way round as well");
 }
 
 #[test]
@@ -397,4 +403,66 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
     }
     assert_eq!(w.round().state, RoundState::Stopping);
     assert!((1..=3).all(|n| orders_for(&w.state, NodeId(n)).rounds.is_empty()));
+}
+
+#[test]
+fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
+    let mut w = World::archiving(1, 1, 3600);
+    let round = w.round().clone();
+    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
+    // It lost the leadership and has it again before it could say that it has stopped.
+    let old = w.streams[&(TENANT, LsId(1001))].term;
+    w.streams.get_mut(&(TENANT, LsId(1001))).unwrap().term = old.next();
+    w.now_ms += limits::HEARTBEAT_MS;
+    w.beat();
+    let row = &w.round().progress[&LsId(1001)];
+    assert_eq!((row.term, row.state), (old.next(), ArchiveLsState::Stopped));
+    w.streams.get_mut(&(TENANT, LsId(1001))).unwrap().term = old.next().next();
+    let worker = w.state.workers[&NodeId(1)].clone();
+    let seen = worker.replicas[&(TENANT, LsId(1001))];
+    let replica = ReplicaReport {
+        tenant_id: TENANT,
+        ls_id: LsId(1001),
+        is_leader: true,
+        term: old.next().next(),
+        leader: None,
+        end_lsn: seen.end_lsn,
+        max_scn: seen.max_scn,
+        dictionary_version: 0,
+        restored_dictionary: None,
+        replayed_scn: Scn::MIN,
+    };
+    let stopped = ArchiveReport {
+        tenant_id: TENANT,
+        ls_id: LsId(1001),
+        dest_id: round.dest_id,
+        round_id: round.round_id,
+        term: old,
+        state: ArchiveLsState::Stopped,
+        piece_id: PieceId(1),
+        start_scn: Scn(0),
+        start_lsn: Lsn(0),
+        archived_lsn: seen.end_lsn,
+        checkpoint_scn: seen.max_scn,
+        input_bytes: 0,
+        output_bytes: 0,
+        trouble: None,
+        trouble_since_ms: 0,
+    };
+    let report = WorkerReport {
+        worker_id: NodeId(1),
+        address: worker.address.clone(),
+        boot_id: worker.boot_id,
+        clock_ms: w.now_ms,
+        replicas: vec![replica.clone()],
+        archive: vec![stopped],
+        tasks: vec![],
+    };
+    w.act(Action::Heartbeats(vec![WorkerReport { archive: vec![], ..report.clone() }])).unwrap();
+    w.settle();
+    assert!(!w.round().drained, "its new term is known, its word for it is not");
+    let news = news(&w.state, report, w.now_ms).unwrap();
+    w.act(Action::Heartbeats(vec![news])).unwrap();
+    w.settle();
+    assert_eq!(w.round().state, RoundState::Stop);
 }

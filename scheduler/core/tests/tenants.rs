@@ -117,6 +117,8 @@ fn a_dropped_tenant_is_gone_once_no_known_worker_hosts_it() {
     assert!(orders_for(&w.state, NodeId(1)).replicas.is_empty());
     let again = w.act(Action::DropTenant { tenant: TENANT }).unwrap_err();
     assert!(again.what.contains("DROPPING"));
+    let same_name = Action::CreateTenant { name: "t".to_owned(), log_streams: 1, replicas: 1 };
+    assert_eq!(w.act(same_name).unwrap_err().class, ErrorClass::Transient, "the name is free in a moment");
     w.run(2);
     assert!(w.state.tenants.contains_key(&TENANT), "worker 3 may still host it");
     w.until("gone", |w| !w.state.tenants.contains_key(&TENANT));

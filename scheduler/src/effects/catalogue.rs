@@ -29,9 +29,9 @@ pub async fn origin(medium: &dyn Medium, dest_type: identity::DestType) -> Resul
         Err(Failure::new(ErrorClass::Invalid, what, medium.uri(), todo).with_code(code))
     };
     match identity::read(medium).await? {
-        None => refuse(format!("there is no format.obbak: not a {wanted} destination"), identity::CODE_FORMAT_MISSING),
+        None => refuse(format!("there is no format.obbak: no {wanted} destination"), identity::CODE_FORMAT_MISSING),
         Some(there) if there.dest_type != wanted => {
-            let what = format!("this is a {} destination, not a {wanted} one", there.dest_type);
+            let what = format!("this is the kind of destination {}, not {wanted}", there.dest_type);
             refuse(what, identity::CODE_FORMAT_MISMATCH)
         }
         Some(there) => Ok(there),

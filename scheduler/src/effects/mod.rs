@@ -20,13 +20,19 @@ mod table_list;
 use std::sync::Arc;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{DestRef, MediumWork};
-use strandline_types::Failure;
+use strandline_types::{ErrorClass, Failure};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
+///
+/// A destination in memory is refused: every server would have one of its own, and none would outlive it.
 ///
 /// # Errors
 /// `Invalid` for a URI that is none.
 pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
+    if uri.starts_with("mem://") {
+        let todo = "use file:// and an absolute path, for example file:///backup/archive";
+        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
+    }
     let medium = strandline_media::open(uri)?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }

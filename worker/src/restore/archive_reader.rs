@@ -73,6 +73,12 @@ impl ArchiveReader {
         self.end
     }
 
+    /// Where the archive ends, for messages.
+    #[must_use]
+    pub fn last_object(&self) -> String {
+        self.files.last_object()
+    }
+
     /// The next groups; `None` at the end of the archive.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ async fn replay(
     }
     proposals.drain().await?;
     if !core.has_reached_target() {
-        return Err(ends_too_early(&core, target_scn, spec));
+        return Err(ends_too_early(&core, target_scn, reader.last_object()));
     }
     ctx.progress.set_total(ctx.progress.done());
     Ok(result(&core, base))
@@ -128,12 +128,12 @@ fn source_failure(what: &str, spec: &RestoreLogSpec) -> Failure {
     Failure::new(ErrorClass::Corrupt, what, object, "use another copy of the destination")
 }
 
-fn ends_too_early(core: &ReplayCore, target_scn: Scn, spec: &RestoreLogSpec) -> Failure {
+fn ends_too_early(core: &ReplayCore, target_scn: Scn, object: String) -> Failure {
     let position: Lsn = core.position();
     Failure::new(
         ErrorClass::NotFound,
         format!("the archive ends at lsn {position}, scn {}, before the target scn {target_scn}", core.scn()),
-        format!("{} log stream {}", spec.archive_uri, spec.source_ls_id),
+        object,
         format!("restore up to scn {} or earlier, or bring the missing log back", core.scn()),
     )
 }

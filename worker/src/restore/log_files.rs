@@ -19,6 +19,8 @@ use strandline_worker_core::chain::{ChainError, FileForm, LogFile, LogObject, Ob
 pub struct LogFiles {
     medium: Arc<dyn Medium>,
     ls: LsId,
+    /// The last directory that was asked for.
+    last_dir: String,
     files: Vec<(LogFile, Lsn)>,
 }
 
@@ -35,7 +37,8 @@ impl LogFiles {
             let folded = fold_objects(*piece, objects).map_err(|e| chain_failure(&e, &*medium, ls))?;
             files.extend(folded.into_iter().filter(|f| f.file_id >= from.file_id()));
         }
-        let this = Self { medium, ls, files: Vec::new() };
+        let last_dir = pieces.last().map_or_else(String::new, |piece| ls_log_dir(*piece, ls));
+        let this = Self { medium, ls, last_dir, files: Vec::new() };
         let headers = stream::iter(files)
             .map(|file| {
                 let this = &this;
@@ -59,6 +62,13 @@ impl LogFiles {
     #[must_use]
     pub fn object(&self, file: &LogFile) -> String {
         object_name(&*self.medium, self.ls, file.piece, file.file_id)
+    }
+
+    /// Where the log ends, for messages: the last file, or the directory that holds none.
+    #[must_use]
+    pub fn last_object(&self) -> String {
+        let dir = || format!("{}/{}", self.medium.uri().trim_end_matches('/'), self.last_dir);
+        self.files.last().map_or_else(dir, |(file, _)| self.object(file))
     }
 
     /// A failure about the chain that these files make.

@@ -43,9 +43,11 @@ pub(super) fn find_or_add_dest(
             known.trouble = None;
             return Ok(known.id);
         }
-        let (known, tenants) = (known.clone(), &state.tenants);
-        let owner = tenants.get(&known.tenant_id).map_or_else(|| known.tenant_id.to_string(), |t| t.name.clone());
-        return Err(refuse::dest_taken(&known, &owner));
+        let known = known.clone();
+        return Err(refuse::dest_taken(&known, &owner_of(state, &known)));
+    }
+    if let Some(other) = state.destinations.values().find(|d| is_inside(&uri, &d.uri) || is_inside(&d.uri, &uri)) {
+        return Err(refuse::dest_nested(&uri, other, &owner_of(state, other)));
     }
     let id = state.next.dest;
     state.next.dest = id.next();
@@ -53,6 +55,15 @@ pub(super) fn find_or_add_dest(
     let dest = Destination { id, tenant_id: tenant, kind, uri, created_ms, formatted: false, trouble: None };
     state.destinations.insert(id, dest);
     Ok(id)
+}
+
+fn owner_of(state: &State, dest: &Destination) -> String {
+    state.tenants.get(&dest.tenant_id).map_or_else(|| dest.tenant_id.to_string(), |t| t.name.clone())
+}
+
+/// A destination's files are all its own: one below another would be listed, and in time deleted, as part of it.
+fn is_inside(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
 }
 
 pub(super) fn dest_formatted(state: &mut State, dest: DestId) -> Outcome {

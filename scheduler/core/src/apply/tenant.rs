@@ -28,8 +28,9 @@ pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas
 /// What every new tenant must be, a restored one too.
 pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
     check_name(name)?;
-    if state.tenant_by_name(name).is_ok() {
-        return Err(refuse::tenant_exists(name));
+    if let Ok(there) = state.tenant_by_name(name) {
+        let is_going = there.status == TenantStatus::Dropping;
+        return Err(if is_going { refuse::tenant_is_going(name) } else { refuse::tenant_exists(name) });
     }
     if (1..=REPLICAS_MAX).contains(&replicas) { Ok(()) } else { Err(refuse::bad_replicas(replicas)) }
 }
