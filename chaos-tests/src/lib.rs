@@ -1,8 +1,9 @@
-//! Simulation and invariants.
+//! Simulation, invariants and scenarios of real processes.
 //!
 //! [`sim`] drives the pure cores of scheduler and worker with a simulated log, medium and network, from one seed and in
 //! one thread. [`invariants`] are what must hold after every step, one per file; they know nothing of the simulation
-//! and read a medium as anybody would.
+//! and read a medium as anybody would. [`cluster`] hurts a cluster of real processes while it works.
 
+pub mod cluster;
 pub mod invariants;
 pub mod sim;

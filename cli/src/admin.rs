@@ -223,7 +223,7 @@ impl Rows {
         self.rows.len()
     }
 
-    /// True when there is none.
+    /// True without rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

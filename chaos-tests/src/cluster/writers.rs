@@ -42,13 +42,7 @@ impl Writers {
     ///
     /// # Errors
     /// The tenant is not to be found.
-    pub async fn start(
-        schedulers: &[String],
-        tenant: &str,
-        table: &str,
-        count: usize,
-        watch: &Watch,
-    ) -> Outcome<Self> {
+    pub async fn start(schedulers: &[String], tenant: &str, table: &str, count: usize, watch: &Watch) -> Outcome<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (mut progress, mut tasks) = (Vec::new(), JoinSet::new());
         for number in 0..count {
