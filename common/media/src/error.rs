@@ -115,7 +115,9 @@ impl From<MediaError> for Failure {
             ErrorClass::Permission => "give the server's user the right to read and write there",
             ErrorClass::Corrupt => "the object is damaged: restore it from a copy or use another backup",
             ErrorClass::Invalid => "correct the destination or the path",
-            ErrorClass::Exhausted => "free space on the medium or raise its quota: an archive then goes on by itself, a backup has to be started again",
+            ErrorClass::Exhausted => {
+                "free space on the medium or raise its quota: an archive then goes on by itself, a backup has to be started again"
+            }
         };
         let separator = if e.path.is_empty() { "" } else { "/" };
         let root = if e.path.is_empty() { &e.uri } else { e.uri.trim_end_matches('/') };
