@@ -67,7 +67,7 @@ pub async fn backup(cluster: &mut Cluster, tenant: &str, directory: &Path) -> Ou
     let wait = Wait::new("backup");
     loop {
         let running = admin.query("SELECT STATUS FROM CDB_OB_BACKUP_TASKS").await?;
-        if running.len() > 0 {
+        if !running.is_empty() {
             stages.note(&running.text(0, "STATUS"));
         }
         let ended = admin.query("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY").await?;
