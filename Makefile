@@ -13,7 +13,7 @@ demo: setup
 test: verify
 	@scripts/step.sh "tests" cargo test --locked --workspace
 	@scripts/step.sh "end to end" scripts/e2e.sh
-	@scripts/step.sh "chart" sh -c '"$$STRANDLINE_CACHE/python/bin/python" helm/check.py'
+	@scripts/step.sh "chart" scripts/chart.sh
 
 # Writes nothing in the checkout.
 verify: setup

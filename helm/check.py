@@ -2,9 +2,15 @@
 """Lints the chart, renders it with the defaults and with every file of helm/ci, and validates what comes out against
 the Kubernetes schemas. Uses the real Helm library (helm-python-sdk); scripts/setup.sh installs what is needed.
 
-Writes nothing. Exit status 0 when all holds, 1 otherwise.
+    helm/check.py [BINARY]
+
+With the program itself it also has the servers read the configurations that the chart renders. Writes nothing into the
+checkout. Exit status 0 when all holds, 1 otherwise.
 """
+import os
+import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -30,17 +36,31 @@ def documents(values):
                     yield template, document
 
 
-def config(text):
-    """Problems of a server's configuration: it must be TOML and name all three schedulers."""
+def config(file, text, binary):
+    """Problems of a server's configuration: TOML, all three schedulers, and the server itself takes it."""
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         return [str(e)]
     schedulers = [p["address"] for p in read.get("peers", [])] or read.get("schedulers", [])
-    return [] if len(set(schedulers)) == 3 else [f"names the schedulers {schedulers}"]
+    problems = [] if len(set(schedulers)) == 3 else [f"names the schedulers {schedulers}"]
+    if binary:
+        problems += taken(file.removesuffix(".toml"), text, binary)
+    return problems
 
 
-def check(name, values):
+def taken(kind, text, binary):
+    """What the server says against the configuration, as the last pod of its set."""
+    pod = f"demo-{kind}-2"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{kind}.toml"
+        path.write_text(text)
+        command = [binary, kind, "--check", "--node-id-from-hostname", "--config", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "POD_NAME": pod, "HOSTNAME": pod})
+    return [] if done.returncode == 0 else [done.stderr.strip()]
+
+
+def check(name, values, binary):
     """Problems of one set of values."""
     problems = []
     report = lint(CHART, values=values, strict=True)
@@ -54,7 +74,7 @@ def check(name, values):
         except kubernetes_validate.ValidationError as e:
             problems.append(f"{template}: {document['kind']}: {e.message} at {'/'.join(map(str, e.path))}")
         if document["kind"] == "ConfigMap":
-            problems += [f"{template}: {file}: {p}" for file, text in document["data"].items() for p in config(text)]
+            problems += [f"{template}: {file}: {p}" for file, text in document["data"].items() for p in config(file, text, binary)]
     for kind, count in EXPECTED.items():
         if kinds.get(kind) != count:
             problems.append(f"{kinds.get(kind, 0)} objects of kind {kind}, expected {count}")
@@ -63,9 +83,10 @@ def check(name, values):
 
 
 def main():
-    problems = check("defaults", {})
+    binary = sys.argv[1] if len(sys.argv) > 1 else None
+    problems = check("defaults", {}, binary)
     for file in sorted((HERE / "ci").glob("*.yaml")):
-        problems += [f"{file.name}: {p}" for p in check(file.name, yaml.safe_load(file.read_text()))]
+        problems += [f"{file.name}: {p}" for p in check(file.name, yaml.safe_load(file.read_text()), binary)]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -66,6 +66,9 @@ pub struct DevArgs {
     /// Start from nothing: remove what an earlier run left in --dir.
     #[arg(long)]
     pub fresh: bool,
+    /// Read the configuration, say whether it can work, and stop.
+    #[arg(long)]
+    pub check: bool,
     /// Stop when standard input closes: a cluster that another program started never outlives it.
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,
@@ -80,6 +83,9 @@ pub struct ServerArgs {
     /// Add the number at the end of the host name to the configured node id (pods of a StatefulSet: `name-0`, `name-1`).
     #[arg(long)]
     pub node_id_from_hostname: bool,
+    /// Read the configuration, say whether it can work, and stop.
+    #[arg(long)]
+    pub check: bool,
     /// Stop when standard input closes: a server that another program started never outlives it.
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,

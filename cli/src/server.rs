@@ -5,7 +5,7 @@
 
 use crate::Outcome;
 use crate::args::ServerArgs;
-use crate::output::io_failure;
+use crate::output::{io_failure, print_line};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use strandline_scheduler::SchedulerConfig;
@@ -20,6 +20,10 @@ pub async fn scheduler(args: ServerArgs) -> Outcome<()> {
     if args.node_id_from_hostname {
         config.node_id += own_ordinal()?;
     }
+    config.check()?;
+    if args.check {
+        return print_line(&format!("scheduler {}: the configuration can work", config.node_id));
+    }
     let handle = strandline_scheduler::serve(config).await?;
     until_stopped(args.stop_with_stdin).await?;
     handle.shutdown().await;
@@ -31,6 +35,10 @@ pub async fn worker(args: ServerArgs) -> Outcome<()> {
     let mut config: WorkerConfig = load(&args.config)?;
     if args.node_id_from_hostname {
         config.node_id += own_ordinal()?;
+    }
+    config.check()?;
+    if args.check {
+        return print_line(&format!("worker {}: the configuration can work", config.node_id));
     }
     let handle = strandline_worker::serve(config).await?;
     until_stopped(args.stop_with_stdin).await?;

@@ -44,10 +44,11 @@ envFrom:
       name: {{ . }}
 {{- end }}
 {{- end }}
+# A server opens its doors after it has recovered its log.
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 2
-  failureThreshold: 60
+  failureThreshold: 150
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
