@@ -62,9 +62,9 @@ impl PalfLog {
         drop_blocks(&mut state)
     }
 
-    /// The archive needs nothing below `below`; never falls.
+    /// The archive needs nothing below `below`. It falls when a round begins: without one the archive needs nothing.
     pub(crate) fn recycle(&self, below: Lsn) -> io::Result<()> {
-        if below <= self.read_state().recycle {
+        if below == self.read_state().recycle {
             return Ok(());
         }
         let mut state = self.write();

@@ -158,6 +158,18 @@ fn blocks_go_only_when_raft_and_the_archive_have_both_passed_them() {
 }
 
 #[test]
+fn a_round_that_begins_keeps_log_that_nothing_needed_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    log.recycle(Lsn(u64::MAX)).unwrap();
+    log.append((0..70).map(|i| entry(1, i, i + 1, vec![0; 2 << 20])).collect()).unwrap();
+    log.sync().unwrap();
+    log.recycle(Lsn::ZERO).unwrap();
+    log.purge(LogPos { term: 1, index: 65 }).unwrap();
+    assert_eq!(log.start(), Lsn::ZERO, "the archive has not seen it yet");
+}
+
+#[test]
 fn a_torn_last_group_is_cut_at_whatever_byte_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);

@@ -68,7 +68,8 @@ impl Replica {
         self.machine.log().start()
     }
 
-    /// Local log below may be dropped as far as the archive is concerned; never falls.
+    /// Local log below may be dropped as far as the archive is concerned. The newest word counts, also a lower one: a
+    /// round that begins needs log that nobody needed before.
     pub fn recycle(&self, below: Lsn) {
         if let Err(error) = self.machine.log().recycle(below) {
             tracing::warn!(?self.identity, %below, %error, "log blocks could not be recycled");
