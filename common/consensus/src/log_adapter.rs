@@ -139,7 +139,12 @@ impl RaftLogStorage<TypeConfig> for LogAdapter {
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        self.meta.committed(&self.group)
+        let Some(committed) = self.meta.committed(&self.group)? else { return Ok(None) };
+        // The hint is not flushed together with the log. After a power cut it may lie behind a log whose last entries
+        // never reached the disk: openraft would take those for applied. Then it is worth nothing.
+        let state = self.log.state()?;
+        let last = state.last.or(state.purged).map(log_id_of);
+        Ok(Some(committed).filter(|committed| Some(*committed) <= last))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IoFlushed) -> io::Result<()>

@@ -16,7 +16,7 @@ use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Node};

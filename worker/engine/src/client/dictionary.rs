@@ -56,6 +56,11 @@ impl DictionaryCache {
             self.leaders.write().unwrap_or_else(PoisonError::into_inner).insert(ls, address.to_owned());
         }
     }
+
+    /// A worker is silent: it is asked first for no log stream, else each of them would wait for it anew.
+    pub(super) fn forget_leader(&self, address: &str) {
+        self.leaders.write().unwrap_or_else(PoisonError::into_inner).retain(|_, leader| leader != address);
+    }
 }
 
 impl Inner {
@@ -136,4 +141,20 @@ impl Inner {
 
 fn missing(object: String, what: &str, todo: &str) -> EngineError {
     Failure::new(ErrorClass::NotFound, what, object, todo).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_worker_is_asked_first_for_no_log_stream() {
+        let cache = DictionaryCache::default();
+        for (ls, address) in [(1, "a:1"), (1001, "b:1"), (1002, "a:1")] {
+            cache.set_leader(LsId(ls), address);
+        }
+        cache.forget_leader("a:1");
+        let leaders = [1, 1001, 1002].map(|ls| cache.leader(LsId(ls)));
+        assert_eq!(leaders, [None, Some("b:1".to_owned()), None]);
+    }
 }

@@ -35,6 +35,8 @@ enum Attempt<T> {
     Hint(String),
     /// Try again somewhere, later.
     Again(EngineError),
+    /// The worker did not answer at all: it may be dead, or stand still with open connections.
+    Silent(EngineError),
 }
 
 impl Inner {
@@ -65,6 +67,11 @@ impl Inner {
                     }
                     Attempt::Hint(_) => nowhere(ls),
                     Attempt::Again(error) => error,
+                    Attempt::Silent(error) => {
+                        self.dictionary.forget_leader(&address);
+                        self.topology.refresh().await;
+                        error
+                    }
                 },
             };
             if Instant::now() + backoff >= deadline {
@@ -89,8 +96,8 @@ impl Inner {
         let kv = self.channels.kv(address)?;
         let answer = match timeout(ATTEMPT, send(kv, request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(status)) => return Ok(Attempt::Again(no_answer(address, status.message()))),
-            Err(_) => return Ok(Attempt::Again(no_answer(address, "it did not answer in time"))),
+            Ok(Err(status)) => return Ok(Attempt::Silent(no_answer(address, status.message()))),
+            Err(_) => return Ok(Attempt::Silent(no_answer(address, "it did not answer in time"))),
         };
         if let Some(not_leader) = answer.not_leader {
             return Ok(match not_leader.leader_address {

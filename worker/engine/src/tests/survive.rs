@@ -82,6 +82,30 @@ async fn a_killed_process_loses_nothing_although_its_tablets_were_not_flushed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_last_write_never_reached_the_disk_comes_back() {
+    let mut cluster = Cluster::with_stream(3).await;
+    let leader = cluster.leader(TENANT, LS).await;
+    for i in 0..20 {
+        write(&leader, &format!("k{i}"), "v").await;
+    }
+    cluster.settled(TENANT, LS).await;
+    let id = *cluster.workers.keys().find(|id| **id != cluster.id_of(&leader)).unwrap();
+    let image = cluster.root.path().join("image");
+    copy_tree(&cluster.workers[&id].dir, &image);
+    let dir = cluster.stop(id).await;
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::rename(&image, &dir).unwrap();
+    let block = dir.join("data/t1002/ls1001/gen-0/log/0.log");
+    let file = std::fs::OpenOptions::new().write(true).open(block).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 10).unwrap();
+    cluster.restart(id).await;
+    write(&leader, "last", "v").await;
+    cluster.settled(TENANT, LS).await;
+    let back = cluster.workers[&id].engine.replica(TENANT, LS).unwrap();
+    assert!(log_of(&back, Lsn::ZERO).await == log_of(&leader, Lsn::ZERO).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_may_be_repeated_and_a_removed_replica_leaves_nothing() {
     let cluster = Cluster::with_stream(1).await;
     let worker = &cluster.workers[&NodeId(1)];
