@@ -124,7 +124,7 @@ impl Sightings {
             for (checkpoint, durable) in &self.seen {
                 let durable = durable.get(&stream).copied().unwrap_or_default();
                 let first = groups.partition_point(|g| g.end <= durable);
-                if let Some(group) = groups.get(first).filter(|g| g.scn <= *checkpoint) {
+                if let Some(group) = groups.get(first).filter(|g| *checkpoint > Scn::MIN && g.scn <= *checkpoint) {
                     return Err(format!(
                         "checkpoint {checkpoint} was visible while log stream {} was whole up to {durable} only: SCN {} lay beyond it",
                         stream.ls_id, group.scn
