@@ -127,7 +127,9 @@ impl Work {
             }
             Action::ReadLog { from, max_bytes } => return self.read_log(from, max_bytes).await,
             Action::Append(cut) => {
+                // What is only made durable may lie in a piece that is frozen by now.
                 if self.driver.key.ls == LsId::SYS
+                    && !cut.bytes.is_empty()
                     && let Some(dictionary) = self.driver.source.dictionary()
                 {
                     files.put_dictionary(cut.file.piece, &dictionary).await?;

@@ -6,6 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 use strandline_format::palf::{ArchiveFileHeader, GroupView, GroupWalker, PalfError};
+use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 use strandline_types::{FileId, Lsn, LsnRange, PalfBase, PieceClock, PieceId};
 
 /// One archive log file of a log stream.
@@ -51,6 +52,15 @@ pub struct Cut {
     pub range: LsnRange,
     /// The log after it.
     pub base_after: PalfBase,
+}
+
+impl Cut {
+    /// An append without bytes behind the log that ends with `base`: it only makes the file durable.
+    pub(super) fn nothing_after(file: LogFile, base: PalfBase) -> Self {
+        let at = ARCHIVE_FILE_HEADER_BYTES + (base.lsn.0 - file.start.0);
+        let range = LsnRange { start: base.lsn, end: base.lsn };
+        Self { file, at, bytes: Bytes::new(), range, base_after: base }
+    }
 }
 
 /// Cuts the log bytes at `from` into appends. `current` is the file that holds the group before `from`, if any; with

@@ -4,8 +4,8 @@
 //! way, so the order on the medium is the order here. Time and the end of the log come in as arguments.
 //!
 //! Order rules: *resume → stream → drain*. Nothing is appended before the medium's own truth (length, groups) was
-//! walked and compared with the local log. Progress moves only in [`Archiver::on_appended`], after the bytes are
-//! durable (freeze → flush → publish). A checkpoint never completes a piece while a group of that piece may still come.
+//! walked and compared with the local log, and made durable: its writer may have died between its write and its sync.
+//! Progress moves only in [`Archiver::on_appended`], after the bytes are durable (freeze → flush → publish). A checkpoint never completes a piece while a group of that piece may still come.
 //! The core must never skip a group, never guess a base and never treat other bytes on the medium as its own: it stops
 //! and says so, and begins again from the medium's truth.
 
@@ -90,7 +90,7 @@ pub enum Action {
         /// Up to so many bytes, but at least one group.
         max_bytes: usize,
     },
-    /// Append, durably. Answer: [`Archiver::on_appended`].
+    /// Append, durably; without bytes it only makes durable what is there. Answer: [`Archiver::on_appended`].
     Append(Cut),
     /// Nothing to do before this time, unless more is committed or the order changes.
     Wait {
@@ -146,6 +146,8 @@ struct Stream {
     durable: Place,
     /// Cut and not durable yet, in order. Dropped on a failure: while a medium is down, no stream holds memory.
     cuts: VecDeque<Cut>,
+    /// False until what an earlier leader wrote is known to be durable.
+    is_proved: bool,
     /// Since when something is committed beyond.
     pending_since: Option<u64>,
     /// Where a drain ends; fixed when the order comes.
@@ -306,6 +308,8 @@ impl Archiver {
         let Phase::Streaming(s) = &mut self.phase else { return };
         let Some(done) = s.cuts.pop_front() else { return };
         s.durable = Place { lsn: done.range.end, base: Some(done.base_after), file: Some(done.file) };
+        s.is_proved = true;
+        self.is_resumed = true;
         self.progress.archived = done.range.end;
         self.progress.piece = done.file.piece;
         self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.prev_scn));
@@ -324,7 +328,7 @@ impl Archiver {
         self.retry_at_ms = now_ms + pause;
         let since = self.progress.trouble.as_ref().map_or(now_ms, |(_, since)| *since);
         self.progress.trouble = Some((failure, since));
-        if let (true, Phase::Streaming(s)) = (passes, &mut self.phase) {
+        if let (true, Phase::Streaming(s @ Stream { is_proved: true, .. })) = (passes, &mut self.phase) {
             s.cuts.clear();
             s.pending_since = Some(0);
         } else if !matches!(self.phase, Phase::Ended) {
@@ -354,16 +358,16 @@ impl Archiver {
             Ok(None) => {}
             Ok(Some(at)) => {
                 self.progress.start = at.start;
-                self.progress.archived = at.next;
-                if let (Some(file), Some(base)) = (at.file, at.base) {
-                    self.progress.piece = file.piece;
-                    self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, base.prev_scn));
+                let there = at.file.zip(at.base).map(|(file, base)| Cut::nothing_after(file, base));
+                if there.is_none() {
+                    self.progress.archived = at.next;
+                    self.is_resumed = true;
+                    self.recovered();
                 }
-                self.is_resumed = true;
-                self.recovered();
                 self.phase = Phase::Streaming(Stream {
                     durable: Place { lsn: at.next, base: at.base, file: at.file },
-                    cuts: VecDeque::new(),
+                    is_proved: there.is_none(),
+                    cuts: there.into_iter().collect(),
                     // Nobody knows how long the log beyond has waited.
                     pending_since: Some(0),
                     drain_to: None,

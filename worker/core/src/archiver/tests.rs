@@ -361,6 +361,33 @@ fn a_torn_first_append_of_a_piece_is_completed_from_the_piece_before() {
 }
 
 #[test]
+fn what_an_earlier_leader_wrote_is_made_durable_before_it_is_reported() {
+    let mut log = Log::at(0);
+    log.put(100, b"written by a process that died before its sync");
+    let (mut old, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut old, T0, &log, &mut medium);
+    let mut new = Archiver::new(order(None));
+    let made_durable = |new: &mut Archiver, medium: &mut Medium| {
+        for _ in 0..10 {
+            if let Action::Append(cut) = new.next(T0 + LAG_MS, log.view()) {
+                return cut;
+            }
+            step(new, T0 + LAG_MS, &log, medium);
+        }
+        panic!("no sync was asked for");
+    };
+    let cut = made_durable(&mut new, &mut medium);
+    let (file, end) = medium.files.iter().next_back().unwrap();
+    assert_eq!((cut.file.piece, cut.file.file_id(), cut.at, cut.bytes.len()), (file.0, file.1, end.len() as u64, 0));
+    assert_eq!(new.progress(), None);
+    new.on_failed(T0 + LAG_MS, Failure::new(ErrorClass::Transient, "no sync", "f", ""));
+    new.retry_at_ms = 0;
+    assert_eq!(made_durable(&mut new, &mut medium), cut, "a sync that failed is asked for again");
+    new.on_appended();
+    assert_eq!(new.progress().unwrap().archived, log.end());
+}
+
+#[test]
 fn another_history_on_the_medium_is_never_continued() {
     let mut theirs = Log::at(0);
     theirs.put(100, b"one").put(101, b"two");
