@@ -74,10 +74,13 @@ impl Disk {
             if staged.publish()? {
                 return Ok(true);
             }
-            let there = File::open(self.root.join(path))?;
+            let dest = self.root.join(path);
+            let there = File::open(&dest)?;
             let same = same_file(staged.file(), &there)?;
             if same {
+                // Its writer may have died before it was durable.
                 there.sync_all()?;
+                self.sync_parent(&dest)?;
             }
             Ok(same)
         }();
