@@ -19,4 +19,5 @@ mod server;
 pub mod sql;
 
 pub use config::{PeerConfig, SchedulerConfig};
+pub use node::OUTCOME_UNKNOWN_CODE;
 pub use server::{Listeners, SchedulerHandle, serve, serve_on};

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 const GROUP: &str = "scheduler";
 /// Kind of every payload of this group: a command of the core.
 const COMMAND_KIND: u8 = 1;
+/// The original's OB_TIMEOUT. On the answer to a statement it says: it may have been done, so nobody repeats it unasked.
+pub const OUTCOME_UNKNOWN_CODE: i32 = -4012;
 /// A fresh node waits this long for a leader of an older cluster before it forms a new one.
 const FRESH_WAIT: Duration = Duration::from_millis(300);
 
@@ -157,7 +159,7 @@ impl SchedulerNode {
             .map_err(|e| Failure::new(ErrorClass::Invalid, format!("a command cannot be encoded: {e}"), GROUP, ""))?
             .into();
         let proposed = self.group.propose(Payload { scn: 0, kind: COMMAND_KIND, body }).await;
-        let (_, reply) = proposed.map_err(|e: ProposeError| e.into_failure("scheduler group"))?;
+        let (_, reply) = proposed.map_err(not_proposed)?;
         postcard::from_bytes::<Result<Done, Failure>>(&reply.0).map_err(|e| {
             let todo = "upgrade every scheduler node to the same version";
             Failure::new(ErrorClass::Corrupt, format!("an answer cannot be read: {e}"), "scheduler group", todo)
@@ -171,4 +173,12 @@ impl SchedulerNode {
     pub async fn barrier(&self) -> Result<(), Failure> {
         self.group.read_index().await.map_err(|e| e.into_failure("scheduler group"))
     }
+}
+
+/// Whoever sent the command must know whether it may have happened all the same.
+fn not_proposed(error: ProposeError) -> Failure {
+    let surely_not =
+        matches!(error, ProposeError::NotLeader { .. } | ProposeError::Transient { maybe_logged: false, .. });
+    let failure = error.into_failure("scheduler group");
+    if surely_not { failure } else { failure.with_code(OUTCOME_UNKNOWN_CODE) }
 }

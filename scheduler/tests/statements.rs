@@ -149,7 +149,14 @@ async fn a_mysql_client_is_served() {
         panic!("no rows")
     };
     assert_eq!(columns, ["TENANT_ID", "TENANT_NAME"]);
+    cluster.sql(0, "CREATE TENANT t2 LOG_STREAMS = 1 REPLICAS = 1").await;
+    let Reply::Rows { rows: own, .. } = client.query("SELECT TENANT_ID, TENANT_NAME FROM CDB_OB_TENANTS").await else {
+        panic!("no rows")
+    };
+    assert_eq!(own, rows, "the session's tenant is seen, no other");
     assert_eq!(rows, [[Some("1002".to_owned()), Some("t1".to_owned())]]);
+    let mut stranger = MysqlClient::login(address, "root@nobody", b"").await.unwrap();
+    assert!(matches!(stranger.query("SELECT * FROM CDB_OB_TENANTS").await, Reply::Error { .. }), "no such tenant");
     let Reply::Rows { rows, .. } = client.query("SELECT @@version_comment LIMIT 1").await else { panic!("no rows") };
     assert!(rows[0][0].as_ref().unwrap().contains("Strandline"));
     let Reply::Error { code, text } = client.query("ALTER SYSTEM EXPLODE").await else { panic!("not refused") };

@@ -1,3 +1,4 @@
+//! What every piece of work leaves on a medium, once and when it is repeated.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use bytes::Bytes;

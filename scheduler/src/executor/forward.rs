@@ -1,8 +1,10 @@
 //! Passes statements on to the leader. One channel per node, kept; a channel that fails is thrown away.
 
-use super::Answer;
+use super::{Answer, no_leader};
+use crate::node::OUTCOME_UNKNOWN_CODE;
 use crate::sql::select::Rows;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use strandline_proto::v1;
@@ -79,10 +81,25 @@ impl Forward {
 
     fn lost(&self, address: &str, status: &tonic::Status) -> Failure {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        if was_never_sent(status) {
+            return no_leader("the leading scheduler node cannot be reached");
+        }
         let what = format!("the leading scheduler node did not answer: {}", status.message());
-        let todo = "try again; a statement that changes something may have been done: look into the views first";
-        Failure::new(ErrorClass::Transient, what, address, todo)
+        let todo = "a statement that changes something may have been done: look into the views before you repeat it";
+        Failure::new(ErrorClass::Transient, what, address, todo).with_code(OUTCOME_UNKNOWN_CODE)
     }
+}
+
+/// True when not even a connection was made.
+fn was_never_sent(status: &tonic::Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An answer from the wire.
@@ -129,5 +146,29 @@ fn to_cell(value: Value) -> v1::Cell {
             Value::Real(r) => Some(cell::Value::Real(r)),
             Value::Text(t) => Some(cell::Value::Text(t)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::super::NOT_MASTER_CODE;
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_statement_that_never_left_may_be_repeated_and_one_whose_answer_is_lost_may_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mute = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.readable().await.unwrap();
+        });
+        let forward = Forward::default();
+        let lost = forward.sql(&address, "DROP TENANT t1", None).await.unwrap_err();
+        assert_eq!(lost.code, OUTCOME_UNKNOWN_CODE, "{lost}");
+        mute.await.unwrap();
+        let unsent = forward.sql(&address, "DROP TENANT t1", None).await.unwrap_err();
+        assert_eq!(unsent.code, NOT_MASTER_CODE, "{unsent}");
     }
 }

@@ -104,7 +104,7 @@ impl Executor {
             let again = match &answer {
                 Ok(Err(failure)) => failure.code == NOT_MASTER_CODE,
                 Ok(Ok(_)) => false,
-                Err(_) => is_read,
+                Err(failure) => is_read || failure.code == NOT_MASTER_CODE,
             };
             if !again || Instant::now() >= deadline {
                 return answer.and_then(|a| a);
@@ -123,7 +123,7 @@ impl Executor {
 
     async fn serve(&self, request: AdminRequest, tenant: Option<&str>) -> Result<Answer, Failure> {
         match request {
-            AdminRequest::Select(sql) => self.select(sql).await.map(Answer::Rows),
+            AdminRequest::Select(sql) => self.select(sql, tenant).await.map(Answer::Rows),
             other => self.administer(other, tenant).await.map(Answer::Done),
         }
     }

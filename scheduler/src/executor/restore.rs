@@ -2,6 +2,7 @@
 //! the job needs goes into one command. From then on no scheduler reads the catalogue again.
 
 use super::Executor;
+use crate::clock;
 use crate::effects::catalogue::{self, Sets};
 use crate::effects::open;
 use crate::sql::request::{RestoreRequest, Until};
@@ -59,7 +60,8 @@ impl Executor {
 
     /// As asked for; else three where there are enough workers, else one.
     fn replicas(&self, asked: Option<u64>) -> u32 {
-        let workers = self.node.read(|s| s.workers.len());
+        let now_ms = clock::now().as_ms();
+        let workers = self.node.read(|s| s.workers.keys().filter(|w| s.is_known(**w, now_ms)).count());
         match asked {
             Some(n) => u32::try_from(n).unwrap_or(u32::MAX),
             None if workers >= REPLICAS_MAX as usize => REPLICAS_MAX,

@@ -7,6 +7,7 @@ use super::Executor;
 use super::tenants::Named;
 use crate::clock;
 use crate::effects::{self, destination};
+use crate::node::OUTCOME_UNKNOWN_CODE;
 use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
 use std::time::Duration;
 use strandline_scheduler_core::state::{DestKind, DestState};
@@ -107,7 +108,8 @@ impl Executor {
             Some(failure) if said_of.is_empty() => Err(failure),
             Some(mut failure) => {
                 failure.todo = format!("done for {} of {} tenants. {}", said_of.len(), tenants.len(), failure.todo);
-                Err(failure)
+                // For some it is done: a client that repeats the whole of it would do that part again.
+                Err(if failure.class.is_retryable() { failure.with_code(OUTCOME_UNKNOWN_CODE) } else { failure })
             }
         }
     }

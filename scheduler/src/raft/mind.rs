@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use strandline_consensus::{Applied, Entry, EntryBody, GroupStateMachine, LogPos, Reply, SnapshotDir};
 use strandline_scheduler_core::{Command, Outcome, State, apply};
-use strandline_types::{ErrorClass, Failure};
 use tokio::sync::watch;
 
 /// State and position of this node.
@@ -94,12 +93,14 @@ fn dir_name(last: Option<LogPos>) -> String {
     format!("snapshot-{:020}-{:020}", last.index, last.term)
 }
 
-fn apply_one(state: &mut State, body: &[u8]) -> Outcome {
+/// A command that this node cannot read stops it: if it went on without, its State would no longer be the others'.
+fn apply_one(state: &mut State, body: &[u8]) -> io::Result<Outcome> {
     let command: Command = postcard::from_bytes(body).map_err(|e| {
-        let todo = "upgrade every scheduler node to the same version";
-        Failure::new(ErrorClass::Corrupt, format!("a command cannot be read: {e}"), "scheduler log", todo)
+        let what =
+            format!("a command in the scheduler log cannot be read: {e}; upgrade this node to the others' version");
+        io::Error::new(io::ErrorKind::InvalidData, what)
     })?;
-    apply(state, command)
+    Ok(apply(state, command))
 }
 
 impl GroupStateMachine for Mind {
@@ -111,18 +112,19 @@ impl GroupStateMachine for Mind {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let mut replies = Vec::with_capacity(entries.len());
         for entry in entries {
-            held.applied.last = Some(entry.pos);
-            replies.push(match entry.body {
+            let reply = match entry.body {
                 EntryBody::Blank => Reply::default(),
                 EntryBody::Membership(bytes) => {
                     held.applied.membership = bytes;
                     Reply::default()
                 }
                 EntryBody::Normal(payload) => {
-                    let answered = apply_one(&mut held.state, &payload.body);
+                    let answered = apply_one(&mut held.state, &payload.body)?;
                     Reply(postcard::to_stdvec(&answered).map_err(io::Error::other)?.into())
                 }
-            });
+            };
+            held.applied.last = Some(entry.pos);
+            replies.push(reply);
         }
         let last = held.applied.last.map_or(0, |p| p.index);
         drop(held);

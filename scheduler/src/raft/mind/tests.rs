@@ -1,3 +1,4 @@
+//! The state machine: the storage suite, restarts, snapshots, damage.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use bytes::Bytes;
@@ -5,7 +6,7 @@ use std::sync::Arc;
 use strandline_consensus::testing::{Storage, storage_suite};
 use strandline_consensus::{Payload, RocksLog};
 use strandline_scheduler_core::{Action, Done};
-use strandline_types::{NodeId, Term};
+use strandline_types::{ErrorClass, NodeId, Term};
 use tempfile::TempDir;
 
 fn entry(index: u64, action: Action) -> Entry {
@@ -44,6 +45,18 @@ fn a_refusal_comes_back_as_a_refusal_and_the_position_moves_on() {
     assert!(matches!(outcome(&replies[0]), Ok(Done::Ok | Done::Nothing)));
     assert_eq!(outcome(&replies[1]).unwrap_err().class, ErrorClass::NotFound);
     assert_eq!(mind.applied().unwrap().last, Some(LogPos { term: 1, index: 1 }));
+}
+
+#[test]
+fn a_command_that_cannot_be_read_stops_the_node_before_its_state_differs() {
+    let dir = TempDir::new().unwrap();
+    let mind = Mind::open(dir.path().into()).unwrap();
+    mind.apply(vec![lead(1)]).unwrap();
+    let unknown = Bytes::from_static(&[0, 0xff, 0x7f]);
+    let body = EntryBody::Normal(Payload { scn: 0, kind: 1, body: unknown });
+    let error = mind.apply(vec![Entry { pos: LogPos { term: 1, index: 2 }, body }]).unwrap_err();
+    assert!(error.to_string().contains("upgrade"), "{error}");
+    assert_eq!(mind.applied().unwrap().last.unwrap().index, 1, "it is applied after the upgrade");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! Every statement that is understood, and what is said about the others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::super::request::ArchiveDest;
 use super::*;
