@@ -46,7 +46,7 @@ impl World {
         let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
         let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
         worker.archivers.retain(|key, running| {
-            wished(key).is_some_and(|order| leads(key.1) == Some(running.term) && running.is_good_for(goal(order.work)))
+            wished(key).is_some_and(|order| running.is_good_for(leads(key.1), goal(order.work)))
         });
         let mut fresh = Vec::new();
         for order in rounds {
@@ -197,12 +197,14 @@ impl Running {
         Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
     }
 
-    /// False when it has ended for a goal that is no longer wanted.
-    fn is_good_for(&self, goal: Goal) -> bool {
+    /// False when another one has to take over: in another term, or when it has ended for a goal that is no longer
+    /// wanted. What has stopped stays so as long as that is wanted, in later terms as well.
+    fn is_good_for(&self, term: Option<Term>, goal: Goal) -> bool {
         match self.archiver.progress().map(|p| p.state) {
+            Some(ArchiveLsState::Interrupted) => true,
             Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
             Some(ArchiveLsState::Suspended) => goal == Goal::Suspend,
-            Some(ArchiveLsState::Doing | ArchiveLsState::Interrupted) | None => true,
+            Some(ArchiveLsState::Doing) | None => term == Some(self.term),
         }
     }
 }

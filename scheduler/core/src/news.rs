@@ -24,7 +24,7 @@ pub fn news(state: &State, mut report: WorkerReport, now_ms: u64) -> Option<Work
             replica.restored_dictionary = None;
         }
     }
-    report.archive.retain(|p| is_progress_news(state, p));
+    report.archive.retain(|p| is_progress_news(state, worker, p));
     report.tasks.retain(|t| is_task_news(state, worker, t, now_ms));
     let has_replica_news = known.is_none_or(|w| are_replicas_news(state, w, &report.replicas));
     let is_news = is_heartbeat_due || has_replica_news || !report.archive.is_empty() || !report.tasks.is_empty();
@@ -51,14 +51,16 @@ fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
     job.is_some_and(|j| j.stage == RestoreStage::PostCheck && j.dictionary.is_none())
 }
 
-fn is_progress_news(state: &State, said: &ArchiveReport) -> bool {
+fn is_progress_news(state: &State, worker: NodeId, said: &ArchiveReport) -> bool {
     let round = state.rounds.get(&(said.tenant_id, said.round_id));
     let Some(round) = round.filter(|r| r.takes_progress() && r.dest_id == said.dest_id) else { return false };
+    let stream = state.tenants.get(&said.tenant_id).and_then(|t| t.log_streams.get(&said.ls_id));
+    let Some(term) = stream.map(|ls| said.speaks_for(ls, worker)) else { return false };
     round.progress.get(&said.ls_id).is_none_or(|row| {
         let is_further = said.archived_lsn > row.archived_lsn || said.checkpoint_scn > row.checkpoint_scn;
         let is_moved = said.state != row.state && row.state != ArchiveLsState::Interrupted;
         let is_other = is_moved || said.trouble.as_ref() != row.trouble.as_ref().map(|t| &t.failure);
-        said.term > row.term || (said.term == row.term && (is_further || is_other))
+        term > row.term || (term == row.term && (is_further || is_other))
     })
 }
 

@@ -3,7 +3,7 @@
 //! A report is a picture, not a change: it may come late, twice or out of order, and `apply` takes from it only what
 //! moves forward.
 
-use crate::state::Dictionary;
+use crate::state::{Dictionary, LogStream};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
@@ -87,6 +87,15 @@ pub struct ArchiveReport {
     pub trouble: Option<Failure>,
     /// Since when.
     pub trouble_since_ms: u64,
+}
+
+impl ArchiveReport {
+    /// The term that the report speaks for: a leader that had stopped, lost the leadership and has it again will not
+    /// write in its new term either.
+    pub(crate) fn speaks_for(&self, ls: &LogStream, worker: NodeId) -> Term {
+        let is_still_stopped = self.state == ArchiveLsState::Stopped && ls.leader == Some(worker);
+        if is_still_stopped { ls.term.max(self.term) } else { self.term }
+    }
 }
 
 /// Where a task stands at its executor.

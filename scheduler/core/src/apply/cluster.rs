@@ -14,6 +14,7 @@ pub(super) fn init(state: &mut State, id: ClusterId, name: String, schedulers: V
     if state.cluster.id == ClusterId(0) {
         state.cluster.id = id;
         state.cluster.name = name;
+        state.cluster.born_ms = state.clock_ms;
     }
     state.schedulers.nodes = nodes;
     Ok(Done::Ok)

@@ -35,7 +35,7 @@ fn hear(state: &mut State, report: WorkerReport) {
         take_replica(state, id, replica);
     }
     for progress in &report.archive {
-        take_progress(state, progress);
+        take_progress(state, id, progress);
     }
     for replica in report.replicas {
         restore::take_dictionary(state, id, replica);
@@ -45,11 +45,11 @@ fn hear(state: &mut State, report: WorkerReport) {
     }
 }
 
-/// True for a report that was overtaken by a newer one. A clock that jumped back farther is believed: a worker that
+/// True for a report that was overtaken by a newer one, be it of an earlier process of the same worker. A clock that jumped back farther is believed: a worker that
 /// speaks must not become unknown.
 fn is_late(worker: &Worker, report: &WorkerReport) -> bool {
     let behind_ms = worker.clock_ms.saturating_sub(report.clock_ms);
-    worker.boot_id == report.boot_id && behind_ms > 0 && behind_ms < limits::WORKER_UNKNOWN_MS / 2
+    behind_ms > 0 && behind_ms < limits::WORKER_UNKNOWN_MS / 2
 }
 
 fn seen(r: &ReplicaReport) -> ReplicaSeen {
@@ -72,16 +72,15 @@ fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
 }
 
 /// Takes archive progress: only for the open round, only from the newest term, only forward.
-fn take_progress(state: &mut State, said: &ArchiveReport) {
+fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
     let Some(round) = state.rounds.get_mut(&(said.tenant_id, said.round_id)) else { return };
     let Some(tenant) = state.tenants.get(&said.tenant_id) else { return };
     let is_ours = round.takes_progress() && round.dest_id == said.dest_id;
-    if !is_ours || !tenant.log_streams.contains_key(&said.ls_id) {
-        return;
-    }
+    let Some(ls) = tenant.log_streams.get(&said.ls_id).filter(|_| is_ours) else { return };
+    let term = said.speaks_for(ls, worker);
     let trouble = said.trouble.clone().map(|failure| Trouble { failure, since_ms: said.trouble_since_ms });
     let fresh = || LsProgress {
-        term: said.term,
+        term,
         state: said.state,
         piece_id: said.piece_id,
         start_scn: said.start_scn,
@@ -92,10 +91,10 @@ fn take_progress(state: &mut State, said: &ArchiveReport) {
         trouble: None,
     };
     let row = round.progress.entry(said.ls_id).or_insert_with(fresh);
-    if said.term < row.term {
+    if term < row.term {
         return;
     }
-    row.term = said.term;
+    row.term = term;
     row.trouble = trouble;
     // Lost log cannot come back: an interruption stays.
     if row.state != ArchiveLsState::Interrupted {

@@ -57,6 +57,9 @@ pub struct Cluster {
     pub id: ClusterId,
     /// Name.
     pub name: String,
+    /// When this State began, in milliseconds; 0 before. A group that lost its disks begins another one, and workers
+    /// tell them apart by it.
+    pub born_ms: u64,
 }
 
 /// The scheduler nodes.
