@@ -35,6 +35,18 @@ pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1024;
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
 /// Bytes of client writes of one worker that wait for their commit.
 pub const WRITE_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+/// Client writes of one log stream that wait for their entry.
+pub const WRITES_QUEUED_MAX: usize = 1024;
+/// Entries of client writes of one log stream that are on their way at once; later writes gather meanwhile.
+pub const WRITE_ENTRIES_IN_FLIGHT_MAX: usize = 8;
+/// An entry takes no more client writes once it is this large.
+pub const WRITE_MERGE_BYTES: usize = 1 << 20;
+/// Applied log after which the tablets are flushed: what a restart applies again at most.
+pub const TABLET_FLUSH_LOG_BYTES: u64 = 64 << 20;
+/// Log that Raft keeps until it is purged behind a snapshot.
+pub const RAFT_LOG_BYTES_MAX: u64 = 256 << 20;
+/// Log that stays behind a purge, so that a replica that is a little late needs no snapshot.
+pub const RAFT_LOG_BYTES_KEPT: u64 = 64 << 20;
 /// One read of the archiver (protocols page, section 3).
 pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 /// Appends of one log stream that are on their way to the medium.
@@ -122,6 +134,8 @@ pub const TABLETS_PER_LOG_STREAM_MAX: usize = 4096;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);
+const _: () = assert!(WRITE_MERGE_BYTES + KV_BATCH_BYTES_MAX <= LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(RAFT_LOG_BYTES_KEPT < RAFT_LOG_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
 const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);

@@ -10,18 +10,9 @@ use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use strandline_consensus::{Group, LogPos, Payload, ProposeError, Reply};
 use strandline_format::entry::EntryKind;
-use strandline_types::limits::{KV_BATCH_BYTES_MAX, LOG_ENTRY_BODY_BYTES_MAX};
+use strandline_types::limits::{WRITE_ENTRIES_IN_FLIGHT_MAX, WRITE_MERGE_BYTES, WRITES_QUEUED_MAX};
 use strandline_types::{LsId, NodeId, Scn, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-
-/// Entries of client writes that are on their way at once.
-const ENTRIES_IN_FLIGHT: usize = 8;
-/// Writes that wait for their entry.
-const QUEUE: usize = 1024;
-/// An entry takes no more writes once it is this large.
-const MERGE_BYTES: usize = 1 << 20;
-/// The kind byte, and what protobuf adds to the largest batch: a few bytes for each write.
-const _: () = assert!(MERGE_BYTES + KV_BATCH_BYTES_MAX <= LOG_ENTRY_BODY_BYTES_MAX);
 
 /// Who speaks, for errors.
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +58,13 @@ pub(crate) struct Proposer {
 impl Proposer {
     /// Starts the task that takes client writes; it ends when the sender is dropped.
     pub(crate) fn start(&self) -> mpsc::Sender<WriteJob> {
-        let (sender, jobs) = mpsc::channel(QUEUE);
+        let (sender, jobs) = mpsc::channel(WRITES_QUEUED_MAX);
         tokio::spawn(self.clone().run(jobs));
         sender
     }
 
     async fn run(self, mut jobs: mpsc::Receiver<WriteJob>) {
-        let room = Arc::new(Semaphore::new(ENTRIES_IN_FLIGHT));
+        let room = Arc::new(Semaphore::new(WRITE_ENTRIES_IN_FLIGHT_MAX));
         // The semaphore is never closed.
         while let Ok(permit) = room.clone().acquire_owned().await {
             let Some(first) = jobs.recv().await else { return };
@@ -136,7 +127,7 @@ fn answer(waiting: Vec<Waiting>, mut with: impl FnMut() -> Result<Scn>) {
 fn gather(first: WriteJob, jobs: &mut mpsc::Receiver<WriteJob>) -> Merged {
     let mut merged = Merged { body: first.body, token: first.token, waiting: vec![(first.done, first.room)] };
     let mut body: Option<BytesMut> = None;
-    while body.as_ref().map_or(merged.body.len(), |b| b.len()) < MERGE_BYTES {
+    while body.as_ref().map_or(merged.body.len(), |b| b.len()) < WRITE_MERGE_BYTES {
         let Ok(job) = jobs.try_recv() else { break };
         body.get_or_insert_with(|| BytesMut::from(merged.body.as_ref())).extend_from_slice(&job.body);
         merged.token = merged.token.max(job.token);

@@ -6,21 +6,13 @@
 use super::Replica;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use strandline_types::limits::KEEP_ALIVE_IDLE_MS;
+use strandline_types::limits::{KEEP_ALIVE_IDLE_MS, RAFT_LOG_BYTES_KEPT, RAFT_LOG_BYTES_MAX, TABLET_FLUSH_LOG_BYTES};
 use strandline_types::{Lsn, Scn};
 use tokio::time::{Instant, MissedTickBehavior};
 
 const TICK: Duration = Duration::from_secs(1);
-/// Applied log after which the tablets are flushed.
-const FLUSH_LOG_BYTES: u64 = 64 << 20;
-/// Time after which they are flushed when anything was applied.
+/// Time after which the tablets are flushed when anything was applied.
 const FLUSH_AFTER: Duration = Duration::from_secs(60);
-/// Log that Raft keeps until it is purged behind a snapshot.
-const PURGE_LOG_BYTES: u64 = 256 << 20;
-/// Log that stays behind a purge, so that a replica that is a little late needs no snapshot.
-const KEEP_LOG_BYTES: u64 = 64 << 20;
-const _: () = assert!(KEEP_LOG_BYTES < PURGE_LOG_BYTES);
-
 /// What was done last.
 struct Done {
     flushed: Lsn,
@@ -54,15 +46,15 @@ impl Replica {
             tracing::debug!(?self.identity, %error, "no keep-alive");
         }
         let unflushed = end.0.saturating_sub(done.flushed.0);
-        if unflushed >= FLUSH_LOG_BYTES || (unflushed > 0 && done.flushed_at.elapsed() >= FLUSH_AFTER) {
+        if unflushed >= TABLET_FLUSH_LOG_BYTES || (unflushed > 0 && done.flushed_at.elapsed() >= FLUSH_AFTER) {
             let machine = self.machine.clone();
             match self.blocking("flushing the tablets", move || machine.flush()).await {
                 Ok(()) => *done = Done { flushed: end, flushed_at: Instant::now() },
                 Err(error) => tracing::warn!(?self.identity, %error, "the tablets were not flushed"),
             }
         }
-        if end.0.saturating_sub(self.machine.log().floor_lsn().0) >= PURGE_LOG_BYTES {
-            self.purge_behind(Lsn(end.0 - KEEP_LOG_BYTES)).await;
+        if end.0.saturating_sub(self.machine.log().floor_lsn().0) >= RAFT_LOG_BYTES_MAX {
+            self.purge_behind(Lsn(end.0 - RAFT_LOG_BYTES_KEPT)).await;
         }
     }
 
