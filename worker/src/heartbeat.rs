@@ -1,12 +1,13 @@
 //! The heartbeat: everything that this worker has to say goes to the scheduler's leader, its whole wish comes back.
 //!
 //! One call every [`HEARTBEAT_MS`], and sooner when an archive moved or a task ended. Orders of an older scheduler term
-//! than one that was ever obeyed are refused: they come from a leader that was replaced.
+//! than one that was ever obeyed are refused: they come from a leader that was replaced. So are those of another State:
+//! they come from a scheduler group that knows nothing of what lies here.
 
 use crate::archive::ArchiveManager;
 use crate::clock::WallClock;
 use crate::contact::Contact;
-use crate::fence::Fence;
+use crate::fence::{Fence, Verdict};
 use crate::replicas;
 use crate::schedulers::Schedulers;
 use crate::task_runner::TaskRunner;
@@ -80,12 +81,19 @@ impl Heartbeat {
 
     fn take(&self, orders: Option<v1::WorkerOrders>) {
         let Some(orders) = orders else { return };
-        match self.fence.admit(Term(orders.scheduler_term)) {
-            Ok(true) => {
+        let (term, born_ms) = (orders.scheduler_term, orders.state_born_ms);
+        match self.fence.admit(born_ms, Term(term)) {
+            Ok(Verdict::Obey) => {
                 self.contact.heard();
                 self.orders.send_replace(Some(Arc::new(orders)));
             }
-            Ok(false) => tracing::warn!(term = orders.scheduler_term, "orders of a replaced scheduler are refused"),
+            Ok(Verdict::OldTerm) => tracing::warn!(term, "orders of a replaced scheduler are refused"),
+            Ok(Verdict::OtherState) => tracing::error!(
+                term,
+                born_ms,
+                "orders of another scheduler group, or of one that lost its State, are refused: they would remove every \
+                 replica here. Correct the addresses, bring the schedulers' disks back, or give this worker an empty disk"
+            ),
             Err(failure) => tracing::error!(%failure, "orders are not obeyed: their term cannot be remembered"),
         }
     }

@@ -12,15 +12,17 @@ use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
 /// Hosts what is ordered and removes what is not.
 pub(crate) async fn reconcile(engine: &Arc<Engine>, orders: &v1::WorkerOrders) {
     let wished: BTreeSet<(TenantId, LsId)> = orders.replicas.iter().map(key).collect();
-    for spec in engine.hosted() {
-        if !wished.contains(&(spec.tenant, spec.ls)) {
-            tracing::info!(tenant = %spec.tenant, ls = %spec.ls, "a replica is not ordered any more: removing it");
-            if let Err(error) = engine.remove_replica(spec.tenant, spec.ls).await {
-                tracing::warn!(%error, "a replica could not be removed");
-            }
-        }
+    let unwanted = engine.hosted().into_iter().filter(|spec| !wished.contains(&(spec.tenant, spec.ls)));
+    let removed = futures::future::join_all(unwanted.map(|spec| remove(engine, spec.tenant, spec.ls)));
+    let ensured = futures::future::join_all(orders.replicas.iter().map(|order| ensure(engine, order, &orders.workers)));
+    futures::future::join(removed, ensured).await;
+}
+
+async fn remove(engine: &Arc<Engine>, tenant: TenantId, ls: LsId) {
+    tracing::info!(%tenant, %ls, "a replica is not ordered any more: removing it");
+    if let Err(error) = engine.remove_replica(tenant, ls).await {
+        tracing::warn!(%tenant, %ls, %error, "a replica could not be removed");
     }
-    futures::future::join_all(orders.replicas.iter().map(|order| ensure(engine, order, &orders.workers))).await;
 }
 
 fn key(order: &v1::ReplicaOrder) -> (TenantId, LsId) {

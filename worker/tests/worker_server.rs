@@ -177,7 +177,7 @@ async fn a_worker_archives_what_it_is_ordered_to_and_goes_on_after_a_restart() {
         }],
     };
     scheduler.set(|o| {
-        (o.is_leader, o.scheduler_term) = (true, 5);
+        (o.is_leader, o.scheduler_term, o.state_born_ms) = (true, 5, 1000);
         let system = v1::ReplicaOrder { dictionary: Some(dictionary), ..replica(LsId::SYS) };
         o.replicas = vec![system, replica(LS)];
     });
@@ -222,7 +222,11 @@ async fn a_worker_archives_what_it_is_ordered_to_and_goes_on_after_a_restart() {
     let beats = scheduler.beats.load(Ordering::Relaxed);
     until("the old orders were seen", || scheduler.beats.load(Ordering::Relaxed) > beats + 3).await;
     assert_eq!(worker.engine().replicas().len(), 2, "orders of an old scheduler term are refused");
-    scheduler.set(|o| o.scheduler_term = 6);
+    scheduler.set(|o| (o.scheduler_term, o.state_born_ms) = (6, 2000));
+    let beats = scheduler.beats.load(Ordering::Relaxed);
+    until("the new State's orders were seen", || scheduler.beats.load(Ordering::Relaxed) > beats + 3).await;
+    assert_eq!(worker.engine().replicas().len(), 2, "orders of a scheduler group that lost its State are refused");
+    scheduler.set(|o| o.state_born_ms = 1000);
     until("replicas that are not ordered are removed", || worker.engine().replicas().is_empty()).await;
     worker.shutdown().await;
 }

@@ -53,8 +53,9 @@ impl ClusterService {
                 }
             }
         }
-        let (orders, term) = self.node.read(|s| (orders_for(s, worker), s.schedulers.term));
-        v1::WorkerOrders { scheduler_term: term.0, ..orders::orders(orders) }
+        let (orders, scheduler_term, state_born_ms) =
+            self.node.read(|s| (orders_for(s, worker), s.schedulers.term.0, s.cluster.born_ms));
+        v1::WorkerOrders { scheduler_term, state_born_ms, ..orders::orders(orders) }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Spells no path itself and decides nothing.
 
 use crate::archive::StreamKey;
+use crate::dictionary::for_medium;
 use bytes::Bytes;
 use std::sync::Arc;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir};
@@ -89,19 +90,5 @@ impl RoundFiles {
         self.medium.put_if_absent(&path, bytes.into()).await?;
         self.dictionary = Some(written);
         Ok(())
-    }
-}
-
-fn for_medium(dictionary: &v1::Dictionary) -> pb::Dictionary {
-    let tablet = |t: &v1::Tablet| pb::DictionaryTablet { tablet_id: t.tablet_id, ls_id: t.ls_id };
-    let table = |t: &v1::Table| pb::DictionaryTable {
-        table_id: t.table_id,
-        name: t.name.clone(),
-        tablets: t.tablets.iter().map(tablet).collect(),
-    };
-    pb::Dictionary {
-        version: dictionary.version,
-        scn: dictionary.scn,
-        tables: dictionary.tables.iter().map(table).collect(),
     }
 }

@@ -6,6 +6,7 @@
 
 use super::block_reader::BlockBudget;
 use super::data_dir::{LsPlace, Written, write_dir};
+use crate::dictionary::for_medium;
 use crate::disk::{blocking, io_failure};
 use crate::source::{Checkpoint, LogStream, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
@@ -140,7 +141,7 @@ fn ls_meta(point: &Checkpoint, id: TaskKey, dictionary: Option<&Dictionary>) -> 
         applied_term: point.term.0,
         engine_files: point.engine_files.iter().cloned().collect(),
         tablet_ids: tablets.filter(|t| *t != TabletId::INNER.0).collect(),
-        dictionary: dictionary.map(format_dictionary),
+        dictionary: dictionary.map(for_medium),
         replayed_source_lsn: 0,
         turn: id.turn.0,
         retry: id.retry.0,
@@ -162,18 +163,6 @@ async fn write_metas(
     place.put(&path, write_small(DataType::TabletInfo, &tablets), written).await?;
     let path = BackupPath::LsMetaInfo { set, ls, turn, retry }.path();
     place.put(&path, write_small(DataType::LsMetaInfo, meta), written).await
-}
-
-/// The wire's dictionary as the format's; both have the same fields.
-fn format_dictionary(dictionary: &Dictionary) -> pb::Dictionary {
-    let tablet = |t: &strandline_proto::v1::Tablet| pb::DictionaryTablet { tablet_id: t.tablet_id, ls_id: t.ls_id };
-    let table = |t: &strandline_proto::v1::Table| pb::DictionaryTable {
-        table_id: t.table_id,
-        name: t.name.clone(),
-        tablets: t.tablets.iter().map(tablet).collect(),
-    };
-    let tables = dictionary.tables.iter().map(table).collect();
-    pb::Dictionary { version: dictionary.version, scn: dictionary.scn, tables }
 }
 
 fn unplannable(error: &strandline_worker_core::backup_plan::PlanError, id: TaskKey) -> Failure {
