@@ -8,6 +8,7 @@ use crate::Outcome;
 use std::time::{Duration, Instant};
 use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
+use strandline_scheduler::OUTCOME_UNKNOWN_CODE;
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure};
 use tonic::transport::{Channel, Endpoint};
@@ -152,6 +153,7 @@ impl Node {
         };
         match R::failure(&mut reply).map(Failure::from) {
             None => Ok(reply),
+            Some(failure) if failure.code == OUTCOME_UNKNOWN_CODE => Err(Attempt::Unknown(failure)),
             Some(failure) if failure.class.is_retryable() => Err(Attempt::NotRun(failure)),
             Some(failure) => Err(Attempt::Refused(failure)),
         }

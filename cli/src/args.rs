@@ -66,9 +66,6 @@ pub struct DevArgs {
     /// Start from nothing: remove what an earlier run left in --dir.
     #[arg(long)]
     pub fresh: bool,
-    /// Read the configuration, say whether it can work, and stop.
-    #[arg(long)]
-    pub check: bool,
     /// Stop when standard input closes: a cluster that another program started never outlives it.
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,
