@@ -45,8 +45,8 @@ fn hear(state: &mut State, report: WorkerReport) {
     }
 }
 
-/// True for a report that was overtaken by a newer one, be it of an earlier process of the same worker. A clock that jumped back farther is believed: a worker that
-/// speaks must not become unknown.
+/// True for a report that was overtaken by a newer one, be it of an earlier process of the same worker. A clock that
+/// jumped back farther is believed: a worker that speaks must not become unknown.
 fn is_late(worker: &Worker, report: &WorkerReport) -> bool {
     let behind_ms = worker.clock_ms.saturating_sub(report.clock_ms);
     behind_ms > 0 && behind_ms < limits::WORKER_UNKNOWN_MS / 2
