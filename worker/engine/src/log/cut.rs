@@ -80,8 +80,7 @@ fn cut_files(state: &mut State, base: PalfBase) -> io::Result<()> {
     for n in &later {
         state.dir.remove(*n)?;
         state.blocks.remove(n);
-    }
-    if !later.is_empty() {
+        // One by one: after a power cut no block may be missing below one that is still there.
         files::sync_dir(&state.dir.path)?;
     }
     state.closed.retain(|t| t.block < block);
