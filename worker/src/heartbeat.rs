@@ -4,7 +4,7 @@
 //! than one that was ever obeyed are refused: they come from a leader that was replaced. So are those of another State:
 //! they come from a scheduler group that knows nothing of what lies here.
 
-use crate::archive::ArchiveManager;
+use crate::archive::{ArchiveManager, Led};
 use crate::clock::WallClock;
 use crate::contact::Contact;
 use crate::fence::{Fence, Verdict};
@@ -16,12 +16,22 @@ use std::time::Duration;
 use strandline_engine::Engine;
 use strandline_proto::v1;
 use strandline_types::limits::{HEARTBEAT_MS, HEARTBEAT_MS_MIN};
-use strandline_types::{NodeId, Term};
+use strandline_types::{LsId, NodeId, TenantId, Term};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The newest orders; `None` before the first.
-pub(crate) type Orders = Option<Arc<v1::WorkerOrders>>;
+pub(crate) type Orders = Option<Arc<Answer>>;
+
+/// Orders, and what they answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The whole wish of the scheduler.
+    pub orders: v1::WorkerOrders,
+    /// The log streams that this worker said it leads: the scheduler has taken note of these leaders, in these terms,
+    /// before it gave the orders.
+    pub claimed: Vec<Led>,
+}
 
 /// Everything a report is made of.
 #[derive(Debug)]
@@ -66,8 +76,9 @@ impl Heartbeat {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let report = self.reporter.report();
+            let claimed = claims(&report);
             tokio::select! {
-                orders = self.schedulers.heartbeat(report) => self.take(orders),
+                orders = self.schedulers.heartbeat(report) => self.take(orders, claimed),
                 () = stop.cancelled() => return,
             }
             tokio::select! {
@@ -79,13 +90,13 @@ impl Heartbeat {
         }
     }
 
-    fn take(&self, orders: Option<v1::WorkerOrders>) {
+    fn take(&self, orders: Option<v1::WorkerOrders>, claimed: Vec<Led>) {
         let Some(orders) = orders else { return };
         let (term, born_ms) = (orders.scheduler_term, orders.state_born_ms);
         match self.fence.admit(born_ms, Term(term)) {
             Ok(Verdict::Obey) => {
                 self.contact.heard();
-                self.orders.send_replace(Some(Arc::new(orders)));
+                self.orders.send_replace(Some(Arc::new(Answer { orders, claimed })));
             }
             Ok(Verdict::OldTerm) => tracing::warn!(term, "orders of a replaced scheduler are refused"),
             Ok(Verdict::OtherState) => tracing::error!(
@@ -97,4 +108,9 @@ impl Heartbeat {
             Err(failure) => tracing::error!(%failure, "orders are not obeyed: their term cannot be remembered"),
         }
     }
+}
+
+fn claims(report: &v1::WorkerReport) -> Vec<Led> {
+    let led = report.replicas.iter().filter(|r| r.is_leader);
+    led.map(|r| Led { tenant: TenantId(r.tenant_id), ls: LsId(r.ls_id), term: Term(r.term) }).collect()
 }
