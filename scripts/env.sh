@@ -13,6 +13,9 @@ if [ -n "${CI:-}" ] && [ -z "${CARGO_TARGET_DIR:-}" ]; then
 fi
 target="${CARGO_TARGET_DIR:-$top/target}"
 
+# Nothing is built twice in a fresh clone: incremental state would only cost time and disk.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
 # rust-toolchain.toml asks for `stable`. A machine that has a toolchain under another name only, and no way to fetch
 # one, uses the one it has: the manifest's rust-version is the real lower bound.
 if command -v rustup >/dev/null && ! (cd "$top" && cargo --version) >/dev/null 2>&1; then

@@ -117,6 +117,8 @@ fn a_log_goes_on_over_block_ends_and_restarts() {
     assert_eq!((log.tail(), all(&log)), (tail, before));
     let mid = log.after(40).unwrap().unwrap().1;
     assert_eq!(log.base_at(mid.lsn).unwrap(), Some(mid));
+    assert_eq!(log.last_index_before(mid.lsn), Some(40));
+    assert_eq!(log.last_index_before(Lsn::ZERO), None);
     log.append(vec![big(70)]).unwrap();
     assert_eq!(log.read(70..71, 1).unwrap(), [big(70)]);
 }
