@@ -18,7 +18,7 @@ home="$root/rocksdb/$key"
 
 build() {
   local work
-  work=$(mktemp -d "$root/rocksdb/build.XXXXXX")
+  work=$(mktemp -d "$root/rocksdb/buildXXXXXX")
   mkdir -p "$work/src" "$work/.cargo"
   cp "$top/.cargo/config.toml" "$work/.cargo/config.toml"
   # The features are those of the workspace manifest: they decide which codecs the library holds.
@@ -33,7 +33,7 @@ librocksdb-sys = { version = "=${sys_version%%+*}", default-features = false, fe
 debug = false
 TOML
   : > "$work/src/lib.rs"
-  # Same lock as ours, so that the very same sources are compiled.
+  # The version is pinned exactly, so the sources are those that our lock file names.
   (cd "$work" && env -u ROCKSDB_LIB_DIR -u ROCKSDB_STATIC CARGO_TARGET_DIR="$work/target" cargo build --release >&2)
   mkdir -p "$work/out"
   cp "$work"/target/release/build/librocksdb-sys-*/out/librocksdb.a "$work/out/"
