@@ -94,15 +94,20 @@ async fn a_restored_group_goes_on_after_its_base() {
     cluster.converges("g", &[1, 2, 3], &bodies).await;
 }
 
+/// Gives every replica the base, then has one stand. On a slow machine the first two may elect a leader by themselves
+/// before the third one has the base: it is refused there then, and takes the base from the leader.
 async fn restore(cluster: &mut Cluster) {
     cluster.start_groups(&["g"]).await;
     let members = cluster.members();
     for node in cluster.nodes.values() {
-        let dir = node.group_dir("g").join("base");
+        let (group, dir) = (node.group("g"), node.group_dir("g").join("base"));
         Machine::lay_down(&dir, &["restored 0", "restored 1"]);
-        node.group("g").install_base(&dir, BASE, members.clone()).await.unwrap();
-        node.group("g").install_base(&dir, BASE, members.clone()).await.unwrap();
-        assert_eq!(node.group("g").role().leader, None, "nobody leads the term of the base");
+        for _ in 0..2 {
+            let installed = group.install_base(&dir, BASE, members.clone()).await;
+            let role = group.role();
+            assert!(installed.is_ok() || role.term > BASE.term, "{installed:?} {role:?}");
+            assert!(role.leader.is_none() || role.term > BASE.term, "nobody leads the term of the base: {role:?}");
+        }
     }
     cluster.nodes[&1].group("g").elect().await.unwrap();
 }
