@@ -129,7 +129,7 @@ pub struct RestoreRequest {
     pub archive_uri: String,
     /// Up to where.
     pub until: Until,
-    /// `replicas=` of the options; `None` = as many as workers allow, at most three.
+    /// `replicas=` of the options; `None` = three where there are enough workers, else one.
     pub replicas: Option<u64>,
     /// `DESCRIPTION`.
     pub description: String,
