@@ -9,7 +9,7 @@ use crate::raft_types::IoFlushed;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// One group's place in the pool.
 pub(crate) struct SyncTarget {
@@ -41,19 +41,22 @@ struct Shared {
     wake: Condvar,
 }
 
-/// The threads. Dropping the pool lets them finish what is queued and end.
+/// The threads. Dropping the pool lets them finish what is queued and waits for their end: they hold the last handles
+/// on logs, and a store that is closed while the process already exits takes the process down with it.
 pub(crate) struct SyncPool {
     shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl SyncPool {
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let mut pool = Self { shared: Arc::default(), threads: Vec::new() };
         for n in 0..threads.max(1) {
-            let shared = shared.clone();
-            thread::Builder::new().name(format!("log-sync-{n}")).spawn(move || run(&shared))?;
+            let shared = pool.shared.clone();
+            let thread = thread::Builder::new().name(format!("log-sync-{n}")).spawn(move || run(&shared))?;
+            pool.threads.push(thread);
         }
-        Ok(Self { shared })
+        Ok(pool)
     }
 
     /// `answer` is given once everything that was appended to the group before this call is durable.
@@ -71,6 +74,12 @@ impl Drop for SyncPool {
     fn drop(&mut self) {
         lock(&self.shared.queue).closed = true;
         self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that drops the pool with its last handle cannot wait for itself. A panic was reported already.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
     }
 }
 

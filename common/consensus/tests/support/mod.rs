@@ -118,7 +118,11 @@ impl TestNode {
 impl Drop for TestNode {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Tasks are cut off where they stand, no goodbye. But their stores must be closed before the process exits,
+            // and a runtime cannot wait for another one.
+            let stopped =
+                std::thread::spawn(move || runtime.shutdown_timeout(std::time::Duration::from_secs(30))).join();
+            stopped.unwrap();
         }
     }
 }
