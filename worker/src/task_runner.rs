@@ -162,17 +162,19 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
         turn = room.acquire() => turn,
         () = ctx.cancel.cancelled() => return Err(cancelled()),
     };
-    // A job must end, also one that this worker is too old for.
-    let spec = spec.ok_or_else(|| {
-        let todo = "upgrade this worker: the scheduler orders a kind of task that it does not know";
-        Failure::new(ErrorClass::Invalid, "an order without a known task in it", format!("{key:?}"), todo)
-    })?;
-    match spec {
+    match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
+        _ => Err(unknown_task(key)),
     }
+}
+
+/// A job must end, also one that this worker is too old for.
+fn unknown_task(key: TaskKey) -> Failure {
+    let todo = "upgrade this worker: the scheduler orders a kind of task that it does not know";
+    Failure::new(ErrorClass::Invalid, "an order without a known task in it", format!("{key:?}"), todo)
 }
 
 async fn remove_scratch(dir: &std::path::Path) {

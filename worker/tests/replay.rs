@@ -102,13 +102,15 @@ impl Archive {
     }
 
     fn spec(&self, target: u64) -> RestoreLogSpec {
-        let pieces = (1..=9).map(|piece_id| RestorePiece { dest_id: 1002, round_id: 1, piece_id });
+        let pieces =
+            (1..=9).map(|piece_id| RestorePiece { dest_id: 1002, round_id: 1, piece_id, ..Default::default() });
         RestoreLogSpec {
             archive_uri: self.uri(),
             pieces: pieces.collect(),
             source_ls_id: SOURCE.0,
             base: Some(self.base.into()),
             target_scn: target,
+            ..Default::default()
         }
     }
 

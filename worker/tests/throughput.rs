@@ -39,6 +39,7 @@ async fn backup_and_restore_of_one_log_stream() {
         incremental: false,
         min_checkpoint_scn: 0,
         data_file_bytes: BACKUP_DATA_FILE_BYTES,
+        ..Default::default()
     };
     let ctx = task_ctx(&engine, &path("scratch"));
     let started = Instant::now();
@@ -56,6 +57,7 @@ async fn backup_and_restore_of_one_log_stream() {
         source_ls_id: LS.0,
         ls_turn: 1,
         ls_retry: 0,
+        ..Default::default()
     };
     let started = Instant::now();
     run_restore_data(&ctx, &spec, task_key(RESTORED, LS, 0)).await.unwrap();

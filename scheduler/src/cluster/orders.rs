@@ -28,6 +28,7 @@ fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
         dictionary: r.dictionary.map(dictionary),
         restore: r.restore.map(|r| v1::RestoreOrder { job_id: r.job_id.0, base: Some(r.base.into()), start: r.start }),
         open: r.open,
+        ..Default::default()
     }
 }
 
@@ -55,8 +56,10 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
                 start_lsn: l.start_lsn.0,
                 archived_lsn: l.archived_lsn.0,
                 checkpoint_scn: l.checkpoint_scn.0,
+                ..Default::default()
             })
             .collect(),
+        ..Default::default()
     }
 }
 
@@ -90,6 +93,7 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
             incremental: s.incremental,
             min_checkpoint_scn: s.min_checkpoint_scn.0,
             data_file_bytes: s.data_file_bytes,
+            ..Default::default()
         }),
         core::TaskSpec::BackupIndex(s) => Spec::BackupIndex(v1::BackupIndexSpec {
             dest_uri: s.uri,
@@ -109,17 +113,24 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
             source_ls_id: s.source_ls_id.0,
             ls_turn: s.ls_turn.0,
             ls_retry: s.ls_retry.0,
+            ..Default::default()
         }),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(v1::RestoreLogSpec {
             archive_uri: s.archive_uri,
             pieces: s
                 .pieces
                 .into_iter()
-                .map(|p| v1::RestorePiece { dest_id: p.dest_id.0, round_id: p.round_id.0, piece_id: p.piece_id.0 })
+                .map(|p| v1::RestorePiece {
+                    dest_id: p.dest_id.0,
+                    round_id: p.round_id.0,
+                    piece_id: p.piece_id.0,
+                    ..Default::default()
+                })
                 .collect(),
             source_ls_id: s.source_ls_id.0,
             base: Some(s.base.into()),
             target_scn: s.target_scn.0,
+            ..Default::default()
         }),
     }
 }

@@ -74,17 +74,17 @@ fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
         bytes_total: t.bytes_total,
         bytes_done: t.bytes_done,
         failure: t.failure.map(Into::into),
-        result: t.result.map(task_result),
+        result: t.result.and_then(task_result),
     })
 }
 
 fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
     let kind = match v1::TaskKind::try_from(id.kind).ok()? {
-        v1::TaskKind::Unspecified => return None,
         v1::TaskKind::BackupLs => core::TaskKind::BackupLs,
         v1::TaskKind::BackupIndex => core::TaskKind::BackupIndex,
         v1::TaskKind::RestoreData => core::TaskKind::RestoreData,
         v1::TaskKind::RestoreLog => core::TaskKind::RestoreLog,
+        _ => return None,
     };
     Some(core::TaskKey {
         job_id: JobId(id.job_id),
@@ -96,9 +96,9 @@ fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
     })
 }
 
-fn task_result(result: v1::task_report::Result) -> core::TaskResult {
+fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
     use v1::task_report::Result as R;
-    match result {
+    Some(match result {
         R::BackupLs(b) => core::TaskResult::BackupLs(core::BackupLsResult {
             base: b.base.unwrap_or_default().into(),
             checkpoint_scn: Scn(b.checkpoint_scn),
@@ -119,7 +119,8 @@ fn task_result(result: v1::task_report::Result) -> core::TaskResult {
             replayed_scn: Scn(r.replayed_scn),
             replayed_bytes: r.replayed_bytes,
         }),
-    }
+        _ => return None,
+    })
 }
 
 /// A dictionary from the wire.

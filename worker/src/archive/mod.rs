@@ -245,5 +245,6 @@ fn report(key: StreamKey, running: &Running, progress: Progress) -> v1::ArchiveP
         output_bytes: archived_bytes,
         trouble,
         trouble_since_ms: since,
+        ..Default::default()
     }
 }
