@@ -114,6 +114,7 @@ impl FakeArchive {
             output_bytes: self.output_bytes,
             trouble: None,
             trouble_since_ms: 0,
+            ..Default::default()
         }
     }
 }

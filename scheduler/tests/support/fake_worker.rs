@@ -138,6 +138,7 @@ impl Body {
                     tables: Vec::new(),
                 }),
                 replayed_scn: if restoring { u64::MAX / 2 } else { 0 },
+                ..Default::default()
             });
         }
         reports
@@ -205,6 +206,7 @@ impl Body {
             Spec::RestoreLog(spec) => {
                 Some(TaskResult::RestoreLog(v1::RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
             }
+            other => panic!("this worker cannot do {other:?} yet"),
         };
         report
     }
