@@ -109,6 +109,7 @@ fn round(uri: &str, start_scn: u64, piece_ms: u64) -> v1::RoundOrder {
         piece_interval_ns: piece_ms * 1_000_000,
         lag_target_ms: 100,
         log_streams: Vec::new(),
+        ..Default::default()
     }
 }
 
