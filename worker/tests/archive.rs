@@ -172,6 +172,7 @@ impl Bed {
             piece_interval_ns: CLOCK.interval_ns,
             lag_target_ms: 0,
             log_streams: Vec::new(),
+            ..Default::default()
         }
     }
 
@@ -283,6 +284,7 @@ async fn a_new_leader_goes_on_from_the_medium_and_an_old_one_stops_at_once() {
         start_lsn: reported.start_lsn,
         archived_lsn: reported.archived_lsn,
         checkpoint_scn: reported.checkpoint_scn,
+        ..Default::default()
     };
     new.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..new.order(1) }]);
     new.until_archived(1001).await;

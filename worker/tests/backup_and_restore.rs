@@ -72,6 +72,7 @@ impl World {
             incremental: false,
             min_checkpoint_scn: 90,
             data_file_bytes: 1 << 20,
+            ..Default::default()
         }
     }
 
@@ -94,6 +95,7 @@ impl World {
             source_ls_id: ls.0,
             ls_turn: 1,
             ls_retry: 0,
+            ..Default::default()
         }
     }
 

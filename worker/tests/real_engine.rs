@@ -135,6 +135,7 @@ impl Destinations {
             piece_interval_ns: PIECE_NS,
             lag_target_ms: 10,
             log_streams: Vec::new(),
+            ..Default::default()
         }
     }
 
@@ -148,7 +149,7 @@ impl Destinations {
         let clock = PieceClock { round_start: self.round_start, base_piece: PieceId(1), interval_ns: PIECE_NS };
         let round_id = RoundId(1).0;
         let pieces = 1..=clock.piece_of(target).0 + 1;
-        pieces.map(|piece_id| RestorePiece { dest_id: ARCHIVE.0, round_id, piece_id }).collect()
+        pieces.map(|piece_id| RestorePiece { dest_id: ARCHIVE.0, round_id, piece_id, ..Default::default() }).collect()
     }
 }
 
@@ -212,6 +213,7 @@ async fn back_up(worker: &Worker, tenant: TenantId, dest: &Destinations) -> Back
         incremental: false,
         min_checkpoint_scn: worker.leader(tenant).await.status().max_scn.0,
         data_file_bytes: 1 << 20,
+        ..Default::default()
     };
     let result = run_backup_ls(&worker.ctx("backup"), &spec, key(tenant, LS)).await.unwrap();
     let parts = vec![v1::LsTurn { ls_id: LS.0, turn: 1, retry: 0 }];
@@ -233,6 +235,7 @@ async fn restore_data(worker: &Worker, dest: &Destinations, backup: &BackupLsRes
         source_ls_id: LS.0,
         ls_turn: 1,
         ls_retry: 0,
+        ..Default::default()
     };
     for _ in 0..2 {
         run_restore_data(&worker.ctx("data"), &spec, key(tenant, LS)).await.unwrap();
@@ -255,6 +258,7 @@ async fn restore_log(
         source_ls_id: LS.0,
         base: backup.base,
         target_scn: target.0,
+        ..Default::default()
     };
     for _ in 0..2 {
         let result = run_restore_log(&worker.ctx("log"), &spec, key(tenant, LS)).await.unwrap();
