@@ -75,8 +75,15 @@ impl Admin {
 
     /// Runs one statement.
     pub async fn sql(&mut self, statement: &str) -> Outcome<v1::SqlReply> {
-        let request = v1::SqlRequest { statement: statement.to_owned(), forwarded: false, tenant: self.tenant.clone() };
-        self.call(&request, is_read(statement)).await
+        let request = v1::SqlRequest {
+            statement: statement.to_owned(),
+            forwarded: false,
+            tenant: self.tenant.clone(),
+            session: self.session.clone(),
+        };
+        let mut reply = self.call(&request, is_read(statement)).await?;
+        self.session = std::mem::take(&mut reply.session);
+        Ok(reply)
     }
 
     /// Runs one query and gives its rows.
