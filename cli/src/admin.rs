@@ -20,6 +20,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 pub struct Admin {
     nodes: Vec<Node>,
     tenant: String,
+    /// Session statements so far, as the server wants them back.
+    session: Vec<String>,
     patience: Duration,
     call_timeout: Duration,
 }
@@ -47,6 +49,7 @@ impl Admin {
         Ok(Self {
             nodes,
             tenant: String::new(),
+            session: Vec::new(),
             patience: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
         })

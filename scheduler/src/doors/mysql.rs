@@ -91,7 +91,15 @@ impl Connection {
     fn new(executor: Arc<Executor>, id: u32) -> Self {
         // Neither 0 nor '$' may stand in a salt; printable bytes are safe.
         let salt = std::array::from_fn(|_| rand::random_range(b'0'..=b'z'));
-        Self { executor, id, salt, tenant: OnceLock::new(), said: Vec::new(), prepared: BTreeMap::new(), next_prepared: 1 }
+        Self {
+            executor,
+            id,
+            salt,
+            tenant: OnceLock::new(),
+            said: Vec::new(),
+            prepared: BTreeMap::new(),
+            next_prepared: 1,
+        }
     }
 
     async fn run(&mut self, statement: &str) -> Result<Answer, Failure> {

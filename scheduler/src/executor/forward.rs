@@ -1,8 +1,8 @@
 //! Passes statements on to the leader. One channel per node, kept; a channel that fails is thrown away.
 
 use super::{Answer, no_leader};
-use crate::session::Session;
 use crate::node::OUTCOME_UNKNOWN_CODE;
+use crate::session::Session;
 use crate::sql::select::Rows;
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -9,8 +9,8 @@ mod statements;
 mod tenants;
 
 use crate::node::SchedulerNode;
-use crate::sql::parse::parse;
 use crate::session::Session;
+use crate::sql::parse::parse;
 use crate::sql::request::{AdminRequest, Show};
 use crate::sql::select::Rows;
 use crate::sql::variables;
@@ -100,7 +100,8 @@ impl Executor {
             _ => {}
         }
         // Only what surely was not done is sent again: reads, and what the other node refused as no leader.
-        let is_read = matches!(request, AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::RestorePreview(_));
+        let is_read =
+            matches!(request, AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::RestorePreview(_));
         let deadline = Instant::now() + LEADER_WAIT;
         loop {
             let Some(address) = self.find_leader(may_forward, deadline).await? else {
@@ -127,12 +128,7 @@ impl Executor {
         self.forward.topology(&self.node.leader_address()?, tenant).await.ok()
     }
 
-    async fn serve(
-        &self,
-        request: AdminRequest,
-        statement: &str,
-        session: &mut Session,
-    ) -> Result<Answer, Failure> {
+    async fn serve(&self, request: AdminRequest, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
         match request {
             AdminRequest::Select(sql) => self.select(sql, session.tenant()).await.map(Answer::Rows),
             AdminRequest::RestorePreview(preview) => {

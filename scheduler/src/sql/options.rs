@@ -114,7 +114,9 @@ pub fn window_ms(text: &str) -> Result<u64, Failure> {
         _ => None,
     };
     let parsed = digits.parse::<u64>().ok().zip(factor).map(|(n, factor): (u64, u64)| n.saturating_mul(factor));
-    parsed.ok_or_else(|| wrong(format!("'{text}' is not a span of time"), text, "write a number and d, h, m or s, as in 7d"))
+    parsed.ok_or_else(|| {
+        wrong(format!("'{text}' is not a span of time"), text, "write a number and d, h, m or s, as in 7d")
+    })
 }
 
 /// `data_uri[,archive_uri]` of a restore.

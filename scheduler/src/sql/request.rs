@@ -5,9 +5,7 @@ pub mod clean;
 pub mod restore;
 
 use clean::{CleanRequest, ValidateRequest};
-use restore::{
-    CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest,
-};
+use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
 use strandline_types::Binding;
 
 /// One statement.

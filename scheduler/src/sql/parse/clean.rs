@@ -102,8 +102,7 @@ pub(super) fn delete(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
 /// After `ADD DELETE`.
 pub(super) fn add_policy(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let name = policy_name(c)?;
-    let mut policy =
-        PolicyText { name, window_ms: 0, redundancy: 1, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+    let mut policy = PolicyText { name, window_ms: 0, redundancy: 1, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
     loop {
         if c.accept("RECOVERY_WINDOW") {
             c.optional_equals();

@@ -44,7 +44,11 @@ fn destinations(c: &mut Cursor<'_>) -> Result<RestoreFrom, Failure> {
 }
 
 fn with_clause(c: &mut Cursor<'_>) -> Result<RestoreOptions, Failure> {
-    if c.accept("WITH") { options::restore_options(&c.text("a text 'replicas=2'")?) } else { Ok(RestoreOptions::default()) }
+    if c.accept("WITH") {
+        options::restore_options(&c.text("a text 'replicas=2'")?)
+    } else {
+        Ok(RestoreOptions::default())
+    }
 }
 
 fn until_clause(c: &mut Cursor<'_>) -> Result<Until, Failure> {
