@@ -24,7 +24,7 @@ pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTa
 pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};
 pub use id::*;
-pub use job::{JobStatus, ValidateLevel};
+pub use job::{CleanStage, JobStatus, ValidateLevel};
 pub use lsn::Lsn;
 pub use palf_base::PalfBase;
 pub use piece::{FileStatus, PieceClock, PieceKey, PieceStatus};
