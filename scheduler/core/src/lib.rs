@@ -10,6 +10,7 @@
 
 pub mod address;
 mod apply;
+mod catalogue;
 mod checkpoint;
 mod command;
 mod lint;
@@ -27,8 +28,9 @@ mod task;
 pub mod views;
 
 pub use apply::apply;
+pub use catalogue::StateCatalogue;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
-pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore, Subject};
+pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore, StartValidate, Subject, Swept};
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
@@ -43,5 +45,5 @@ pub use report::{
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;
-pub use step::{DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
+pub use step::{CleanWork, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork, Waiting, failure_action};
 pub use task::{TaskKey, TaskKind};

@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 mod checkpoint;
+mod clean;
 pub mod destination;
 mod freeze;
 mod piece;
@@ -18,9 +19,10 @@ mod set_infos;
 mod table_list;
 
 use std::sync::Arc;
+use std::time::Duration;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
-use strandline_scheduler_core::{DestRef, MediumWork};
-use strandline_types::{ErrorClass, Failure};
+use strandline_scheduler_core::{Action, DestRef, MediumWork};
+use strandline_types::{Access, ErrorClass, Failure};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
 ///
@@ -37,12 +39,44 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
-/// Does one piece of work. On return everything is durable.
+/// Opens a destination whose keys are kept apart.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(uri: &str, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
+    if access.is_empty() {
+        return open(uri);
+    }
+    let medium = strandline_media::open_with(uri, access.reveal())?;
+    Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+}
+
+/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold its lane.
+const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Does one piece of work. On return everything is durable. Work that looks for something says what it found: an action
+/// to be proposed before the step's own.
 ///
 /// # Errors
 /// What the medium says, with the path.
-pub async fn run(work: &MediumWork) -> Result<(), Failure> {
-    run_on(open(&dest_of(work).uri)?.as_ref(), work).await
+pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
+    let dest = dest_of(work);
+    let medium = open_with(&dest.uri, &dest.access)?;
+    match work {
+        MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
+        MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
+        MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
+        MediumWork::CleanDest { .. } => in_time(dest, clean::destination(medium.as_ref())).await.map(|()| None),
+        other => run_on(medium.as_ref(), other).await.map(|()| None),
+    }
+}
+
+async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(CLEAN_TIMEOUT, work).await.unwrap_or_else(|_| {
+        let what = format!("cleaning has not come to an end within {} s", CLEAN_TIMEOUT.as_secs());
+        let todo = "it goes on by itself; check that the destination is mounted and reachable";
+        Err(Failure::new(ErrorClass::Transient, what, dest.uri.clone(), todo))
+    })
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
@@ -61,6 +95,10 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
         MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
         MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
+        MediumWork::CleanBegin(work) => clean::begin(medium, work).await,
+        MediumWork::CleanRest(work) => clean::rest(medium, work).await,
+        MediumWork::CleanDest { .. } => clean::destination(medium).await,
+        MediumWork::Sweep(work) => clean::sweep(medium, work).await.map(|_| ()),
     }
 }
 
@@ -73,7 +111,10 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::PublishCheckpoint { dest, .. }
         | MediumWork::RoundEnd { dest, .. }
         | MediumWork::SetStart { dest, .. }
-        | MediumWork::SetEnd { dest, .. } => dest,
+        | MediumWork::SetEnd { dest, .. }
+        | MediumWork::CleanDest { dest } => dest,
+        MediumWork::CleanBegin(work) | MediumWork::CleanRest(work) => &work.dest,
+        MediumWork::Sweep(work) => &work.dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
         MediumWork::SetInfos(infos) => &infos.dest,
     }

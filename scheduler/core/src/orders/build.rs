@@ -9,7 +9,7 @@ use crate::spool;
 use crate::state::{BackupJob, LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    BackupJobStatus, BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, Secret, TenantId, limits,
+    Access, BackupJobStatus, BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, Secret, TenantId, limits,
 };
 
 /// The orders of one worker.
@@ -28,6 +28,7 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
     for job in state.restore_jobs.values() {
         restore_tasks(job, worker, &mut orders.tasks);
     }
+    super::medium_tasks::tasks(state, worker, &mut orders.tasks);
     orders
 }
 
@@ -108,7 +109,7 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 source_ls_id: from.ls_id,
                 ls_turn: from.turn,
                 ls_retry: from.retry,
-                access: String::new(),
+                access: Access::default(),
                 seal_key: Secret::NONE,
                 chain_keys: Vec::new(),
             });
@@ -124,7 +125,7 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 source_ls_id: from.ls_id,
                 base: from.base,
                 target_scn: job.target_scn,
-                access: String::new(),
+                access: Access::default(),
                 key_source: String::new(),
                 follow: false,
             });

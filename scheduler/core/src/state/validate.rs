@@ -45,8 +45,8 @@ pub struct MediumObject {
     pub log_streams: Vec<LsId>,
     /// Bytes, as far as known.
     pub bytes: u64,
-    /// True when a set carries its own log.
-    pub plus_archivelog: bool,
+    /// Where the key of an encrypted archive comes from.
+    pub key_source: String,
 }
 
 /// One validation job.
