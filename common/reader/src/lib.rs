@@ -2,3 +2,9 @@
 //! over a chain of sets, and verifies all of it.
 //!
 //! It never writes to a destination, and it asks no scheduler.
+
+mod keys;
+pub mod log;
+
+pub use keys::Keys;
+pub use log::{LogGroup, LogReader, LogSource};
