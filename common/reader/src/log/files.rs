@@ -11,10 +11,12 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::ops::Range;
 use std::sync::Arc;
-use strandline_format::FormatError;
+use strandline_format::cipher::Key;
 use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::part::{PartPlace, decode_part};
 use strandline_format::paths::archive::{ArchivePath, LogPart, ls_log_dir};
+use strandline_format::small::read_small;
+use strandline_format::{DataType, FormatError, pb};
 use strandline_media::Medium;
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READS_IN_FLIGHT_MAX};
 use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PieceKey};
@@ -181,8 +183,15 @@ impl LogFiles {
             return Ok(medium.get_range(&path, local).await?);
         }
         let stored = medium.get(&path).await?;
-        let plain = open_part(&place, &stored, &self.keys)
-            .map_err(|e| e.into_failure(format!("{}/{path}", medium.uri().trim_end_matches('/'))))?;
+        let plain = match decode_part(&place, &stored, None) {
+            Err(FormatError::KeyMissing { what, found }) => match find_key(&self.keys, &place, &**medium, &found).await
+            {
+                Some(key) => decode_part(&place, &stored, Some(&key)),
+                None => Err(FormatError::KeyMissing { what, found }),
+            },
+            done => done,
+        };
+        let plain = plain.map_err(|e| e.into_failure(format!("{}/{path}", medium.uri().trim_end_matches('/'))))?;
         Ok(plain.slice(local.start as usize..local.end as usize))
     }
 
@@ -206,15 +215,21 @@ impl LogFiles {
     }
 }
 
-/// The plain bytes of a part, with whichever key it needs.
-pub(crate) fn open_part(place: &PartPlace, stored: &Bytes, keys: &Keys) -> Result<Bytes, FormatError> {
-    match decode_part(place, stored, None) {
-        Err(FormatError::KeyMissing { what, found }) => match keys.find(&found) {
-            Some(key) => decode_part(place, stored, Some(key)),
-            None => Err(FormatError::KeyMissing { what, found }),
-        },
-        done => done,
+/// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.
+pub(crate) async fn find_key(
+    keys: &Keys,
+    place: &PartPlace,
+    medium: &dyn Medium,
+    fingerprint: &[u8; 8],
+) -> Option<Key> {
+    if let Some(key) = keys.find(fingerprint) {
+        return Some(key);
     }
+    let (key, ls, file_id) = (place.piece, place.ls, place.file_id);
+    let path = ArchivePath::LogPart { key, ls, file_id, part: LogPart::FormatMeta }.path();
+    let meta = medium.get(&path).await.ok()?;
+    let meta: pb::AppendFormatMeta = read_small(DataType::AppendFormatMeta, &meta).ok()?;
+    keys.derive(meta.key_salt[..].try_into().ok()?, fingerprint)
 }
 
 async fn list_files(source: &LogSource, ls: LsId, dir: &str) -> Result<Vec<LogFile>, Failure> {
