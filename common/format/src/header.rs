@@ -5,6 +5,7 @@
 use crate::FormatError;
 use crate::checksum::crc32c_raw;
 use crate::error::need;
+use serde::Serialize;
 
 /// Length of the common header.
 pub const COMMON_HEADER_BYTES: usize = 48;
@@ -16,18 +17,21 @@ pub const DATA_VERSION: u16 = 1000;
 pub const SEALED_DATA_VERSION: u16 = 1001;
 
 /// How a payload is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Compressor {
     /// As it is.
+    #[default]
     None,
-    /// LZ4 (reserved by the format; nothing here writes it).
+    /// LZ4, one block.
     Lz4,
     /// Zstandard, one frame.
     Zstd,
 }
 
 impl Compressor {
-    const fn number(self) -> u16 {
+    /// The number on the medium and on the wire.
+    #[must_use]
+    pub const fn number(self) -> u16 {
         match self {
             Self::None => 1,
             Self::Lz4 => 2,
@@ -35,7 +39,9 @@ impl Compressor {
         }
     }
 
-    const fn from_number(n: u16) -> Option<Self> {
+    /// From the number on the medium.
+    #[must_use]
+    pub const fn from_number(n: u16) -> Option<Self> {
         match n {
             1 => Some(Self::None),
             2 => Some(Self::Lz4),

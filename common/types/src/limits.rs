@@ -105,8 +105,10 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of macroblocks that one backup or restore task keeps in memory; a larger block is alone.
+/// Bytes of macroblocks that all backup tasks of one worker, or one restore task, keep in memory; a larger block is alone.
 pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// Threads that verify, checksum, compress and seal the blocks of one tenant's backup (`ha_low_thread_score` 0).
+pub const BACKUP_THREADS_DEFAULT: usize = 2;
 /// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 /// A batch of replayed log is proposed once it holds this much.
@@ -131,6 +133,14 @@ pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
 pub const TABLETS_PER_TABLE_MAX: usize = 1024;
 /// Tablets of one log stream: each costs its replicas memory.
 pub const TABLETS_PER_LOG_STREAM_MAX: usize = 4096;
+/// Damages that one validation task reports by name; the rest is only counted.
+pub const DAMAGES_REPORTED_MAX: usize = 100;
+/// Objects of one directory that are deleted at the same time.
+pub const DELETES_IN_FLIGHT_MAX: usize = 16;
+/// An orphan or an unfinished upload is removed only when it was there for this long.
+pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
+/// Policies are looked at this often (fact sheet 1.5).
+pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);

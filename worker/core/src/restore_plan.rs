@@ -115,6 +115,7 @@ mod tests {
             plain_bytes: 5000,
             checksum: 1,
             unique_id: Vec::new(),
+            storage: Default::default(),
         }
     }
 

@@ -46,7 +46,7 @@ impl BlockBuffer {
     #[must_use]
     pub fn with_room(payload_bytes: usize) -> Self {
         // Twice the alignment: for the start, and for the padding.
-        let mut bytes = Vec::with_capacity(COMMON_HEADER_BYTES + payload_bytes + 2 * BLOCK_ALIGN_BYTES);
+        let mut bytes: Vec<u8> = Vec::with_capacity(COMMON_HEADER_BYTES + payload_bytes + 2 * BLOCK_ALIGN_BYTES);
         let start = bytes.as_ptr().align_offset(BLOCK_ALIGN_BYTES).min(BLOCK_ALIGN_BYTES);
         bytes.resize(start + COMMON_HEADER_BYTES, 0);
         Self { bytes, start }
@@ -58,6 +58,16 @@ impl BlockBuffer {
         let mut this = Self::with_room(payload.len());
         this.bytes.extend_from_slice(payload);
         this
+    }
+
+    /// Other bytes of a file, as well aligned in memory as blocks are.
+    #[must_use]
+    pub fn aligned(bytes: &[u8]) -> Bytes {
+        let mut aligned: Vec<u8> = Vec::with_capacity(bytes.len() + BLOCK_ALIGN_BYTES);
+        let start = aligned.as_ptr().align_offset(BLOCK_ALIGN_BYTES).min(BLOCK_ALIGN_BYTES);
+        aligned.resize(start, 0);
+        aligned.extend_from_slice(bytes);
+        Bytes::from(aligned).slice(start..)
     }
 
     /// Where the payload is added at the end; what is there already must stay.

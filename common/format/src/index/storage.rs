@@ -1,7 +1,7 @@
 //! How the bytes of a macroblock are stored: compressor, and the key that seals them.
 
-use crate::header::Compressor;
 use crate::FormatError;
+use crate::header::Compressor;
 use bytes::Bytes;
 use serde::Serialize;
 
