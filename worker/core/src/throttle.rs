@@ -20,8 +20,8 @@ const STEP_BYTES_PER_S: u64 = 4 << 20;
 const IDLE_MS: u64 = 1000;
 /// A quiet look is taken this often while clients are at work.
 const QUIET_EVERY_MS: u64 = 4000;
-/// Fewer flushes than this in a look say nothing.
-const FLUSHES_MIN: u64 = 5;
+/// Fewer flushes than this say nothing: a keep-alive is no client.
+const FLUSHES_MIN: u64 = 2;
 
 /// A bucket of bytes that fills at a steady rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub struct Pace {
     rate: u64,
     /// How long the clients' work takes undisturbed, in microseconds.
     calm_us: Option<u64>,
-    seen: Option<ClientWork>,
+    /// What was seen, and when.
+    seen: Option<(u64, ClientWork)>,
     looked_ms: u64,
     /// Nothing is copied since then.
     quiet_since: Option<u64>,
@@ -104,17 +105,20 @@ impl Pace {
 
     /// Looks at the clients' work and sets the pace.
     pub fn look(&mut self, now_ms: u64, work: ClientWork) {
-        let before = self.seen.replace(work);
         self.looked_ms = now_ms;
         if work.idle_ms >= IDLE_MS {
             // Nobody is there. What was learnt of earlier clients says nothing about later ones.
-            *self = Self { seen: Some(work), looked_ms: now_ms, ..Self::default() };
+            *self = Self { seen: Some((now_ms, work)), looked_ms: now_ms, ..Self::default() };
             return;
         }
-        let mean = before.and_then(|b| {
-            let flushes = work.flushes.saturating_sub(b.flushes);
-            (flushes >= FLUSHES_MIN).then(|| work.flush_us.saturating_sub(b.flush_us) / flushes)
+        let mean = self.seen.and_then(|(_, before)| {
+            let flushes = work.flushes.saturating_sub(before.flushes);
+            (flushes >= FLUSHES_MIN).then(|| work.flush_us.saturating_sub(before.flush_us) / flushes)
         });
+        // Work that is slow gets more than one window to show itself.
+        if mean.is_some() || self.seen.is_none_or(|(since, _)| now_ms.saturating_sub(since) >= IDLE_MS) {
+            self.seen = Some((now_ms, work));
+        }
         let quiet_is_due = self.calm_ms.is_none_or(|at| now_ms.saturating_sub(at) >= QUIET_EVERY_MS);
         match (self.quiet_since, self.calm_us, mean) {
             (Some(since), _, mean) => self.end_quiet(since, now_ms, mean),
