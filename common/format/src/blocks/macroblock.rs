@@ -70,10 +70,10 @@ pub fn encode_macroblock(plain: BlockBuffer, logical: MacroBlockId, coding: &Cod
 ///
 /// # Errors
 /// `KeyMissing` or `WrongKey` for a sealed block without its key; anything that is not exactly this block, intact.
-pub fn open_macroblock<'k>(
+pub fn open_macroblock(
     bytes: &Bytes,
     entry: &MacroIndexEntry,
-    key_of: impl FnOnce(&KeyFingerprint) -> Option<&'k Key>,
+    key_of: impl FnOnce(&KeyFingerprint) -> Option<Key>,
 ) -> Result<Bytes, FormatError> {
     let block = read_block(bytes)?;
     let wrong = |detail: &str| FormatError::Structure {
@@ -91,7 +91,7 @@ pub fn open_macroblock<'k>(
         None => block.payload,
         Some(fingerprint) => {
             let key = key_of(&fingerprint).ok_or(FormatError::KeyMissing { what: WHAT, found: fingerprint })?;
-            let opened = cipher::open(key, &context(entry.logical, entry.plain_bytes), &block.payload)?;
+            let opened = cipher::open(&key, &context(entry.logical, entry.plain_bytes), &block.payload)?;
             let header = CommonHeader::decode(bytes)?;
             unpack(header.compressor, Bytes::from(opened), header.plain_bytes)?
         }
@@ -157,7 +157,7 @@ mod tests {
                 let coding = Coding { compressor, key: sealed.clone() };
                 for plain in [&text[..], &noise, b""] {
                     let (bytes, entry) = encode(plain, &coding);
-                    let opened = open_macroblock(&bytes, &entry, |_| sealed.as_ref()).unwrap();
+                    let opened = open_macroblock(&bytes, &entry, |_| sealed.clone()).unwrap();
                     assert_eq!(opened, plain, "{coding:?}");
                     assert_eq!(entry.storage.sealed_by.is_some(), sealed.is_some());
                 }
@@ -174,7 +174,7 @@ mod tests {
         let missing = open_macroblock(&bytes, &entry, |_| None).unwrap_err();
         assert!(matches!(missing, FormatError::KeyMissing { .. }), "{missing}");
         let other = key(2);
-        let wrong = open_macroblock(&bytes, &entry, |_| Some(&other)).unwrap_err();
+        let wrong = open_macroblock(&bytes, &entry, |_| Some(other)).unwrap_err();
         assert!(matches!(wrong, FormatError::WrongKey { .. }), "{wrong}");
     }
 
@@ -184,12 +184,12 @@ mod tests {
         for coding in [Coding::default(), Coding { compressor: Compressor::None, key: Some(right.clone()) }] {
             let (bytes, entry) = encode(b"rows", &coding);
             let elsewhere = MacroIndexEntry { checksum: entry.checksum ^ 1, ..entry.clone() };
-            assert!(open_macroblock(&bytes, &elsewhere, |_| Some(&right)).is_err());
+            assert!(open_macroblock(&bytes, &elsewhere, |_| Some(right.clone())).is_err());
             let plain = MacroIndexEntry { storage: Storage::default(), ..entry.clone() };
             assert_eq!(open_macroblock(&bytes, &plain, |_| None).is_err(), coding.key.is_some());
         }
         let (bytes, entry) = encode(b"rows", &Coding { compressor: Compressor::None, key: Some(right.clone()) });
         let logical = MacroBlockId { data_seq: 10, ..LOGICAL };
-        assert!(open_macroblock(&bytes, &MacroIndexEntry { logical, ..entry }, |_| Some(&right)).is_err());
+        assert!(open_macroblock(&bytes, &MacroIndexEntry { logical, ..entry }, |_| Some(right.clone())).is_err());
     }
 }
