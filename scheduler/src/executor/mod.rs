@@ -2,11 +2,13 @@
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
+mod clean;
 pub mod forward;
 mod reads;
 mod restore;
 mod statements;
 mod tenants;
+mod validate;
 
 use crate::node::SchedulerNode;
 use crate::session::Session;
@@ -147,6 +149,7 @@ impl Executor {
                 session.forget_sources();
                 Ok(Answer::Done(said))
             }
+            AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
             other => self.administer(other, session.tenant()).await.map(Answer::Done),
         }
     }

@@ -83,7 +83,10 @@ impl Executor {
                 let done = self.node.act(action).await?;
                 Ok(format!("table {name}: {}", said(&done)))
             }
-            AdminRequest::Clean(_) | AdminRequest::Validate(_) | AdminRequest::CancelValidate(_) => Err(not_yet()),
+            AdminRequest::Validate(request) => self.validate(request, session).await,
+            AdminRequest::CancelValidate(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
+            }
             AdminRequest::Standby(_) | AdminRequest::Drill(_) | AdminRequest::Catalog(_) => Err(not_yet()),
             AdminRequest::RecoverTable(_) | AdminRequest::CancelRecoverTable { .. } => Err(not_yet()),
             // Answered elsewhere.
@@ -91,13 +94,14 @@ impl Executor {
             | AdminRequest::Show(_)
             | AdminRequest::Restore(_)
             | AdminRequest::RestorePreview(_)
+            | AdminRequest::Clean(_)
             | AdminRequest::Session(_)
             | AdminRequest::Nothing => Ok(String::new()),
         }
     }
 
     /// One action per tenant. All are tried; the first refusal is the statement's, and says how many were done.
-    async fn for_each(
+    pub(super) async fn for_each(
         &self,
         clause: &Tenants,
         session: Option<&str>,
@@ -232,7 +236,7 @@ fn clamp(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn said(done: &Done) -> String {
+pub(super) fn said(done: &Done) -> String {
     match done {
         Done::Ok => "done".to_owned(),
         Done::Nothing => "it was so already".to_owned(),
@@ -242,5 +246,7 @@ fn said(done: &Done) -> String {
         Done::Round(id) => format!("archive round {id}"),
         Done::BackupJob(id) => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
+        Done::CleanJob(id) => format!("cleaning job {id}"),
+        Done::ValidateJob(id) => format!("validation job {id}"),
     }
 }
