@@ -20,7 +20,7 @@ mod secret;
 mod time_text;
 mod transition;
 
-pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
+pub use backup::{BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};
 pub use id::*;

@@ -5,12 +5,12 @@
 //! so that a step which two leaders ran is harmless.
 
 use crate::report::WorkerReport;
-use crate::state::{DestState, RestoreSource};
+use crate::state::{DestState, RestoreSource, SetSeal};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    BackupJobStatus, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
-    RoundState, Scn, TableId, TenantId, Term,
+    BackupJobStatus, BackupMode, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
+    RoundState, Scn, Secret, TableId, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -42,6 +42,15 @@ pub enum Done {
     Round(RoundId),
     /// A backup job was accepted.
     BackupJob(JobId),
+    /// A backup job of the system tenant was accepted with its children; `refused` of them were not.
+    Initiator {
+        /// Its id.
+        job: JobId,
+        /// Children.
+        started: Vec<(TenantId, JobId)>,
+        /// What could not start, and why.
+        refused: Vec<(TenantId, Failure)>,
+    },
     /// A restore job was accepted.
     RestoreJob(JobId),
 }
@@ -220,10 +229,17 @@ pub enum Action {
     StartBackup {
         /// Tenant.
         tenant: TenantId,
-        /// INCREMENTAL.
-        incremental: bool,
-        /// DESCRIPTION.
-        description: String,
+        /// What is asked for.
+        wish: BackupWish,
+    },
+    /// BACKUP DATABASE or BACKUP TENANT out of the system tenant: a job there, and one child per tenant.
+    StartBackups {
+        /// Tenants.
+        tenants: Vec<TenantId>,
+        /// True when all tenants are meant: those that cannot start are told of and left out. False: all or none.
+        all: bool,
+        /// What is asked for.
+        wish: BackupWish,
     },
     /// CANCEL BACKUP.
     CancelBackup {
@@ -238,6 +254,13 @@ pub enum Action {
         from: BackupJobStatus,
         /// New status.
         to: BackupJobStatus,
+    },
+    /// The tenant has changed under the data tasks of a job: they are done again where it matters.
+    NextTurn {
+        /// Job.
+        job: JobId,
+        /// The turn that the decision was made in.
+        turn: TurnId,
     },
     /// The end placeholder of a failed or cancelled set is written, or given up.
     BackupClosed {
@@ -307,6 +330,48 @@ pub struct ArchiveDestSpec {
     pub binding: Binding,
     /// PIECE_SWITCH_INTERVAL in seconds.
     pub piece_interval_s: u64,
+}
+
+/// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupWish {
+    /// FULL, INCREMENTAL or SYNTHETIC.
+    pub mode: BackupMode,
+    /// TO: another destination than DATA_BACKUP_DEST, examined by the proposer.
+    pub to: Option<BackupDest>,
+    /// PLUS ARCHIVELOG.
+    pub plus_archivelog: bool,
+    /// DESCRIPTION.
+    pub description: String,
+    /// SET ENCRYPTION: how the set is to be encrypted.
+    pub seal: Option<SealKey>,
+    /// The proposer's version: it must not be looked up while the command is applied, where nodes may differ.
+    pub version: String,
+}
+
+impl BackupWish {
+    /// A plain wish.
+    #[must_use]
+    pub fn new(mode: BackupMode, description: impl Into<String>) -> Self {
+        let description = description.into();
+        Self { mode, to: None, plus_archivelog: false, description, seal: None, version: String::new() }
+    }
+}
+
+/// A destination that is named in a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupDest {
+    /// Where, without keys.
+    pub uri: String,
+}
+
+/// A key and how it came about; made at the edge, out of a password and a random salt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealKey {
+    /// 32 bytes.
+    pub key: Secret,
+    /// What may be known of it.
+    pub seal: SetSeal,
 }
 
 /// What a piece of work on the medium was for.

@@ -9,6 +9,7 @@
 //! between nodes. Whatever waits says on what: [`Plan::waiting`].
 
 mod apply;
+mod chain;
 mod checkpoint;
 mod command;
 mod lint;
@@ -27,20 +28,22 @@ pub mod views;
 
 pub use apply::apply;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
-pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore, Subject};
+pub use command::{
+    Action, ArchiveDestSpec, BackupDest, BackupWish, Command, Done, Outcome, SealKey, StartRestore, Subject,
+};
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
-    BackupIndexSpec, BackupLsSpec, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders, RecoverTableSpec,
-    ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork, TabletMap,
+    BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders, RecoverTableSpec,
+    ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork, SealSpec, SyntheticSpec, TabletMap,
     TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
 pub use plan::plan;
 pub use report::{
-    ArchiveReport, BackupIndexResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
+    ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
     TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;
-pub use step::{DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
+pub use step::{ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
 pub use task::{TaskKey, TaskKind};

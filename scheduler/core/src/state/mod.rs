@@ -6,16 +6,18 @@
 
 mod archive;
 mod backup;
+mod initiator;
 mod restore;
 mod task_run;
 mod tenant;
 mod worker;
 
 pub use archive::{ArchiveConfig, DestKind, DestState, Destination, LsProgress, PieceRow, Round, Trouble};
-pub use backup::{BackupJob, BackupSet, LsPart};
+pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
+pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use task_run::TaskRun;
-pub use tenant::{Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use worker::{ReplicaSeen, Worker};
 
 use crate::refuse;
@@ -42,6 +44,8 @@ pub struct State {
     pub rounds: BTreeMap<(TenantId, RoundId), Round>,
     /// Backup jobs, running and ended.
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
+    /// Backup jobs of the system tenant, running and ended.
+    pub initiators: BTreeMap<JobId, InitiatorJob>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
@@ -135,6 +139,18 @@ impl State {
     #[must_use]
     pub fn open_backup_job(&self, tenant: TenantId) -> Option<&BackupJob> {
         self.backup_jobs.values().find(|j| j.tenant_id == tenant && j.is_open())
+    }
+
+    /// Access parameters of a destination: for orders, never for views.
+    #[must_use]
+    pub fn access_of(&self, _dest: DestId) -> String {
+        String::new()
+    }
+
+    /// Where workers find the key of an encrypted archive round.
+    #[must_use]
+    pub fn key_source_of(&self, _tenant: TenantId, _round: RoundId) -> String {
+        String::new()
     }
 
     /// The restore job that builds a tenant.
