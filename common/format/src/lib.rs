@@ -6,6 +6,8 @@
 
 pub mod blocks;
 pub mod checksum;
+pub mod cipher;
+pub mod compress;
 mod data_type;
 pub mod describe;
 pub mod entry;
@@ -13,7 +15,9 @@ mod error;
 pub mod header;
 pub mod index;
 pub mod palf;
+pub mod part;
 pub mod paths;
+pub mod secret;
 pub mod small;
 
 pub use data_type::DataType;
