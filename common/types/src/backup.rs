@@ -154,9 +154,7 @@ impl BackupJobStatus {
 
 impl Transition for BackupJobStatus {
     fn next_states(self) -> &'static [Self] {
-        use BackupJobStatus::{
-            Canceled, Canceling, Completed, CopyLog, Data, End, Failed, Index, Infos, Init, Log,
-        };
+        use BackupJobStatus::{Canceled, Canceling, Completed, CopyLog, Data, End, Failed, Index, Infos, Init, Log};
         match self {
             Init => &[Data, Failed, Canceling],
             Data => &[Index, Failed, Canceling],

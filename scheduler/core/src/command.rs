@@ -9,8 +9,8 @@ use crate::state::{DestState, RestoreSource, SetSeal};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    BackupJobStatus, BackupMode, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
-    RoundState, Scn, Secret, TableId, TenantId, Term, TurnId,
+    BackupJobStatus, BackupMode, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage,
+    RoundId, RoundState, Scn, Secret, TableId, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -225,6 +225,13 @@ pub enum Action {
         /// The new path.
         uri: Option<String>,
     },
+    /// A parameter of a tenant's backups; a job that runs keeps the old one.
+    SetBackupParam {
+        /// Tenant.
+        tenant: TenantId,
+        /// Which, and its value.
+        param: BackupParam,
+    },
     /// BACKUP DATABASE, for one tenant.
     StartBackup {
         /// Tenant.
@@ -330,6 +337,17 @@ pub struct ArchiveDestSpec {
     pub binding: Binding,
     /// PIECE_SWITCH_INTERVAL in seconds.
     pub piece_interval_s: u64,
+}
+
+/// A parameter of a tenant's backups, checked by the proposer (fact sheet 4.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BackupParam {
+    /// `backup_data_file_size`, in bytes.
+    DataFileBytes(u64),
+    /// `ha_low_thread_score`.
+    LowThreads(u32),
+    /// `backup_compression`: the format's compressor number.
+    Compression(u32),
 }
 
 /// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.

@@ -26,21 +26,23 @@ mod task;
 pub mod views;
 
 pub use apply::apply;
+pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupWish, Command, Done, Outcome, SealKey, StartRestore, Subject,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, SealKey, StartRestore,
+    Subject,
 };
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
-    BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders, RecoverTableSpec,
-    ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork, SealSpec, SyntheticSpec, TabletMap,
-    TaskOrder, TaskSpec, ValidateSpec, orders_for,
+    BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName,
+    Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder,
+    RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
 pub use plan::plan;
 pub use report::{
-    ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
-    TaskState, WorkerReport,
+    ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
+    TaskResult, TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;

@@ -10,7 +10,7 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupSetId, BackupSetKind, ClusterId, DestId, Failure, LsId, PieceClock, PieceKey, RoundId, Scn, TenantId,
+    BackupSetId, BackupSetKind, ClusterId, DestId, Failure, LsId, NodeId, PieceClock, PieceKey, RoundId, Scn, TenantId,
 };
 
 /// What to do next, and why the rest waits.
@@ -197,6 +197,8 @@ pub struct SetInfos {
     pub dest: DestRef,
     /// The tenant as it is now, for the locality file.
     pub tenant: Tenant,
+    /// The workers that host it, and their addresses.
+    pub workers: Vec<(NodeId, String)>,
     /// The set with its final figures, as a success.
     pub set: BackupSet,
     /// Earlier sets of this destination, in order.

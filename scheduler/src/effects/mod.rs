@@ -6,6 +6,8 @@
 
 pub mod catalogue;
 mod checkpoint;
+pub mod cluster_parameters;
+pub mod complement;
 pub mod destination;
 mod freeze;
 mod piece;
@@ -14,10 +16,12 @@ mod put;
 mod round;
 mod set_attr;
 mod set_end;
+mod set_files;
 mod set_infos;
 mod table_list;
 
 use std::sync::Arc;
+use strandline_format::paths::SetName;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{DestRef, MediumWork};
 use strandline_types::{ErrorClass, Failure};
@@ -42,6 +46,10 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<(), Failure> {
+    if let MediumWork::ComplementLog(log) = work {
+        let set = SetName { id: log.set_id, kind: log.kind };
+        return complement::write(open(&complement::uri(&log.dest.uri, set))?.as_ref(), log).await;
+    }
     run_on(open(&dest_of(work).uri)?.as_ref(), work).await
 }
 
@@ -59,6 +67,7 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         }
         MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await,
         MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
+        MediumWork::ComplementLog(log) => complement::write(medium, log).await,
         MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
         MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
     }
@@ -75,6 +84,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::SetStart { dest, .. }
         | MediumWork::SetEnd { dest, .. } => dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
+        MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,
     }
 }

@@ -8,7 +8,7 @@
 use super::cluster::find_or_add_dest;
 use super::tenant::normal;
 use super::{backup_range, backup_turn, initiator};
-use crate::command::{Done, Outcome};
+use crate::command::{BackupParam, Done, Outcome};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, State, TaskRun};
 use strandline_types::{
@@ -29,6 +29,18 @@ pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>) -> 
         tenant.data_dest = dest;
     }
     Ok(dest.map_or(Done::Ok, Done::Dest))
+}
+
+pub(super) fn set_param(state: &mut State, id: TenantId, param: BackupParam) -> Outcome {
+    normal(state, id)?;
+    let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
+    let (min, max) = (limits::BACKUP_DATA_FILE_BYTES_MIN, limits::BACKUP_DATA_FILE_BYTES_MAX);
+    match param {
+        BackupParam::DataFileBytes(bytes) => tenant.backup.data_file_bytes = bytes.clamp(min, max),
+        BackupParam::LowThreads(n) => tenant.backup.ha_low_thread_score = n.min(limits::HA_LOW_THREADS_MAX),
+        BackupParam::Compression(number) => tenant.backup.compression = number,
+    }
+    Ok(Done::Ok)
 }
 
 pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: BackupJobStatus) -> Outcome {
@@ -77,11 +89,13 @@ pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: B
 /// What a stage needs of the one before it, whoever proposes the step.
 fn may_advance(state: &State, job: &BackupJob, to: BackupJobStatus) -> bool {
     match to {
-        BackupJobStatus::Index => !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished) && {
-            let tenant = state.tenants.get(&job.tenant_id);
-            let is_last_turn = job.turn.0 >= limits::BACKUP_TURNS_MAX;
-            is_last_turn || tenant.is_some_and(|t| !backup_turn::changed(job, t).is_any())
-        },
+        BackupJobStatus::Index => {
+            !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished) && {
+                let tenant = state.tenants.get(&job.tenant_id);
+                let is_last_turn = job.turn.0 >= limits::BACKUP_TURNS_MAX;
+                is_last_turn || tenant.is_some_and(|t| !backup_turn::changed(job, t).is_any())
+            }
+        }
         BackupJobStatus::Log => job.mode != BackupMode::Synthetic && job.index.is_finished(),
         BackupJobStatus::CopyLog => job.plus_archivelog && is_covered(state, job),
         BackupJobStatus::Infos => match job.status {

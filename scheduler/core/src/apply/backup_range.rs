@@ -48,6 +48,10 @@ fn take_range_of_points(state: &State, job: &BackupJob, set: &mut BackupSet) {
     let results = || job.results.values();
     set.consistent_scn = results().map(|r| r.checkpoint_scn).max().unwrap_or_default();
     set.min_restore_scn = set.consistent_scn.max(tenant_max_scn(state, job.tenant_id));
+    if job.plus_archivelog {
+        // Later than every point, so that every log stream has log to carry and the carried archive has no holes.
+        set.min_restore_scn = set.min_restore_scn.max(set.consistent_scn.next());
+    }
     set.start_replay_scn = results().map(|r| r.base.prev_scn).min().unwrap_or_default().max(round_start);
 }
 

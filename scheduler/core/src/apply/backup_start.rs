@@ -44,7 +44,11 @@ pub(super) fn start(
 }
 
 /// The archive round that the job relies on, and its destination when that is known already.
-fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<(DestId, RoundId)>, Option<DestId>), Failure> {
+fn check(
+    state: &State,
+    id: TenantId,
+    wish: &BackupWish,
+) -> Result<(Option<(DestId, RoundId)>, Option<DestId>), Failure> {
     let tenant = normal(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
@@ -53,7 +57,9 @@ fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<(Dest
         return Err(refuse::bad_description(wish.description.len()));
     }
     let dest = match &wish.to {
-        Some(to) => state.destinations.values().find(|d| d.uri == to.uri && d.tenant_id == id && d.kind == DestKind::Data),
+        Some(to) => {
+            state.destinations.values().find(|d| d.uri == to.uri && d.tenant_id == id && d.kind == DestKind::Data)
+        }
         None => Some(ready_dest(state, tenant)?),
     };
     let dest = dest.map(|d| d.id);

@@ -47,11 +47,8 @@ pub(crate) fn changed(job: &BackupJob, tenant: &Tenant) -> Changed {
 /// Log streams whose tablets are other ones than log stream 1's point knew.
 fn moved(job: &BackupJob, tenant: &Tenant) -> BTreeSet<LsId> {
     let held = job.results.get(&LsId::SYS).and_then(|r| r.dictionary.as_ref());
-    let known: BTreeSet<(TabletId, LsId)> = held
-        .into_iter()
-        .flat_map(|d| &d.tables)
-        .flat_map(|t| t.tablets.iter().map(|t| (t.id, t.ls_id)))
-        .collect();
+    let known: BTreeSet<(TabletId, LsId)> =
+        held.into_iter().flat_map(|d| &d.tables).flat_map(|t| t.tablets.iter().map(|t| (t.id, t.ls_id))).collect();
     let now: BTreeSet<(TabletId, LsId)> =
         tenant.tables.values().flat_map(|t| t.tablets.iter().map(|t| (t.id, t.ls_id))).collect();
     known.symmetric_difference(&now).map(|(_, ls)| *ls).collect()
@@ -67,7 +64,8 @@ pub(super) fn next(state: &mut State, id: JobId, turn: TurnId) -> Outcome {
     let scn = state.backup_jobs.get(&id).map(|j| tenant_max_scn(state, j.tenant_id)).unwrap_or_default();
     let now_ms = state.clock_ms;
     let Some(job) = state.backup_jobs.get_mut(&id) else { return Ok(Done::Nothing) };
-    let is_due = job.status == BackupJobStatus::Data && job.turn == turn && job.tasks.values().all(TaskRun::is_finished);
+    let is_due =
+        job.status == BackupJobStatus::Data && job.turn == turn && job.tasks.values().all(TaskRun::is_finished);
     let Some(tenant) = state.tenants.get(&job.tenant_id).filter(|_| is_due) else { return Ok(Done::Nothing) };
     let changed = changed(job, tenant);
     if !changed.is_any() || !is_logged(tenant) || turn.0 >= limits::BACKUP_TURNS_MAX {

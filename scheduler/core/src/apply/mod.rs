@@ -53,6 +53,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::PieceFrozen { tenant, round, piece } => pieces::frozen(state, (tenant, round), piece),
         Action::RoundStopped { tenant, round, forced } => archive::round_stopped(state, (tenant, round), forced),
         Action::SetDataDest { tenant, uri } => backup::set_dest(state, tenant, uri),
+        Action::SetBackupParam { tenant, param } => backup::set_param(state, tenant, param),
         Action::StartBackup { tenant, wish } => backup_start::start(state, tenant, wish, None).map(Done::BackupJob),
         Action::StartBackups { tenants, all, wish } => initiator::start(state, &tenants, all, &wish),
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),

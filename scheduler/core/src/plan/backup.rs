@@ -102,9 +102,7 @@ impl Ctx<'_> {
         let named = format!("round {}", job.round_id);
         match self.state.rounds.get(&(job.tenant_id, job.round_id)) {
             Some(round) if round.state == RoundState::Doing => None,
-            Some(round) if round.is_open() => {
-                Some(refuse::archive_not_running(&format!("{named} ({})", round.state)))
-            }
+            Some(round) if round.is_open() => Some(refuse::archive_not_running(&format!("{named} ({})", round.state))),
             _ => Some(refuse::archive_interrupted(&named)),
         }
     }
@@ -259,6 +257,7 @@ impl Ctx<'_> {
         let infos = SetInfos {
             dest: self.dest(),
             tenant: self.tenant.clone(),
+            workers: self.hosts(),
             earlier: earlier.filter(|s| s.dest_id == set.dest_id).cloned().collect(),
             parts: parts.collect(),
             dictionary: sys.unwrap_or_else(|| self.tenant.dictionary()),
@@ -270,6 +269,12 @@ impl Ctx<'_> {
         }
         work.push(MediumWork::SetInfos(Box::new(infos)));
         self.work(plan, work, self.advance(BackupJobStatus::End));
+    }
+
+    /// The workers that host the tenant.
+    fn hosts(&self) -> Vec<(NodeId, String)> {
+        let is_host = |id: &NodeId| self.tenant.log_streams.values().any(|ls| ls.members.contains(id));
+        self.state.workers.values().filter(|w| is_host(&w.id)).map(|w| (w.id, w.address.clone())).collect()
     }
 
     /// What makes the copied log an archive of its own.
