@@ -32,7 +32,7 @@ pub fn backup_ls(s: core::BackupLsSpec) -> v1::BackupLsSpec {
         incremental: s.incremental,
         min_checkpoint_scn: s.min_checkpoint_scn.0,
         data_file_bytes: s.data_file_bytes,
-        access: s.access,
+        access: s.access.reveal().to_owned(),
         base_set_id: s.base.map_or(0, |b| b.set_id.0),
         base_turn: s.base.map_or(0, |b| b.turn.0),
         base_index_retry: s.base.map_or(0, |b| b.index_retry.0),
@@ -51,16 +51,16 @@ pub fn backup_index(s: core::BackupIndexSpec) -> v1::BackupIndexSpec {
         backup_set_id: s.set_id.0,
         incremental: s.incremental,
         parts: s.parts.into_iter().map(ls_turn).collect(),
-        access: s.access,
+        access: s.access.reveal().to_owned(),
     }
 }
 
 pub fn backup_log(s: core::BackupLogSpec) -> v1::BackupLogSpec {
     v1::BackupLogSpec {
         archive_uri: s.archive_uri,
-        archive_access: s.archive_access,
+        archive_access: s.archive_access.reveal().to_owned(),
         dest_uri: s.uri,
-        dest_access: s.access,
+        dest_access: s.access.reveal().to_owned(),
         backup_set_id: s.set_id.0,
         incremental: s.incremental,
         pieces: s.pieces.into_iter().map(piece).collect(),
@@ -74,7 +74,7 @@ pub fn backup_log(s: core::BackupLogSpec) -> v1::BackupLogSpec {
 pub fn synthetic(s: core::SyntheticSpec) -> v1::SyntheticSpec {
     v1::SyntheticSpec {
         dest_uri: s.uri,
-        access: s.access,
+        access: s.access.reveal().to_owned(),
         chain_set_id: s.chain.set_id.0,
         chain_incremental: s.chain.incremental,
         chain_turn: s.chain.turn.0,

@@ -37,7 +37,16 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
     }
-    let medium = strandline_media::open(uri)?;
+    let (uri, access) = strandline_media::split_secrets(uri);
+    open_with(&uri, &access)
+}
+
+/// The same with the keys kept apart.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+    let medium = strandline_media::open_with(uri, access)?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -48,9 +57,11 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 pub async fn run(work: &MediumWork) -> Result<(), Failure> {
     if let MediumWork::ComplementLog(log) = work {
         let set = SetName { id: log.set_id, kind: log.kind };
-        return complement::write(open(&complement::uri(&log.dest.uri, set))?.as_ref(), log).await;
+        let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
+        return complement::write(medium.as_ref(), log).await;
     }
-    run_on(open(&dest_of(work).uri)?.as_ref(), work).await
+    let dest = dest_of(work);
+    run_on(open_with(&dest.uri, dest.access.reveal())?.as_ref(), work).await
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use strandline_format::cipher::{self, Key};
 use strandline_scheduler_core::state::{DestKind, SetSeal};
 use strandline_scheduler_core::{Action, BackupDest, BackupWish, DestRef, Done, SealKey, newest_set};
-use strandline_types::{BackupMode, DestId, ErrorClass, Failure, Secret, TenantId};
+use strandline_types::{Access, BackupMode, DestId, DestNo, ErrorClass, Failure, Secret, TenantId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -68,7 +68,8 @@ impl Executor {
             return Err(Failure::new(ErrorClass::Invalid, "a backup TO a path is of exactly one tenant", uri, todo));
         };
         let bad_path = |failure: Failure| if failure.code == 0 { failure.with_code(BAD_PATH_CODE) } else { failure };
-        let medium = effects::open(uri).map_err(bad_path)?;
+        let (place, access) = strandline_media::split_secrets(uri);
+        let medium = effects::open_with(&place, &access).map_err(bad_path)?;
         let uri = medium.uri();
         let (dest, known) = self.dest_of(tenant, DestKind::Data, &uri);
         let examined = destination::examine(medium.as_ref(), &dest, DestKind::Data, known, clock::now());
@@ -80,7 +81,7 @@ impl Executor {
                 return Err(Failure::new(ErrorClass::Transient, what, uri, todo).with_code(BAD_PATH_CODE));
             }
         }
-        Ok(BackupDest { uri })
+        Ok(BackupDest { uri, access: Access::new(access) })
     }
 
     /// A path as this tenant's destination of a kind, and whether State knows it as that.
@@ -93,6 +94,8 @@ impl Executor {
                 .map(|d| d.id);
             let dest = DestRef {
                 uri: uri.to_owned(),
+                access: Access::default(),
+                dest_no: DestNo(0),
                 dest_id: known.unwrap_or(DestId(0)),
                 tenant_id: tenant.0,
                 tenant_name: tenant.1.clone(),

@@ -5,24 +5,24 @@
 //! cancelled and does not fail but by giving the medium up, and then no other placeholder is written. So no set ever
 //! has two ends.
 
-use super::cluster::find_or_add_dest;
+use super::destination;
 use super::tenant::normal;
 use super::{backup_range, backup_turn, initiator};
 use crate::command::{BackupParam, Done, Outcome};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, State, TaskRun};
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, JobId, RoundState, Secret, TenantId, Transition,
-    limits,
+    Access, BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, JobId, RoundState, Secret, TenantId,
+    Transition, limits,
 };
 
-pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>) -> Outcome {
+pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, access: Access) -> Outcome {
     normal(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
     }
     let dest = match uri {
-        Some(uri) => Some(find_or_add_dest(state, id, DestKind::Data, &uri)?),
+        Some(uri) => Some(destination::find_or_add(state, id, DestKind::Data, &uri, access)?),
         None => None,
     };
     if let Some(tenant) = state.tenants.get_mut(&id) {

@@ -2,7 +2,7 @@
 //!
 //! Order rule: everything is checked before anything is changed; a refusal names the original's reason.
 
-use super::cluster::find_or_add_dest;
+use super::destination::find_or_add;
 use super::tenant::normal;
 use crate::chain;
 use crate::checkpoint::tenant_max_scn;
@@ -36,7 +36,7 @@ pub(super) fn start(
     let dest_id = match (dest, &wish.to) {
         (Some(dest), _) => dest,
         // Named in the statement: a new path gets its id and its format file by the way.
-        (None, Some(to)) => find_or_add_dest(state, id, DestKind::Data, &to.uri)?,
+        (None, Some(to)) => find_or_add(state, id, DestKind::Data, &to.uri, to.access.clone())?,
         (None, None) => return Err(refuse::backup_cannot_start("", "no destination", "")),
     };
     let place = place(state, id, dest_id, &wish)?;

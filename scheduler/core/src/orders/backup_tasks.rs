@@ -6,7 +6,8 @@ use super::{LsTurn, TaskOrder, TaskSpec};
 use crate::state::{BackupJob, BackupSet, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, LsId, Lsn, NodeId, PieceKey, RetryId, Scn, Secret, TurnId,
+    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, LsId, Lsn, NodeId, PieceKey, RetryId, Scn, Secret,
+    TurnId,
 };
 
 /// Back up one consistent point of one log stream.
@@ -15,7 +16,7 @@ pub struct BackupLsSpec {
     /// Destination, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// Set.
     pub set_id: BackupSetId,
     /// True for an incremental set.
@@ -66,7 +67,7 @@ pub struct BackupIndexSpec {
     /// Destination, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// Set.
     pub set_id: BackupSetId,
     /// True for an incremental set.
@@ -81,13 +82,13 @@ pub struct BackupLogSpec {
     /// The archive, without secrets.
     pub archive_uri: String,
     /// Its access parameters.
-    pub archive_access: String,
+    pub archive_access: Access,
     /// Where the key of an encrypted archive comes from; never a key.
     pub archive_key_source: String,
     /// Destination of the set, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// Set.
     pub set_id: BackupSetId,
     /// True for an incremental set.
@@ -108,7 +109,7 @@ pub struct SyntheticSpec {
     /// Destination, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// Newest set of the chain.
     pub chain: BaseSet,
     /// The full set that is built.
@@ -164,7 +165,7 @@ struct From<'a> {
 }
 
 impl From<'_> {
-    fn access(&self) -> String {
+    fn access(&self) -> Access {
         self.state.access_of(self.job.dest_id)
     }
 
@@ -220,7 +221,7 @@ impl From<'_> {
         Some(TaskSpec::BackupLog(BackupLogSpec {
             archive_uri: round.uri.clone(),
             archive_access: self.state.access_of(round.dest_id),
-            archive_key_source: self.state.key_source_of(round.tenant_id, round.round_id),
+            archive_key_source: round.options.encryption.key_source().to_owned(),
             uri: self.job.uri.clone(),
             access: self.access(),
             set_id: self.job.set_id,

@@ -4,7 +4,7 @@ use super::{dest_ref, tasks};
 use crate::apply::backup_turn;
 use crate::command::{Action, Subject};
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, State, TaskRun, Tenant};
+use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
 use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeMap;
@@ -39,6 +39,11 @@ struct Ctx<'a> {
 impl Ctx<'_> {
     fn name(&self) -> String {
         format!("backup job {}", self.job.id)
+    }
+
+    /// The archive round that the set relies on.
+    fn round(&self) -> Option<&Round> {
+        self.state.rounds.get(&(self.job.tenant_id, self.job.round_id))
     }
 
     fn advance(&self, to: BackupJobStatus) -> Action {
@@ -140,7 +145,9 @@ impl Ctx<'_> {
         let known = self.state.destinations.get(&self.job.dest_id).map(|d| dest_ref(self.state, d));
         known.unwrap_or_else(|| crate::step::DestRef {
             uri: self.job.uri.clone(),
+            access: strandline_types::Access::default(),
             dest_id: self.job.dest_id,
+            dest_no: strandline_types::DestNo(0),
             tenant_id: self.job.tenant_id,
             tenant_name: self.tenant.name.clone(),
             cluster_id: self.state.cluster.id,
@@ -229,8 +236,7 @@ impl Ctx<'_> {
     }
 
     fn plan_log(&self, plan: &mut Plan) {
-        let round = self.state.rounds.get(&(self.job.tenant_id, self.job.round_id));
-        let checkpoint = round.map(|r| r.checkpoint_scn).unwrap_or_default();
+        let checkpoint = self.round().map(|r| r.checkpoint_scn).unwrap_or_default();
         if checkpoint >= self.set.min_restore_scn {
             let with_log = self.job.plus_archivelog;
             let to = if with_log { BackupJobStatus::CopyLog } else { BackupJobStatus::Infos };
