@@ -128,7 +128,7 @@ pub(crate) fn in_use(state: &State, tenant: TenantId) -> BTreeMap<Object, String
             note_chain(state, tenant, job.source.set_id, &who, &mut used);
         }
         if is_ours(&job.source.archive_uri) {
-            used.extend(job.source.pieces.iter().map(|p| (Object::Piece(*p), who.clone())));
+            used.extend(job.source.pieces.iter().map(|p| (Object::Piece(p.key), who.clone())));
         }
     }
     used

@@ -4,25 +4,28 @@
 //! work may be repeated by anybody at any time; a write-once file that is there with the same bytes is a success;
 //! nothing is ever overwritten. Work never reads the State: everything it needs is in its argument.
 
-pub mod catalogue;
 mod checkpoint;
 mod clean;
+pub mod cluster_parameters;
+pub mod complement;
 pub mod destination;
 mod freeze;
 mod piece;
 mod piece_attr;
-mod put;
+pub mod put;
 mod round;
 mod set_attr;
 mod set_end;
+mod set_files;
 mod set_infos;
 mod table_list;
 
 use std::sync::Arc;
 use std::time::Duration;
+use strandline_format::paths::SetName;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{Action, DestRef, MediumWork};
-use strandline_types::{Access, ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
 ///
@@ -35,19 +38,16 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
     }
-    let medium = strandline_media::open(uri)?;
-    Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+    let (uri, access) = strandline_media::split_secrets(uri);
+    open_with(&uri, &access)
 }
 
-/// Opens a destination whose keys are kept apart.
+/// The same with the keys kept apart.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_with(uri: &str, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
-    if access.is_empty() {
-        return open(uri);
-    }
-    let medium = strandline_media::open_with(uri, access.reveal())?;
+pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+    let medium = strandline_media::open_with(uri, access)?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -60,8 +60,13 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
+    if let MediumWork::ComplementLog(log) = work {
+        let set = SetName { id: log.set_id, kind: log.kind };
+        let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
+        return complement::write(medium.as_ref(), log).await.map(|()| None);
+    }
     let dest = dest_of(work);
-    let medium = open_with(&dest.uri, &dest.access)?;
+    let medium = open_with(&dest.uri, dest.access.reveal())?;
     match work {
         MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
         MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
@@ -93,6 +98,7 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         }
         MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await,
         MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
+        MediumWork::ComplementLog(log) => complement::write(medium, log).await,
         MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
         MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
         MediumWork::CleanBegin(work) => clean::begin(medium, work).await,
@@ -116,6 +122,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         MediumWork::CleanBegin(work) | MediumWork::CleanRest(work) => &work.dest,
         MediumWork::Sweep(work) => &work.dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
+        MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,
     }
 }

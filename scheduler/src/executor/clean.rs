@@ -17,7 +17,9 @@ impl Executor {
         match request {
             CleanRequest::AddPolicy { tenants, policy } => {
                 let policy = policy_of(&policy)?;
-                self.for_each(&tenants, session, |tenant| Action::AddCleanPolicy { tenant, policy }).await.map(Answer::Done)
+                self.for_each(&tenants, session, |tenant| Action::AddCleanPolicy { tenant, policy })
+                    .await
+                    .map(Answer::Done)
             }
             CleanRequest::DropPolicy { tenants, name } => {
                 let drop = |tenant| Action::DropCleanPolicy { tenant, name: name.clone() };
@@ -66,7 +68,10 @@ impl Executor {
     pub(super) fn dest_of_tenant(&self, tenant: TenantId, uri: &str) -> Result<DestId, Failure> {
         let (place, _) = strandline_media::split_secrets(uri.trim().trim_end_matches('/'));
         let found = self.node.read(|s| {
-            s.destinations.values().find(|d| d.tenant_id == tenant && d.uri.trim_end_matches('/') == place).map(|d| d.id)
+            s.destinations
+                .values()
+                .find(|d| d.tenant_id == tenant && d.uri.trim_end_matches('/') == place)
+                .map(|d| d.id)
         });
         found.ok_or_else(|| {
             let todo = "see CDB_OB_ARCHIVE_DEST and CDB_OB_BACKUP_SET_FILES for the paths of the tenant";

@@ -2,6 +2,7 @@
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
+mod backup;
 mod clean;
 pub mod forward;
 mod reads;
@@ -150,6 +151,10 @@ impl Executor {
                 Ok(Answer::Done(said))
             }
             AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
+            AdminRequest::Backup(request) => {
+                let password = session.settings()?.encryption;
+                self.backup(request, session.tenant(), password.as_deref()).await.map(Answer::Done)
+            }
             other => self.administer(other, session.tenant()).await.map(Answer::Done),
         }
     }

@@ -12,7 +12,7 @@ use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
 use std::time::Duration;
 use strandline_scheduler_core::state::{DestKind, DestOptions, DestState};
-use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, DestRef, Done, apply};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, Done, apply};
 use strandline_types::{Access, DestId, DestNo, ErrorClass, Failure, TenantId};
 
 /// A destination that does not answer for this long is refused.
@@ -50,10 +50,11 @@ impl Executor {
             AdminRequest::NoArchiveLog(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::NoArchiveLog { tenant }).await
             }
-            AdminRequest::Backup { tenants, description } => {
-                let start =
-                    |tenant| Action::StartBackup { tenant, incremental: false, description: description.clone() };
-                self.for_each(&tenants, session, start).await
+            AdminRequest::BackupClusterParameters { uri } => self.backup_cluster_parameters(&uri, session).await,
+            AdminRequest::SetBackupParam { tenant, param } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::SetBackupParam { tenant, param }).await?;
+                Ok(format!("set for the next backups of {name}"))
             }
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
@@ -96,6 +97,7 @@ impl Executor {
             | AdminRequest::RestorePreview(_)
             | AdminRequest::Clean(_)
             | AdminRequest::Session(_)
+            | AdminRequest::Backup(_)
             | AdminRequest::Nothing => Ok(String::new()),
         }
     }
@@ -169,24 +171,7 @@ impl Executor {
         // One destination has one name, however it was written.
         let uri = medium.uri();
         self.try_out(action(Some(uri.clone())))?;
-        let (dest, known) = self.node.read(|state| {
-            let known = state
-                .destinations
-                .values()
-                .find(|d| d.tenant_id == tenant.0 && d.kind == kind && d.uri == uri && d.formatted)
-                .map(|d| d.id);
-            let dest = DestRef {
-                uri: uri.clone(),
-                access: Access::default(),
-                dest_no: DestNo(0),
-                dest_id: known.unwrap_or(DestId(0)),
-                tenant_id: tenant.0,
-                tenant_name: tenant.1.clone(),
-                cluster_id: state.cluster.id,
-                cluster_name: state.cluster.name.clone(),
-            };
-            (dest, known.is_some())
-        });
+        let (dest, known) = self.dest_of(tenant, kind, &uri);
         let examined = destination::examine(medium.as_ref(), &dest, kind, known, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
             Ok(examined) => examined?,
@@ -244,7 +229,7 @@ pub(super) fn said(done: &Done) -> String {
         Done::Table(id) => format!("table id {id}"),
         Done::Dest(id) => format!("destination id {id}"),
         Done::Round(id) => format!("archive round {id}"),
-        Done::BackupJob(id) => format!("backup job {id}"),
+        Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
         Done::CleanJob(id) => format!("cleaning job {id}"),
         Done::ValidateJob(id) => format!("validation job {id}"),

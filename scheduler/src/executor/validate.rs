@@ -1,9 +1,9 @@
 //! VALIDATE: which sets and pieces are looked at, of the tenant's own destinations or of any other.
 
 use super::Executor;
-use crate::executor::statements::said;
 use crate::effects::open_with;
 use crate::executor::restore::in_time;
+use crate::executor::statements::said;
 use crate::sql::request::clean::{ValidateRequest, ValidateWhat};
 use std::sync::Arc;
 use strandline_catalogue::{PlaceId, Role};
@@ -15,11 +15,7 @@ use strandline_types::{Access, BackupSetStatus, DestId, ErrorClass, Failure, Fil
 
 impl Executor {
     /// Starts a validation job per tenant.
-    pub(super) async fn validate(
-        &self,
-        request: ValidateRequest,
-        session: Option<&str>,
-    ) -> Result<String, Failure> {
+    pub(super) async fn validate(&self, request: ValidateRequest, session: Option<&str>) -> Result<String, Failure> {
         let (kind, ids) = match &request.what {
             ValidateWhat::Database => (ValidateKind::Database, &Vec::new()),
             ValidateWhat::Sets(ids) => (ValidateKind::BackupSet, ids),
@@ -51,7 +47,8 @@ impl Executor {
 /// Sets and pieces of the tenant's own destinations that are worth a look: what is being written or deleted is not.
 fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<MediumObject> {
     let is_worth = |s: FileStatus| matches!(s, FileStatus::Available | FileStatus::Broken);
-    let all_streams = || state.tenants.get(&tenant).map(|t| t.log_streams.keys().copied().collect()).unwrap_or_default();
+    let all_streams =
+        || state.tenants.get(&tenant).map(|t| t.log_streams.keys().copied().collect()).unwrap_or_default();
     let object = |name, dest_id, mut log_streams: Vec<LsId>, bytes, key_source: &str| {
         let dest = state.destinations.get(&dest_id)?;
         if log_streams.is_empty() {
@@ -83,7 +80,7 @@ fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<Mediu
 /// Sets and pieces of any destination, found on the medium.
 async fn objects_at(uri: &str, kind: ValidateKind) -> Result<Vec<MediumObject>, Failure> {
     let (place, access) = split_secrets(uri);
-    let medium = open_with(&place, &Access::new(access.clone()))?;
+    let medium = open_with(&place, &access)?;
     let found = scan(&Source::whole(Arc::clone(&medium))).await?;
     let sets = found.infos.iter().filter(|_| kind != ValidateKind::Piece);
     let mut names: Vec<(MediumName, u64)> = sets

@@ -66,7 +66,8 @@ pub(super) fn load(state: &State, worker: NodeId) -> usize {
     let busy = |t: &&TaskRun| t.is_running() && t.executor == Some(worker);
     let backups = state.backup_jobs.values().filter(|j| !j.status.is_ended());
     let restores = state.restore_jobs.values().filter(|j| !j.stage.is_ended());
-    let of_backups = backups.flat_map(|j| j.tasks.values().chain([&j.index])).filter(busy).count();
+    let of_backups =
+        backups.flat_map(|j| j.tasks.values().chain([&j.index]).chain(j.log_tasks.values())).filter(busy).count();
     let of_restores = restores.flat_map(|j| j.data_tasks.values().chain(j.log_tasks.values())).filter(busy).count();
     let of_cleaning = state.clean_tasks.values().filter(|t| t.stage.is_running()).flat_map(|t| t.runs.values());
     let of_validation = state.validate_tasks.values().filter(|t| !t.status.is_ended()).flat_map(|t| t.runs.values());
