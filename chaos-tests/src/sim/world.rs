@@ -5,6 +5,7 @@ use super::faults::Faults;
 use super::group::Group;
 use super::medium::Medium;
 use super::queue::Queue;
+use super::restores::Restores;
 use super::rng::Rng;
 use super::schedulers::Run;
 use super::stream::Stream;
@@ -57,6 +58,8 @@ pub(super) enum Event {
     Mend(super::faults::Mend),
     /// An administrator wants something.
     Wish,
+    /// Somebody tries what can be restored.
+    Restore,
 }
 
 /// What a good run was.
@@ -76,6 +79,10 @@ pub struct Report {
     pub scheduler_terms: u64,
     /// Writes that were acknowledged.
     pub writes: usize,
+    /// Backup sets that are whole.
+    pub sets: usize,
+    /// What restores came to.
+    pub restores: Restores,
 }
 
 /// An invariant is broken, or the world did not come to rest.
@@ -113,6 +120,7 @@ pub(super) struct World {
     pub trace: Trace,
     /// Numbers for runs, operations and archivers.
     pub numbers: u64,
+    pub restores: Restores,
     /// Set once faults are over.
     pub is_calm: bool,
     archive: ArchiveIsOneLog,
@@ -148,6 +156,7 @@ impl World {
             faults: Faults::default(),
             trace: Trace::default(),
             numbers: 0,
+            restores: Restores::default(),
             is_calm: false,
             archive: ArchiveIsOneLog::default(),
             checkpoints: CheckpointIsDurable::default(),
@@ -170,9 +179,11 @@ impl World {
         self.after(300, Event::Write);
         self.after(1500, Event::Fault);
         self.after(2000, Event::Wish);
+        self.after(3000, Event::Restore);
         self.run_until(storm_ends, |_| false)?;
         self.heal()?;
         self.come_to_rest()?;
+        self.try_restores()?;
         Ok(self.report())
     }
 
@@ -261,6 +272,7 @@ impl World {
             Event::Fault => self.fault(),
             Event::Mend(mend) => self.mend(mend),
             Event::Wish => self.wish(),
+            Event::Restore => self.try_restores(),
         }
     }
 
@@ -313,6 +325,8 @@ impl World {
             elections: self.streams.values().map(|s| s.term.0).sum(),
             scheduler_terms: self.group.term.0,
             writes: self.streams.values().map(|s| s.groups.len()).sum(),
+            sets: self.catalogue().sets.len(),
+            restores: self.restores,
         }
     }
 }
