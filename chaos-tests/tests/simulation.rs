@@ -4,7 +4,7 @@
 
 use strandline_chaos::sim;
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 1000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -40,6 +40,7 @@ fn the_invariants_hold_on_every_seed() {
     // The simulation has to reach the hard places, not only to survive the easy ones.
     let each = seeds.len() as u64;
     assert!(frozen as u64 > 3 * each && elections > 5 * each && terms > 2 * each && writes as u64 > 100 * each);
+    assert!(2 * sets as u64 > each && restored as u64 > 10 * each && refused as u64 > 10 * each);
 }
 
 #[test]

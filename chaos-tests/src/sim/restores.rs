@@ -16,12 +16,13 @@ use strandline_format::entry::{EntryKind, join};
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_format::paths::archive::{ArchivePath, checkpoint_dir, ls_log_dir};
 use strandline_format::paths::backup::{BackupPath, SetName};
-use strandline_scheduler_core::state::{BackupSet, Round};
+use strandline_scheduler_core::state::{BackupSet, LsPart, Round};
+use strandline_scheduler_core::{TaskKey, TaskKind};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 use strandline_types::{
     BackupSetId, BackupSetStatus, ClusterId, DestId, FileStatus, LsId, LsnRange, PalfBase, PieceKey, PieceStatus, Scn,
 };
-use strandline_worker_core::replay::{ReplayBatch, ReplayCore, SourceGroup};
+use strandline_worker_core::replay::{Fed, ReplayBatch, ReplayCore, SourceGroup};
 
 /// SCNs that are tried each time.
 const TARGETS: u64 = 4;
@@ -93,8 +94,16 @@ impl World {
     fn set_bases(&self, set: BackupSetId) -> Result<Vec<(LsId, PalfBase)>, Broken> {
         let state = self.group.state();
         let row = state.backup_sets.get(&(TENANT, set)).ok_or("a set without a row")?;
-        let job = state.backup_jobs.get(&row.job_id).ok_or("a set without its job")?;
-        Ok(job.results.iter().map(|(ls, result)| (*ls, result.base)).collect())
+        if row.parts.is_empty() {
+            return Err(format!("set {set} has no part"));
+        }
+        let base = |(ls, part): (&LsId, &LsPart)| {
+            let (kind, retry, turn) = (TaskKind::BackupLs, part.retry, part.turn);
+            let key = TaskKey { job_id: row.job_id, tenant_id: TENANT, ls_id: *ls, kind, turn, retry };
+            let base = self.points.get(&key).ok_or_else(|| format!("nobody did {key}"))?;
+            Ok((*ls, *base))
+        };
+        row.parts.iter().map(base).collect()
     }
 
     fn restore_stream(&self, ls: LsId, base: PalfBase, choice: &Choice) -> Result<Content, Broken> {
@@ -106,8 +115,10 @@ impl World {
         let mut core = ReplayCore::new(base.lsn, base.prev_scn, choice.target_scn);
         for piece in &choice.pieces {
             for path in self.log_files(piece.key, ls) {
-                self.replay_file(&path, &mut core)?;
-                apply(core.take_rest(), &mut content)?;
+                if !core.has_reached_target() {
+                    self.replay_file(&path, &mut core)?;
+                    apply(core.take_rest(), &mut content)?;
+                }
             }
         }
         Ok(content)
@@ -142,8 +153,12 @@ impl World {
                 group.entries().map(|e| (e.scn, Bytes::copy_from_slice(e.body))).collect()
             };
             let range = LsnRange { start: group.lsn, end: group.end };
-            core.feed(&SourceGroup { range, scn: group.header.max_scn, entries })
+            let fed = core
+                .feed(&SourceGroup { range, scn: group.header.max_scn, entries })
                 .map_err(|e| format!("{path}: {e}"))?;
+            if fed == Fed::Beyond {
+                break;
+            }
         }
         Ok(())
     }

@@ -41,7 +41,13 @@ impl World {
         let due: Vec<(TaskKey, TaskSpec)> =
             worker.tasks.iter().filter(|(_, d)| due(d)).map(|(k, d)| (*k, d.spec.clone())).collect();
         for (key, spec) in due {
-            let end = if self.rng.chance(100) { Some(Err(hiccup(key))) } else { self.task_end(id, key, &spec) };
+            let mut end = if self.rng.chance(100) { Some(Err(hiccup(key))) } else { self.task_end(id, key, &spec) };
+            if let Some(Ok(TaskResult::BackupLs(result))) = &end
+                && *self.points.entry(key).or_insert(result.base) != result.base
+            {
+                // A process that forgot what it wrote finds the files of the attempt, with other bytes in them.
+                end = Some(Err(Failure::new(ErrorClass::Fenced, "other bytes are there", key.to_string(), "")));
+            }
             if let Some(doing) = self.workers.get_mut(&id).and_then(|w| w.tasks.get_mut(&key)) {
                 doing.end = end;
             }

@@ -14,9 +14,9 @@ use super::workers::{Reply, Worker, WorkerKey};
 use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, FrozenPiecesStand};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_scheduler_core::WorkerReport;
+use strandline_scheduler_core::{TaskKey, WorkerReport};
 use strandline_types::limits::{BLOCK_BODY_BYTES, HEARTBEAT_MS, SCHEDULER_TICK_MS};
-use strandline_types::{DestId, LsId, Lsn, NodeId, PieceClock, RoundId, Scn, TenantId};
+use strandline_types::{DestId, LsId, Lsn, NodeId, PalfBase, PieceClock, RoundId, Scn, TenantId};
 
 /// The one tenant.
 pub(super) const TENANT: TenantId = TenantId::FIRST_USER;
@@ -121,6 +121,8 @@ pub(super) struct World {
     /// Numbers for runs, operations and archivers.
     pub numbers: u64,
     pub restores: Restores,
+    /// The consistent points that backup tasks took: where replay of that part begins.
+    pub points: BTreeMap<TaskKey, PalfBase>,
     /// Set once faults are over.
     pub is_calm: bool,
     archive: ArchiveIsOneLog,
@@ -157,6 +159,7 @@ impl World {
             trace: Trace::default(),
             numbers: 0,
             restores: Restores::default(),
+            points: BTreeMap::new(),
             is_calm: false,
             archive: ArchiveIsOneLog::default(),
             checkpoints: CheckpointIsDurable::default(),
