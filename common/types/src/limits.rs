@@ -123,8 +123,10 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of macroblocks that one backup or restore task keeps in memory; a larger block is alone.
+/// Bytes of macroblocks that all backup tasks of one worker, or one restore task, keep in memory; a larger block is alone.
 pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// Threads that verify, checksum, compress and seal the blocks of one tenant's backup (`ha_low_thread_score` 0).
+pub const BACKUP_THREADS_DEFAULT: usize = 2;
 /// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 /// A batch of replayed log is proposed once it holds this much.

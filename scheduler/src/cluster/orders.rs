@@ -115,6 +115,7 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
                 .into_iter()
                 .map(|p| v1::LsTurn { ls_id: p.ls_id.0, turn: p.turn.0, retry: p.retry.0 })
                 .collect(),
+            ..Default::default()
         }),
         core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
