@@ -14,6 +14,7 @@ mod put;
 mod round;
 mod set_attr;
 mod set_end;
+mod set_files;
 mod set_infos;
 mod table_list;
 
