@@ -1,6 +1,6 @@
 //! Placeholders of a backup set: the start comes before any other file of the set, `end_success` after all of them.
 
-use super::{put, set_attr, set_files};
+use super::{put, set_attr};
 use strandline_format::DataType;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::pb;
@@ -18,7 +18,6 @@ pub async fn start(medium: &dyn Medium, dest: &DestRef, set: BackupSetId, kind: 
         status: BackupSetStatus::Doing.to_string(),
         start_replay_scn: 0,
         min_restore_scn: 0,
-        files: Vec::new(),
     };
     let path = BackupPath::SetStart { set: SetName { id: set, kind } }.path();
     put::once(medium, &path, DataType::SetPlaceholder, &message).await
@@ -30,14 +29,8 @@ pub async fn end(medium: &dyn Medium, set: &BackupSet, success: bool) -> Result<
     let status = if success { BackupSetStatus::Success } else { BackupSetStatus::Failed };
     // A set that failed early has no SCN to show; the time of its end says more than 1970.
     let time_scn = if set.min_restore_scn == Scn::MIN { Scn::from_ms(set.end_ms) } else { set.min_restore_scn };
-    let name = set_attr::name(set);
-    let path = BackupPath::SetEnd { set: name, success, time_scn }.path();
-    let mut message = placeholder(set, status);
-    if success {
-        message.files = set_files::list(medium, name).await?;
-    }
-    // The first list stays: a file that a former leader adds between two attempts is none of the set's.
-    put::first(medium, &path, DataType::SetPlaceholder, &message).await
+    let path = BackupPath::SetEnd { set: set_attr::name(set), success, time_scn }.path();
+    put::once(medium, &path, DataType::SetPlaceholder, &placeholder(set, status)).await
 }
 
 /// The content of the end and of the display placeholder.
@@ -49,6 +42,5 @@ pub fn placeholder(set: &BackupSet, status: BackupSetStatus) -> pb::SetPlacehold
         status: status.to_string(),
         start_replay_scn: set.start_replay_scn.0,
         min_restore_scn: set.min_restore_scn.0,
-        files: Vec::new(),
     }
 }

@@ -187,15 +187,7 @@ impl LogFiles {
             return Ok(medium.get_range(&path, local).await?);
         }
         let stored = medium.get(&path).await?;
-        let plain = match decode_part(&place, &stored, None) {
-            Err(FormatError::KeyMissing { what, found }) => match find_key(&self.keys, &place, &**medium, &found).await
-            {
-                Some(key) => decode_part(&place, &stored, Some(&key)),
-                None => Err(FormatError::KeyMissing { what, found }),
-            },
-            done => done,
-        };
-        let plain = plain.map_err(|e| e.into_failure(crate::source::object_name(&medium.uri(), &path)))?;
+        let plain = open_part(&place, &stored, medium, &self.keys).await?;
         Ok(plain.slice(local.start as usize..local.end as usize))
     }
 
@@ -219,13 +211,28 @@ impl LogFiles {
     }
 }
 
-/// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.
-pub(crate) async fn find_key(
-    keys: &Keys,
+/// The plain bytes of a part, with whichever key it needs.
+///
+/// # Errors
+/// `Corrupt` for a part that is damaged, or that is sealed with a key that was not given.
+pub async fn open_part(
     place: &PartPlace,
-    medium: &dyn Medium,
-    fingerprint: &[u8; 8],
-) -> Option<Key> {
+    stored: &Bytes,
+    medium: &Arc<dyn Medium>,
+    keys: &Keys,
+) -> Result<Bytes, Failure> {
+    let plain = match decode_part(place, stored, None) {
+        Err(FormatError::KeyMissing { what, found }) => match find_key(keys, place, &**medium, &found).await {
+            Some(key) => decode_part(place, stored, Some(&key)),
+            None => Err(FormatError::KeyMissing { what, found }),
+        },
+        done => done,
+    };
+    plain.map_err(|e| e.into_failure(crate::source::object_name(&medium.uri(), &place.path())))
+}
+
+/// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.
+async fn find_key(keys: &Keys, place: &PartPlace, medium: &dyn Medium, fingerprint: &[u8; 8]) -> Option<Key> {
     if let Some(key) = keys.find(fingerprint) {
         return Some(key);
     }

@@ -39,10 +39,9 @@ pub(super) struct Shared {
 
 /// Checks a set; `only` as in `archive::one_piece`.
 pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only: Option<LsId>) -> Result<(), Failure> {
-    let placeholders = ends(c, set);
     let info_path = BackupPath::SingleSetInfo { set }.path();
     let has_info = c.listed.contains_key(&info_path);
-    let Some((end_path, success)) = placeholders else {
+    let Some(success) = ends(c, set) else {
         if has_info {
             let path = format!("backup_sets/{set}_end_success_…");
             c.damage(path, DamageKind::Missing, "the set is whole but for its end placeholder");
@@ -57,11 +56,16 @@ pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only:
     }
     let rest = only.is_none_or(|ls| ls.0 == 0);
     let info = c.small::<pb::BackupSetInfo>(&info_path, DataType::BackupSetInfo).await?;
+    if let Some(salt) = info.as_ref().and_then(|i| <[u8; 16]>::try_from(&i.password_salt[..]).ok()) {
+        let keys = Arc::clone(&c.keys);
+        // Deriving is slow on purpose: not on a thread that others wait for.
+        tokio::task::spawn_blocking(move || keys.meet(&salt)).await.ok();
+    }
     if rest {
         if let Some(info) = &info {
             own_info(c, set, shared, &info_path, info);
         }
-        file_list(c, set, &end_path).await?;
+        file_list(c, set).await?;
         let start = BackupPath::SetStart { set }.path();
         if !c.listed.contains_key(&start) {
             c.damage(start, DamageKind::Missing, "every set has a start placeholder");
@@ -77,13 +81,12 @@ pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only:
     Ok(())
 }
 
-/// The end placeholder and whether it is one of success.
-fn ends(c: &Checker, set: SetName) -> Option<(String, bool)> {
-    let mut found = c.listed.keys().filter_map(|path| match BackupPath::parse(path)? {
-        BackupPath::SetEnd { set: s, success, .. } if s == set => Some((path.clone(), success)),
+/// Whether the set ended with success; `None` while it has no end placeholder.
+fn ends(c: &Checker, set: SetName) -> Option<bool> {
+    c.listed.keys().find_map(|path| match BackupPath::parse(path)? {
+        BackupPath::SetEnd { set: s, success, .. } if s == set => Some(success),
         _ => None,
-    });
-    found.next()
+    })
 }
 
 fn own_info(c: &Checker, set: SetName, shared: &Shared, path: &str, info: &pb::BackupSetInfo) {
@@ -102,7 +105,8 @@ fn small_paths(c: &Checker, set: SetName) -> Vec<String> {
             | BackupPath::LsIndex { .. }
             | BackupPath::TenantIndex { .. }
             | BackupPath::ComplementLog { .. }
-            | BackupPath::SingleSetInfo { .. },
+            | BackupPath::SingleSetInfo { .. }
+            | BackupPath::DiagnoseInfo { .. },
         ) => false,
         Some(BackupPath::SetStart { set: s } | BackupPath::SetEnd { set: s, .. }) => s == set,
         _ => path.starts_with(&format!("{}/", set_dir(set))),
@@ -110,15 +114,20 @@ fn small_paths(c: &Checker, set: SetName) -> Vec<String> {
     mine.cloned().collect()
 }
 
-/// Everything that the end placeholder lists is there with its length and its end, and nothing else.
-async fn file_list(c: &Checker, set: SetName, end_path: &str) -> Result<(), Failure> {
-    let Some(end) = c.small::<pb::SetPlaceholder>(end_path, DataType::SetPlaceholder).await? else { return Ok(()) };
-    if end.files.is_empty() {
+/// Everything that the stored list names is there with its length and its end, and nothing else.
+async fn file_list(c: &Checker, set: SetName) -> Result<(), Failure> {
+    let path = BackupPath::DiagnoseInfo { set }.path();
+    if !c.listed.contains_key(&path) {
+        return Ok(());
+    }
+    let Some(list) = c.small::<pb::DiagnoseInfo>(&path, DataType::DiagnoseInfo).await? else { return Ok(()) };
+    c.same(&path, "backup set", list.backup_set_id, set.id.0);
+    if list.files.is_empty() {
         c.note(format!("{set} was written by a version that stored no file list: extra files are not seen"));
         return Ok(());
     }
     let dir = format!("{}/", set_dir(set));
-    for file in &end.files {
+    for file in &list.files {
         let path = format!("{dir}{}", file.path);
         match c.listed.get(&path) {
             None => c.damage(path, DamageKind::Missing, "the file list of the set names it"),
@@ -135,9 +144,17 @@ async fn file_list(c: &Checker, set: SetName, end_path: &str) -> Result<(), Fail
             Some(_) => {}
         }
     }
-    let named: BTreeSet<&str> = end.files.iter().map(|f| f.path.as_str()).collect();
+    let named: BTreeSet<&str> = list.files.iter().map(|f| f.path.as_str()).collect();
     let own = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
-    for (path, _) in own.filter(|(path, _)| !named.contains(&path[dir.len()..])) {
+    let is_later = |path: &str| {
+        use BackupPath as P;
+        let later = BackupPath::parse(path);
+        matches!(
+            later,
+            Some(P::DiagnoseInfo { .. } | P::SetInner { .. } | P::SingleSetInfo { .. } | P::TenantSetInfos { .. })
+        )
+    };
+    for (path, _) in own.filter(|(path, _)| !named.contains(&path[dir.len()..]) && !is_later(path)) {
         c.damage(path, DamageKind::Foreign, "the file list of the set does not name it");
     }
     Ok(())
@@ -403,23 +420,15 @@ impl Compare<'_> {
 
     async fn merged<E: IndexEntry + PartialEq>(&self, kind: InfoKind, index: IndexKind) -> Result<(), Failure> {
         let turn = TurnId(self.info.data_turn_id);
-        let retries = self.c.listed.keys().filter_map(|path| match BackupPath::parse(path)? {
-            BackupPath::TenantIndex { set, kind: k, turn: t, index: i, retry }
-                if (set, k, t, i) == (self.set, kind, turn, index) =>
-            {
-                Some(retry)
-            }
-            _ => None,
-        });
-        let Some(retry) = retries.max() else {
-            let path = BackupPath::TenantIndex { set: self.set, kind, turn, index, retry: RetryId(0) }.path();
+        let retry = RetryId(self.info.index_retry);
+        let path = BackupPath::TenantIndex { set: self.set, kind, turn, index, retry }.path();
+        if !self.c.listed.contains_key(&path) {
             self.c.damage(path, DamageKind::Missing, "every set has it");
             return Ok(());
-        };
+        }
         if !self.c.is_physical() {
             return Ok(());
         }
-        let path = BackupPath::TenantIndex { set: self.set, kind, turn, index, retry }.path();
         let Some(tenant) = data::index::<E>(self.c, &path).await? else { return Ok(()) };
         let mut merged: BTreeMap<Vec<u8>, E> = BTreeMap::new();
         for part in self.parts() {

@@ -97,12 +97,6 @@ impl SmallFile<'_> {
                     }
                 }
             }
-            BackupPath::DiagnoseInfo { .. } => {
-                if let Some(info) = c.small::<pb::DiagnoseInfo>(path, DataType::DiagnoseInfo).await? {
-                    self.tenant(info.tenant_id);
-                    self.set(info.backup_set_id);
-                }
-            }
             BackupPath::TenantParameter { .. } => {
                 if let Some(info) = c.small::<pb::Parameters>(path, DataType::Parameters).await? {
                     self.tenant(info.tenant_id);
