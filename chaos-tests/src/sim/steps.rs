@@ -60,6 +60,11 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             let name = SetName { id: *set, kind: *kind };
             vec![Part::Put(BackupPath::<Scn>::SetStart { set: name }.path(), encode(&name))]
         }
+        MediumWork::ComplementLog(log) => {
+            let set = SetName { id: log.set_id, kind: log.kind };
+            let path = BackupPath::<Scn>::ComplementLog { set, inner: ArchivePath::Format }.path();
+            vec![Part::Put(path, encode(&(log.round_id, log.checkpoint_scn)))]
+        }
         MediumWork::SetInfos(infos) => {
             let name = SetName { id: infos.set.set_id, kind: infos.set.kind };
             vec![Part::Put(BackupPath::<Scn>::SingleSetInfo { set: name }.path(), encode(&infos.set))]

@@ -6,8 +6,8 @@ use crate::invariants::Broken;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{DestOptions, DestState, Round};
-use strandline_scheduler_core::{Action, ArchiveDestSpec};
-use strandline_types::{Access, ClusterId, DestNo, RoundState, Scn, Term};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
+use strandline_types::{Access, BackupMode, ClusterId, DestNo, RoundState, Scn, Term};
 
 impl World {
     pub(super) fn found_cluster(&mut self) -> Result<(), Broken> {
@@ -53,7 +53,7 @@ impl World {
             1..=3 => Action::ArchiveLog { tenant: TENANT },
             4 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer },
             5 | 6 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable },
-            7..=12 => Action::StartBackup { tenant: TENANT, incremental: false, description: String::new() },
+            7..=12 => Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") },
             13 => Action::CancelBackup { tenant: TENANT },
             14 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             _ => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
