@@ -54,6 +54,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Read and write keys of a tenant's table, or carry a directory of files in and out.
     Kv(KvArgs),
+    /// Look at a destination: what its medium really does.
+    Dest(DestArgs),
     /// Show what a file of an archive or backup destination says.
     Inspect(InspectArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
@@ -159,6 +161,30 @@ pub enum KvCommand {
         /// The directory; it must be empty or not exist.
         #[arg(id = "export_to", value_name = "DIR")]
         dir: PathBuf,
+    },
+}
+
+/// `dest`
+#[derive(Debug, ClapArgs)]
+pub struct DestArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DestCommand,
+}
+
+/// `dest …`
+#[derive(Debug, Subcommand)]
+pub enum DestCommand {
+    /// Probe a destination from this machine: connection, keys, reads, listings, conditional writes, parts, appends.
+    ///
+    /// Exit code 0 = good, 3 = something is bad, 1 = it could not be looked at. Probe objects lie below check_file/
+    /// and are removed.
+    Check {
+        /// The destination, for example 's3://bucket/path?host=https://…&access_id=…&access_key=…'.
+        uri: String,
+        /// Same as --output json.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -40,9 +40,7 @@ fn row(f: &Finding) -> Vec<String> {
 fn document(dest: &str, findings: &[Finding]) -> Value {
     let findings_json: Vec<Value> = findings
         .iter()
-        .map(|f| {
-            json!({ "probe": f.probe, "verdict": f.verdict.word(), "detail": f.detail, "took_us": f.took_us })
-        })
+        .map(|f| json!({ "probe": f.probe, "verdict": f.verdict.word(), "detail": f.detail, "took_us": f.took_us }))
         .collect();
     json!({
         "dest": dest,

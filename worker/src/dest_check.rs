@@ -13,7 +13,8 @@ use strandline_types::Failure;
 /// # Errors
 /// `Invalid` for a text that is no destination; `Fenced` when the task was cancelled.
 pub async fn run_dest_check(ctx: &TaskCtx, spec: &v1::DestCheckSpec) -> Result<v1::DestCheckResult, Failure> {
-    let medium = ctx.medium_with(&spec.dest_uri, &spec.access)?;
+    // Not by the opener of the other tasks: its retries would hide what is looked for here.
+    let medium = strandline_media::open_with(&spec.dest_uri, &spec.access)?;
     let findings = strandline_media::probe(&*medium).await;
     ctx.check_cancelled()?;
     Ok(v1::DestCheckResult { findings: findings.into_iter().map(finding).collect() })

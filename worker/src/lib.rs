@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod contact;
 mod data_dir;
+mod dest_check;
 mod dictionary;
 mod disk;
 pub mod engine_source;

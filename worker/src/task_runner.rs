@@ -5,6 +5,7 @@
 //! the others wait for their turn.
 
 use crate::backup::{run_backup_index, run_backup_ls};
+use crate::dest_check::run_dest_check;
 use crate::restore::{run_restore_data, run_restore_log};
 use crate::source::Engine;
 use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled};
@@ -167,6 +168,7 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
+        Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),
         _ => Err(unknown_task(key)),
     }
 }

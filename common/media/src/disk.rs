@@ -19,6 +19,8 @@ use strandline_types::ErrorClass;
 const COMPARE_BYTES: usize = 1 << 20;
 /// Directories remembered as durable; when it is full it starts anew, which only costs syncs.
 const KNOWN_DIRS_MAX: usize = 4096;
+/// Directory of the probes at the root of every destination.
+const PROBES: &str = "check_file";
 /// Locks of appended files.
 const APPEND_LOCKS: usize = 64;
 
@@ -71,8 +73,22 @@ impl Disk {
     /// A half-written file for `path`, in a directory that is durable.
     pub(crate) fn stage(&self, op: Op, path: &str) -> Result<Staged, MediaError> {
         let dest = self.root.join(path);
-        self.ready_dir(&dest, path).map_err(|e| self.error(op, path, &e))?;
-        Staged::create(&dest).map_err(|e| self.error(op, path, &e))
+        let staged = || self.ready_dir(&dest, path).and_then(|()| Staged::create(&dest));
+        let first = staged();
+        // Somebody may have removed the directory just then because it was empty.
+        let gone = matches!(&first, Err(e) if e.kind() == io::ErrorKind::NotFound);
+        if gone { staged() } else { first }.map_err(|e| self.error(op, path, &e))
+    }
+
+    /// Removes the directories above a probe's file that is gone, as far as they are empty: a probe leaves nothing.
+    pub(crate) fn tidy_probes(&self, path: &str) {
+        let mut above = Path::new(path).parent();
+        while let Some(dir) = above.filter(|dir| dir.starts_with(PROBES) && !dir.as_os_str().is_empty()) {
+            if std::fs::remove_dir(self.root.join(dir)).is_err() {
+                return;
+            }
+            above = dir.parent();
+        }
     }
 
     /// Publishes a streamed object; equal bytes that are there already are a success.

@@ -3,18 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use strandline_media::identity::{self, DestType, Identity};
+use strandline_media::testing::mini_store::{Conditions, KEY_ID, MiniStore};
 use strandline_media::{
     LogForm, Medium, PutOutcome, RetryPolicy, Retrying, Verdict, open, open_with, probe, requests_of, testing,
 };
 use strandline_types::{ClusterId, DestId, ErrorClass, Scn, TenantId};
-use support::mini_store::{Conditions, KEY_ID, MiniStore};
 
 #[tokio::test]
 async fn oss_keeps_the_contract_under_both_signatures() {

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod mini_store;
+mod oss_signature;
 pub mod servers;
 
 use crate::{Listed, LogForm, Medium, PutOutcome};

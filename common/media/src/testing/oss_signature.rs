@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 const SIGNED: [&str; 9] =
     ["acl", "append", "partNumber", "position", "security-token", "tagging", "uploadId", "uploads", "delete"];
 
-pub fn is_good(request: &Parts, key_id: &str, secret: &str) -> bool {
+/// The request was signed with these keys.
+pub(super) fn is_good(request: &Parts, key_id: &str, secret: &str) -> bool {
     let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let given = header("authorization");
     if let Some(rest) = given.strip_prefix("OSS ") {

@@ -15,15 +15,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Its only key.
 pub const KEY_ID: &str = "LTAItest";
+/// The secret of that key.
 pub const SECRET: &str = "very/secret+key=";
 const PAGE: usize = 1000;
 
 /// What the store makes of `If-None-Match` and `x-oss-forbid-overwrite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conditions {
+    /// They hold.
     Kept,
+    /// A write is done whatever they say, and reported as done.
     Ignored,
+    /// Answered 501.
     Unknown,
 }
 
@@ -40,14 +45,17 @@ struct Inner {
     uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
 }
 
+/// The store; it serves one bucket, `b`.
 #[derive(Debug)]
 pub struct MiniStore {
     is_oss: bool,
     conditions: Conditions,
     /// So many next requests are answered 503 with `Retry-After: 0`.
     pub busy: AtomicU32,
+    /// Requests so far.
     pub requests: AtomicU32,
     inner: Mutex<Inner>,
+    /// Where it listens, on the loopback.
     pub port: u16,
 }
 
@@ -79,12 +87,15 @@ impl MiniStore {
     }
 
     /// A destination in its bucket `b`.
+    #[must_use]
     pub fn uri(&self, path: &str, extra: &str) -> String {
         let scheme = if self.is_oss { "oss" } else { "s3" };
         let keys = format!("access_id={KEY_ID}&access_key={SECRET}");
         format!("{scheme}://b/{path}?host=http://127.0.0.1:{}&{keys}{extra}", self.port)
     }
 
+    /// The object has the tag that says that it may be deleted.
+    #[must_use]
     pub fn is_tagged(&self, key: &str) -> bool {
         self.inner.lock().unwrap().objects.get(key).is_some_and(|o| o.tagged)
     }
