@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_engine::{EngineError, Replica, RestoredPoint};
+use strandline_engine::{Door, EngineError, Replica, RestoredPoint};
 use strandline_proto::v1::Dictionary;
 use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
 
@@ -165,7 +165,7 @@ impl RestoreTarget for BuiltInTarget {
     }
 
     fn is_open(&self) -> bool {
-        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.is_open())
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.door() == Door::Open)
     }
 }
 

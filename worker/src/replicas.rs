@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use strandline_engine::{Engine, Replica, ReplicaSpec, RestoreStart};
+use strandline_engine::{Door, Engine, Replica, ReplicaSpec, RestoreStart};
 use strandline_proto::v1;
 use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
 
@@ -52,7 +52,7 @@ async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::P
 
 /// What a running replica is told with every heartbeat; all of it idempotent.
 async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
-    replica.set_open(order.open);
+    replica.set_door(Door::of(order.open, order.read_only));
     replica.recycle(Lsn(order.recycle_lsn));
     let (tenant, ls) = key(order);
     let (floor, dictionary) = (Scn(order.keep_alive_scn), order.dictionary.clone());
@@ -76,7 +76,7 @@ pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
 
 fn report(replica: &Replica) -> v1::ReplicaReport {
     let status = replica.status();
-    let tells_dictionary = status.is_leader && status.replayed.is_some() && !status.open;
+    let tells_dictionary = status.is_leader && status.replayed.is_some() && status.door != Door::Open;
     v1::ReplicaReport {
         tenant_id: replica.tenant().0,
         ls_id: replica.ls().0,

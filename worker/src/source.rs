@@ -172,7 +172,7 @@ pub trait RestoreTarget: Send + Sync {
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
 
-    /// True when clients may read and write: replay is over and refused.
+    /// True when clients may write: replay is over and refused. A standby, which clients may only read, is not open.
     fn is_open(&self) -> bool;
 }
 

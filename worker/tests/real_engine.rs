@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_engine::{
-    Clock, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    Clock, Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
     SystemClock,
 };
 use strandline_media::identity::{self, DestType, Identity};
@@ -278,7 +278,7 @@ async fn restore(
 ) -> Arc<Replica> {
     restore_data(worker, dest, backup, tenant).await;
     let leader = restore_log(worker, dest, backup, tenant, target).await;
-    leader.set_open(true);
+    leader.set_door(Door::Open);
     leader
 }
 

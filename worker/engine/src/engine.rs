@@ -133,7 +133,7 @@ impl Engine {
         }
         let dir = self.replica_dir(key);
         let stored = match StoredSpec::load(&dir) {
-            Ok(Some(before)) => StoredSpec { spec, open: before.open },
+            Ok(Some(before)) => StoredSpec { spec, door: before.door },
             // What a damaged file said is in the order too, but for the door, and that comes with the next order.
             Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
             Err(e) => return Err(e),

@@ -138,7 +138,7 @@ async fn a_tenant_rebuilt_from_a_point_replays_log_and_opens() {
     assert_eq!(leader.replayed().unwrap(), crate::Replayed { lsn: end.end, scn: end.scn });
     assert!(leader.status().max_scn >= end.scn);
     for replica in cluster.replicas(RESTORED, LS) {
-        replica.set_open(true);
+        replica.set_door(Door::Open);
     }
     for i in 0..30 {
         let expected = if i < 10 { "backup" } else { "log" };
@@ -215,7 +215,7 @@ async fn a_restored_replica_that_comes_late_takes_its_base_from_the_leader() {
     order(1).await;
     order(2).await;
     let leader = cluster.leader(RESTORED, LS).await;
-    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_open(true));
+    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_door(Door::Open));
     write(&leader, "k2", "new").await;
     order(3).await;
     cluster.settled(RESTORED, LS).await;

@@ -7,7 +7,7 @@ mod clients;
 mod scn;
 mod survive;
 
-use crate::{Clock, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
+use crate::{Clock, Door, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
