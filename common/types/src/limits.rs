@@ -131,6 +131,14 @@ pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
 pub const TABLETS_PER_TABLE_MAX: usize = 1024;
 /// Tablets of one log stream: each costs its replicas memory.
 pub const TABLETS_PER_LOG_STREAM_MAX: usize = 4096;
+/// Damages that one validation task reports by name; the rest is only counted.
+pub const DAMAGES_REPORTED_MAX: usize = 100;
+/// Objects of one directory that are deleted at the same time.
+pub const DELETES_IN_FLIGHT_MAX: usize = 16;
+/// An orphan or an unfinished upload is removed only when it was there for this long.
+pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
+/// Policies are looked at this often (fact sheet 1.5).
+pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);

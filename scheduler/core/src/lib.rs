@@ -19,6 +19,7 @@ mod plan;
 mod refuse;
 mod report;
 pub mod restore_choice;
+mod results;
 pub mod state;
 mod step;
 mod task;
@@ -30,14 +31,16 @@ pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore,
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
-    BackupIndexSpec, BackupLsSpec, LsResume, LsTurn, Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec,
-    RestoreOrder, RoundOrder, RoundWork, TaskOrder, TaskSpec, orders_for,
+    BackupIndexSpec, BackupLsSpec, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders, RecoverTableSpec,
+    ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork, TabletMap,
+    TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
 pub use plan::plan;
 pub use report::{
     ArchiveReport, BackupIndexResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
     TaskState, WorkerReport,
 };
+pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;
 pub use step::{DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
 pub use task::{TaskKey, TaskKind};

@@ -3,6 +3,7 @@
 //! A report is a picture, not a change: it may come late, twice or out of order, and `apply` takes from it only what
 //! moves forward.
 
+use crate::results::{CleanResult, FingerprintResult, RecoverTableResult, ValidateResult};
 use crate::state::{Dictionary, LogStream};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,14 @@ pub enum TaskResult {
     BackupIndex(BackupIndexResult),
     /// Of replay.
     RestoreLog(RestoreLogResult),
+    /// Of a validation.
+    Validate(ValidateResult),
+    /// Of cleaning.
+    Clean(CleanResult),
+    /// Of a digest.
+    Fingerprint(FingerprintResult),
+    /// Of a table recovery.
+    RecoverTable(RecoverTableResult),
 }
 
 /// What a backup of one log stream left on the medium.

@@ -15,6 +15,14 @@ pub enum TaskKind {
     RestoreData,
     /// Replay the archive into one log stream, on its leader.
     RestoreLog,
+    /// Read one log stream of a set or piece again and check it.
+    Validate,
+    /// Delete one log stream's files of a set or piece.
+    Clean,
+    /// Digest of one log stream's content at an SCN.
+    Fingerprint,
+    /// Fetch some tablets of one log stream and write them into another tenant.
+    RecoverTable,
 }
 
 impl fmt::Display for TaskKind {
@@ -24,6 +32,10 @@ impl fmt::Display for TaskKind {
             Self::BackupIndex => "BACKUP_BUILD_INDEX",
             Self::RestoreData => "RESTORE_DATA",
             Self::RestoreLog => "RESTORE_LOG",
+            Self::Validate => "VALIDATE",
+            Self::Clean => "CLEAN",
+            Self::Fingerprint => "FINGERPRINT",
+            Self::RecoverTable => "RECOVER_TABLE",
         })
     }
 }

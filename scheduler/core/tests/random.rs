@@ -141,7 +141,7 @@ fn reports() -> impl Strategy<Value = Action> {
             TaskKind::BackupLs => Some(TaskResult::BackupLs(BackupLsResult::default())),
             TaskKind::BackupIndex => Some(TaskResult::BackupIndex(BackupIndexResult::default())),
             TaskKind::RestoreLog => Some(TaskResult::RestoreLog(RestoreLogResult::default())),
-            TaskKind::RestoreData => None,
+            _ => None,
         };
         TaskReport { key, state, bytes_total: 5, bytes_done: 7, failure, result }
     });

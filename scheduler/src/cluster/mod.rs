@@ -1,6 +1,7 @@
 //! The Cluster service: workers report, the leader answers with their orders.
 
 mod inbox;
+mod medium_tasks;
 mod orders;
 mod report;
 mod service;

@@ -1,5 +1,6 @@
 //! The core's orders to the wire.
 
+use super::medium_tasks;
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
 use strandline_scheduler_core::state::Dictionary;
@@ -73,6 +74,10 @@ fn task_id(key: &core::TaskKey) -> v1::TaskId {
         core::TaskKind::BackupIndex => v1::TaskKind::BackupIndex,
         core::TaskKind::RestoreData => v1::TaskKind::RestoreData,
         core::TaskKind::RestoreLog => v1::TaskKind::RestoreLog,
+        core::TaskKind::Validate => v1::TaskKind::Validate,
+        core::TaskKind::Clean => v1::TaskKind::Clean,
+        core::TaskKind::Fingerprint => v1::TaskKind::Fingerprint,
+        core::TaskKind::RecoverTable => v1::TaskKind::RecoverTable,
     };
     v1::TaskId {
         job_id: key.job_id.0,
@@ -105,33 +110,12 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
                 .map(|p| v1::LsTurn { ls_id: p.ls_id.0, turn: p.turn.0, retry: p.retry.0 })
                 .collect(),
         }),
-        core::TaskSpec::RestoreData(s) => Spec::RestoreData(v1::RestoreDataSpec {
-            data_uri: s.data_uri,
-            backup_set_id: s.set_id.0,
-            incremental: s.incremental,
-            turn: s.data_turn.0,
-            source_ls_id: s.source_ls_id.0,
-            ls_turn: s.ls_turn.0,
-            ls_retry: s.ls_retry.0,
-            ..Default::default()
-        }),
-        core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(v1::RestoreLogSpec {
-            archive_uri: s.archive_uri,
-            pieces: s
-                .pieces
-                .into_iter()
-                .map(|p| v1::RestorePiece {
-                    dest_id: p.dest_id.0,
-                    round_id: p.round_id.0,
-                    piece_id: p.piece_id.0,
-                    ..Default::default()
-                })
-                .collect(),
-            source_ls_id: s.source_ls_id.0,
-            base: Some(s.base.into()),
-            target_scn: s.target_scn.0,
-            ..Default::default()
-        }),
+        core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
+        core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
+        core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),
+        core::TaskSpec::Clean(s) => Spec::Clean(medium_tasks::clean(s)),
+        core::TaskSpec::Fingerprint(s) => Spec::Fingerprint(v1::FingerprintSpec { scn: s.scn.0 }),
+        core::TaskSpec::RecoverTable(s) => Spec::RecoverTable(medium_tasks::recover_table(*s)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The wire message of a heartbeat to the core's nouns. What this version does not know is left out, never guessed:
 //! an unknown archive state or task kind drops that one line of the report.
 
+use super::medium_tasks;
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
 use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
@@ -84,6 +85,10 @@ fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
         v1::TaskKind::BackupIndex => core::TaskKind::BackupIndex,
         v1::TaskKind::RestoreData => core::TaskKind::RestoreData,
         v1::TaskKind::RestoreLog => core::TaskKind::RestoreLog,
+        v1::TaskKind::Validate => core::TaskKind::Validate,
+        v1::TaskKind::Clean => core::TaskKind::Clean,
+        v1::TaskKind::Fingerprint => core::TaskKind::Fingerprint,
+        v1::TaskKind::RecoverTable => core::TaskKind::RecoverTable,
         _ => return None,
     };
     Some(core::TaskKey {
@@ -119,6 +124,10 @@ fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
             replayed_scn: Scn(r.replayed_scn),
             replayed_bytes: r.replayed_bytes,
         }),
+        R::Validate(v) => core::TaskResult::Validate(medium_tasks::validate_result(v)),
+        R::Clean(c) => core::TaskResult::Clean(core::CleanResult { objects: c.objects, bytes: c.bytes }),
+        R::Fingerprint(f) => core::TaskResult::Fingerprint(medium_tasks::fingerprint_result(f)),
+        R::RecoverTable(r) => core::TaskResult::RecoverTable(medium_tasks::recover_table_result(r)),
         _ => return None,
     })
 }

@@ -30,6 +30,7 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
             let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::ReplayLog)?;
             job.log_tasks.get_mut(&key.ls_id)
         }
+        TaskKind::Validate | TaskKind::Clean | TaskKind::Fingerprint | TaskKind::RecoverTable => None,
     };
     run.filter(|r| r.turn == key.turn && r.retry == key.retry)
 }
@@ -156,7 +157,7 @@ fn candidates(state: &State, key: TaskKey) -> usize {
         }
         TaskKind::BackupIndex => state.workers.len().clamp(1, 3),
         // Every replica of a restore is a task of its own, and all of them read the same medium.
-        TaskKind::RestoreData | TaskKind::RestoreLog => 1,
+        _ => 1,
     }
 }
 

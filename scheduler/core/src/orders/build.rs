@@ -8,7 +8,7 @@ use crate::checkpoint::tenant_max_scn;
 use crate::state::{BackupJob, LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    BackupJobStatus, BackupSetKind, JobId, LsId, Lsn, NodeId, RestoreStage, RoundState, Scn, TenantId, limits,
+    BackupJobStatus, BackupSetKind, JobId, LsId, Lsn, NodeId, RestoreStage, RoundState, Scn, Secret, TenantId, limits,
 };
 
 /// The orders of one worker.
@@ -158,6 +158,9 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 source_ls_id: from.ls_id,
                 ls_turn: from.turn,
                 ls_retry: from.retry,
+                access: String::new(),
+                seal_key: Secret::NONE,
+                chain_keys: Vec::new(),
             });
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreData, run), spec });
         }
@@ -167,10 +170,13 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
             let Some(from) = source.log_stream(ls) else { continue };
             let spec = TaskSpec::RestoreLog(RestoreLogSpec {
                 archive_uri: source.archive_uri.clone(),
-                pieces: source.pieces.clone(),
+                pieces: source.pieces.iter().map(|p| (*p).into()).collect(),
                 source_ls_id: from.ls_id,
                 base: from.base,
                 target_scn: job.target_scn,
+                access: String::new(),
+                key_source: String::new(),
+                follow: false,
             });
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreLog, run), spec });
         }

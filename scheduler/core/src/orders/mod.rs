@@ -4,14 +4,16 @@
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
 mod build;
+mod medium_tasks;
 
 pub use build::orders_for;
+pub use medium_tasks::{CleanSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec};
 
 use crate::state::Dictionary;
 use crate::task::TaskKey;
 use strandline_types::{
     BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId, RoundId, Scn,
-    TenantId, TurnId,
+    Secret, TenantId, TurnId,
 };
 
 /// The orders of one worker.
@@ -129,6 +131,14 @@ pub enum TaskSpec {
     RestoreData(RestoreDataSpec),
     /// See [`RestoreLogSpec`].
     RestoreLog(RestoreLogSpec),
+    /// See [`ValidateSpec`].
+    Validate(ValidateSpec),
+    /// See [`CleanSpec`].
+    Clean(CleanSpec),
+    /// See [`FingerprintSpec`].
+    Fingerprint(FingerprintSpec),
+    /// See [`RecoverTableSpec`].
+    RecoverTable(Box<RecoverTableSpec>),
 }
 
 /// Back up one consistent point of one log stream.
@@ -187,6 +197,12 @@ pub struct RestoreDataSpec {
     pub ls_turn: TurnId,
     /// Retry of its meta.
     pub ls_retry: RetryId,
+    /// Access parameters of the data backup.
+    pub access: String,
+    /// Key of an encrypted set.
+    pub seal_key: Secret,
+    /// Keys of further sets of the chain, where they differ.
+    pub chain_keys: Vec<(BackupSetId, Secret)>,
 }
 
 /// Replay the archive into one log stream.
@@ -195,11 +211,32 @@ pub struct RestoreLogSpec {
     /// Where the archive is.
     pub archive_uri: String,
     /// Pieces, in order.
-    pub pieces: Vec<PieceKey>,
+    pub pieces: Vec<RestorePiece>,
     /// Log stream in the source.
     pub source_ls_id: LsId,
     /// First group to replay.
     pub base: PalfBase,
     /// Replay groups with SCN up to this.
     pub target_scn: Scn,
+    /// Access parameters of the archive.
+    pub access: String,
+    /// Where the key of an encrypted archive comes from; never a key.
+    pub key_source: String,
+    /// Never done by itself: more pieces and a higher target come with later orders.
+    pub follow: bool,
+}
+
+/// One piece to replay.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RestorePiece {
+    /// Its name.
+    pub key: PieceKey,
+    /// The destination that it lies in when that is another than the archive's; empty = the same.
+    pub uri: String,
+}
+
+impl From<PieceKey> for RestorePiece {
+    fn from(key: PieceKey) -> Self {
+        Self { key, uri: String::new() }
+    }
 }

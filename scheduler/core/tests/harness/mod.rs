@@ -295,6 +295,20 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
         TaskSpec::RestoreLog(spec) => {
             Some(TaskResult::RestoreLog(RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
         }
+        TaskSpec::Validate(_) => {
+            Some(TaskResult::Validate(ValidateResult { objects: 3, bytes: 100, ..ValidateResult::default() }))
+        }
+        TaskSpec::Clean(_) => Some(TaskResult::Clean(CleanResult { objects: 4, bytes: 50 })),
+        TaskSpec::Fingerprint(spec) => Some(TaskResult::Fingerprint(FingerprintResult {
+            scn: spec.scn,
+            keys: 7,
+            digest: order.key.ls_id.0.to_le_bytes().to_vec(),
+        })),
+        TaskSpec::RecoverTable(spec) => Some(TaskResult::RecoverTable(RecoverTableResult {
+            keys: 5,
+            bytes_fetched: 10,
+            replayed_scn: spec.log.target_scn,
+        })),
     };
     Some(report(order, TaskState::Done, None, result))
 }
