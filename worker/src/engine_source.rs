@@ -12,9 +12,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use strandline_engine::{Door, EngineError, Replica, RestoredPoint};
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TenantId};
+use tokio_util::sync::CancellationToken;
 
 /// Last bytes of every block-based SST file.
 const SST_MAGIC: [u8; 8] = 0x88e2_41b7_85f4_cff7_u64.to_le_bytes();
@@ -92,6 +94,15 @@ impl TabletSource for BuiltInLogStream {
         })
     }
 
+    async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        Ok(self.0.fingerprint(scn, stop, bytes).await?)
+    }
+
     fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
         if content.ends_with(&SST_MAGIC) {
             return Ok(());
@@ -162,6 +173,10 @@ impl RestoreTarget for BuiltInTarget {
         };
         let applied = self.replica()?.append_replayed(batch).await?;
         Ok(applied.map(|done| done.map_err(SourceError::from)).boxed())
+    }
+
+    fn leads(&self) -> bool {
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.status().is_leader)
     }
 
     fn is_open(&self) -> bool {

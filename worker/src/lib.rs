@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod clean;
 mod clock;
 mod config;
 mod contact;
@@ -14,6 +15,7 @@ mod dictionary;
 mod disk;
 pub mod engine_source;
 mod fence;
+pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;

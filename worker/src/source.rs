@@ -13,8 +13,10 @@ use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TenantId, Term};
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TenantId, Term};
+use tokio_util::sync::CancellationToken;
 
 pub use strandline_worker_core::backup_plan::CheckpointBlock;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
@@ -122,6 +124,21 @@ pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
 
+    /// Digest of the tablets' content as of `scn` (`None` = now), and the SCN that it is of. Waits for an SCN that is
+    /// not applied yet; ends early once `stop` is cancelled. `bytes` counts what was read.
+    ///
+    /// # Errors
+    /// `Invalid` when the content has changed after `scn` (tablets keep no history), or for an engine without digests.
+    async fn fingerprint(
+        &self,
+        _scn: Option<Scn>,
+        _stop: CancellationToken,
+        _bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        let what = "this engine cannot tell a digest of its content";
+        Err(Failure::new(ErrorClass::Invalid, what, "log stream", "").into())
+    }
+
     /// A cheap look at the content of a block that was read for a backup; the file's own length was checked already.
     ///
     /// # Errors
@@ -171,6 +188,9 @@ pub trait RestoreTarget: Send + Sync {
         &self,
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
+
+    /// True while this replica leads its log stream: nobody else can replay into it.
+    fn leads(&self) -> bool;
 
     /// True when clients may write: replay is over and refused. A standby, which clients may only read, is not open.
     fn is_open(&self) -> bool;

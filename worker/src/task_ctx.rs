@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_media::Medium;
+use strandline_proto::v1::task_order::Spec;
 use strandline_types::{ErrorClass, Failure};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Opens a destination by its URI; `strandline_media::open` in production.
-pub type MediumOpener = Arc<dyn Fn(&str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
+/// Opens a destination by its URI and its access parameters (empty = those of the URI).
+pub type MediumOpener = Arc<dyn Fn(&str, &str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
 
 /// The surroundings of one task.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub struct TaskCtx {
     pub progress: Arc<Progress>,
     /// Set when the scheduler no longer wants the task.
     pub cancel: CancellationToken,
+    /// The newest order for this task, once it differs from the one that the task began with.
+    pub changes: watch::Receiver<Option<Spec>>,
     /// A directory of this task alone, on the same file system as the engine's data; the runner removes it afterwards.
     pub scratch: PathBuf,
 }
@@ -38,12 +42,28 @@ impl fmt::Debug for TaskCtx {
 }
 
 impl TaskCtx {
-    /// Opens a destination.
+    /// The surroundings of a task that nobody cancels and whose order never changes.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, scratch: PathBuf) -> Self {
+        let (progress, cancel) = (Arc::default(), CancellationToken::new());
+        let (_, changes) = watch::channel(None);
+        Self { engine, open_medium, progress, cancel, changes, scratch }
+    }
+
+    /// Opens a destination whose URI says everything.
     ///
     /// # Errors
     /// As the medium says it.
     pub fn medium(&self, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(uri)
+        self.medium_with(uri, "")
+    }
+
+    /// Opens a destination with access parameters, which nothing may print.
+    ///
+    /// # Errors
+    /// As the medium says it.
+    pub fn medium_with(&self, uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+        (self.open_medium)(uri, access)
     }
 
     /// Ends the task when it was cancelled.
@@ -77,6 +97,11 @@ impl Progress {
     /// Counts bytes that are dealt with.
     pub fn add_done(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes over a counter of what is dealt with.
+    pub fn follow(&self, bytes: &AtomicU64) {
+        self.done.store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// All bytes, 0 while not known.

@@ -23,9 +23,8 @@ use strandline_worker::archive::{ArchiveManager, Led};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::{run_restore_data, run_restore_log};
-use strandline_worker::task_ctx::{Progress, TaskCtx};
+use strandline_worker::task_ctx::TaskCtx;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 const SOURCE: TenantId = TenantId(1002);
 const LS: LsId = LsId(1001);
@@ -63,13 +62,9 @@ impl Worker {
     }
 
     fn ctx(&self, name: &str) -> TaskCtx {
-        TaskCtx {
-            engine: Arc::new(BuiltInEngine(Arc::clone(&self.engine))),
-            open_medium: Arc::new(|uri| Ok(strandline_media::open(uri)?)),
-            progress: Arc::new(Progress::default()),
-            cancel: CancellationToken::new(),
-            scratch: self.dir.join("tasks").join(name),
-        }
+        let engine = Arc::new(BuiltInEngine(Arc::clone(&self.engine)));
+        let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+        TaskCtx::new(engine, open, self.dir.join("tasks").join(name))
     }
 }
 

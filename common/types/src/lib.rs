@@ -6,6 +6,7 @@
 mod backup;
 mod causality;
 mod error;
+mod fingerprint;
 mod id;
 mod job;
 pub mod limits;
@@ -23,6 +24,7 @@ mod transition;
 pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};
+pub use fingerprint::Fingerprint;
 pub use id::*;
 pub use job::{JobStatus, ValidateLevel};
 pub use lsn::Lsn;

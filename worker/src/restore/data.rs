@@ -50,7 +50,7 @@ async fn restore(ctx: &TaskCtx, spec: &RestoreDataSpec, id: TaskKey) -> Result<(
     if target.is_finished().await? {
         return Ok(());
     }
-    let set = BackupSet::open(ctx.medium(&spec.data_uri)?, spec).await?;
+    let set = BackupSet::open(ctx.medium_with(&spec.data_uri, &spec.access)?, spec).await?;
     let meta = set.ls_meta().await?;
     let base = restored_base(&meta).ok_or_else(|| set.damaged("the log stream's meta has no base"))?;
     let entries = set.block_entries().await?;

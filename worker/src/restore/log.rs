@@ -6,6 +6,7 @@
 //! target was seen and everything up to it is applied.
 
 use super::archive_reader::ArchiveReader;
+use super::follow;
 use crate::source::{ReplayBatch, RestoreTarget, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
 use futures::future::BoxFuture;
@@ -21,7 +22,7 @@ use strandline_worker_core::replay::{Fed, ReplayCore};
 ///
 /// # Errors
 /// `Transient` when leadership moved (the next leader goes on where this one stopped); `NotFound` or `Corrupt` with
-/// the object for log that is missing or damaged; `Invalid` when the tenant is open already.
+/// the object for log that is missing or damaged; `Invalid` when clients may write to the tenant already.
 pub async fn run_restore_log(ctx: &TaskCtx, spec: &RestoreLogSpec, id: TaskKey) -> Result<RestoreLogResult, Failure> {
     let target = ctx.engine.restore_target(id.tenant_id, id.ls_id, id.job_id);
     if target.is_open() {
@@ -29,29 +30,38 @@ pub async fn run_restore_log(ctx: &TaskCtx, spec: &RestoreLogSpec, id: TaskKey) 
         return Err(Failure::new(ErrorClass::Invalid, "the restored tenant is open already", object, ""));
     }
     tokio::select! {
-        done = replay(ctx, &target, spec) => done,
+        done = follow::run(ctx, &target, spec) => done,
         () = ctx.cancel.cancelled() => Err(cancelled()),
     }
 }
 
-async fn replay(
+/// How a replay ended that did not fail.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) result: RestoreLogResult,
+    /// `None` = the target is reached; else the failure of a replay that ends here.
+    pub(super) missing: Option<Failure>,
+}
+
+/// Replays what the archive holds now, up to the target.
+pub(super) async fn replay(
     ctx: &TaskCtx,
     target: &Arc<dyn RestoreTarget>,
     spec: &RestoreLogSpec,
-) -> Result<RestoreLogResult, Failure> {
+) -> Result<Outcome, Failure> {
     let base = PalfBase::from(spec.base.unwrap_or_default());
     let target_scn = Scn(spec.target_scn);
     let replayed = target.replayed().await?;
     let (start, start_scn) = replayed.map_or((base.lsn, base.prev_scn), |r| (r.lsn, r.scn));
     let mut core = ReplayCore::new(start, start_scn, target_scn);
     if core.has_reached_target() {
-        return Ok(result(&core, base));
+        return Ok(Outcome { result: result(&core, base), missing: None });
     }
-    let medium = ctx.medium(&spec.archive_uri)?;
+    let medium = ctx.medium_with(&spec.archive_uri, &spec.access)?;
     let pieces: Vec<_> = spec.pieces.iter().map(piece_key).collect();
     let known_base = (start == base.lsn).then_some(base);
     let mut reader = ArchiveReader::open(medium, &pieces, LsId(spec.source_ls_id), start, known_base).await?;
-    ctx.progress.set_total(reader.end().0 - start.0);
+    ctx.progress.set_total(ctx.progress.done() + (reader.end().0 - start.0));
 
     let mut proposals = Proposals::new(Arc::clone(target));
     while !core.has_reached_target() {
@@ -72,11 +82,9 @@ async fn replay(
         proposals.push(batch).await?;
     }
     proposals.drain().await?;
-    if !core.has_reached_target() {
-        return Err(ends_too_early(&core, target_scn, reader.last_object()));
-    }
     ctx.progress.set_total(ctx.progress.done());
-    Ok(result(&core, base))
+    let missing = (!core.has_reached_target()).then(|| ends_too_early(&core, target_scn, reader.last_object()));
+    Ok(Outcome { result: result(&core, base), missing })
 }
 
 /// Batches that wait for their commit, in order, never more than the bound.

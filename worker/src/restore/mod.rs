@@ -5,6 +5,7 @@
 
 mod archive_reader;
 mod data;
+mod follow;
 mod log;
 mod log_files;
 

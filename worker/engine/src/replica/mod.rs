@@ -10,21 +10,21 @@ mod start;
 pub(crate) use start::{Context, Parts, wait_released};
 
 use crate::dirs::ReplicaDir;
-use crate::machine::Machine;
+use crate::machine::{Machine, Seen};
 use crate::proposer::{Identity, Proposer, WriteJob};
 use crate::spec::StoredSpec;
 use crate::{Door, EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
 use bytes::Bytes;
 use prost::Message;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::Group;
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
-use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, Scn, TabletId, TenantId, Term};
+use strandline_types::{CausalityToken, ErrorClass, Failure, Fingerprint, LsId, NodeId, Scn, TabletId, TenantId, Term};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -230,6 +230,31 @@ impl Replica {
     pub async fn checkpoint(&self, dir: &Path) -> Result<TabletCheckpoint> {
         let (machine, dir) = (self.machine.clone(), dir.to_owned());
         self.blocking("taking a consistent point", move || machine.checkpoint(&dir)).await
+    }
+
+    /// Digest of the tablets as of `scn` (`None` = now), and the SCN that it is of. An SCN that is not applied yet is
+    /// waited for; one that has passed is refused when anything changed since. `bytes` counts what was read.
+    ///
+    /// # Errors
+    /// `Invalid` when the content has moved on; `Transient` when another look is under way or the moment was missed.
+    pub async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint)> {
+        let machine = self.machine.clone();
+        let look = move || machine.fingerprint(scn, &stop, &bytes);
+        match self.blocking("reading every tablet", look).await? {
+            Seen::At(scn, print) => Ok((scn, print)),
+            Seen::Passed(changed) => {
+                let what = format!("the content has changed at scn {changed}, after the scn that was asked for");
+                let object = format!("log stream {}/{}", self.identity.tenant, self.identity.ls);
+                Err(Failure::new(ErrorClass::Invalid, what, object, "ask for an SCN that is still to come").into())
+            }
+            Seen::Busy => Err(self.identity.transient("another look at the content is under way, or it came too late")),
+            Seen::Cancelled => Err(self.identity.transient("nobody wants the digest any more")),
+        }
     }
 
     async fn blocking<T: Send + 'static>(

@@ -20,7 +20,7 @@ pub(crate) struct TabletStore {
     pub(super) path: PathBuf,
     pub(super) memory: Arc<SharedMemory>,
     /// Tablets that exist, the inner one included.
-    tablets: RwLock<BTreeSet<TabletId>>,
+    pub(super) tablets: RwLock<BTreeSet<TabletId>>,
 }
 
 impl std::fmt::Debug for TabletStore {

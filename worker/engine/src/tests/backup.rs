@@ -160,6 +160,32 @@ async fn a_tenant_rebuilt_from_a_point_replays_log_and_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_read_while_it_follows_and_written_only_once_it_is_activated() {
+    let (cluster, point, batches) = restored_cluster().await;
+    let leader = cluster.leader(RESTORED, LS).await;
+    for replica in cluster.replicas(RESTORED, LS) {
+        replica.set_door(Door::ReadOnly);
+    }
+    for (n, batch) in batches.iter().enumerate() {
+        leader.append_replayed(batch.clone()).await.unwrap().await.unwrap();
+        assert_eq!(read(&leader, "k1").await.as_deref(), Some("backup"), "after batch {n}");
+        let refused = leader.write(vec![put("k1", "mine")], CausalityToken::default()).await.unwrap_err();
+        assert_eq!(refused.class(), strandline_types::ErrorClass::Invalid);
+        assert!(strandline_types::Failure::from(refused).todo.contains("ACTIVATE"));
+        let end = leader.status().end_lsn;
+        leader.keep_alive_to(Scn(batch.scn.0 + 1_000_000)).await.unwrap();
+        assert_eq!(leader.status().end_lsn, end, "a standby has the SCNs of its source and no others");
+    }
+    let replayed = leader.replayed().unwrap();
+    assert!(replayed.scn > point.scn);
+    for replica in cluster.replicas(RESTORED, LS) {
+        replica.set_door(Door::Open);
+    }
+    assert!(write(&leader, "k1", "new life").await > replayed.scn);
+    assert!(leader.append_replayed(batches[0].clone()).await.is_err(), "it follows no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replayed_log_is_applied_at_most_once_and_never_over_a_hole() {
     let (cluster, _, batches) = restored_cluster().await;
     let leader = cluster.leader(RESTORED, LS).await;
