@@ -20,6 +20,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 pub struct Admin {
     nodes: Vec<Node>,
     tenant: String,
+    /// Session statements so far, as the server wants them back.
+    session: Vec<String>,
     patience: Duration,
     call_timeout: Duration,
 }
@@ -47,6 +49,7 @@ impl Admin {
         Ok(Self {
             nodes,
             tenant: String::new(),
+            session: Vec::new(),
             patience: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
         })
@@ -75,8 +78,15 @@ impl Admin {
 
     /// Runs one statement.
     pub async fn sql(&mut self, statement: &str) -> Outcome<v1::SqlReply> {
-        let request = v1::SqlRequest { statement: statement.to_owned(), forwarded: false, tenant: self.tenant.clone() };
-        self.call(&request, is_read(statement)).await
+        let request = v1::SqlRequest {
+            statement: statement.to_owned(),
+            forwarded: false,
+            tenant: self.tenant.clone(),
+            session: self.session.clone(),
+        };
+        let mut reply = self.call(&request, is_read(statement)).await?;
+        self.session = std::mem::take(&mut reply.session);
+        Ok(reply)
     }
 
     /// Runs one query and gives its rows.

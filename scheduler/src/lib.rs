@@ -16,6 +16,7 @@ mod metrics;
 mod node;
 mod raft;
 mod server;
+mod session;
 pub mod sql;
 
 pub use config::{PeerConfig, SchedulerConfig};

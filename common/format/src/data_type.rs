@@ -102,6 +102,10 @@ data_types! {
     AppendFormatMeta = 1003, "append format meta";
     /// `@APD_PART@SEAL_META`.
     SealMeta = 1004, "seal meta";
+    /// A compressed part of a log file.
+    PackedPart = 1005, "packed part of a log file";
+    /// An encrypted part of a log file, compressed before or not.
+    SealedPart = 1006, "sealed part of a log file";
 }
 
 #[cfg(test)]

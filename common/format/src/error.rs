@@ -103,6 +103,24 @@ pub enum FormatError {
         /// Why not.
         detail: String,
     },
+    /// Sealed with a key, and another one was given.
+    #[error("{what}: sealed with the key {}, the key given is {}", hex(found), hex(given))]
+    WrongKey {
+        /// The part.
+        what: &'static str,
+        /// Fingerprint of the key that sealed it.
+        found: [u8; 8],
+        /// Fingerprint of the key that was given.
+        given: [u8; 8],
+    },
+    /// Sealed with a key, and none was given.
+    #[error("{what}: sealed with the key {}, no key was given", hex(found))]
+    KeyMissing {
+        /// The part.
+        what: &'static str,
+        /// Fingerprint of the key that sealed it.
+        found: [u8; 8],
+    },
     /// No file of either tree has this name.
     #[error("not a name of the archive or data backup layout")]
     UnknownName,
@@ -114,6 +132,7 @@ impl FormatError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Version { .. } | Self::Unwritable { .. } | Self::UnknownName => ErrorClass::Invalid,
+            Self::WrongKey { .. } | Self::KeyMissing { .. } => ErrorClass::Permission,
             _ => ErrorClass::Corrupt,
         }
     }
@@ -124,6 +143,7 @@ impl FormatError {
         let todo = match &self {
             Self::Version { .. } | Self::UnknownType { .. } => "read it with the version of the program that wrote it",
             Self::Unwritable { .. } => "",
+            Self::WrongKey { .. } | Self::KeyMissing { .. } => "give the password or key that it was written with",
             Self::UnknownName => "name a file of an archive or data backup destination",
             _ => "the object is damaged: verify the destination and use another backup set or another copy",
         };
@@ -141,10 +161,19 @@ impl FormatError {
             | Self::UnknownType { at, .. }
             | Self::Payload { at, .. }
             | Self::Structure { at, .. } => *at += by,
-            Self::Version { .. } | Self::WrongType { .. } | Self::Unwritable { .. } | Self::UnknownName => {}
+            Self::Version { .. }
+            | Self::WrongType { .. }
+            | Self::Unwritable { .. }
+            | Self::WrongKey { .. }
+            | Self::KeyMissing { .. }
+            | Self::UnknownName => {}
         }
         self
     }
+}
+
+fn hex(fingerprint: &[u8; 8]) -> String {
+    crate::describe::hex::text(fingerprint)
 }
 
 /// The first `need` bytes of `bytes`, or [`FormatError::Truncated`].

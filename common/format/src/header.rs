@@ -18,14 +18,16 @@ pub const DATA_VERSION: u16 = 1000;
 pub enum Compressor {
     /// As it is.
     None,
-    /// LZ4 (reserved by the format; nothing here writes it).
+    /// LZ4, one block.
     Lz4,
     /// Zstandard, one frame.
     Zstd,
 }
 
 impl Compressor {
-    const fn number(self) -> u16 {
+    /// The number on the medium and on the wire.
+    #[must_use]
+    pub const fn number(self) -> u16 {
         match self {
             Self::None => 1,
             Self::Lz4 => 2,
@@ -33,7 +35,9 @@ impl Compressor {
         }
     }
 
-    const fn from_number(n: u16) -> Option<Self> {
+    /// From the number on the medium.
+    #[must_use]
+    pub const fn from_number(n: u16) -> Option<Self> {
         match n {
             1 => Some(Self::None),
             2 => Some(Self::Lz4),

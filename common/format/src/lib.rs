@@ -6,6 +6,8 @@
 
 pub mod blocks;
 pub mod checksum;
+pub mod cipher;
+pub mod compress;
 mod data_type;
 pub mod describe;
 pub mod entry;
@@ -13,6 +15,7 @@ mod error;
 pub mod header;
 pub mod index;
 pub mod palf;
+pub mod part;
 pub mod paths;
 pub mod small;
 

@@ -1,12 +1,16 @@
 //! Every kind of file of both trees can be shown; a damaged one says so.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use bytes::Bytes;
 use serde_json::json;
 use strandline_format::blocks::{BlockType, DataFileWriter, FileKind};
-use strandline_format::describe::describe;
+use strandline_format::cipher::{Key, fingerprint};
+use strandline_format::compress::Compressor;
+use strandline_format::describe::{describe, hex};
 use strandline_format::entry::{EntryKind, join};
 use strandline_format::index::{MacroBlockId, MacroIndexEntry, PhysicalId, write_index};
 use strandline_format::palf::{ArchiveFileHeader, BlockHeader, Framer};
+use strandline_format::part::{PartForm, PartPlace, encode_part};
 use strandline_format::small::write_small;
 use strandline_format::{DataType, FormatError, pb};
 use strandline_types::{
@@ -59,12 +63,31 @@ fn a_local_block_is_known_by_its_bytes() {
 
 #[test]
 fn every_kind_of_small_file_can_be_shown() {
-    for data_type in DataType::ALL {
+    let small = DataType::ALL.iter().filter(|t| !matches!(t, DataType::PackedPart | DataType::SealedPart));
+    for data_type in small {
         let file = write_small(*data_type, &pb::ClientBatch::default());
         let d = describe("unknown", &file).unwrap();
         assert_eq!(d["kind"], data_type.to_string());
         assert!(d["content"].is_object());
     }
+}
+
+#[test]
+fn a_packed_part_shows_how_it_is_stored_and_with_which_key_it_was_sealed() {
+    let plain = Bytes::from(vec![7; 5000]);
+    let place = PartPlace::parse("piece_d1r1p1/logstream_1/log/1.obarc/@APD_PART@0-5000.obarc").unwrap();
+    let key = Key::from_bytes([1; 32]);
+    let form = PartForm { compressor: Compressor::Zstd, key: Some(key.clone()) };
+    let part = encode_part(&place, &plain, &form).unwrap();
+    for name in [place.path(), "unknown".to_owned()] {
+        let d = describe(&name, &part).unwrap();
+        assert_eq!(d["kind"], "sealed part of a log file");
+        assert_eq!((d["compressor"].as_str(), d["plain_bytes"].as_u64()), (Some("zstd"), Some(5000)));
+        assert_eq!(d["sealed_with"], hex::text(&fingerprint(&key)));
+    }
+    let mut bad = part.to_vec();
+    bad[60] ^= 1;
+    assert!(describe(&place.path(), &bad).is_err(), "damage is seen without the key");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! second, synced third. The root of a destination is created only together with its identity file: otherwise an
 //! unmounted network file system would silently be replaced by a directory on the local disk.
 
-use crate::staging::{Staged, sync_dir};
-use crate::{MediaError, Op, PutOutcome};
+use crate::staging::{self, Staged, sync_dir};
+use crate::{MediaError, Op, PutOutcome, Unfinished};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -116,6 +116,23 @@ impl Disk {
             Ok(len.max(at + data.len() as u64))
         }();
         written.map_err(|e| self.error(Op::Append, path, &e))
+    }
+
+    /// See [`crate::Medium::unfinished`].
+    pub(crate) fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        staging::leftovers(&self.root).map_err(|e| self.error(Op::List, "", &e))
+    }
+
+    /// See [`crate::Medium::abort`]. `id` is the name of the half-written file beside `path`.
+    pub(crate) fn abort(&self, path: &str, id: &str) -> Result<(), MediaError> {
+        if staging::dest_of(id) != path.rsplit('/').next() {
+            let reason = format!("'{id}' is no half-written file of this object");
+            return Err(MediaError::new(ErrorClass::Invalid, Op::Abort, &self.uri, path, reason));
+        }
+        match std::fs::remove_file(self.root.join(path).with_file_name(id)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(self.error(Op::Abort, path, &e)),
+            _ => Ok(()),
+        }
     }
 
     fn open_append(&self, dest: &Path, path: &str, at: u64) -> io::Result<File> {

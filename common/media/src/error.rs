@@ -24,6 +24,10 @@ pub enum Op {
     Append,
     /// Stream a big object.
     Write,
+    /// Copy an object.
+    Copy,
+    /// Remove something half-written.
+    Abort,
 }
 
 impl Op {
@@ -39,6 +43,8 @@ impl Op {
             Self::Delete => "delete",
             Self::Append => "append",
             Self::Write => "write",
+            Self::Copy => "copy",
+            Self::Abort => "abort",
         }
     }
 }
@@ -65,18 +71,35 @@ pub struct MediaError {
     pub reason: String,
     /// The original's error number, 0 = none.
     pub code: i32,
+    /// The medium asked to be left alone for so long.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl MediaError {
     /// An error of a known class.
     pub fn new(class: ErrorClass, op: Op, uri: &str, path: &str, reason: impl Into<String>) -> Self {
-        Self { class, op, uri: uri.to_owned(), path: path.to_owned(), reason: reason.into(), code: 0 }
+        Self {
+            class,
+            op,
+            uri: uri.to_owned(),
+            path: path.to_owned(),
+            reason: reason.into(),
+            code: 0,
+            retry_after_ms: None,
+        }
     }
 
     /// The same error under one of the original's numbers.
     #[must_use]
     pub fn with_code(mut self, code: i32) -> Self {
         self.code = code;
+        self
+    }
+
+    /// The same error of a medium that asked to be left alone for a while.
+    #[must_use]
+    pub const fn with_retry_after_ms(mut self, pause: Option<u64>) -> Self {
+        self.retry_after_ms = pause;
         self
     }
 
@@ -119,11 +142,18 @@ impl From<MediaError> for Failure {
                 "free space on the medium or raise its quota: an archive then goes on by itself, a backup has to be started again"
             }
         };
-        let separator = if e.path.is_empty() { "" } else { "/" };
-        let root = if e.path.is_empty() { &e.uri } else { e.uri.trim_end_matches('/') };
-        let object = format!("{root}{separator}{}", e.path);
+        let object = object_name(&e.uri, &e.path);
         Self::new(e.class, format!("cannot {}: {}", e.op, e.reason), object, todo).with_code(e.code)
     }
+}
+
+/// A destination and a path below it as one name; what follows a `?` stays at the end.
+fn object_name(uri: &str, path: &str) -> String {
+    if path.is_empty() {
+        return uri.to_owned();
+    }
+    let (root, attributes) = uri.split_once('?').map_or((uri, String::new()), |(r, a)| (r, format!("?{a}")));
+    format!("{}/{path}{attributes}", root.trim_end_matches('/'))
 }
 
 fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
@@ -177,5 +207,7 @@ mod tests {
         assert!(f.to_string().contains("free space"), "{f}");
         let root = MediaError::new(ErrorClass::Invalid, Op::Open, "file:///", "", "the root");
         assert_eq!(Failure::from(root).object, "file:///", "a destination is named as it was typed");
+        let bucket = MediaError::new(ErrorClass::Transient, Op::Get, "s3://b/p?host=h", "x/1.obarc", "slow down");
+        assert_eq!(Failure::from(bucket).object, "s3://b/p/x/1.obarc?host=h");
     }
 }

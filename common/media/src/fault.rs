@@ -4,7 +4,7 @@
 //! calls fail the same way. A *lost reply* does the write and then says that it failed; a *torn* append writes only a
 //! part first.
 
-use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -156,6 +156,10 @@ impl Faulty {
 
 #[async_trait]
 impl Medium for Faulty {
+    fn log_form(&self) -> LogForm {
+        self.inner.log_form()
+    }
+
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         self.maybe(Op::Put, path, self.inner.put(path, data)).await
     }
@@ -186,6 +190,22 @@ impl Medium for Faulty {
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
         self.maybe(Op::Delete, path, self.inner.delete(path)).await
+    }
+
+    async fn tag(&self, path: &str) -> Result<(), MediaError> {
+        self.maybe(Op::Delete, path, self.inner.tag(path)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), MediaError> {
+        self.maybe(Op::Copy, to, self.inner.copy(from, to)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        self.maybe(Op::List, "", self.inner.unfinished()).await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
+        self.maybe(Op::Abort, &unfinished.path, self.inner.abort(unfinished)).await
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {

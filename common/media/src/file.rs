@@ -6,7 +6,7 @@
 use crate::disk::Disk;
 use crate::objects::Objects;
 use crate::staging::Staged;
-use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome, check_path};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished, check_path};
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
@@ -58,6 +58,10 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Medium for FileMedium {
+    fn log_form(&self) -> LogForm {
+        LogForm::Plain
+    }
+
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         self.blocking(Op::Put, path, move |disk, name| disk.put(name, &data, true)).await.map(|_| ())
     }
@@ -103,6 +107,15 @@ impl Medium for FileMedium {
             staged: Some(staged),
             bytes: 0,
         }))
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        blocking(&self.disk, &self.objects.uri, Op::List, "", |disk, _| disk.unfinished()).await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
+        let id = unfinished.id.clone();
+        self.blocking(Op::Abort, &unfinished.path, move |disk, name| disk.abort(name, &id)).await
     }
 
     fn uri(&self) -> String {

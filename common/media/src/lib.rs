@@ -8,6 +8,8 @@
 //! to the length that `append` returned before anybody reports it. This crate must never decide what to write, never
 //! rename or change a visible object, and never hide an error: every one of them has a class, a path and a URI.
 
+mod access;
+mod destination;
 mod disk;
 mod error;
 mod fault;
@@ -17,16 +19,22 @@ mod medium;
 mod memory;
 mod metered;
 mod objects;
+mod probe;
 mod retry;
 mod staging;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod uri;
 
+pub use access::split_secrets;
+pub use destination::{Addressing, Checksum, DeleteMode, Destination, Options, Scheme};
 pub use error::{MediaError, Op};
 pub use fault::{Fault, FaultPlan, FaultRule, Faulty};
 pub use file::FileMedium;
-pub use medium::{Listed, Medium, ObjectWriter, PutOutcome};
+pub use medium::{Listed, LogForm, Medium, ObjectWriter, PutOutcome, Unfinished};
 pub use memory::MemoryMedium;
 pub use metered::Metered;
+pub use probe::{Finding, Verdict, probe};
 pub use retry::{RetryPolicy, Retrying};
-pub use uri::{check_path, open};
+pub(crate) use uri::no_append;
+pub use uri::{check_path, open, open_with};

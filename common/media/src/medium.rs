@@ -1,10 +1,14 @@
 //! The trait that every destination implements, and what it promises.
 
-use crate::MediaError;
+use crate::{MediaError, Op};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::ops::Range;
+use strandline_types::ErrorClass;
+
+/// One read of [`Medium::copy`] where the medium cannot copy by itself.
+const COPY_BYTES: u64 = 8 << 20;
 
 /// One destination root. All paths are relative to it, `/`-separated, without `.` and `..`.
 ///
@@ -12,6 +16,9 @@ use std::ops::Range;
 /// changes nothing. The same place with *other* bytes is `Fenced`, and nothing is written.
 #[async_trait]
 pub trait Medium: Send + Sync + Debug {
+    /// How a log file grows here (format page, section 5).
+    fn log_form(&self) -> LogForm;
+
     /// Writes a whole object; on return it is durable, and it was never visible in part.
     ///
     /// # Errors
@@ -55,11 +62,21 @@ pub trait Medium: Send + Sync + Debug {
     /// What the medium says.
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError>;
 
-    /// Removes an object. A missing one is a success.
+    /// Removes an object, or marks it for the bucket's life cycle where the destination says `delete_mode=tagging`.
+    /// A missing one is a success.
     ///
     /// # Errors
-    /// What the medium says.
+    /// What the medium says; `Permission` where the object is locked against deletion.
     async fn delete(&self, path: &str) -> Result<(), MediaError>;
+
+    /// Marks an object with the tag `delete_mode=tagging`: a life cycle rule of the bucket removes it later.
+    ///
+    /// # Errors
+    /// `Invalid` where the medium has no tags; `NotFound`; what the medium says.
+    async fn tag(&self, path: &str) -> Result<(), MediaError> {
+        let reason = "this medium has no object tags: use delete_mode=delete";
+        Err(MediaError::new(ErrorClass::Invalid, Op::Delete, &self.uri(), path, reason))
+    }
 
     /// Makes the object hold `data` at offset `at`, durably, and gives its new length. Offset 0 creates it.
     ///
@@ -67,7 +84,8 @@ pub trait Medium: Send + Sync + Debug {
     /// tail is added. So a torn append is completed by repeating it.
     ///
     /// # Errors
-    /// `Fenced` when other bytes lie there; `Invalid` when the object ends before `at`.
+    /// `Fenced` when other bytes lie there; `Invalid` when the object ends before `at`, and always where
+    /// [`Medium::log_form`] is [`LogForm::Parts`].
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError>;
 
     /// A writer for a big write-once object. Nothing is visible before [`ObjectWriter::finish`].
@@ -76,11 +94,53 @@ pub trait Medium: Send + Sync + Debug {
     /// What the medium says.
     async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError>;
 
-    /// The destination as its administrator wrote it.
+    /// Makes `to` hold the bytes of `from`, write-once; on the server's side where the medium can.
+    ///
+    /// # Errors
+    /// `NotFound` without `from`; `Fenced` when `to` holds other bytes.
+    async fn copy(&self, from: &str, to: &str) -> Result<(), MediaError> {
+        let len = self.head(from).await?;
+        if len <= COPY_BYTES {
+            let data = self.get(from).await?;
+            return self.put_if_absent(to, data).await.map(|_| ());
+        }
+        let mut writer = self.open_writer(to).await?;
+        let mut at = 0;
+        while at < len {
+            let end = len.min(at + COPY_BYTES);
+            writer.write(self.get_range(from, at..end).await?).await?;
+            at = end;
+        }
+        writer.finish().await.map(|_| ())
+    }
+
+    /// What dead writers left half-written: uploads that were never completed, temporary files. Invisible to
+    /// [`Medium::list`], yet they cost room. A writer that is at work is among them: look at `started_ms`.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError>;
+
+    /// Removes one of them. A missing one is a success.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError>;
+
+    /// The destination, without keys and without attributes that do not tell where it is.
     fn uri(&self) -> String;
 }
 
-/// Streams one big write-once object. Dropped without `finish`: nothing stays.
+/// How a log file grows on a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogForm {
+    /// As one object, by [`Medium::append`].
+    Plain,
+    /// As immutable parts below a prefix; [`Medium::append`] is refused.
+    Parts,
+}
+
+/// Streams one big write-once object. Dropped without `finish`: nothing stays visible.
 #[async_trait]
 pub trait ObjectWriter: Send + Debug {
     /// Adds bytes at the end. After an error the writer is dead: every later call fails.
@@ -112,4 +172,15 @@ pub struct Listed {
     pub path: String,
     /// Length.
     pub bytes: u64,
+}
+
+/// Something half-written, see [`Medium::unfinished`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unfinished {
+    /// The object that it would have become, relative to the root.
+    pub path: String,
+    /// What the medium calls it: an upload id, a file name.
+    pub id: String,
+    /// When it was begun, in milliseconds since 1970.
+    pub started_ms: u64,
 }

@@ -1,8 +1,8 @@
 //! A destination that lives in this process: `mem://name`. The same name is the same destination everywhere in the
-//! process, as two mounts of one NFS are.
+//! process, as two mounts of one NFS are. `mem://name?log_form=parts` is one that cannot append, as S3 cannot.
 
 use crate::objects::Objects;
-use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished, no_append};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use object_store::PutMode;
@@ -18,6 +18,7 @@ static NAMED: LazyLock<Mutex<BTreeMap<String, Arc<MemoryMedium>>>> = LazyLock::n
 #[derive(Clone, Debug)]
 pub struct MemoryMedium {
     objects: Objects,
+    log_form: LogForm,
     /// Read, compare and write of one append are one step.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -27,7 +28,13 @@ impl MemoryMedium {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let objects = Objects::new(Arc::new(InMemory::new()), format!("mem://{name}"), "");
-        Self { objects, writing: Arc::default() }
+        Self { objects, log_form: LogForm::Plain, writing: Arc::default() }
+    }
+
+    /// The same objects, with log files in parts.
+    #[must_use]
+    pub fn in_parts(&self) -> Self {
+        Self { log_form: LogForm::Parts, ..self.clone() }
     }
 
     /// The destination of this name; made when it is asked for first.
@@ -71,6 +78,10 @@ impl MemoryMedium {
 
 #[async_trait]
 impl Medium for MemoryMedium {
+    fn log_form(&self) -> LogForm {
+        self.log_form
+    }
+
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         self.put_once(Op::Put, path, data, true).await.map(|_| ())
     }
@@ -105,6 +116,9 @@ impl Medium for MemoryMedium {
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         self.objects.locate(Op::Append, path)?;
+        if self.log_form == LogForm::Parts {
+            return Err(no_append(&self.objects.uri, path));
+        }
         let _one_step = self.writing.lock().await;
         let there = self.found(path).await?.unwrap_or_default();
         let Some(beyond) = usize::try_from(at).ok().and_then(|at| there.get(at..)) else {
@@ -126,6 +140,14 @@ impl Medium for MemoryMedium {
     async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError> {
         self.objects.locate(Op::Write, path)?;
         Ok(Box::new(MemoryWriter { medium: self.clone(), path: path.to_owned(), data: BytesMut::new() }))
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        Ok(Vec::new())
+    }
+
+    async fn abort(&self, _unfinished: &Unfinished) -> Result<(), MediaError> {
+        Ok(())
     }
 
     fn uri(&self) -> String {

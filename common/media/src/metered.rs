@@ -3,7 +3,7 @@
 //! Metrics: `strandline_media_calls_total{op,outcome}`, `strandline_media_bytes_total{op}`,
 //! `strandline_media_seconds{op}`. It must never change an outcome.
 
-use crate::{Listed, MediaError, Medium, ObjectWriter, Op, PutOutcome};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -52,6 +52,10 @@ impl Call {
 
 #[async_trait]
 impl Medium for Metered {
+    fn log_form(&self) -> LogForm {
+        self.inner.log_form()
+    }
+
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         let (call, n) = (Call::begin(Op::Put), data.len());
         call.end(self.inner.put(path, data).await, |()| n)
@@ -84,6 +88,22 @@ impl Medium for Metered {
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
         Call::begin(Op::Delete).end(self.inner.delete(path).await, |()| 0)
+    }
+
+    async fn tag(&self, path: &str) -> Result<(), MediaError> {
+        Call::begin(Op::Delete).end(self.inner.tag(path).await, |()| 0)
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), MediaError> {
+        Call::begin(Op::Copy).end(self.inner.copy(from, to).await, |()| 0)
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        Call::begin(Op::List).end(self.inner.unfinished().await, |_| 0)
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
+        Call::begin(Op::Abort).end(self.inner.abort(unfinished).await, |()| 0)
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {

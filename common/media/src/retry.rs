@@ -4,13 +4,16 @@
 //! many callers of a medium that comes back do not arrive together. Every call of [`Medium`] may be repeated: that is
 //! the trait's promise. Streaming writers are not retried inside: a lost write cannot be told from a done one.
 
-use crate::{Listed, MediaError, Medium, ObjectWriter, PutOutcome};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, PutOutcome, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A medium may ask for a longer pause; it gets this one.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How often and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,9 @@ impl Retrying {
             match call().await {
                 Err(e) if e.class.is_retryable() && tried < self.policy.attempts => {
                     tracing::debug!(error = %e, tried, "medium call is tried again");
-                    tokio::time::sleep(self.policy.pause(tried)).await;
+                    // A medium that names a time gets it, and no caller waits for ever.
+                    let asked = Duration::from_millis(e.retry_after_ms.unwrap_or(0)).min(RETRY_AFTER_MAX);
+                    tokio::time::sleep(self.policy.pause(tried).max(asked)).await;
                     tried += 1;
                 }
                 outcome => return outcome,
@@ -74,6 +79,10 @@ impl Retrying {
 
 #[async_trait]
 impl Medium for Retrying {
+    fn log_form(&self) -> LogForm {
+        self.inner.log_form()
+    }
+
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         self.again(|| self.inner.put(path, data.clone())).await
     }
@@ -104,6 +113,22 @@ impl Medium for Retrying {
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
         self.again(|| self.inner.delete(path)).await
+    }
+
+    async fn tag(&self, path: &str) -> Result<(), MediaError> {
+        self.again(|| self.inner.tag(path)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), MediaError> {
+        self.again(|| self.inner.copy(from, to)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        self.again(|| self.inner.unfinished()).await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
+        self.again(|| self.inner.abort(unfinished)).await
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {

@@ -4,11 +4,13 @@
 //! directory. Where the file system can, the half-written file has no name at all, so that a killed process leaves
 //! nothing behind; elsewhere (network file systems) it is `<name>#<digits>`, which no listing shows. Blocking.
 
+use crate::Unfinished;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A file under way to the name `dest`.
 #[derive(Debug)]
@@ -78,6 +80,40 @@ impl Drop for Staged {
             let _ = fs::remove_file(name);
         }
     }
+}
+
+/// The file name that a half-written file of this name would get; `None` when it is none.
+pub(crate) fn dest_of(name: &str) -> Option<&str> {
+    let (dest, digits) = name.rsplit_once('#')?;
+    (!dest.is_empty() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(dest)
+}
+
+/// Named half-written files below `root`, sorted. A root that is not there holds none.
+pub(crate) fn leftovers(root: &Path) -> io::Result<Vec<Unfinished>> {
+    let mut found = Vec::new();
+    let mut dirs = vec![String::new()];
+    while let Some(dir) = dirs.pop() {
+        let entries = match fs::read_dir(root.join(&dir)) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let below = |name: &str| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+            if entry.file_type()?.is_dir() {
+                dirs.push(below(&name));
+            } else if let Some(dest) = dest_of(&name) {
+                let Ok(meta) = entry.metadata() else { continue };
+                let since = meta.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                let started_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+                found.push(Unfinished { path: below(dest), id: name, started_ms });
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn unnamed(dest: &Path) -> io::Result<File> {

@@ -18,7 +18,6 @@ mod placement;
 mod plan;
 mod refuse;
 mod report;
-pub mod restore_choice;
 mod results;
 pub mod state;
 mod step;

@@ -2,7 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, Round};
-use strandline_types::{ErrorClass, Failure, Scn, scn_text};
+use strandline_types::{ErrorClass, Failure};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -164,13 +164,4 @@ pub fn executor_lost(worker: impl ToString, why: &str) -> Failure {
 pub fn too_many_retries(task: impl ToString, last: &Failure) -> Failure {
     let what = format!("given up after too many attempts; the last one: {last}");
     Failure::new(last.class, what, task.to_string(), "mend the cause and start again").with_code(last.code)
-}
-
-pub fn not_enough_log(target: Scn, why: &str, todo: &str) -> Failure {
-    let object = format!("SCN {target} ({})", scn_text(target));
-    Failure::new(ErrorClass::NotFound, format!("no enough log for restore: {why}"), object, todo).with_code(-4018)
-}
-
-pub fn no_set(what: &str, object: impl Into<String>, todo: impl Into<String>) -> Failure {
-    Failure::new(ErrorClass::NotFound, what, object, todo).with_code(-4018)
 }

@@ -2,6 +2,7 @@
 
 use crate::executor::Executor;
 use crate::executor::forward::{FORWARDED, reply};
+use crate::session::Session;
 use std::sync::Arc;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_server::Admin;
@@ -23,14 +24,15 @@ impl AdminService {
 #[tonic::async_trait]
 impl Admin for AdminService {
     async fn sql(&self, request: Request<v1::SqlRequest>) -> Result<Response<v1::SqlReply>, Status> {
-        let v1::SqlRequest { statement, forwarded, tenant } = request.into_inner();
+        let v1::SqlRequest { statement, forwarded, tenant, session } = request.into_inner();
         let tenant = Some(tenant.as_str()).filter(|t| !t.is_empty() && !t.eq_ignore_ascii_case("sys"));
+        let mut session = Session::new(tenant, session);
         let answer = if forwarded {
-            self.executor.execute_forwarded(&statement, tenant).await
+            self.executor.execute_forwarded(&statement, &mut session).await
         } else {
-            self.executor.execute(&statement, tenant).await
+            self.executor.execute(&statement, &mut session).await
         };
-        Ok(Response::new(reply(answer)))
+        Ok(Response::new(reply(answer, &session)))
     }
 
     /// The leader's answer where it can be had; else this node's own State, which is a little behind at worst: a client

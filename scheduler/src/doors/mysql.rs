@@ -5,6 +5,7 @@
 //! `root@tenant` makes statements without a TENANT clause speak of that tenant.
 
 use crate::executor::{Answer, Executor};
+use crate::session::Session;
 use crate::sql::select::Rows;
 use crate::sql::{SYNTAX_CODE, variables};
 use async_trait::async_trait;
@@ -43,12 +44,12 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
         };
         match accepted {
             Ok((stream, _)) => {
-                let session = Session::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
+                let connection = Connection::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
                 let stop = stop.clone();
                 tokio::spawn(async move {
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = converse(session, stream) => {}
+                        () = converse(connection, stream) => {}
                     }
                     drop(seat);
                 });
@@ -61,12 +62,12 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
     }
 }
 
-async fn converse(session: Session, stream: TcpStream) {
+async fn converse(connection: Connection, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "no TCP_NODELAY");
     }
     let (reader, writer) = stream.into_split();
-    if let Err(error) = AsyncMysqlIntermediary::run_on(session, reader, io_buffered(writer)).await {
+    if let Err(error) = AsyncMysqlIntermediary::run_on(connection, reader, io_buffered(writer)).await {
         debug!(%error, "a MySQL connection ended");
     }
 }
@@ -75,29 +76,42 @@ fn io_buffered<W: AsyncWrite>(writer: W) -> tokio::io::BufWriter<W> {
     tokio::io::BufWriter::new(writer)
 }
 
-struct Session {
+struct Connection {
     executor: Arc<Executor>,
     id: u32,
     salt: [u8; 20],
     tenant: OnceLock<Option<String>>,
+    /// Session statements so far.
+    said: Vec<String>,
     prepared: BTreeMap<u32, String>,
     next_prepared: u32,
 }
 
-impl Session {
+impl Connection {
     fn new(executor: Arc<Executor>, id: u32) -> Self {
         // Neither 0 nor '$' may stand in a salt; printable bytes are safe.
         let salt = std::array::from_fn(|_| rand::random_range(b'0'..=b'z'));
-        Self { executor, id, salt, tenant: OnceLock::new(), prepared: BTreeMap::new(), next_prepared: 1 }
+        Self {
+            executor,
+            id,
+            salt,
+            tenant: OnceLock::new(),
+            said: Vec::new(),
+            prepared: BTreeMap::new(),
+            next_prepared: 1,
+        }
     }
 
-    async fn run(&self, statement: &str) -> Result<Answer, Failure> {
-        let tenant = self.tenant.get().cloned().flatten();
-        self.executor.execute(statement, tenant.as_deref()).await
+    async fn run(&mut self, statement: &str) -> Result<Answer, Failure> {
+        let tenant = self.tenant.get().and_then(Option::as_deref);
+        let mut session = Session::new(tenant, std::mem::take(&mut self.said));
+        let answer = self.executor.execute(statement, &mut session).await;
+        self.said = session.said().to_vec();
+        answer
     }
 
     async fn answer<W: AsyncWrite + Send + Unpin>(
-        &self,
+        &mut self,
         statement: &str,
         results: QueryResultWriter<'_, W>,
     ) -> io::Result<()> {
@@ -119,7 +133,7 @@ fn login(username: &[u8]) -> (String, Option<String>) {
 }
 
 #[async_trait]
-impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Session {
+impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
     type Error = io::Error;
 
     fn version(&self) -> String {

@@ -6,13 +6,14 @@
 
 use super::put;
 use std::collections::BTreeMap;
+use strandline_catalogue::{Catalogue, PieceEntry, PlaceId, SetEntry};
 use strandline_format::DataType;
 use strandline_format::paths::archive::{checkpoint_dir, parse_piece_dir};
 use strandline_format::paths::backup::SETS_DIR;
 use strandline_format::paths::{ArchivePath, BackupPath, SetName};
 use strandline_format::pb;
 use strandline_media::{Medium, identity};
-use strandline_scheduler_core::restore_choice::{Catalogue, CataloguePiece, CatalogueSet};
+
 use strandline_types::{BackupSetId, BackupSetStatus, ErrorClass, Failure, FileStatus, PieceKey, PieceStatus, Scn};
 
 /// Sets by id, as their own info files describe them.
@@ -66,11 +67,11 @@ pub async fn ls_metas(medium: &dyn Medium, set: SetName) -> Result<pb::LsMetaInf
 ///
 /// # Errors
 /// What the medium says, or `Corrupt` for an info file.
-pub async fn pieces(medium: &dyn Medium) -> Result<Vec<CataloguePiece>, Failure> {
+pub async fn pieces(medium: &dyn Medium) -> Result<Vec<PieceEntry>, Failure> {
     let mut keys: Vec<PieceKey> = medium.list_dirs("").await?.iter().filter_map(|d| parse_piece_dir(d)).collect();
     keys.sort_unstable();
     // The history in the newest piece tells of all frozen ones before it: one read instead of one per piece.
-    let mut known: BTreeMap<PieceKey, CataloguePiece> = BTreeMap::new();
+    let mut known: BTreeMap<PieceKey, PieceEntry> = BTreeMap::new();
     let mut found = Vec::with_capacity(keys.len());
     for key in keys.into_iter().rev() {
         if let Some(piece) = known.get(&key) {
@@ -97,7 +98,7 @@ async fn own_piece(
     medium: &dyn Medium,
     key: PieceKey,
     infos: &pb::TenantArchivePieceInfos,
-) -> Result<CataloguePiece, Failure> {
+) -> Result<PieceEntry, Failure> {
     let path = ArchivePath::SinglePieceInfo { key }.path();
     if let Some(single) = put::find::<pb::SinglePieceInfo>(medium, &path, DataType::SinglePieceInfo).await? {
         return Ok(frozen_piece(&single.piece.unwrap_or_default()));
@@ -108,7 +109,9 @@ async fn own_piece(
             checkpoint_scn = checkpoint_scn.max(scn);
         }
     }
-    Ok(CataloguePiece {
+    Ok(PieceEntry {
+        place: PlaceId::default(),
+        output_bytes: 0,
         key,
         status: PieceStatus::Active,
         file_status: FileStatus::Available,
@@ -118,8 +121,10 @@ async fn own_piece(
     })
 }
 
-fn frozen_piece(attr: &pb::PieceAttr) -> CataloguePiece {
-    CataloguePiece {
+fn frozen_piece(attr: &pb::PieceAttr) -> PieceEntry {
+    PieceEntry {
+        place: PlaceId::default(),
+        output_bytes: attr.output_bytes,
         key: PieceKey { dest_id: attr.dest_id.into(), round_id: attr.round_id.into(), piece_id: attr.piece_id.into() },
         status: PieceStatus::Frozen,
         file_status: file_status(&attr.file_status),
@@ -135,20 +140,17 @@ fn file_status(text: &str) -> FileStatus {
 
 /// What the choice of a restore looks at.
 #[must_use]
-pub fn catalogue(sets: &Sets, pieces: Vec<CataloguePiece>) -> Catalogue {
-    let sets = sets.iter().map(|(id, (name, info))| CatalogueSet {
-        set_id: *id,
-        kind: name.kind,
-        status: if info.status == BackupSetStatus::Success.to_string() {
-            BackupSetStatus::Success
-        } else {
-            BackupSetStatus::Failed
-        },
-        file_status: file_status(&info.file_status),
-        prev_full: BackupSetId(info.prev_full_backup_set_id),
-        prev_inc: BackupSetId(info.prev_inc_backup_set_id),
-        start_replay_scn: Scn(info.start_replay_scn),
-        min_restore_scn: Scn(info.min_restore_scn),
+pub fn catalogue(sets: &Sets, pieces: Vec<PieceEntry>) -> Catalogue {
+    let sets = sets.values().map(|(name, info)| {
+        let success = info.status == BackupSetStatus::Success.to_string();
+        SetEntry {
+            kind: name.kind,
+            status: if success { BackupSetStatus::Success } else { BackupSetStatus::Failed },
+            file_status: file_status(&info.file_status),
+            prev_full: BackupSetId(info.prev_full_backup_set_id),
+            prev_inc: BackupSetId(info.prev_inc_backup_set_id),
+            ..SetEntry::full(name.id, Scn(info.start_replay_scn), Scn(info.min_restore_scn))
+        }
     });
-    Catalogue { sets: sets.collect(), pieces }
+    Catalogue { sets: sets.collect(), pieces, ..Catalogue::default() }
 }

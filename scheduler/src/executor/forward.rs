@@ -2,6 +2,7 @@
 
 use super::{Answer, no_leader};
 use crate::node::OUTCOME_UNKNOWN_CODE;
+use crate::session::Session;
 use crate::sql::select::Rows;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -33,15 +34,17 @@ impl Forward {
         &self,
         address: &str,
         statement: &str,
-        tenant: Option<&str>,
+        session: &mut Session,
     ) -> Result<Result<Answer, Failure>, Failure> {
         let request = v1::SqlRequest {
             statement: statement.to_owned(),
             forwarded: true,
-            tenant: tenant.unwrap_or_default().to_owned(),
+            tenant: session.tenant().unwrap_or_default().to_owned(),
+            session: session.said().to_vec(),
         };
         let mut client = self.client(address)?;
-        let reply = client.sql(request).await.map_err(|e| self.lost(address, &e))?.into_inner();
+        let mut reply = client.sql(request).await.map_err(|e| self.lost(address, &e))?.into_inner();
+        session.replace_said(std::mem::take(&mut reply.session));
         Ok(answer(reply))
     }
 
@@ -115,8 +118,8 @@ pub fn answer(reply: v1::SqlReply) -> Result<Answer, Failure> {
 }
 
 /// An answer to the wire.
-pub fn reply(answer: Result<Answer, Failure>) -> v1::SqlReply {
-    match answer {
+pub fn reply(answer: Result<Answer, Failure>, session: &Session) -> v1::SqlReply {
+    let reply = match answer {
         Ok(Answer::Done(info)) => v1::SqlReply { info, ..v1::SqlReply::default() },
         Ok(Answer::Rows(rows)) => v1::SqlReply {
             columns: rows.columns,
@@ -124,7 +127,8 @@ pub fn reply(answer: Result<Answer, Failure>) -> v1::SqlReply {
             ..v1::SqlReply::default()
         },
         Err(failure) => v1::SqlReply { failure: Some(failure.into()), ..v1::SqlReply::default() },
-    }
+    };
+    v1::SqlReply { session: session.said().to_vec(), ..reply }
 }
 
 fn from_cell(cell: v1::Cell) -> Value {
@@ -165,10 +169,10 @@ mod tests {
             stream.readable().await.unwrap();
         });
         let forward = Forward::default();
-        let lost = forward.sql(&address, "DROP TENANT t1", None).await.unwrap_err();
+        let lost = forward.sql(&address, "DROP TENANT t1", &mut Session::default()).await.unwrap_err();
         assert_eq!(lost.code, OUTCOME_UNKNOWN_CODE, "{lost}");
         mute.await.unwrap();
-        let unsent = forward.sql(&address, "DROP TENANT t1", None).await.unwrap_err();
+        let unsent = forward.sql(&address, "DROP TENANT t1", &mut Session::default()).await.unwrap_err();
         assert_eq!(unsent.code, NOT_MASTER_CODE, "{unsent}");
     }
 }

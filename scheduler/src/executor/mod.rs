@@ -9,8 +9,9 @@ mod statements;
 mod tenants;
 
 use crate::node::SchedulerNode;
+use crate::session::Session;
 use crate::sql::parse::parse;
-use crate::sql::request::AdminRequest;
+use crate::sql::request::{AdminRequest, Show};
 use crate::sql::select::Rows;
 use crate::sql::variables;
 use std::sync::Arc;
@@ -65,26 +66,31 @@ impl Executor {
         &self.node
     }
 
-    /// Runs a statement of a client; `tenant` is the session's, `None` = `sys`.
+    /// Runs a statement of a client.
     ///
     /// # Errors
     /// What was refused, on which object, and what to do.
-    pub async fn execute(&self, statement: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
-        self.run(statement, tenant, true).await
+    pub async fn execute(&self, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
+        self.run(statement, session, true).await
     }
 
     /// Runs a statement that another node has passed on: it is not passed on again.
     ///
     /// # Errors
     /// As [`Executor::execute`].
-    pub async fn execute_forwarded(&self, statement: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
-        self.run(statement, tenant, false).await
+    pub async fn execute_forwarded(&self, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
+        self.run(statement, session, false).await
     }
 
-    async fn run(&self, statement: &str, tenant: Option<&str>, may_forward: bool) -> Result<Answer, Failure> {
+    async fn run(&self, statement: &str, session: &mut Session, may_forward: bool) -> Result<Answer, Failure> {
         let request = parse(statement)?;
         match &request {
             AdminRequest::Nothing => return Ok(Answer::Done(String::new())),
+            AdminRequest::Session(_) => {
+                session.remember(statement)?;
+                return Ok(Answer::Done("kept for this session".to_owned()));
+            }
+            AdminRequest::Show(Show::RestorePreview) => {}
             AdminRequest::Show(what) => return Ok(Answer::Rows(reads::show(*what))),
             AdminRequest::Select(sql) => {
                 if let Some(rows) = variables::answer(sql)? {
@@ -94,13 +100,14 @@ impl Executor {
             _ => {}
         }
         // Only what surely was not done is sent again: reads, and what the other node refused as no leader.
-        let is_read = matches!(request, AdminRequest::Select(_));
+        let is_read =
+            matches!(request, AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::RestorePreview(_));
         let deadline = Instant::now() + LEADER_WAIT;
         loop {
             let Some(address) = self.find_leader(may_forward, deadline).await? else {
-                return self.serve(request, tenant).await;
+                return self.serve(request, statement, session).await;
             };
-            let answer = self.forward.sql(&address, statement, tenant).await;
+            let answer = self.forward.sql(&address, statement, session).await;
             let again = match &answer {
                 Ok(Err(failure)) => failure.code == NOT_MASTER_CODE,
                 Ok(Ok(_)) => false,
@@ -121,10 +128,26 @@ impl Executor {
         self.forward.topology(&self.node.leader_address()?, tenant).await.ok()
     }
 
-    async fn serve(&self, request: AdminRequest, tenant: Option<&str>) -> Result<Answer, Failure> {
+    async fn serve(&self, request: AdminRequest, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
         match request {
-            AdminRequest::Select(sql) => self.select(sql, tenant).await.map(Answer::Rows),
-            other => self.administer(other, tenant).await.map(Answer::Done),
+            AdminRequest::Select(sql) => self.select(sql, session.tenant()).await.map(Answer::Rows),
+            AdminRequest::RestorePreview(preview) => {
+                session.remember(statement)?;
+                self.preview(&preview, &session.settings()?).await.map(Answer::Rows)
+            }
+            AdminRequest::Show(_) => {
+                let settings = session.settings()?;
+                match &settings.preview {
+                    Some(preview) => self.preview(preview, &settings).await.map(Answer::Rows),
+                    None => Ok(Answer::Rows(Rows { columns: vec!["BACKUP_TYPE".to_owned()], rows: Vec::new() })),
+                }
+            }
+            AdminRequest::Restore(restore) => {
+                let said = self.restore(restore, &session.settings()?).await?;
+                session.forget_sources();
+                Ok(Answer::Done(said))
+            }
+            other => self.administer(other, session.tenant()).await.map(Answer::Done),
         }
     }
 

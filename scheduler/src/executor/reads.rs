@@ -43,7 +43,8 @@ pub fn show(what: Show) -> Rows {
     let (column, names): (&str, &[&str]) = match what {
         Show::Tables => ("Tables_in_oceanbase", views::NAMES),
         Show::Databases => ("Database", &["oceanbase"]),
-        Show::Empty => ("Value", &[]),
+        // The preview is the leader's answer; it does not come here.
+        Show::RestorePreview | Show::Empty => ("Value", &[]),
     };
     let rows = names.iter().map(|n| vec![Value::Text((*n).to_owned())]).collect();
     Rows { columns: vec![column.to_owned()], rows }

@@ -5,15 +5,19 @@ use super::Executor;
 use crate::clock;
 use crate::effects::catalogue::{self, Sets};
 use crate::effects::open;
-use crate::sql::request::{RestoreRequest, Until};
+use crate::session::Settings;
+use crate::sql::NOT_SUPPORTED_CODE;
+use crate::sql::request::restore::{RestoreFrom, RestorePreview, RestoreRequest, Until};
+use crate::sql::select::Rows;
 use std::time::Duration;
+use strandline_catalogue::{Choice, Target, choose};
 use strandline_format::paths::SetName;
 use strandline_format::pb;
 use strandline_media::identity::DestType;
-use strandline_scheduler_core::restore_choice::{Choice, Target, choose};
 use strandline_scheduler_core::state::{RestoreSource, SourceLs};
+use strandline_scheduler_core::views::Value;
 use strandline_scheduler_core::{Action, Done, StartRestore};
-use strandline_types::{ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId};
+use strandline_types::{ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId, scn_text};
 
 /// Reading a catalogue takes at most this long.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
@@ -31,20 +35,12 @@ struct Found {
 }
 
 impl Executor {
-    pub(super) async fn restore(&self, request: RestoreRequest) -> Result<String, Failure> {
-        let found = match tokio::time::timeout(READ_TIMEOUT, read(&request)).await {
-            Ok(found) => found?,
-            Err(_) => {
-                let what = format!("the catalogue could not be read within {} s", READ_TIMEOUT.as_secs());
-                let todo = "check that both destinations are mounted and reachable";
-                let object = format!("{}, {}", request.data_uri, request.archive_uri);
-                return Err(Failure::new(ErrorClass::Transient, what, object, todo));
-            }
-        };
+    pub(super) async fn restore(&self, request: RestoreRequest, settings: &Settings) -> Result<String, Failure> {
+        let found = find(&request.from, request.until, settings).await?;
         let target_scn = found.choice.target_scn;
         let start = StartRestore {
             tenant_name: request.tenant.clone(),
-            replicas: self.replicas(request.replicas),
+            replicas: self.replicas(request.options.replicas),
             target_scn,
             source: source(found)?,
             description: request.description,
@@ -56,6 +52,26 @@ impl Executor {
             }
             _ => Ok(format!("tenant {} is being restored", request.tenant)),
         }
+    }
+
+    /// What a restore would read.
+    pub(super) async fn preview(&self, request: &RestorePreview, settings: &Settings) -> Result<Rows, Failure> {
+        let found = find(&request.from, request.until, settings).await?;
+        let row = |kind: &str, id: String, dest: &str, from: Scn, to: Scn| {
+            let description = format!("{} to {}", scn_text(from), scn_text(to));
+            [kind.to_owned(), id, dest.to_owned(), description].into_iter().map(Value::Text).collect()
+        };
+        let sets =
+            found.choice.sets.iter().map(|s| {
+                row("BACKUP_SET", s.set_id.to_string(), &found.data_uri, s.start_replay_scn, s.min_restore_scn)
+            });
+        let pieces = found
+            .choice
+            .pieces
+            .iter()
+            .map(|p| row("BACKUP_PIECE", p.key.to_string(), &found.archive_uri, p.start_scn, p.checkpoint_scn));
+        let columns = ["BACKUP_TYPE", "BACKUP_ID", "BACKUP_DEST", "DESCRIPTION"].map(str::to_owned).to_vec();
+        Ok(Rows { columns, rows: sets.chain(pieces).collect() })
     }
 
     /// As asked for; else three where there are enough workers, else one.
@@ -70,8 +86,24 @@ impl Executor {
     }
 }
 
-async fn read(request: &RestoreRequest) -> Result<Found, Failure> {
-    let (data, archive) = (open(&request.data_uri)?, open(&request.archive_uri)?);
+async fn find(from: &RestoreFrom, until: Until, _settings: &Settings) -> Result<Found, Failure> {
+    let RestoreFrom::Destinations { data, archive: Some(archive) } = from else {
+        let todo = "give RESTORE … FROM '<data backup uri>,<archive uri>'";
+        let what = "a restore without an archive destination is not supported yet";
+        return Err(Failure::new(ErrorClass::Invalid, what, "RESTORE", todo).with_code(NOT_SUPPORTED_CODE));
+    };
+    match tokio::time::timeout(READ_TIMEOUT, read(data, archive, until)).await {
+        Ok(found) => found,
+        Err(_) => {
+            let what = format!("the catalogue could not be read within {} s", READ_TIMEOUT.as_secs());
+            let todo = "check that both destinations are mounted and reachable";
+            Err(Failure::new(ErrorClass::Transient, what, format!("{data}, {archive}"), todo))
+        }
+    }
+}
+
+async fn read(data: &str, archive: &str, until: Until) -> Result<Found, Failure> {
+    let (data, archive) = (open(data)?, open(archive)?);
     let origin = catalogue::origin(data.as_ref(), DestType::Backup).await?;
     let archive_origin = catalogue::origin(archive.as_ref(), DestType::Archive).await?;
     if (origin.cluster_id, origin.tenant_id) != (archive_origin.cluster_id, archive_origin.tenant_id) {
@@ -84,7 +116,7 @@ async fn read(request: &RestoreRequest) -> Result<Found, Failure> {
     }
     let sets = catalogue::sets(data.as_ref()).await?;
     let pieces = catalogue::pieces(archive.as_ref()).await?;
-    let target = match request.until {
+    let target = match until {
         Until::Latest => Target::Newest,
         Until::Scn(scn) => Target::Scn(scn),
     };

@@ -8,6 +8,7 @@ use super::tenants::Named;
 use crate::clock;
 use crate::effects::{self, destination};
 use crate::node::OUTCOME_UNKNOWN_CODE;
+use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
 use std::time::Duration;
 use strandline_scheduler_core::state::{DestKind, DestState};
@@ -57,7 +58,6 @@ impl Executor {
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
             }
-            AdminRequest::Restore(restore) => self.restore(restore).await,
             AdminRequest::CancelRestore { tenant } => {
                 let (tenant, name) = self.one_tenant(Some(&tenant), session)?;
                 self.node.act(Action::CancelRestore { tenant }).await?;
@@ -83,8 +83,16 @@ impl Executor {
                 let done = self.node.act(action).await?;
                 Ok(format!("table {name}: {}", said(&done)))
             }
-            // Answered before a leader is looked for.
-            AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::Nothing => Ok(String::new()),
+            AdminRequest::Clean(_) | AdminRequest::Validate(_) | AdminRequest::CancelValidate(_) => Err(not_yet()),
+            AdminRequest::Standby(_) | AdminRequest::Drill(_) | AdminRequest::Catalog(_) => Err(not_yet()),
+            AdminRequest::RecoverTable(_) | AdminRequest::CancelRecoverTable { .. } => Err(not_yet()),
+            // Answered elsewhere.
+            AdminRequest::Select(_)
+            | AdminRequest::Show(_)
+            | AdminRequest::Restore(_)
+            | AdminRequest::RestorePreview(_)
+            | AdminRequest::Session(_)
+            | AdminRequest::Nothing => Ok(String::new()),
         }
     }
 
@@ -201,6 +209,11 @@ impl Executor {
         let mut copy = self.node.read(Clone::clone);
         apply(&mut copy, Command { proposed_at_ms: clock::now().as_ms(), action }).map(|_| ())
     }
+}
+
+fn not_yet() -> Failure {
+    Failure::new(ErrorClass::Invalid, "this statement is not supported yet", "statement", "")
+        .with_code(NOT_SUPPORTED_CODE)
 }
 
 /// A number that does not fit is out of every bound; the core names the bound.

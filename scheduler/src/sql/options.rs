@@ -1,6 +1,7 @@
 //! The small languages inside texts: the value of `LOG_ARCHIVE_DEST`, the options of `RESTORE`, its two URIs.
 
 use super::request::ArchiveDest;
+use super::request::restore::RestoreOptions;
 use strandline_types::{Binding, ErrorClass, Failure, limits};
 
 /// `LOCATION=<uri> [BINDING=Optional|Mandatory] [PIECE_SWITCH_INTERVAL=<n>d|h|m|s]`, separated by blanks. Not
@@ -95,40 +96,77 @@ pub fn duration_ms(text: &str) -> Result<u64, Failure> {
     })
 }
 
-/// `data_uri,archive_uri` of a restore.
+/// `<n>d`, `<n>h`, `<n>m` or `<n>s` in milliseconds; `0` alone = never.
 ///
 /// # Errors
-/// `Invalid` when there are not exactly two.
-pub fn restore_uris(text: &str) -> Result<(String, String), Failure> {
+/// `Invalid` with the form.
+pub fn window_ms(text: &str) -> Result<u64, Failure> {
+    let text = text.trim();
+    if text == "0" || text.is_empty() {
+        return Ok(0);
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "d" => Some(86_400_000),
+        "h" => Some(3_600_000),
+        "m" => Some(60_000),
+        "s" => Some(1000),
+        _ => None,
+    };
+    let parsed = digits.parse::<u64>().ok().zip(factor).map(|(n, factor): (u64, u64)| n.saturating_mul(factor));
+    parsed.ok_or_else(|| {
+        wrong(format!("'{text}' is not a span of time"), text, "write a number and d, h, m or s, as in 7d")
+    })
+}
+
+/// `data_uri[,archive_uri]` of a restore.
+///
+/// # Errors
+/// `Invalid` when there is none, or more than two.
+pub fn restore_uris(text: &str) -> Result<(String, Option<String>), Failure> {
     let uris: Vec<&str> = text.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
     match uris.as_slice() {
-        [data, archive] => Ok(((*data).to_owned(), (*archive).to_owned())),
+        [data] => Ok(((*data).to_owned(), None)),
+        [data, archive] => Ok(((*data).to_owned(), Some((*archive).to_owned()))),
         _ => Err(wrong(
-            format!("RESTORE … FROM needs two URIs and got {}", uris.len()),
+            format!("RESTORE … FROM needs one or two URIs and got {}", uris.len()),
             text,
             "write FROM '<data backup uri>,<archive uri>'",
         )),
     }
 }
 
-/// `replicas` of `key=value&key=value`; every other key is ignored, as the original ignores unknown options.
+/// What `key=value&key=value` says about a restore; unknown keys are ignored, as in the original.
 ///
 /// # Errors
-/// `Invalid` when an option has no value, or the number is not one.
-pub fn restore_replicas(text: &str) -> Result<Option<u64>, Failure> {
-    let mut replicas = None;
+/// `Invalid` when an option has no value, or not one of its own.
+pub fn restore_options(text: &str) -> Result<RestoreOptions, Failure> {
+    let mut options = RestoreOptions::default();
     for option in text.split('&').map(str::trim).filter(|o| !o.is_empty()) {
         let (key, value) = option.split_once('=').ok_or_else(|| {
             wrong(format!("the restore option '{option}' has no value"), text, "write WITH 'replicas=2&key=value'")
         })?;
-        if key.trim().eq_ignore_ascii_case("replicas") {
-            let number = value.trim().parse().ok().filter(|n| *n > 0);
-            replicas = Some(number.ok_or_else(|| {
-                wrong(format!("'{value}' is not a number of replicas"), text, "write WITH 'replicas=2'")
-            })?);
+        let value = value.trim();
+        match key.trim().to_ascii_lowercase().as_str() {
+            "replicas" => {
+                let number = value.parse().ok().filter(|n| *n > 0);
+                options.replicas = Some(number.ok_or_else(|| {
+                    wrong(format!("'{value}' is not a number of replicas"), text, "write WITH 'replicas=2'")
+                })?);
+            }
+            "standby" => {
+                options.standby = value.parse().map_err(|_| {
+                    wrong(format!("'{value}' is neither true nor false"), text, "write WITH 'standby=true'")
+                })?;
+            }
+            "concurrency" if value.parse::<u64>().ok().is_none_or(|n| n == 0) => {
+                return Err(wrong(format!("'{value}' is not a concurrency"), text, "write WITH 'concurrency=8'"));
+            }
+            "key_source" => value.clone_into(&mut options.key_source),
+            _ => {}
         }
     }
-    Ok(replicas)
+    Ok(options)
 }
 
 fn wrong(what: String, object: &str, todo: &str) -> Failure {
@@ -194,13 +232,17 @@ mod tests {
 
     #[test]
     fn restore_texts_are_read_and_refused() {
-        assert_eq!(restore_uris(" file:///d , file:///a ").unwrap(), ("file:///d".into(), "file:///a".into()));
-        assert!(restore_uris("file:///d").is_err());
-        assert!(restore_uris("a,b,c").is_err());
-        assert_eq!(restore_replicas("pool_list=p1&replicas=2&x=y").unwrap(), Some(2));
-        assert_eq!(restore_replicas("").unwrap(), None);
-        assert!(restore_replicas("replicas=none").is_err());
-        assert!(restore_replicas("replicas=0").is_err());
-        assert!(restore_replicas("replicas").is_err());
+        let two = ("file:///d".to_owned(), Some("file:///a".to_owned()));
+        assert_eq!(restore_uris(" file:///d , file:///a ").unwrap(), two);
+        assert_eq!(restore_uris("file:///d").unwrap(), ("file:///d".into(), None));
+        assert!(restore_uris("a,b,c").is_err() && restore_uris(" ").is_err());
+        let options = restore_options("pool_list=p1&replicas=2&standby=true&key_source=file:/k&concurrency=4").unwrap();
+        assert_eq!((options.replicas, options.standby, options.key_source.as_str()), (Some(2), true, "file:/k"));
+        assert_eq!(restore_options("").unwrap(), RestoreOptions::default());
+        for bad in ["replicas=none", "replicas=0", "replicas", "standby=perhaps", "concurrency=0"] {
+            assert!(restore_options(bad).is_err(), "{bad}");
+        }
+        assert_eq!((window_ms("0"), window_ms("7d")), (Ok(0), Ok(7 * 86_400_000)));
+        assert!(window_ms("7w").is_err());
     }
 }

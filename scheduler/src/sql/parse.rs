@@ -2,10 +2,13 @@
 //!
 //! It must never look at the state of the cluster: whether a tenant exists is not a question of grammar.
 
+mod clean;
+mod restore;
+
 use super::cursor::Cursor;
 use super::options;
-use super::request::{AdminRequest, RestoreRequest, Show, Tenants, Until};
-use strandline_types::{ErrorClass, Failure, Scn, limits, parse_time_text};
+use super::request::{AdminRequest, Show, Tenants};
+use strandline_types::{ErrorClass, Failure, limits};
 
 /// Reads one statement.
 ///
@@ -39,7 +42,13 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
     if c.accept("SELECT") || c.accept("WITH") {
         return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
     }
-    for word in ["SET", "USE", "BEGIN", "START", "COMMIT", "ROLLBACK"] {
+    if c.accept("SET") {
+        if c.accept("DECRYPTION") {
+            return restore::decryption(&mut c);
+        }
+        return Ok(AdminRequest::Nothing);
+    }
+    for word in ["USE", "BEGIN", "START", "COMMIT", "ROLLBACK"] {
         if c.accept(word) {
             return Ok(AdminRequest::Nothing);
         }
@@ -70,18 +79,67 @@ fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         return backup(c);
     }
     if c.accept("CANCEL") {
+        return cancel(c);
+    }
+    if c.accept("RESTORE") {
+        return restore::restore(c);
+    }
+    if c.accept("RECOVER") {
+        return restore::recover(c);
+    }
+    if c.accept("ACTIVATE") {
+        return restore::activate(c);
+    }
+    if c.accept("RUN") {
+        return restore::run(c);
+    }
+    if c.accept("IMPORT") {
+        return restore::import(c);
+    }
+    if c.accept("VALIDATE") {
+        return clean::validate(c);
+    }
+    if c.accept("DELETE") {
+        return clean::delete(c);
+    }
+    if c.accept("DROP") {
+        return clean::drop_policy(c);
+    }
+    if c.accept("CLEAR") {
+        c.need("RESTORE")?;
+        return restore::restore_source(c, false);
+    }
+    if c.accept("ADD") {
         if c.accept("RESTORE") {
-            let tenant = c.name("the tenant that is being restored")?;
-            return ended(c, AdminRequest::CancelRestore { tenant });
+            return restore::restore_source(c, true);
         }
+        c.need("DELETE")?;
+        return clean::add_policy(c);
+    }
+    Err(c.failure())
+}
+
+fn cancel(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("RESTORE") {
+        return restore::cancel_restore(c);
+    }
+    if c.accept("RECOVER") {
+        c.need("TABLE")?;
+        let target = c.name("the tenant that gets the tables")?;
+        return ended(c, AdminRequest::CancelRecoverTable { target });
+    }
+    let request: fn(Tenants) -> AdminRequest = if c.accept("VALIDATE") {
+        AdminRequest::CancelValidate
+    } else if c.accept("DELETE") {
+        |tenants| AdminRequest::Clean(super::request::clean::CleanRequest::Cancel(tenants))
+    } else {
         c.need("BACKUP")?;
         let tenants = tenants_clause(c)?;
         return ended(c, AdminRequest::CancelBackup(tenants));
-    }
-    if c.accept("RESTORE") {
-        return restore(c);
-    }
-    Err(c.failure())
+    };
+    c.need("BACKUP")?;
+    let tenants = tenants_clause(c)?;
+    ended(c, request(tenants))
 }
 
 fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -117,6 +175,12 @@ fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         let tenant = tenant_clause(c)?;
         return ended(c, AdminRequest::SetDataBackupDest { tenant, uri });
     }
+    if c.accept("LOG_RESTORE_SOURCE") {
+        return restore::log_restore_source(c);
+    }
+    if c.accept("RESTORE_DRILL_INTERVAL") {
+        return restore::drill_interval(c);
+    }
     Err(c.failure())
 }
 
@@ -140,30 +204,6 @@ fn backup(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     }
     let description = description(c)?;
     ended(c, AdminRequest::Backup { tenants, description })
-}
-
-fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
-    let tenant = c.name("the name of the tenant to make")?;
-    c.need("FROM")?;
-    let (data_uri, archive_uri) = options::restore_uris(&c.text("a text '<data uri>,<archive uri>'")?)?;
-    let until = if c.accept("UNTIL") { until(c)? } else { Until::Latest };
-    let replicas = if c.accept("WITH") { options::restore_replicas(&c.text("a text 'replicas=2'")?)? } else { None };
-    let description = description(c)?;
-    let request = RestoreRequest { tenant, data_uri, archive_uri, until, replicas, description };
-    ended(c, AdminRequest::Restore(request))
-}
-
-fn until(c: &mut Cursor<'_>) -> Result<Until, Failure> {
-    if c.accept("SCN") {
-        c.optional_equals();
-        return Ok(Until::Scn(Scn(c.number("an SCN")?)));
-    }
-    c.need("TIME")?;
-    c.optional_equals();
-    let text = c.text("a time 'YYYY-MM-DD hh:mm:ss[.ffffff]' (UTC)")?;
-    parse_time_text(&text)
-        .map(Until::Scn)
-        .map_err(|e| Failure::new(ErrorClass::Invalid, e.to_string(), text, "UNTIL TIME is read as UTC"))
 }
 
 fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -198,6 +238,8 @@ fn show(c: &mut Cursor<'_>) -> AdminRequest {
     let _ = c.accept("FULL");
     AdminRequest::Show(if c.accept("TABLES") {
         Show::Tables
+    } else if c.accept("RESTORE") && c.accept("PREVIEW") {
+        Show::RestorePreview
     } else if c.accept("DATABASES") || c.accept("SCHEMAS") {
         Show::Databases
     } else {

@@ -1,7 +1,12 @@
 //! What an administrator can ask for, typed. The parser makes it, the executor turns it into commands; nothing else
 //! reads statement text.
 
-use strandline_types::{Binding, Scn};
+pub mod clean;
+pub mod restore;
+
+use clean::{CleanRequest, ValidateRequest};
+use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
+use strandline_types::Binding;
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,29 @@ pub enum AdminRequest {
     CancelBackup(Tenants),
     /// `RESTORE … FROM … [UNTIL …] WITH …`.
     Restore(RestoreRequest),
+    /// `RESTORE … PREVIEW`.
+    RestorePreview(RestorePreview),
+    /// `RECOVER TABLE`.
+    RecoverTable(RecoverTableRequest),
+    /// `CANCEL RECOVER TABLE`.
+    CancelRecoverTable {
+        /// The tenant that gets the tables.
+        target: String,
+    },
+    /// Standby tenants.
+    Standby(StandbyRequest),
+    /// Restore drills.
+    Drill(DrillRequest),
+    /// Destinations of others.
+    Catalog(CatalogRequest),
+    /// `VALIDATE`.
+    Validate(ValidateRequest),
+    /// `CANCEL VALIDATE BACKUP`.
+    CancelValidate(Tenants),
+    /// Cleaning.
+    Clean(CleanRequest),
+    /// Kept for later statements of the session.
+    Session(SessionWord),
     /// `CANCEL RESTORE`.
     CancelRestore {
         /// The tenant that is being built.
@@ -90,6 +118,8 @@ pub enum AdminRequest {
 pub enum Show {
     /// `SHOW TABLES`: the views.
     Tables,
+    /// `SHOW RESTORE PREVIEW`: the session's last preview again.
+    RestorePreview,
     /// `SHOW DATABASES`.
     Databases,
     /// Anything else that clients ask at login (`SHOW VARIABLES`, `SHOW WARNINGS`): empty.
@@ -118,28 +148,24 @@ pub struct ArchiveDest {
     pub piece_interval_seconds: u64,
 }
 
-/// The parts of a `RESTORE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoreRequest {
-    /// Name of the tenant to make.
-    pub tenant: String,
-    /// Data backup destination.
-    pub data_uri: String,
-    /// Archive destination.
-    pub archive_uri: String,
-    /// Up to where.
-    pub until: Until,
-    /// `replicas=` of the options; `None` = three where there are enough workers, else one.
-    pub replicas: Option<u64>,
-    /// `DESCRIPTION`.
-    pub description: String,
+/// Something that later statements of the same session go by.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SessionWord {
+    /// `SET DECRYPTION IDENTIFIED BY …`.
+    Decryption(Vec<String>),
+    /// `ADD RESTORE SOURCE`.
+    AddSources(Vec<String>),
+    /// `CLEAR RESTORE SOURCE`.
+    ClearSources,
 }
 
-/// Target of a restore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// As far as the archive reaches.
-    Latest,
-    /// This SCN, inclusive.
-    Scn(Scn),
+impl std::fmt::Debug for SessionWord {
+    /// Without the passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Decryption(all) => write!(f, "Decryption({} passwords)", all.len()),
+            Self::AddSources(uris) => write!(f, "AddSources({} uris)", uris.len()),
+            Self::ClearSources => f.write_str("ClearSources"),
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use super::{BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer};
 use crate::checksum::crc32c_raw;
+use crate::compress::unpack;
 use crate::error::need;
 use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor};
 use crate::{FormatError, pb};
 use bytes::Bytes;
 use prost::Message;
-use strandline_types::limits::{BLOCK_ALIGN_BYTES, MACROBLOCK_BYTES_MAX};
+use strandline_types::limits::BLOCK_ALIGN_BYTES;
 
 const WHAT: &str = "block";
 
@@ -57,9 +58,9 @@ pub fn read_block(bytes: &Bytes) -> Result<Block, FormatError> {
     }
     let payload = match header.compressor {
         Compressor::None => bytes.slice(COMMON_HEADER_BYTES..payload_end),
-        Compressor::Zstd => Bytes::from(unpack(stored, header.plain_bytes)?),
-        Compressor::Lz4 => {
-            return Err(FormatError::UnknownType { what: "compressor of a block", at: 6, found: 2 });
+        packed => {
+            let plain_len = usize::try_from(header.plain_bytes).unwrap_or(usize::MAX);
+            Bytes::from(unpack(packed, stored, plain_len).map_err(|e| e.moved(COMMON_HEADER_BYTES as u64))?)
         }
     };
     if payload.len() as u64 != header.plain_bytes {
@@ -67,14 +68,6 @@ pub fn read_block(bytes: &Bytes) -> Result<Block, FormatError> {
         return Err(FormatError::Structure { what: WHAT, at: COMMON_HEADER_BYTES as u64, detail });
     }
     Ok(Block { block_type, payload, bytes: total })
-}
-
-fn unpack(stored: &[u8], plain_bytes: u64) -> Result<Vec<u8>, FormatError> {
-    let bad = |detail: String| FormatError::Payload { what: "packed block", at: COMMON_HEADER_BYTES as u64, detail };
-    if plain_bytes > MACROBLOCK_BYTES_MAX {
-        return Err(bad(format!("{plain_bytes} bytes unpacked are more than a block may hold")));
-    }
-    zstd::bulk::decompress(stored, plain_bytes as usize).map_err(|e| bad(e.to_string()))
 }
 
 /// A file that was read as a whole and found intact.

@@ -6,6 +6,7 @@
 mod blocks;
 pub mod hex;
 mod log;
+mod part;
 mod small;
 
 use crate::blocks::FileKind;
@@ -22,6 +23,8 @@ enum Shape {
     Log,
     /// Bytes of a log file from this offset on.
     LogPart(u64),
+    /// A packed or sealed part of a log file, by its bytes.
+    Packed,
     /// Nothing: the name is the value.
     Empty,
 }
@@ -44,6 +47,8 @@ pub fn describe(path: &str, bytes: &[u8]) -> Result<Value, FormatError> {
         Shape::Small(data_type) => small::describe(data_type, bytes)?,
         Shape::Blocks(kind) => blocks::describe(kind, bytes)?,
         Shape::Log => log::describe_file(bytes)?,
+        Shape::LogPart(_) | Shape::Packed if part::is_packed(bytes) => part::describe(bytes)?,
+        Shape::Packed => return Err(FormatError::UnknownName),
         Shape::LogPart(0) => log::describe_file(bytes)?,
         Shape::LogPart(start) => json!({ "kind": "part of a log file", "offset": start }),
         Shape::Empty if bytes.is_empty() => {
@@ -139,6 +144,9 @@ fn sniff(bytes: &[u8]) -> Option<Shape> {
     }
     if let Ok(header) = crate::blocks::FileHeader::decode(bytes) {
         return Some(Shape::Blocks(header.kind));
+    }
+    if part::is_packed(bytes) {
+        return Some(Shape::Packed);
     }
     let header = crate::header::CommonHeader::decode(bytes).ok()?;
     DataType::from_number(header.data_type).map(Shape::Small)

@@ -48,6 +48,8 @@ fn content(data_type: DataType, payload: &[u8]) -> Result<Value, FormatError> {
         T::LsMetaInfo => message::<pb::LsMetaInfo>(payload),
         T::AppendFormatMeta => message::<pb::AppendFormatMeta>(payload),
         T::SealMeta => message::<pb::SealMeta>(payload),
+        // Parts are no small files; they have a page of their own.
+        T::PackedPart | T::SealedPart => Ok(json!({ "stored_bytes": payload.len() })),
     }
 }
 

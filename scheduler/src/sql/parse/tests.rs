@@ -1,11 +1,17 @@
 //! Every statement that is understood, and what is said about the others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-use super::super::request::ArchiveDest;
+use super::super::request::clean::{CleanRequest, DeleteWhat, PolicyText, ValidateRequest, ValidateWhat};
+use super::super::request::restore::*;
+use super::super::request::{ArchiveDest, SessionWord};
 use super::*;
-use strandline_types::Binding;
+use strandline_types::{Binding, Scn, ValidateLevel};
 
 fn named(names: &[&str]) -> Tenants {
     Tenants::Named(names.iter().map(|n| (*n).to_owned()).collect())
+}
+
+fn both() -> RestoreFrom {
+    RestoreFrom::Destinations { data: "file:///d".into(), archive: Some("file:///a".into()) }
 }
 
 #[test]
@@ -16,10 +22,9 @@ fn every_statement_is_read() {
     let restore = |until, replicas| {
         R::Restore(RestoreRequest {
             tenant: "n".into(),
-            data_uri: "file:///d".into(),
-            archive_uri: "file:///a".into(),
+            from: both(),
             until,
-            replicas,
+            options: RestoreOptions { replicas, ..RestoreOptions::default() },
             description: String::new(),
         })
     };
@@ -122,7 +127,12 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
     for (text, cause) in [
         ("ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ON'", "not a state"),
         ("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///a PIECE_SWITCH_INTERVAL=30d'", "not supported"),
-        ("ALTER SYSTEM RESTORE n FROM 'file:///only_one'", "two URIs"),
+        ("ALTER SYSTEM RESTORE n FROM 'a,b,c'", "two URIs"),
+        ("ALTER SYSTEM VALIDATE BACKUP LEVEL = 'deep'", "not a level"),
+        ("ALTER SYSTEM DELETE BACKUPSET '1,x'", "not an id"),
+        ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '7 weeks'", "not a span of time"),
+        ("ALTER SYSTEM RECOVER TABLE t TO u FROM 'a,b' REMAP TABLE *.*:x", "only single tables"),
+        ("ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'file:///a'", "no LOCATION"),
         ("ALTER SYSTEM RESTORE n FROM 'a,b' UNTIL TIME = 'yesterday'", "not a time"),
         ("ALTER SYSTEM RESTORE n FROM 'a,b' WITH 'replicas=all'", "not a number of replicas"),
         ("ALTER SYSTEM BACKUP INCREMENTAL DATABASE", "not supported yet"),
@@ -139,4 +149,121 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
 fn a_statement_that_is_too_long_is_refused_before_it_is_read() {
     let failure = parse(&"x".repeat(limits::SQL_BYTES_MAX + 1)).unwrap_err();
     assert_eq!(failure.class, ErrorClass::Exhausted);
+}
+
+#[test]
+fn statements_about_restores_are_read() {
+    use AdminRequest as R;
+    let t = |name: &str| Some(name.to_owned());
+    let preview = |from, until| R::RestorePreview(RestorePreview { from, until });
+    let recover = |tables: &[&str], remap: &[(&str, &str)]| {
+        R::RecoverTable(RecoverTableRequest {
+            tables: tables.iter().map(|t| (*t).to_owned()).collect(),
+            target: "u".into(),
+            from: both(),
+            until: Until::Scn(Scn(9)),
+            options: RestoreOptions::default(),
+            remap: remap.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            description: String::new(),
+        })
+    };
+    for (text, expected) in [
+        ("ALTER SYSTEM RESTORE FROM 'file:///d,file:///a' UNTIL SCN = 5 PREVIEW", preview(both(), Until::Scn(Scn(5)))),
+        ("ALTER SYSTEM RESTORE PREVIEW", preview(RestoreFrom::Added, Until::Latest)),
+        ("ALTER SYSTEM RESTORE n UNTIL SCN 5 PREVIEW", preview(RestoreFrom::Added, Until::Scn(Scn(5)))),
+        ("SHOW RESTORE PREVIEW", R::Show(Show::RestorePreview)),
+        (
+            "ALTER SYSTEM ADD RESTORE SOURCE 'file:///x/a, file:///x/b'",
+            R::Session(SessionWord::AddSources(vec!["file:///x/a".into(), "file:///x/b".into()])),
+        ),
+        ("ALTER SYSTEM CLEAR RESTORE SOURCE", R::Session(SessionWord::ClearSources)),
+        ("SET DECRYPTION IDENTIFIED BY 'a', 'b'", R::Session(SessionWord::Decryption(vec!["a".into(), "b".into()]))),
+        (
+            "ALTER SYSTEM RECOVER STANDBY TENANT = s UNTIL UNLIMITED",
+            R::Standby(StandbyRequest::Recover { tenant: t("s"), until: None }),
+        ),
+        (
+            "ALTER SYSTEM RECOVER STANDBY UNTIL SCN = 7",
+            R::Standby(StandbyRequest::Recover { tenant: None, until: Some(Scn(7)) }),
+        ),
+        ("ALTER SYSTEM RECOVER STANDBY TENANT s CANCEL", R::Standby(StandbyRequest::Stop { tenant: t("s") })),
+        ("ALTER SYSTEM ACTIVATE STANDBY TENANT = s", R::Standby(StandbyRequest::Activate { tenant: t("s") })),
+        (
+            "ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'LOCATION=file:///a' TENANT = s",
+            R::Standby(StandbyRequest::SetSource { tenant: t("s"), uri: "file:///a".into() }),
+        ),
+        (
+            "ALTER SYSTEM RECOVER TABLE db.a, b TO TENANT u FROM 'file:///d,file:///a' UNTIL SCN = 9 REMAP TABLE db.a:x.y",
+            recover(&["a", "b"], &[("a", "y")]),
+        ),
+        ("ALTER SYSTEM RECOVER TABLE db.* TO u FROM 'file:///d,file:///a' UNTIL SCN = 9", recover(&[], &[])),
+        ("ALTER SYSTEM CANCEL RECOVER TABLE u", R::CancelRecoverTable { target: "u".into() }),
+        ("ALTER SYSTEM RUN RESTORE DRILL TENANT = t", R::Drill(DrillRequest::Run { tenant: t("t") })),
+        ("ALTER SYSTEM CANCEL RESTORE DRILL TENANT = t", R::Drill(DrillRequest::Cancel { tenant: t("t") })),
+        (
+            "ALTER SYSTEM SET RESTORE_DRILL_INTERVAL = '1d' TENANT = t",
+            R::Drill(DrillRequest::Every { tenant: t("t"), interval_ms: 86_400_000 }),
+        ),
+        (
+            "ALTER SYSTEM IMPORT CATALOG 'file:///d' ALLOW DELETE",
+            R::Catalog(CatalogRequest::Import { uri: "file:///d".into(), allow_delete: true }),
+        ),
+        ("ALTER SYSTEM DROP CATALOG 'file:///d'", R::Catalog(CatalogRequest::Drop { uri: "file:///d".into() })),
+    ] {
+        assert_eq!(parse(text).map_err(|f| f.to_string()), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn statements_about_validation_and_cleaning_are_read() {
+    use AdminRequest as R;
+    let validate = |what, dest: Option<&str>, level, tenants| {
+        let description = String::new();
+        R::Validate(ValidateRequest { tenants, what, dest: dest.map(str::to_owned), level, description })
+    };
+    let delete = |what, preview| {
+        let (tenants, description) = (named(&["t"]), String::new());
+        R::Clean(CleanRequest::Delete { tenants, what, description, preview })
+    };
+    let (basic, physical) = (ValidateLevel::Basic, ValidateLevel::Physical);
+    for (text, expected) in [
+        ("ALTER SYSTEM VALIDATE BACKUP", validate(ValidateWhat::Database, None, physical, Tenants::Session)),
+        (
+            "ALTER SYSTEM VALIDATE BACKUPSET = '1,2' DATA_BACKUP_DEST = 'file:///d' LEVEL = 'basic' TENANT = t",
+            validate(ValidateWhat::Sets(vec![1, 2]), Some("file:///d"), basic, named(&["t"])),
+        ),
+        (
+            "ALTER SYSTEM VALIDATE ARCHIVELOG_PIECE LOG_ARCHIVE_DEST = 'file:///a'",
+            validate(ValidateWhat::Pieces(Vec::new()), Some("file:///a"), physical, Tenants::Session),
+        ),
+        ("ALTER SYSTEM CANCEL VALIDATE BACKUP TENANT = t", R::CancelValidate(named(&["t"]))),
+        ("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = t PREVIEW", delete(DeleteWhat::Obsolete, true)),
+        ("ALTER SYSTEM DELETE BACKUPSET 1,2 TENANT = t", delete(DeleteWhat::Sets(vec![1, 2]), false)),
+        ("ALTER SYSTEM DELETE BACKUPPIECE '3' TENANT = t", delete(DeleteWhat::Pieces(vec![3]), false)),
+        (
+            "ALTER SYSTEM DELETE BACKUP ALL DATA_BACKUP_DEST = 'file:///d' TENANT = t",
+            delete(DeleteWhat::AllData("file:///d".into()), false),
+        ),
+        ("ALTER SYSTEM CANCEL DELETE BACKUP TENANT = t", R::Clean(CleanRequest::Cancel(named(&["t"])))),
+        (
+            "ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '7d' REDUNDANCY = 2 KEEP_MONTHLY 12 TENANT = t",
+            R::Clean(CleanRequest::AddPolicy {
+                tenants: named(&["t"]),
+                policy: PolicyText {
+                    name: "default".into(),
+                    window_ms: 7 * 86_400_000,
+                    redundancy: 2,
+                    keep_weekly: 0,
+                    keep_monthly: 12,
+                    keep_yearly: 0,
+                },
+            }),
+        ),
+        (
+            "ALTER SYSTEM DROP DELETE BACKUP POLICY = 'default'",
+            R::Clean(CleanRequest::DropPolicy { tenants: Tenants::Session, name: "default".into() }),
+        ),
+    ] {
+        assert_eq!(parse(text).map_err(|f| f.to_string()), Ok(expected), "{text}");
+    }
 }

@@ -1,0 +1,80 @@
+//! Why a target cannot be restored, and the nearest that can.
+
+use crate::window::Window;
+use strandline_types::{BackupSetId, ErrorClass, Failure, Scn, scn_text};
+
+/// The original's number for "no enough log for restore" (fact sheet 4.13).
+const CODE_NOT_ENOUGH: i32 = -4018;
+
+/// A restore that cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No set can be used at all.
+    NoSet {
+        /// The newest one that is there, whatever it is worth.
+        newest: Option<BackupSetId>,
+    },
+    /// No window holds the target.
+    OutOfReach {
+        /// The target.
+        target: Scn,
+        /// The largest restorable SCN below it.
+        below: Option<Scn>,
+        /// The smallest restorable SCN above it.
+        above: Option<Scn>,
+        /// The set that would serve, and what its log lacks; `None` when every set is newer than the target.
+        missing: Option<(BackupSetId, String)>,
+    },
+}
+
+impl Refusal {
+    /// Finds the nearest bounds and what is missing.
+    pub(crate) fn out_of_reach(windows: &[Window], target: Scn) -> Self {
+        let usable = || windows.iter().filter(|w| !w.is_empty());
+        // The newest set that begins before the target is the one that lacks log.
+        let lacks = windows.iter().rev().find(|w| w.from <= target || w.is_empty());
+        Self::OutOfReach {
+            target,
+            below: usable().filter(|w| w.to < target).map(|w| w.to).max(),
+            above: usable().filter(|w| w.from > target).map(|w| w.from).min(),
+            missing: lacks.map(|w| (w.set_id, w.ended_by.to_string())),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let not_found = |what: String, object: String, todo: String| {
+            Self::new(ErrorClass::NotFound, what, object, todo).with_code(CODE_NOT_ENOUGH)
+        };
+        let bound = |scn: Scn| format!("{scn} ({})", scn_text(scn));
+        match refusal {
+            Refusal::NoSet { newest: None } => not_found(
+                "no full backup set exists".to_owned(),
+                "data backup destination".to_owned(),
+                "ALTER SYSTEM BACKUP DATABASE".to_owned(),
+            ),
+            Refusal::NoSet { newest: Some(newest) } => not_found(
+                "no backup set is available".to_owned(),
+                format!("backup set {newest} and all before it"),
+                "use a destination with a set that is SUCCESS and AVAILABLE, its chain included".to_owned(),
+            ),
+            Refusal::OutOfReach { target, below, above, missing } => {
+                let todo = match (below, above) {
+                    (Some(b), Some(a)) => format!("restore to at most {} or at least {}", bound(b), bound(a)),
+                    (Some(b), None) => format!("maximum restorable time is {}", bound(b)),
+                    (None, Some(a)) => format!("minimum restorable time is {}", bound(a)),
+                    (None, None) => "archive the log from before the backup on".to_owned(),
+                };
+                match missing {
+                    Some((set, why)) => not_found(
+                        format!("no enough log for restore: backup set {set}: {why}"),
+                        format!("SCN {}", bound(target)),
+                        todo,
+                    ),
+                    None => not_found("no full backup set can be used: all are newer".to_owned(), bound(target), todo),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a medium really does, found out by doing it: the table of `strandline dest check`.
+//!
+//! Everything is written below `check_file/probe_<nonce>/` and removed again; nothing else is touched. A probe never
+//! stops at the first finding unless nothing at all can be written. It must never trust what a store says about itself: a
+//! conditional write is proved by reading back what is there after the second one.
+
+use crate::{LogForm, MediaError, Medium};
+use bytes::Bytes;
+use std::time::Instant;
+use strandline_types::ErrorClass;
+
+/// Bytes of the object that is streamed: more than one part of an upload.
+const STREAMED_BYTES: usize = 9 << 20;
+
+/// One property of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was tried, for example `put-if-absent`.
+    pub probe: String,
+    /// How it went.
+    pub verdict: Verdict,
+    /// What was seen, and what to do about it.
+    pub detail: String,
+    /// How long it took.
+    pub took_us: u64,
+}
+
+/// How a probe went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As it has to be.
+    Good,
+    /// It works, with a limit that is worth knowing.
+    Limited,
+    /// This destination must not be used like this.
+    Bad,
+}
+
+impl Verdict {
+    /// Number on the wire (`DestFinding.verdict`).
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Good => 1,
+            Self::Limited => 2,
+            Self::Bad => 3,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Limited => "limited",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+type Seen = Result<(Verdict, String), MediaError>;
+
+/// Probes a medium: connection and keys, write, read, ranges, listing, conditional writes, streaming, append, delete.
+///
+/// The first finding is `connect`; when it is bad nothing more was tried.
+pub async fn probe(medium: &dyn Medium) -> Vec<Finding> {
+    let dir = format!("check_file/probe_{:016x}", rand::random::<u64>());
+    let bench = Bench { medium, dir };
+    let mut findings = vec![bench.run("connect", bench.connect()).await];
+    if findings[0].verdict == Verdict::Bad {
+        return findings;
+    }
+    findings.push(bench.run("write", bench.write()).await);
+    if findings[1].verdict != Verdict::Bad {
+        findings.push(bench.run("read", bench.read()).await);
+        findings.push(bench.run("range-read", bench.range_read()).await);
+        findings.push(bench.run("list-after-write", bench.list_after_write()).await);
+        findings.push(bench.run("put-if-absent", bench.put_if_absent()).await);
+        findings.push(bench.run("stream", bench.stream()).await);
+        match medium.log_form() {
+            LogForm::Plain => findings.push(bench.run("append", bench.append()).await),
+            LogForm::Parts => findings.push(bench.run("parts", bench.parts()).await),
+        }
+    }
+    findings.push(bench.run("delete", bench.delete()).await);
+    findings.push(bench.run("unfinished", bench.unfinished()).await);
+    findings
+}
+
+struct Bench<'a> {
+    medium: &'a dyn Medium,
+    dir: String,
+}
+
+fn good(detail: impl Into<String>) -> Seen {
+    Ok((Verdict::Good, detail.into()))
+}
+
+fn bad(detail: impl Into<String>) -> Seen {
+    Ok((Verdict::Bad, detail.into()))
+}
+
+impl Bench<'_> {
+    async fn run(&self, probe: &str, work: impl Future<Output = Seen>) -> Finding {
+        let began = Instant::now();
+        let (verdict, detail) = work.await.unwrap_or_else(|e| (Verdict::Bad, advice(&e)));
+        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Finding { probe: probe.to_owned(), verdict, detail, took_us }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.dir)
+    }
+
+    async fn connect(&self) -> Seen {
+        match self.medium.head(&self.path("nothing")).await {
+            Ok(_) => bad("an object that was never written is there"),
+            Err(e) if e.is_not_found() => {
+                // An object that is not there and a bucket that is not there may look alike; a listing tells.
+                self.medium.list_dirs("check_file").await?;
+                good("the medium answers, and the keys are accepted")
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn write(&self) -> Seen {
+        self.medium.put(&self.path("a"), Bytes::from_static(b"first")).await?;
+        good("an object was written")
+    }
+
+    async fn read(&self) -> Seen {
+        let got = self.medium.get(&self.path("a")).await?;
+        if got == "first" { good("the bytes come back") } else { bad("other bytes come back than were written") }
+    }
+
+    async fn range_read(&self) -> Seen {
+        if self.medium.get_range(&self.path("a"), 1..3).await? != "ir" {
+            return bad("a read of a range gives other bytes");
+        }
+        match self.medium.get_range(&self.path("a"), 3..9).await {
+            Err(e) if e.class == ErrorClass::Corrupt => good("exact ranges; a range beyond the end is noticed"),
+            Err(e) => Err(e),
+            Ok(_) => bad("a range beyond the end is answered as if it were there"),
+        }
+    }
+
+    async fn list_after_write(&self) -> Seen {
+        let found = self.medium.list(&self.dir).await?;
+        match &found[..] {
+            [one] if one.path == self.path("a") && one.bytes == 5 => good("what was written is listed at once"),
+            [] => bad("an object that was just written is not listed: listings must be strongly consistent"),
+            _ => bad(format!("a listing shows {} objects where 1 was written", found.len())),
+        }
+    }
+
+    async fn put_if_absent(&self) -> Seen {
+        let path = self.path("once");
+        self.medium.put_if_absent(&path, Bytes::from_static(b"mine")).await?;
+        let second = self.medium.put_if_absent(&path, Bytes::from_static(b"OTHER")).await;
+        let there = self.medium.get(&path).await?;
+        match second {
+            _ if there != "mine" => {
+                bad("the store IGNORES If-None-Match: a second write replaced the first one silently; two writers can \
+                 destroy each other's bytes here. Use another store or version of it")
+            }
+            Err(e) if e.class == ErrorClass::Fenced => good("a second write with other bytes is refused"),
+            Err(e) => Err(e),
+            Ok(_) => bad("a second write with other bytes is reported as done, yet nothing changed"),
+        }
+    }
+
+    async fn stream(&self) -> Seen {
+        let path = self.path("streamed");
+        let part = Bytes::from(vec![7_u8; STREAMED_BYTES / 3]);
+        let mut writer = self.medium.open_writer(&path).await?;
+        for _ in 0..3 {
+            writer.write(part.clone()).await?;
+        }
+        if !matches!(self.medium.head(&path).await, Err(e) if e.is_not_found()) {
+            return bad("an object that is being streamed is visible before it is whole");
+        }
+        let len = writer.finish().await?;
+        if self.medium.head(&path).await? == len {
+            good(format!("an object of {} MiB in parts", STREAMED_BYTES >> 20))
+        } else {
+            bad("a streamed object has another length than was written")
+        }
+    }
+
+    async fn append(&self) -> Seen {
+        let path = self.path("log");
+        self.medium.append(&path, 0, Bytes::from_static(b"abc")).await?;
+        self.medium.append(&path, 3, Bytes::from_static(b"def")).await?;
+        self.medium.append(&path, 3, Bytes::from_static(b"def")).await?;
+        let other = self.medium.append(&path, 3, Bytes::from_static(b"xyz")).await;
+        let hole = self.medium.append(&path, 9, Bytes::from_static(b"x")).await;
+        if self.medium.get(&path).await? != "abcdef" {
+            return bad("an append at a wrong position changed the object");
+        }
+        match (other, hole) {
+            (Err(a), Err(b)) if a.class == ErrorClass::Fenced && b.class == ErrorClass::Invalid => {
+                good("append at a position; other bytes and holes are refused, a repeated append is harmless")
+            }
+            (Ok(_), _) | (_, Ok(_)) => bad("an append at a wrong position is reported as done"),
+            (Err(a), Err(b)) => Err(if a.class == ErrorClass::Fenced { b } else { a }),
+        }
+    }
+
+    async fn parts(&self) -> Seen {
+        for name in ["log/1/@APD_PART@FORMAT_META.obarc", "log/1/@APD_PART@0-3.obarc"] {
+            self.medium.put_if_absent(&self.path(name), Bytes::from_static(b"abc")).await?;
+        }
+        if self.medium.list(&self.path("log/1")).await?.len() == 2 {
+            good("log files are parts below a prefix; no native append")
+        } else {
+            bad("parts below a prefix are not listed")
+        }
+    }
+
+    /// Also the cleaning up: everything below the probe's own directory.
+    async fn delete(&self) -> Seen {
+        let written = self.medium.list(&self.dir).await?;
+        for object in &written {
+            self.medium.delete(&object.path).await?;
+        }
+        let left = self.medium.list(&self.dir).await?.len();
+        if left == 0 {
+            good(format!("{} probe objects removed", written.len()))
+        } else {
+            let detail = format!("{left} probe objects stay below {} (tagged or locked)", self.dir);
+            Ok((Verdict::Limited, detail))
+        }
+    }
+
+    async fn unfinished(&self) -> Seen {
+        let found = self.medium.unfinished().await;
+        match found {
+            Ok(found) if found.is_empty() => good("no half-written objects"),
+            Ok(found) => {
+                let detail =
+                    format!("{} half-written objects of other writers; cleaning removes old ones", found.len());
+                Ok((Verdict::Limited, detail))
+            }
+            Err(e) => {
+                let detail = format!("half-written uploads cannot be listed: {e}; give the key that right");
+                Ok((Verdict::Limited, detail))
+            }
+        }
+    }
+}
+
+fn advice(error: &MediaError) -> String {
+    let failure = strandline_types::Failure::from(error.clone());
+    format!("{}: {}", failure.what, failure.todo)
+}
