@@ -16,6 +16,11 @@ pub(crate) async fn reconcile(engine: &Arc<Engine>, orders: &v1::WorkerOrders) {
     let removed = futures::future::join_all(unwanted.map(|spec| remove(engine, spec.tenant, spec.ls)));
     let ensured = futures::future::join_all(orders.replicas.iter().map(|order| ensure(engine, order, &orders.workers)));
     futures::future::join(removed, ensured).await;
+    let tasks = orders.tasks.iter().filter_map(|t| t.id.as_ref()).map(|id| (TenantId(id.tenant_id), LsId(id.ls_id)));
+    let wanted = wished.into_iter().chain(tasks).collect();
+    if let Err(error) = engine.remove_strays(&wanted).await {
+        tracing::warn!(%error, "files that nobody needs stay");
+    }
 }
 
 async fn remove(engine: &Arc<Engine>, tenant: TenantId, ls: LsId) {

@@ -317,9 +317,9 @@ async fn a_standby_follows_targets_pieces_and_outages_until_its_order_says_that_
         tokio::task::yield_now().await;
         std::fs::rename(&away, archive.root.path().join("piece_d1002r1p2")).unwrap();
         replayed_to(2500).await;
-        give(order(4, 2800, false));
+        give(order(4, 2810, false));
     };
     let (done, ()) = tokio::join!(task, scheduler);
-    assert_eq!(done.unwrap().replayed_scn, 2800);
-    assert_eq!(applied(&target), archive.wanted(2800));
+    assert_eq!(done.unwrap().replayed_scn, 2810);
+    assert_eq!(applied(&target), archive.wanted(2810));
 }

@@ -203,6 +203,19 @@ async fn replayed_log_is_applied_at_most_once_and_never_over_a_hole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_restore_whose_replica_was_never_ordered_go_once_nobody_wants_them() {
+    let cluster = Cluster::with_stream(1).await;
+    let engine = &cluster.workers[&NodeId(1)].engine;
+    let dir = engine.prepare_restored(RESTORED, LS, JOB).await.unwrap();
+    std::fs::write(dir.join("000001.sst"), b"half").unwrap();
+    engine.remove_strays(&[(RESTORED, LS)].into()).await.unwrap();
+    assert!(dir.exists(), "a task still works on it");
+    engine.remove_strays(&[].into()).await.unwrap();
+    assert!(!cluster.workers[&NodeId(1)].dir.join(format!("data/t{RESTORED}")).exists());
+    assert!(engine.replica(TENANT, LS).is_some_and(|r| r.status().is_leader), "what is hosted stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_no_store_are_not_taken_for_a_replica() {
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
