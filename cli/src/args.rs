@@ -58,6 +58,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
     Demo(DemoArgs),
+    /// Measure this machine: a cluster of its own, a steady load, one report.
+    Bench(BenchArgs),
 }
 
 /// `dev`
@@ -182,4 +184,72 @@ pub struct DemoArgs {
     /// A small part of the files (about 8 MB): for tests, not for figures.
     #[arg(long)]
     pub small: bool,
+}
+
+/// `bench`
+#[derive(Debug, ClapArgs)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// `bench …`
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Archiving: lag, cost, an outage of the medium and catching up.
+    Archive(BenchArchiveArgs),
+}
+
+/// Kind of a bench's destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchMedium {
+    /// A directory.
+    File,
+    /// A bucket of an S3 test server that the bench starts.
+    S3,
+}
+
+/// `bench archive`
+#[derive(Debug, ClapArgs)]
+pub struct BenchArchiveArgs {
+    /// Where the archive goes.
+    #[arg(long, value_enum, default_value_t = BenchMedium::File)]
+    pub medium: BenchMedium,
+    /// Length of each measurement.
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    pub seconds: u64,
+    /// Load over all log streams, in MB (10^6 bytes) per second.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub ingest_mb_s: u64,
+    /// How long the medium is away; 0 = never.
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub outage_seconds: u64,
+    /// Log streams.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub log_streams: usize,
+    /// Length of a piece.
+    #[arg(long, default_value = "1d", value_name = "TIME")]
+    pub piece: String,
+    /// Compress the archived log: lz4 or zstd.
+    #[arg(long, value_name = "NAME")]
+    pub compression: Option<String>,
+    /// Encrypt the archived log with this key, as in LOG_ARCHIVE_DEST.
+    #[arg(long, value_name = "SOURCE")]
+    pub key_source: Option<String>,
+    /// Directory for the run; it is removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub place: Option<PathBuf>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchArchiveArgs {
+    /// Further options of the destination, as LOG_ARCHIVE_DEST takes them.
+    pub fn options(&self) -> String {
+        let compression = self.compression.as_ref().map(|name| format!(" COMPRESSION={name}"));
+        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=AES-256-GCM KEY_SOURCE={source}"));
+        compression.into_iter().chain(key).collect()
+    }
 }

@@ -11,6 +11,7 @@ use strandline_types::Failure;
 
 pub mod admin;
 mod args;
+mod bench;
 pub mod cluster;
 mod demo;
 mod dev;
@@ -64,6 +65,7 @@ async fn dispatch(args: Args) -> Outcome<()> {
         Command::Kv(a) => kv::run(&client, a).await,
         Command::Inspect(a) => inspect::run(&client, &a),
         Command::Demo(a) => demo::run(&client, a).await,
+        Command::Bench(a) => bench::run(&client, a).await,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Compiles the `.proto` files with protox (no protoc is needed anywhere) and lets every message print itself as JSON.
 
 /// Fields of type `bytes`: JSON shows them as hexadecimal text, shortened when long.
-const BYTES_FIELDS: [&str; 9] = [
+const BYTES_FIELDS: [&str; 11] = [
+    "AppendFormatMeta.key_salt",
+    "AppendFormatMeta.key_fingerprint",
     "Write.key",
     "Write.value",
     "ReplayedItem.body",

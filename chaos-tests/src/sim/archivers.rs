@@ -235,6 +235,8 @@ pub(super) fn archive_report((round_id, ls_id): WorkerKey, running: &Running) ->
         input_bytes: bytes,
         output_bytes: bytes,
         trouble: progress.trouble.as_ref().map(|(failure, _)| failure.clone()),
+        requests: 0,
+        gap: None,
         trouble_since_ms: progress.trouble.as_ref().map_or(0, |(_, since)| *since),
     })
 }

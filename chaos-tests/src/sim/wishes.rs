@@ -3,9 +3,9 @@
 use super::steps::is_frozen;
 use super::world::{Event, TENANT, World};
 use crate::invariants::Broken;
-use strandline_scheduler_core::state::{DestState, Round};
+use strandline_scheduler_core::state::{DestOptions, DestState, Round};
 use strandline_scheduler_core::{Action, ArchiveDestSpec};
-use strandline_types::{Binding, ClusterId, RoundState, Scn, Term};
+use strandline_types::{Access, ClusterId, DestNo, RoundState, Scn, Term};
 
 impl World {
     pub(super) fn found_cluster(&mut self) -> Result<(), Broken> {
@@ -20,9 +20,9 @@ impl World {
     }
 
     pub(super) fn found_archive(&mut self) -> Result<(), Broken> {
-        let piece_interval_s = self.rng.between(1, 5);
-        let spec = ArchiveDestSpec { uri: "mem://sim".to_owned(), binding: Binding::Optional, piece_interval_s };
-        self.ask(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) })?;
+        let options = DestOptions { piece_interval_s: self.rng.between(1, 5), ..DestOptions::default() };
+        let spec = ArchiveDestSpec { uri: "mem://sim".to_owned(), access: Access::default(), options };
+        self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) })?;
         let lag_target_ms = self.rng.between(0, 1500);
         self.ask(Action::SetArchiveLag { tenant: TENANT, lag_target_ms })?;
         self.ask(Action::ArchiveLog { tenant: TENANT })
@@ -44,8 +44,8 @@ impl World {
         let action = match self.rng.between(0, 8) {
             0 => Action::NoArchiveLog { tenant: TENANT },
             1..=3 => Action::ArchiveLog { tenant: TENANT },
-            4 => Action::SetArchiveDestState { tenant: TENANT, state: DestState::Defer },
-            5 | 6 => Action::SetArchiveDestState { tenant: TENANT, state: DestState::Enable },
+            4 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer },
+            5 | 6 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable },
             _ => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
         };
         self.ask(action)
@@ -74,7 +74,7 @@ impl World {
 
     /// Everything is well: what was written before must get under the published checkpoint.
     pub(super) fn archive_catches_up(&mut self, ms: u64) -> Result<(), Broken> {
-        self.ask(Action::SetArchiveDestState { tenant: TENANT, state: DestState::Enable })?;
+        self.ask(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable })?;
         // A round that lost log, or that is stopping, gives way to a new one.
         if self.round().is_some_and(|r| r.state == RoundState::Interrupted) {
             self.ask(Action::NoArchiveLog { tenant: TENANT })?;

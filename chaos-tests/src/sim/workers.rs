@@ -203,6 +203,7 @@ fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Opti
         leader: stream.leader,
         end_lsn: replica.end,
         max_scn: replica.max_scn,
+        log_start_lsn: strandline_types::Lsn::ZERO,
         dictionary_version: stream.dictionary_version,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,

@@ -68,6 +68,11 @@ impl Cluster {
         self.places.endpoints()
     }
 
+    /// HTTP addresses of the workers: health and metrics.
+    pub fn worker_http(&self) -> Vec<String> {
+        self.places.workers.iter().map(|w| w.http.clone()).collect()
+    }
+
     /// A client of the schedulers.
     pub fn admin(&self) -> Outcome<Admin> {
         Admin::new(&self.endpoints())

@@ -27,7 +27,7 @@ impl Outstanding {
     }
 
     /// Forgets what `checkpoint` covers and gives the age of the oldest that is left.
-    fn age(&self, checkpoint: Scn, now: Instant) -> Option<Duration> {
+    pub fn age(&self, checkpoint: Scn, now: Instant) -> Option<Duration> {
         let mut acked = self.lock();
         *acked = acked.split_off(&checkpoint.next());
         acked.values().min().map(|oldest| now.saturating_duration_since(*oldest))

@@ -15,7 +15,7 @@ mod compare;
 mod hurt;
 mod jobs;
 mod journey;
-mod lag;
+pub mod lag;
 mod probe;
 mod report;
 mod sources;

@@ -17,6 +17,7 @@ pub mod index;
 pub mod palf;
 pub mod part;
 pub mod paths;
+pub mod secret;
 pub mod small;
 
 pub use data_type::DataType;

@@ -15,6 +15,7 @@ mod error;
 mod fault;
 mod file;
 pub mod identity;
+pub mod key_source;
 mod medium;
 mod memory;
 mod metered;

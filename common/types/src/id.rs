@@ -63,6 +63,13 @@ ids! {
     FileId(u64);
     /// A Raft term.
     Term(u64);
+    /// Which archive destination of a tenant: 0 is `LOG_ARCHIVE_DEST`, n is `LOG_ARCHIVE_DEST_n`.
+    DestNo(u8);
+}
+
+impl DestNo {
+    /// The last one: `LOG_ARCHIVE_DEST_7`.
+    pub const LAST: Self = Self(7);
 }
 
 impl TenantId {

@@ -3,6 +3,7 @@
 //! This crate knows nobody. It must never touch a clock, a random source, a runtime or any I/O: time and ids come
 //! in as arguments. Every other crate speaks in these words (architecture page, section 2) and in no synonyms.
 
+mod access;
 mod backup;
 mod causality;
 mod error;
@@ -21,6 +22,7 @@ mod secret;
 mod time_text;
 mod transition;
 
+pub use access::Access;
 pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};

@@ -55,6 +55,24 @@ pub const ARCHIVE_APPENDS_IN_FLIGHT_MAX: usize = 1;
 pub const ARCHIVE_BACKOFF_MS_FIRST: u64 = 100;
 /// Backup and restore tasks that run on one worker at a time; more of them wait.
 pub const WORKER_TASKS_MAX: usize = 8;
+/// Log of one stream that waits locally for an archive destination, unless SPOOL_SIZE says otherwise.
+pub const SPOOL_BYTES_DEFAULT: u64 = 4 << 30;
+/// Smallest SPOOL_SIZE: two blocks, or every piece of log would be recycled while it is read.
+pub const SPOOL_BYTES_MIN: u64 = 128 << 20;
+/// A spool that is this full is an alarm.
+pub const SPOOL_ALARM_PERCENT: u32 = 50;
+/// Shortest SPOOL_AGE.
+pub const SPOOL_AGE_MS_MIN: u64 = 10_000;
+/// Looks at the lag of one round that the scheduler remembers.
+pub const LAG_SAMPLES_MAX: usize = 360;
+/// Time between two of them.
+pub const LAG_SAMPLE_MS: u64 = 5_000;
+/// Earlier attributes and keys of one destination that are remembered.
+pub const STORAGE_CHANGES_KEPT_MAX: usize = 32;
+/// Longest archive_lag_target (fact sheet 4.12).
+pub const ARCHIVE_LAG_TARGET_MS_MAX: u64 = 7_200_000;
+/// Largest log_archive_concurrency (fact sheet 4.12).
+pub const ARCHIVE_CONCURRENCY_MAX: u32 = 100;
 /// Longest pause of the archiver after a failure.
 pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.

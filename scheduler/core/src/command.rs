@@ -5,11 +5,11 @@
 //! so that a step which two leaders ran is harmless.
 
 use crate::report::WorkerReport;
-use crate::state::{DestState, RestoreSource};
+use crate::state::{DestOptions, DestState, RestoreSource};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    BackupJobStatus, Binding, ClusterId, DestId, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
+    Access, BackupJobStatus, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
     RoundState, Scn, TableId, TenantId, Term,
 };
 
@@ -97,17 +97,21 @@ pub enum Action {
         tablets: u32,
     },
 
-    /// LOG_ARCHIVE_DEST; `None` clears it.
+    /// LOG_ARCHIVE_DEST, LOG_ARCHIVE_DEST_n; `None` clears it.
     SetArchiveDest {
         /// Tenant.
         tenant: TenantId,
+        /// Which.
+        no: DestNo,
         /// The new destination.
         dest: Option<ArchiveDestSpec>,
     },
-    /// LOG_ARCHIVE_DEST_STATE.
+    /// LOG_ARCHIVE_DEST_STATE, LOG_ARCHIVE_DEST_STATE_n.
     SetArchiveDestState {
         /// Tenant.
         tenant: TenantId,
+        /// Which.
+        no: DestNo,
         /// ENABLE or DEFER.
         state: DestState,
     },
@@ -117,6 +121,22 @@ pub enum Action {
         tenant: TenantId,
         /// Milliseconds.
         lag_target_ms: u64,
+    },
+    /// log_archive_concurrency.
+    SetArchiveConcurrency {
+        /// Tenant.
+        tenant: TenantId,
+        /// Threads per worker; 0 = by its CPU.
+        threads: u32,
+    },
+    /// ALTER EXTERNAL_STORAGE_DEST: the same place under other keys or attributes, verified by the body.
+    ChangeStorage {
+        /// Destination.
+        dest: DestId,
+        /// Its address with its new attributes.
+        uri: String,
+        /// Its new keys.
+        access: Access,
     },
     /// ARCHIVELOG.
     ArchiveLog {
@@ -213,8 +233,10 @@ pub enum Action {
     SetDataDest {
         /// Tenant.
         tenant: TenantId,
-        /// The new path.
+        /// The new path, without keys.
         uri: Option<String>,
+        /// Its keys.
+        access: Access,
     },
     /// BACKUP DATABASE, for one tenant.
     StartBackup {
@@ -301,12 +323,12 @@ pub enum Action {
 /// What LOG_ARCHIVE_DEST says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveDestSpec {
-    /// LOCATION.
+    /// LOCATION, without keys.
     pub uri: String,
-    /// BINDING.
-    pub binding: Binding,
-    /// PIECE_SWITCH_INTERVAL in seconds.
-    pub piece_interval_s: u64,
+    /// Its keys.
+    pub access: Access,
+    /// Everything else.
+    pub options: DestOptions,
 }
 
 /// What a piece of work on the medium was for.

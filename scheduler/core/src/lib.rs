@@ -8,6 +8,7 @@
 //! This crate must never read a clock, draw a random number, spawn or do I/O, and holds no map whose order may differ
 //! between nodes. Whatever waits says on what: [`Plan::waiting`].
 
+pub mod address;
 mod apply;
 mod checkpoint;
 mod command;
@@ -19,6 +20,7 @@ mod plan;
 mod refuse;
 mod report;
 mod results;
+pub mod spool;
 pub mod state;
 mod step;
 mod task;

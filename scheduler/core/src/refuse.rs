@@ -61,7 +61,8 @@ pub fn drop_while(name: &str, what: &str, todo: &str) -> Failure {
 }
 
 pub fn bad_uri(uri: &str) -> Failure {
-    invalid("this destination is not supported yet", format!("'{uri}'"), "use file:///absolute/path")
+    let todo = "use file:///absolute/path, or s3://, oss://, cos:// or azblob:// with a bucket, a path and ?host=…";
+    invalid("this is not the address of a destination", format!("'{uri}'"), todo)
 }
 
 pub fn dest_taken(dest: &Destination, owner: &str) -> Failure {
@@ -77,11 +78,59 @@ pub fn dest_nested(uri: &str, other: &Destination, owner: &str) -> Failure {
 pub fn bad_interval(seconds: u64) -> Failure {
     use strandline_types::limits::{PIECE_INTERVAL_SECONDS_MAX, PIECE_INTERVAL_SECONDS_MIN};
     let todo = format!("use {PIECE_INTERVAL_SECONDS_MIN}s to {PIECE_INTERVAL_SECONDS_MAX}s");
-    invalid(format!("a piece of {seconds} s is out of bounds"), "PIECE_SWITCH_INTERVAL", todo)
+    invalid(format!("a piece of {seconds} s is out of bounds"), "PIECE_SWITCH_INTERVAL", todo).with_code(-4007)
 }
 
 pub fn bad_lag_target(ms: u64) -> Failure {
     invalid(format!("{ms} ms is out of bounds"), "archive_lag_target", "use 0 to 7200 s")
+}
+
+pub fn bad_spool_size(bytes: u64) -> Failure {
+    let todo = format!("use at least {}MB", strandline_types::limits::SPOOL_BYTES_MIN >> 20);
+    invalid(format!("a spool of {bytes} bytes is too small"), "SPOOL_SIZE", todo)
+}
+
+pub fn bad_spool_age(ms: u64) -> Failure {
+    let todo = format!("use at least {}s", strandline_types::limits::SPOOL_AGE_MS_MIN / 1000);
+    invalid(format!("a spool age of {ms} ms is too short"), "SPOOL_AGE", todo)
+}
+
+pub fn age_of_mandatory() -> Failure {
+    let todo = "use BINDING=Optional with SPOOL_AGE, or BINDING=Mandatory with SPOOL_SIZE alone";
+    invalid("a mandatory destination never lets log go, however old", "SPOOL_AGE", todo)
+}
+
+pub fn bad_key_source(source: &str) -> Failure {
+    let todo = "write KEY=file:/path/of/a/passphrase or KEY=command:/path/of/a/program, as it is on every worker";
+    invalid("ENCRYPTION=aes256 needs a KEY that workers can find", format!("'{source}'"), todo)
+}
+
+pub fn bad_dest_no(no: strandline_types::DestNo) -> Failure {
+    invalid(format!("there is no LOG_ARCHIVE_DEST_{no}"), "LOG_ARCHIVE_DEST", "use LOG_ARCHIVE_DEST and _1 to _7")
+}
+
+pub fn dest_twice(uri: &str) -> Failure {
+    let todo = "give every LOG_ARCHIVE_DEST a path of its own";
+    invalid("another LOG_ARCHIVE_DEST of the tenant has this path", uri, todo).with_code(-9081)
+}
+
+pub fn no_such_dest(uri: &str) -> Failure {
+    let todo = "see oceanbase.CDB_OB_BACKUP_STORAGE_INFO";
+    Failure::new(ErrorClass::NotFound, "no destination of the tenant has this path", uri, todo)
+}
+
+pub fn other_place(dest: &Destination, uri: &str) -> Failure {
+    let what = format!("this is another place than destination {} ({})", dest.id, dest.uri);
+    invalid(what, uri, "ALTER SYSTEM NOARCHIVELOG, wait for STOP, then set the new path")
+}
+
+pub fn bad_attribute(text: &str) -> Failure {
+    invalid("an attribute is name=value", format!("'{text}'"), "separate several with &")
+}
+
+pub fn bad_concurrency(n: u32) -> Failure {
+    let todo = format!("use 0 (by the worker's CPU) to {}", strandline_types::limits::ARCHIVE_CONCURRENCY_MAX);
+    invalid(format!("{n} threads are out of bounds"), "log_archive_concurrency", todo)
 }
 
 pub fn archive_running(round: &Round) -> Failure {

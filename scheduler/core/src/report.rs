@@ -4,7 +4,7 @@
 //! moves forward.
 
 use crate::results::{CleanResult, FingerprintResult, RecoverTableResult, ValidateResult};
-use crate::state::{Dictionary, LogStream};
+use crate::state::{Dictionary, LogGap, LogStream};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
@@ -47,6 +47,8 @@ pub struct ReplicaReport {
     pub end_lsn: Lsn,
     /// SCN of the last applied group.
     pub max_scn: Scn,
+    /// Oldest byte of log that the replica still holds.
+    pub log_start_lsn: Lsn,
     /// Version of the dictionary in log stream 1, 0 elsewhere.
     pub dictionary_version: u64,
     /// Log stream 1 of a restored tenant that is not open yet: the dictionary that replay made.
@@ -88,6 +90,10 @@ pub struct ArchiveReport {
     pub trouble: Option<Failure>,
     /// Since when.
     pub trouble_since_ms: u64,
+    /// Requests to the medium since the leader took over.
+    pub requests: u64,
+    /// The log that is missing, once the stream is interrupted.
+    pub gap: Option<LogGap>,
 }
 
 impl ArchiveReport {

@@ -10,7 +10,8 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupSetId, BackupSetKind, ClusterId, DestId, Failure, LsId, PieceClock, PieceKey, RoundId, Scn, TenantId,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, PieceClock, PieceKey, RoundId, Scn,
+    TenantId,
 };
 
 /// What to do next, and why the rest waits.
@@ -49,10 +50,14 @@ pub struct Waiting {
 /// A destination and whose it is: all that `format.obbak` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestRef {
-    /// Where.
+    /// Where, without keys.
     pub uri: String,
+    /// Its keys.
+    pub access: Access,
     /// Id.
     pub dest_id: DestId,
+    /// Which archive destination of the tenant it is for the round that is written; 0 elsewhere.
+    pub dest_no: DestNo,
     /// Tenant.
     pub tenant_id: TenantId,
     /// Its name.

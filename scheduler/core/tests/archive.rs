@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{TENANT, World};
+use harness::{TENANT, World, archive_spec};
 use strandline_scheduler_core::state::DestState;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -152,6 +152,8 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
         output_bytes: 0,
         trouble: None,
         trouble_since_ms: 0,
+        requests: 0,
+        gap: None,
     };
     let report = WorkerReport {
         worker_id: old,
@@ -169,13 +171,13 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
 #[test]
 fn defer_suspends_and_enable_resumes_the_same_round() {
     let mut w = World::archiving(3, 3, 3600);
-    w.act(Action::SetArchiveDestState { tenant: TENANT, state: DestState::Defer }).unwrap();
+    w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer }).unwrap();
     w.until("SUSPEND", |w| w.round().state == RoundState::Suspend);
     let held = w.round().checkpoint_scn;
     w.write();
     w.run(3);
     assert_eq!(w.round().checkpoint_scn, held, "log is produced, not archived");
-    w.act(Action::SetArchiveDestState { tenant: TENANT, state: DestState::Enable }).unwrap();
+    w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable }).unwrap();
     w.until("DOING", |w| w.round().state == RoundState::Doing);
     assert_eq!(w.round().round_id, RoundId(1));
     w.run(2);
@@ -185,13 +187,13 @@ fn defer_suspends_and_enable_resumes_the_same_round() {
 #[test]
 fn archivelog_with_a_deferred_destination_waits_for_enable() {
     let mut w = World::with_tenant(1, 1);
-    let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding: Binding::Optional, piece_interval_s: 60 };
-    w.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) }).unwrap();
-    w.act(Action::SetArchiveDestState { tenant: TENANT, state: DestState::Defer }).unwrap();
+    let spec = archive_spec("file:///arc", 60);
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) }).unwrap();
+    w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer }).unwrap();
     assert_eq!(w.act(Action::ArchiveLog { tenant: TENANT }), Ok(Done::Ok));
     w.run(3);
     assert!(w.state.open_round(TENANT).is_none());
-    let opened = w.act(Action::SetArchiveDestState { tenant: TENANT, state: DestState::Enable });
+    let opened = w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable });
     assert_eq!(opened, Ok(Done::Round(RoundId(1))));
 }
 
@@ -217,6 +219,8 @@ fn one_interrupted_log_stream_interrupts_the_round_until_it_is_stopped() {
         output_bytes: 0,
         trouble: Some(lost),
         trouble_since_ms: 0,
+        requests: 0,
+        gap: None,
     };
     let worker = &w.state.workers[&NodeId(1)];
     let report = WorkerReport {
@@ -269,8 +273,8 @@ fn the_next_round_counts_its_pieces_on() {
 #[test]
 fn a_round_that_is_stopped_before_it_began_leaves_nothing_half() {
     let mut w = World::with_tenant(1, 1);
-    let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding: Binding::Optional, piece_interval_s: 60 };
-    w.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) }).unwrap();
+    let spec = archive_spec("file:///arc", 60);
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) }).unwrap();
     w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
     w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
     w.run(2);
@@ -281,8 +285,10 @@ fn a_round_that_is_stopped_before_it_began_leaves_nothing_half() {
 #[test]
 fn what_the_original_refuses_is_refused() {
     let mut w = World::archiving(1, 1, 3600);
-    let spec = |uri: &str, s| ArchiveDestSpec { uri: uri.to_owned(), binding: Binding::Optional, piece_interval_s: s };
-    let set = |w: &mut World, spec| w.act(Action::SetArchiveDest { tenant: TENANT, dest: spec }).unwrap_err().what;
+    let spec = |uri: &str, s| archive_spec(uri, s);
+    let set = |w: &mut World, spec| {
+        w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: spec }).unwrap_err().what
+    };
     assert_eq!(set(&mut w, Some(spec("file:///b", 60))), "change archive dest when archive is running");
     let again = w.act(Action::ArchiveLog { tenant: TENANT }).unwrap_err();
     assert!(again.what.contains("ARCHIVELOG mode already"));
@@ -291,14 +297,14 @@ fn what_the_original_refuses_is_refused() {
     w.until("STOP", |w| w.round().state == RoundState::Stop);
     assert!(set(&mut w, Some(spec("file:///b", 0))).contains("out of bounds"));
     assert!(set(&mut w, Some(spec("file:///b", 8 * 86_400))).contains("out of bounds"));
-    for bad in ["", "/b", "s3://bucket/x", "file://b", "file:///", "file:///a/../b", "file:///a b"] {
-        assert!(set(&mut w, Some(spec(bad, 60))).contains("not supported yet"), "{bad}");
+    for bad in ["", "/b", "ftp://bucket/x", "file://b", "file:///", "file:///a/../b", "file:///a b"] {
+        assert!(set(&mut w, Some(spec(bad, 60))).contains("not the address"), "{bad}");
     }
     assert!(set(&mut w, Some(spec("file:///data", 60))).contains("backup_data destination"));
     for nested in ["file:///data/below", "file:///data/below/deep"] {
         assert!(set(&mut w, Some(spec(nested, 60))).contains("lie in each other"), "{nested}");
     }
-    assert_eq!(w.act(Action::SetArchiveDest { tenant: TENANT, dest: None }), Ok(Done::Ok));
+    assert_eq!(w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: None }), Ok(Done::Ok));
     assert!(w.act(Action::ArchiveLog { tenant: TENANT }).unwrap_err().what.contains("no archive destination"));
     assert_eq!(w.act(Action::NoArchiveLog { tenant: TenantId(9) }).unwrap_err().class, ErrorClass::NotFound);
 }
@@ -307,13 +313,14 @@ fn what_the_original_refuses_is_refused() {
 fn the_same_path_keeps_its_id_and_another_gets_the_next() {
     let mut w = World::with_tenant(1, 1);
     let set = |w: &mut World, uri: &str| {
-        let spec = ArchiveDestSpec { uri: uri.to_owned(), binding: Binding::Optional, piece_interval_s: 60 };
-        w.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) })
+        let spec = archive_spec(uri, 60);
+        w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) })
     };
     assert_eq!(set(&mut w, "file:///a"), Ok(Done::Dest(DestId(1001))));
     assert_eq!(set(&mut w, "file:///b"), Ok(Done::Dest(DestId(1002))));
     assert_eq!(set(&mut w, "file:///a/"), Ok(Done::Dest(DestId(1001))));
-    let data = w.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///c".to_owned()) });
+    let data =
+        w.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///c".to_owned()), access: Access::default() });
     assert_eq!(data, Ok(Done::Dest(DestId(1003))), "both kinds count on");
     assert_eq!(set(&mut w, "file:///aa"), Ok(Done::Dest(DestId(1004))), "a longer name is another place");
     assert_eq!(set(&mut w, "file:///d/e"), Ok(Done::Dest(DestId(1005))));
@@ -325,8 +332,8 @@ fn a_foreign_destination_is_not_written_to_again_until_it_is_named_again() {
     let mut w = World::with_tenant(1, 1);
     let foreign = Failure::new(ErrorClass::Fenced, "format.obbak names another tenant", "file:///a", "");
     w.medium_failure = Some(foreign);
-    let spec = ArchiveDestSpec { uri: "file:///a".to_owned(), binding: Binding::Optional, piece_interval_s: 60 };
-    let set = Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) };
+    let spec = archive_spec("file:///a", 60);
+    let set = Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) };
     w.act(set.clone()).unwrap();
     w.run(1);
     w.medium_failure = None;
@@ -376,6 +383,8 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
         leader: Some(new),
         end_lsn: Lsn(0),
         max_scn: Scn::MIN,
+
+        log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
@@ -428,6 +437,8 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         leader: None,
         end_lsn: seen.end_lsn,
         max_scn: seen.max_scn,
+
+        log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
@@ -448,6 +459,8 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         output_bytes: 0,
         trouble: None,
         trouble_since_ms: 0,
+        requests: 0,
+        gap: None,
     };
     let report = WorkerReport {
         worker_id: NodeId(1),

@@ -251,7 +251,8 @@ fn a_backup_is_refused_unless_everything_is_ready() {
     let f = refused(&mut w);
     assert_eq!(f.code, -9040);
     assert!(f.what.contains("no data backup destination"));
-    w.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///data".to_owned()) }).unwrap();
+    w.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///data".to_owned()), access: Access::default() })
+        .unwrap();
     assert!(refused(&mut w).what.contains("not ready"));
     w.run(1);
     let f = refused(&mut w);
@@ -260,7 +261,7 @@ fn a_backup_is_refused_unless_everything_is_ready() {
     w.task_hook = |_, _, _| None;
     w.act(backup()).unwrap();
     assert!(refused(&mut w).what.contains("OB_BACKUP_IN_PROGRESS"));
-    let dest = Action::SetDataDest { tenant: TENANT, uri: None };
+    let dest = Action::SetDataDest { tenant: TENANT, uri: None, access: Access::default() };
     assert!(w.act(dest).unwrap_err().what.contains("OB_BACKUP_IN_PROGRESS"));
     assert!(w.act(Action::DropTenant { tenant: TENANT }).unwrap_err().what.contains("archive round"));
 }

@@ -89,7 +89,7 @@ fn happen(w: &mut World, event: Event) {
         Event::Archive(false) => wish(w, Action::NoArchiveLog { tenant: TENANT }),
         Event::Defer(on) => {
             let state = if on { DestState::Defer } else { DestState::Enable };
-            wish(w, Action::SetArchiveDestState { tenant: TENANT, state });
+            wish(w, Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state });
         }
         Event::Backup => {
             wish(w, Action::StartBackup { tenant: TENANT, incremental: false, description: String::new() });
@@ -116,7 +116,7 @@ fn is_at_rest(w: &World) -> bool {
     let jobs_ended = w.state.backup_jobs.values().all(|j| !j.is_open());
     let restores_ended = w.state.restore_jobs.values().all(|j| j.stage.is_ended());
     let config = &w.state.tenants[&TENANT].archive;
-    let wanted: &[RoundState] = match (config.log_mode, config.state) {
+    let wanted: &[RoundState] = match (config.log_mode, config.dests[&DestNo(0)].state) {
         (true, DestState::Enable) => &[RoundState::Doing],
         (true, DestState::Defer) => &[RoundState::Suspend, RoundState::Stop],
         (false, _) => &[RoundState::Stop],

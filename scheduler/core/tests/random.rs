@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{START_MS, restore_wish};
+use harness::{START_MS, archive_spec, restore_wish};
 use proptest::prelude::*;
 use strandline_scheduler_core::state::DestState;
 use strandline_scheduler_core::*;
@@ -23,11 +23,8 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn wishes() -> impl Strategy<Value = Action> {
-    let spec = (any::<bool>(), 1u64..3).prop_map(|(other, s)| ArchiveDestSpec {
-        uri: if other { "file:///x" } else { "file:///arc" }.to_owned(),
-        binding: Binding::Optional,
-        piece_interval_s: s,
-    });
+    let spec = (any::<bool>(), 1u64..3)
+        .prop_map(|(other, s)| archive_spec(if other { "file:///x" } else { "file:///arc" }, s));
     prop_oneof![
         (0u32..3, 0u32..4).prop_map(|(n, r)| Action::CreateTenant {
             name: format!("t{n}"),
@@ -36,14 +33,22 @@ fn wishes() -> impl Strategy<Value = Action> {
         }),
         tenants().prop_map(|tenant| Action::DropTenant { tenant }),
         (tenants(), 0u32..5).prop_map(|(tenant, n)| Action::CreateTable { tenant, name: format!("k{n}"), tablets: n }),
-        (tenants(), prop::option::of(spec)).prop_map(|(tenant, dest)| Action::SetArchiveDest { tenant, dest }),
+        (tenants(), prop::option::of(spec)).prop_map(|(tenant, dest)| Action::SetArchiveDest {
+            tenant,
+            no: DestNo(0),
+            dest
+        }),
         (tenants(), any::<bool>()).prop_map(|(tenant, on)| {
             let state = if on { DestState::Enable } else { DestState::Defer };
-            Action::SetArchiveDestState { tenant, state }
+            Action::SetArchiveDestState { tenant, no: DestNo(0), state }
         }),
         tenants().prop_map(|tenant| Action::ArchiveLog { tenant }),
         tenants().prop_map(|tenant| Action::NoArchiveLog { tenant }),
-        tenants().prop_map(|tenant| Action::SetDataDest { tenant, uri: Some(format!("file:///data{tenant}")) }),
+        tenants().prop_map(|tenant| Action::SetDataDest {
+            tenant,
+            uri: Some(format!("file:///data{tenant}")),
+            access: Access::default()
+        }),
         tenants().prop_map(|tenant| Action::StartBackup { tenant, incremental: false, description: String::new() }),
         tenants().prop_map(|tenant| Action::CancelBackup { tenant }),
         (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
@@ -100,6 +105,8 @@ fn reports() -> impl Strategy<Value = Action> {
             leader: None,
             end_lsn: Lsn(ms * 10),
             max_scn: Scn::from_ms(START_MS + ms),
+
+            log_start_lsn: Lsn::ZERO,
             dictionary_version: ms / 1000,
             restored_dictionary: Some(harness::restored_dictionary()),
             replayed_scn: Scn(5000),
@@ -124,6 +131,8 @@ fn reports() -> impl Strategy<Value = Action> {
                 output_bytes: ms,
                 trouble: None,
                 trouble_since_ms: 0,
+                requests: 0,
+                gap: None,
             }
         });
     let kinds = prop::sample::select(vec![
@@ -208,11 +217,11 @@ fn run(events: &[(u64, Event)]) -> (Vec<Command>, State) {
 /// A tenant with everything that a round and a backup need, so that random words mean something.
 fn prelude() -> Vec<Action> {
     let tenant = TenantId(1002);
-    let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding: Binding::Optional, piece_interval_s: 1 };
+    let spec = archive_spec("file:///arc", 1);
     vec![
         Action::CreateTenant { name: "t0".to_owned(), log_streams: 1, replicas: 3 },
-        Action::SetArchiveDest { tenant, dest: Some(spec) },
-        Action::SetDataDest { tenant, uri: Some("file:///data1002".to_owned()) },
+        Action::SetArchiveDest { tenant, no: DestNo(0), dest: Some(spec) },
+        Action::SetDataDest { tenant, uri: Some("file:///data1002".to_owned()), access: Access::default() },
         Action::DestFormatted { dest: DestId(1001) },
         Action::DestFormatted { dest: DestId(1002) },
         Action::ArchiveLog { tenant },

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{START_MS, TENANT, World};
+use harness::{START_MS, TENANT, World, archive_spec};
 use std::collections::BTreeMap;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -100,8 +100,8 @@ fn log_is_kept_until_the_open_round_has_it() {
     let mut w = World::with_tenant(1, 1);
     let recycle = |w: &World| orders_for(&w.state, NodeId(1)).replicas[0].recycle_lsn;
     assert_eq!(recycle(&w), Lsn(u64::MAX));
-    let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding: Binding::Optional, piece_interval_s: 60 };
-    w.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) }).unwrap();
+    let spec = archive_spec("file:///arc", 60);
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) }).unwrap();
     w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
     assert_eq!(recycle(&w), Lsn::ZERO, "not one byte before the round has progress");
     w.run(3);
@@ -160,6 +160,8 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         leader: None,
         end_lsn: r.end_lsn,
         max_scn: r.max_scn,
+
+        log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,

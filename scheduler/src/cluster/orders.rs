@@ -26,6 +26,7 @@ fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
         bootstrap: r.bootstrap,
         keep_alive_scn: r.keep_alive_scn.0,
         recycle_lsn: r.recycle_lsn.0,
+        log_bytes_max: r.log_bytes_max,
         dictionary: r.dictionary.map(dictionary),
         restore: r.restore.map(|r| v1::RestoreOrder { job_id: r.job_id.0, base: Some(r.base.into()), start: r.start }),
         open: r.open,
@@ -57,10 +58,15 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
                 start_lsn: l.start_lsn.0,
                 archived_lsn: l.archived_lsn.0,
                 checkpoint_scn: l.checkpoint_scn.0,
-                ..Default::default()
+                stopped: l.stopped,
             })
             .collect(),
-        ..Default::default()
+        dest_no: r.dest_no.0.into(),
+        compression: r.compression.number(),
+        encryption: r.encryption.number(),
+        key_source: r.encryption.key_source().to_owned(),
+        access: r.access.reveal().to_owned(),
+        concurrency: r.concurrency,
     }
 }
 

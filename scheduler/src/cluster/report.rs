@@ -4,7 +4,7 @@
 use super::medium_tasks;
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
-use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
+use strandline_scheduler_core::state::{Dictionary, LogGap, Table, Tablet};
 use strandline_types::{
     DestId, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term, TurnId,
 };
@@ -36,6 +36,7 @@ fn replica(r: v1::ReplicaReport) -> core::ReplicaReport {
         leader: node(r.leader_node),
         end_lsn: Lsn(r.end_lsn),
         max_scn: Scn(r.max_scn),
+        log_start_lsn: Lsn(r.log_start_lsn),
         dictionary_version: r.dictionary_version,
         restored_dictionary: r.restored_dictionary.map(dictionary),
         replayed_scn: Scn(r.replayed_scn),
@@ -59,7 +60,18 @@ fn archive(a: v1::ArchiveProgress) -> Option<core::ArchiveReport> {
         output_bytes: a.output_bytes,
         trouble: a.trouble.map(Into::into),
         trouble_since_ms: a.trouble_since_ms,
+        requests: a.requests,
+        gap: a.gap.map(gap),
     })
+}
+
+fn gap(g: v1::LogGap) -> LogGap {
+    LogGap {
+        start_lsn: Lsn(g.start_lsn),
+        end_lsn: Lsn(g.end_lsn),
+        start_scn: Scn(g.start_scn),
+        end_scn: Scn(g.end_scn),
+    }
 }
 
 fn task(t: v1::TaskReport) -> Option<core::TaskReport> {

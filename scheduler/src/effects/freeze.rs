@@ -52,7 +52,7 @@ async fn placeholders(medium: &dyn Medium, freeze: &FreezePiece, file_count: u64
         pb::PieceInner { dest_id, round_id, piece_id, start_scn: start_scn.0, checkpoint_scn: checkpoint_scn.0 };
     let path = ArchivePath::PieceInner { key, start_scn, checkpoint_scn }.path();
     put::once(medium, &path, DataType::PieceInner, &inner).await?;
-    let attr = piece_attr::attr(freeze.dest.tenant_id, &freeze.dest.uri, row, file_count);
+    let attr = piece_attr::attr(&freeze.dest, row, file_count);
     let single = pb::SinglePieceInfo { piece: Some(attr) };
     put::once(medium, &ArchivePath::SinglePieceInfo { key }.path(), DataType::SinglePieceInfo, &single).await?;
     let end = pb::PieceEnd { dest_id, round_id, piece_id, end_scn: checkpoint_scn.0 };

@@ -31,12 +31,12 @@ pub async fn infos(medium: &dyn Medium, dest: &DestRef, piece: &PieceRow, frozen
         round_id: piece.key.round_id.0,
         piece_id: piece.key.piece_id.0,
         incarnation: INCARNATION,
-        dest_no: 0,
+        dest_no: dest.dest_no.0.into(),
         compatible: COMPATIBLE,
         start_scn: piece.start_scn.0,
         end_scn: piece.end_scn.0,
         path: dest.uri.clone(),
-        history: frozen.iter().map(|p| attr(dest.tenant_id, &dest.uri, p, 0)).collect(),
+        history: frozen.iter().map(|p| attr(dest, p, 0)).collect(),
     };
     let path = ArchivePath::TenantArchivePieceInfos { key: piece.key }.path();
     put::first(medium, &path, DataType::TenantArchivePieceInfos, &message).await

@@ -13,8 +13,8 @@ use strandline_scheduler_core::state::{
 };
 use strandline_scheduler_core::{BackupLsResult, FreezePiece, SetInfos};
 use strandline_types::{
-    BackupSetId, BackupSetKind, BackupSetStatus, DestId, ErrorClass, FileId, FileStatus, JobId, LsId, Lsn, PieceClock,
-    PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
+    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
+    Lsn, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
 };
 
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
@@ -22,6 +22,8 @@ const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: Piec
 fn dest() -> DestRef {
     DestRef {
         uri: "mem://x".into(),
+        access: Access::default(),
+        dest_no: DestNo(0),
         dest_id: DestId(1001),
         tenant_id: TenantId(1002),
         tenant_name: "t1".into(),

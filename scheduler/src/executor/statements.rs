@@ -11,9 +11,9 @@ use crate::node::OUTCOME_UNKNOWN_CODE;
 use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
 use std::time::Duration;
-use strandline_scheduler_core::state::{DestKind, DestState};
+use strandline_scheduler_core::state::{DestKind, DestOptions, DestState};
 use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, DestRef, Done, apply};
-use strandline_types::{DestId, ErrorClass, Failure, TenantId};
+use strandline_types::{Access, DestId, DestNo, ErrorClass, Failure, TenantId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ impl Executor {
             AdminRequest::SetArchiveDestState { tenant, enable } => {
                 let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
                 let state = if enable { DestState::Enable } else { DestState::Defer };
-                self.node.act(Action::SetArchiveDestState { tenant, state }).await?;
+                self.node.act(Action::SetArchiveDestState { tenant, no: DestNo(0), state }).await?;
                 Ok(format!("archive destination of {name} is {state}"))
             }
             AdminRequest::SetArchiveLag { tenant, lag_target_ms } => {
@@ -125,19 +125,28 @@ impl Executor {
     async fn set_archive_dest(&self, tenant: Named, dest: Option<ArchiveDest>) -> Result<String, Failure> {
         let spec = dest.map(|d| ArchiveDestSpec {
             uri: d.location,
-            binding: d.binding,
-            piece_interval_s: d.piece_interval_seconds,
+            access: Access::default(),
+            options: DestOptions {
+                binding: d.binding,
+                piece_interval_s: d.piece_interval_seconds,
+                ..DestOptions::default()
+            },
         });
         let uri = spec.as_ref().map(|s| s.uri.clone());
         let action = |uri| {
             let dest = spec.clone().zip(uri).map(|(spec, uri)| ArchiveDestSpec { uri, ..spec });
-            Action::SetArchiveDest { tenant: tenant.0, dest }
+            Action::SetArchiveDest { tenant: tenant.0, no: DestNo(0), dest }
         };
         self.set_dest(&tenant, uri, DestKind::Archive, action).await
     }
 
     async fn set_data_dest(&self, tenant: Named, uri: Option<String>) -> Result<String, Failure> {
-        self.set_dest(&tenant, uri, DestKind::Data, |uri| Action::SetDataDest { tenant: tenant.0, uri }).await
+        self.set_dest(&tenant, uri, DestKind::Data, |uri| Action::SetDataDest {
+            tenant: tenant.0,
+            uri,
+            access: Access::default(),
+        })
+        .await
     }
 
     async fn set_dest(
@@ -164,6 +173,8 @@ impl Executor {
                 .map(|d| d.id);
             let dest = DestRef {
                 uri: uri.clone(),
+                access: Access::default(),
+                dest_no: DestNo(0),
                 dest_id: known.unwrap_or(DestId(0)),
                 tenant_id: tenant.0,
                 tenant_name: tenant.1.clone(),

@@ -1,70 +1,45 @@
-//! The archive destination and the round's state machine (fact sheet 2.7).
+//! ARCHIVELOG mode and the round's state machine (fact sheet 2.7).
 
-use super::cluster::find_or_add_dest;
 use super::tenant::normal;
 use crate::checkpoint::tenant_max_scn;
-use crate::command::{ArchiveDestSpec, Done, Outcome};
+use crate::command::{Done, Outcome};
 use crate::refuse;
-use crate::state::{DestKind, DestState, Round, State};
+use crate::state::{DestState, Restart, Round, State};
 use std::collections::BTreeMap;
-use strandline_types::{PieceClock, PieceStatus, RoundId, RoundState, Scn, TenantId, Transition, limits};
-
-const LAG_TARGET_MS_MAX: u64 = 7_200_000;
-
-pub(super) fn set_dest(state: &mut State, id: TenantId, spec: Option<ArchiveDestSpec>) -> Outcome {
-    normal(state, id)?;
-    if let Some(round) = state.open_round(id) {
-        return Err(refuse::archive_running(round));
-    }
-    let Some(spec) = spec else {
-        return Ok(change(state, id, |config| config.dest = None));
-    };
-    let legal = limits::PIECE_INTERVAL_SECONDS_MIN..=limits::PIECE_INTERVAL_SECONDS_MAX;
-    if !legal.contains(&spec.piece_interval_s) {
-        return Err(refuse::bad_interval(spec.piece_interval_s));
-    }
-    let dest = find_or_add_dest(state, id, DestKind::Archive, &spec.uri)?;
-    change(state, id, |config| {
-        config.dest = Some(dest);
-        config.binding = spec.binding;
-        config.piece_interval_s = spec.piece_interval_s;
-    });
-    Ok(Done::Dest(dest))
-}
-
-pub(super) fn set_dest_state(state: &mut State, id: TenantId, to: DestState) -> Outcome {
-    let tenant = normal(state, id)?;
-    if tenant.archive.dest.is_none() {
-        return Err(refuse::no_archive_dest(&tenant.name));
-    }
-    if tenant.archive.state == to {
-        return Ok(Done::Nothing);
-    }
-    change(state, id, |config| config.state = to);
-    Ok(open_round_if_wanted(state, id))
-}
+use strandline_types::{DestNo, PieceClock, PieceStatus, RoundId, RoundState, Scn, TenantId, Transition, limits};
 
 pub(super) fn set_lag(state: &mut State, id: TenantId, lag_target_ms: u64) -> Outcome {
     normal(state, id)?;
-    if lag_target_ms > LAG_TARGET_MS_MAX {
+    if lag_target_ms > limits::ARCHIVE_LAG_TARGET_MS_MAX {
         return Err(refuse::bad_lag_target(lag_target_ms));
     }
     Ok(change(state, id, |config| config.lag_target_ms = lag_target_ms))
 }
 
+pub(super) fn set_concurrency(state: &mut State, id: TenantId, threads: u32) -> Outcome {
+    normal(state, id)?;
+    if threads > limits::ARCHIVE_CONCURRENCY_MAX {
+        return Err(refuse::bad_concurrency(threads));
+    }
+    Ok(change(state, id, |config| config.concurrency = threads))
+}
+
 pub(super) fn archive_log(state: &mut State, id: TenantId) -> Outcome {
     let tenant = normal(state, id)?;
-    if tenant.archive.dest.is_none() {
+    if tenant.archive.dests.is_empty() {
         return Err(refuse::no_archive_dest(&tenant.name));
     }
     if tenant.archive.log_mode {
         return Err(refuse::archive_mode(&tenant.name, true));
     }
-    if let Some(round) = state.open_round(id) {
+    if let Some(round) = state.open_rounds(id).find(|r| tenant.archive.dests.contains_key(&r.dest_no)) {
         return Err(refuse::round_stopping(round));
     }
+    let numbers: Vec<DestNo> = tenant.archive.dests.keys().copied().collect();
     change(state, id, |config| config.log_mode = true);
-    Ok(open_round_if_wanted(state, id))
+    // The statement names the round of the lowest destination; the others are in the views.
+    let opened = numbers.into_iter().map(|no| open_round_if_wanted(state, id, no)).collect::<Vec<_>>();
+    Ok(opened.into_iter().find(|done| matches!(done, Done::Round(_))).unwrap_or(Done::Ok))
 }
 
 pub(super) fn no_archive_log(state: &mut State, id: TenantId) -> Outcome {
@@ -73,8 +48,9 @@ pub(super) fn no_archive_log(state: &mut State, id: TenantId) -> Outcome {
         return Err(refuse::archive_mode(&tenant.name, false));
     }
     change(state, id, |config| config.log_mode = false);
-    if let Some((key, from)) = state.open_round(id).map(|r| ((id, r.round_id), r.state)) {
-        return move_round(state, key, from, RoundState::Stopping, String::new());
+    let open: Vec<_> = state.open_rounds(id).map(|r| (r.round_id, r.state)).collect();
+    for (round, from) in open {
+        move_round(state, (id, round), from, RoundState::Stopping, String::new())?;
     }
     Ok(Done::Ok)
 }
@@ -89,17 +65,17 @@ fn change(state: &mut State, id: TenantId, edit: impl FnOnce(&mut crate::state::
     }
 }
 
-/// Opens a round when the tenant is in ARCHIVELOG mode, its destination is enabled and no round is open.
+/// Opens a round when the tenant is in ARCHIVELOG mode, the destination is enabled and has no open round.
 ///
 /// Everything that the start placeholder will say is decided here, before a byte of it is written.
-fn open_round_if_wanted(state: &mut State, id: TenantId) -> Done {
+pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) -> Done {
     let start = tenant_max_scn(state, id).max(Scn::from_ms(state.clock_ms));
-    let is_open = state.open_round(id).is_some();
+    let is_open = state.open_round_of(id, no).is_some();
     let now_ms = state.clock_ms;
     let Some(tenant) = state.tenants.get_mut(&id) else { return Done::Nothing };
-    let config = &tenant.archive;
-    let Some(dest) = config.dest.and_then(|d| state.destinations.get(&d)) else { return Done::Ok };
-    if is_open || !config.log_mode || config.state == DestState::Defer {
+    let Some(config) = tenant.archive.dests.get(&no) else { return Done::Ok };
+    let Some(dest) = state.destinations.get(&config.dest_id) else { return Done::Ok };
+    if is_open || !tenant.archive.log_mode || config.state == DestState::Defer {
         return Done::Ok;
     }
     let round_id = tenant.next.round;
@@ -107,26 +83,30 @@ fn open_round_if_wanted(state: &mut State, id: TenantId) -> Done {
     let clock = PieceClock {
         round_start: start,
         base_piece: tenant.next.piece,
-        interval_ns: config.piece_interval_s * 1_000_000_000,
+        interval_ns: config.options.piece_interval_s * 1_000_000_000,
     };
     let round = Round {
         tenant_id: id,
         dest_id: dest.id,
+        dest_no: no,
         uri: dest.uri.clone(),
         round_id,
         state: RoundState::Prepare,
         state_since_ms: now_ms,
-        binding: config.binding,
+        options: config.options.clone(),
         clock,
         begun: false,
         drained: false,
         checkpoint_scn: start,
         max_scn: start,
+        floor: tenant.log_streams.values().map(|ls| (ls.id, ls.end_lsn)).collect(),
         progress: BTreeMap::new(),
         pieces: BTreeMap::new(),
         trouble: None,
         comment: String::new(),
         stopped_ms: None,
+        restart: Restart::None,
+        lag_history: Vec::new(),
     };
     state.rounds.insert((id, round_id), round);
     Done::Round(round_id)

@@ -2,7 +2,7 @@
 //!
 //! Order rule: what the set's info files will say is decided when the job enters the stage that writes them.
 
-use super::cluster::find_or_add_dest;
+use super::destination;
 use super::tenant::normal;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
@@ -10,17 +10,17 @@ use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, LsPart, State, TaskRun};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupSetId, BackupSetKind, BackupSetStatus, Failure, FileStatus, JobId, RetryId, RoundId,
+    Access, BackupJobStatus, BackupSetId, BackupSetKind, BackupSetStatus, Failure, FileStatus, JobId, RetryId, RoundId,
     RoundState, Scn, TenantId, Transition, TurnId, limits,
 };
 
-pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>) -> Outcome {
+pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, access: Access) -> Outcome {
     normal(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
     }
     let dest = match uri {
-        Some(uri) => Some(find_or_add_dest(state, id, DestKind::Data, &uri)?),
+        Some(uri) => Some(destination::find_or_add(state, id, DestKind::Data, &uri, access)?),
         None => None,
     };
     if let Some(tenant) = state.tenants.get_mut(&id) {

@@ -37,6 +37,7 @@ fn hear(state: &mut State, report: WorkerReport) {
     for progress in &report.archive {
         take_progress(state, id, progress);
     }
+    note_waiting(state);
     for replica in report.replicas {
         restore::take_dictionary(state, id, replica);
     }
@@ -53,7 +54,13 @@ fn is_late(worker: &Worker, report: &WorkerReport) -> bool {
 }
 
 fn seen(r: &ReplicaReport) -> ReplicaSeen {
-    ReplicaSeen { is_leader: r.is_leader, term: r.term, end_lsn: r.end_lsn, max_scn: r.max_scn }
+    ReplicaSeen {
+        is_leader: r.is_leader,
+        term: r.term,
+        end_lsn: r.end_lsn,
+        max_scn: r.max_scn,
+        log_start_lsn: r.log_start_lsn,
+    }
 }
 
 fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
@@ -88,7 +95,10 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
         archived_lsn: said.start_lsn,
         checkpoint_scn: strandline_types::Scn::MIN,
         output_bytes: 0,
+        behind_since_ms: None,
+        requests: 0,
         trouble: None,
+        gap: None,
     };
     let row = round.progress.entry(said.ls_id).or_insert_with(fresh);
     if term < row.term {
@@ -96,6 +106,8 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
     }
     row.term = term;
     row.trouble = trouble;
+    row.requests = said.requests;
+    row.gap = row.gap.or(said.gap);
     // Lost log cannot come back: an interruption stays.
     if row.state != ArchiveLsState::Interrupted {
         row.state = said.state;
@@ -106,5 +118,17 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
         row.piece_id = row.piece_id.max(said.piece_id);
         row.output_bytes = row.output_bytes.max(said.output_bytes);
         round.max_scn = round.max_scn.max(said.checkpoint_scn);
+    }
+}
+
+/// Since when log waits, per stream and round: for how long the spool still holds it.
+fn note_waiting(state: &mut State) {
+    let now_ms = state.clock_ms;
+    for round in state.rounds.values_mut().filter(|r| r.is_open()) {
+        let Some(tenant) = state.tenants.get(&round.tenant_id) else { continue };
+        for (ls, row) in &mut round.progress {
+            let is_behind = tenant.log_streams.get(ls).is_some_and(|s| s.end_lsn > row.archived_lsn);
+            row.behind_since_ms = is_behind.then(|| row.behind_since_ms.unwrap_or(now_ms));
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod archive;
 mod backup;
 mod cluster;
+mod destination;
 mod heartbeat;
 mod jobs;
 mod pieces;
@@ -30,12 +31,14 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::DropTenant { tenant } => tenant::drop_tenant(state, tenant),
         Action::TenantGone { tenant } => tenant::gone(state, tenant),
         Action::CreateTable { tenant, name, tablets } => tenant::create_table(state, tenant, name, tablets),
-        Action::SetArchiveDest { tenant, dest } => archive::set_dest(state, tenant, dest),
-        Action::SetArchiveDestState { tenant, state: to } => archive::set_dest_state(state, tenant, to),
+        Action::SetArchiveDest { tenant, no, dest } => destination::set_archive_dest(state, tenant, no, dest),
+        Action::SetArchiveDestState { tenant, no, state: to } => destination::set_archive_state(state, tenant, no, to),
+        Action::SetArchiveConcurrency { tenant, threads } => archive::set_concurrency(state, tenant, threads),
+        Action::ChangeStorage { dest, uri, access } => destination::change_storage(state, dest, &uri, access),
         Action::SetArchiveLag { tenant, lag_target_ms } => archive::set_lag(state, tenant, lag_target_ms),
         Action::ArchiveLog { tenant } => archive::archive_log(state, tenant),
         Action::NoArchiveLog { tenant } => archive::no_archive_log(state, tenant),
-        Action::DestFormatted { dest } => cluster::dest_formatted(state, dest),
+        Action::DestFormatted { dest } => destination::formatted(state, dest),
         Action::MediumFailed { subject, failure } => jobs::medium_failed(state, subject, failure),
         Action::RoundBegun { tenant, round } => archive::round_begun(state, tenant, round),
         Action::MoveRound { tenant, round, from, to, comment } => {
@@ -48,7 +51,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::SealPiece { tenant, round, piece } => pieces::seal(state, (tenant, round), piece),
         Action::PieceFrozen { tenant, round, piece } => pieces::frozen(state, (tenant, round), piece),
         Action::RoundStopped { tenant, round, forced } => archive::round_stopped(state, (tenant, round), forced),
-        Action::SetDataDest { tenant, uri } => backup::set_dest(state, tenant, uri),
+        Action::SetDataDest { tenant, uri, access } => backup::set_dest(state, tenant, uri, access),
         Action::StartBackup { tenant, incremental, description } => {
             backup::start(state, tenant, incremental, description)
         }

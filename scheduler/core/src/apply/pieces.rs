@@ -20,8 +20,8 @@ pub(super) fn started(state: &mut State, key: (TenantId, RoundId), upto: PieceId
     }
     round.trouble = None;
     if let Some(tenant) = state.tenants.get_mut(&key.0) {
-        // Piece ids count on over rounds.
-        tenant.next.piece = upto.next();
+        // Piece ids count on over the rounds of all destinations.
+        tenant.next.piece = tenant.next.piece.max(upto.next());
     }
     Ok(Done::Ok)
 }

@@ -7,7 +7,7 @@ use strandline_types::{FileStatus, PieceStatus, RoundState, Scn};
 pub(super) fn lint(state: &State, found: &mut Vec<String>) {
     for (&(tenant, id), round) in &state.rounds {
         check(found, (round.tenant_id, round.round_id) == (tenant, id), || format!("round {id} under a wrong key"));
-        let is_newest = state.newest_round(tenant).is_some_and(|r| r.round_id == id);
+        let is_newest = state.newest_rounds(tenant).get(&round.dest_no).is_some_and(|r| r.round_id == id);
         check(found, is_newest || !round.is_open(), || format!("round {id} is open and not the newest"));
         lint_round(state, round, found);
         lint_pieces(round, found);

@@ -3,17 +3,18 @@
 //! A worker hosts exactly the replicas, archives exactly the rounds and runs exactly the tasks that are in its orders;
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
+mod archive;
 mod build;
 mod medium_tasks;
 
 pub use build::orders_for;
 pub use medium_tasks::{CleanSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec};
 
-use crate::state::Dictionary;
+use crate::state::{Compression, Dictionary, Encryption};
 use crate::task::TaskKey;
 use strandline_types::{
-    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId, RoundId, Scn,
-    Secret, TenantId, TurnId,
+    Access, BackupSetId, DestId, DestNo, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId,
+    RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// The orders of one worker.
@@ -45,6 +46,8 @@ pub struct ReplicaOrder {
     pub keep_alive_scn: Scn,
     /// Local log below this may be recycled.
     pub recycle_lsn: Lsn,
+    /// Writes are refused while the log holds more than this above `recycle_lsn`; 0 = no bound.
+    pub log_bytes_max: u64,
     /// Log stream 1: the dictionary to log.
     pub dictionary: Option<Dictionary>,
     /// The replica begins from a backup.
@@ -82,16 +85,26 @@ pub struct RoundOrder {
     pub tenant_id: TenantId,
     /// Destination.
     pub dest_id: DestId,
+    /// Which of the tenant's archive destinations it is.
+    pub dest_no: DestNo,
     /// Round.
     pub round_id: RoundId,
     /// What to do.
     pub work: RoundWork,
-    /// Where the destination is.
+    /// Where the destination is, without keys.
     pub uri: String,
+    /// Its keys; they may change while the round runs.
+    pub access: Access,
     /// Start, base piece, interval.
     pub clock: PieceClock,
     /// Delay until log is on the medium and reported.
     pub lag_target_ms: u64,
+    /// Threads for reading and writing on each worker; 0 = by its CPU.
+    pub concurrency: u32,
+    /// How log is compressed.
+    pub compression: Compression,
+    /// Whether and with whose key log is encrypted.
+    pub encryption: Encryption,
     /// Last progress of the log streams that this worker hosts and that have started.
     pub log_streams: Vec<LsResume>,
 }
@@ -109,6 +122,8 @@ pub struct LsResume {
     pub archived_lsn: Lsn,
     /// Every group up to this SCN is durable on the medium.
     pub checkpoint_scn: Scn,
+    /// It has drained: nobody writes into the round any more, whoever leads.
+    pub stopped: bool,
 }
 
 /// One task to run.

@@ -12,7 +12,8 @@ use strandline_types::{ArchiveLsState, LsId, PieceStatus, RoundState, limits};
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for round in state.rounds.values().filter(|r| r.is_open()) {
         let Some(dest) = state.destinations.get(&round.dest_id) else { continue };
-        let ctx = Ctx { state, round, dest: dest_ref(state, dest), now_ms };
+        let dest_ref = DestRef { dest_no: round.dest_no, ..dest_ref(state, dest) };
+        let ctx = Ctx { state, round, dest: dest_ref, now_ms };
         if let Some(trouble) = &round.trouble {
             plan.wait(round.tenant_id, ctx.name(), trouble.failure.to_string(), trouble.since_ms);
         }
@@ -55,7 +56,9 @@ impl Ctx<'_> {
     }
 
     fn dest_state(&self) -> DestState {
-        self.state.tenants.get(&self.round.tenant_id).map_or(DestState::Enable, |t| t.archive.state)
+        let tenant = self.state.tenants.get(&self.round.tenant_id);
+        let dest = tenant.and_then(|t| t.archive.dests.get(&self.round.dest_no));
+        dest.map(|d| d.state).unwrap_or_default()
     }
 
     fn plan_running(&self, plan: &mut Plan) {

@@ -3,7 +3,7 @@
 use super::{dest_ref, tasks};
 use crate::command::{Action, Subject};
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, State, TaskRun, Tenant};
+use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
 use crate::step::{MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeMap;
@@ -34,6 +34,11 @@ struct Ctx<'a> {
 impl Ctx<'_> {
     fn name(&self) -> String {
         format!("backup job {}", self.job.id)
+    }
+
+    /// The archive round that the set relies on.
+    fn round(&self) -> Option<&Round> {
+        self.state.rounds.get(&(self.job.tenant_id, self.job.round_id))
     }
 
     fn advance(&self, to: BackupJobStatus) -> Action {
@@ -70,10 +75,9 @@ impl Ctx<'_> {
     fn plan_failure(&self, plan: &mut Plan) -> bool {
         let job = self.job;
         let named = format!("round {}", job.round_id);
-        let failure = match self.state.open_round(job.tenant_id) {
+        let failure = match self.round().filter(|r| r.is_open()) {
             // Once its log is on the medium the set needs the round no more.
             _ if job.status == BackupJobStatus::Infos => None,
-            Some(round) if round.round_id != job.round_id => Some(refuse::archive_interrupted(&named)),
             Some(round) if round.state == RoundState::Doing => None,
             Some(round) => Some(refuse::archive_not_running(&format!("{named} ({})", round.state))),
             None => Some(refuse::archive_interrupted(&named)),
@@ -94,7 +98,9 @@ impl Ctx<'_> {
         let known = self.state.destinations.get(&self.job.dest_id).map(|d| dest_ref(self.state, d));
         known.unwrap_or_else(|| crate::step::DestRef {
             uri: self.job.uri.clone(),
+            access: strandline_types::Access::default(),
             dest_id: self.job.dest_id,
+            dest_no: strandline_types::DestNo(0),
             tenant_id: self.job.tenant_id,
             tenant_name: self.tenant.name.clone(),
             cluster_id: self.state.cluster.id,
@@ -153,7 +159,7 @@ impl Ctx<'_> {
     }
 
     fn plan_log(&self, plan: &mut Plan) {
-        let checkpoint = self.state.open_round(self.job.tenant_id).map(|r| r.checkpoint_scn).unwrap_or_default();
+        let checkpoint = self.round().map(|r| r.checkpoint_scn).unwrap_or_default();
         if checkpoint >= self.set.min_restore_scn {
             return plan.propose(self.advance(BackupJobStatus::Infos));
         }

@@ -13,7 +13,7 @@ mod tenant;
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
 use crate::step::{DestRef, MediumWork, Plan, Step, Waiting};
-use strandline_types::TenantId;
+use strandline_types::{DestNo, TenantId};
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
 #[must_use]
@@ -48,7 +48,9 @@ impl Plan {
 fn dest_ref(state: &State, dest: &Destination) -> DestRef {
     DestRef {
         uri: dest.uri.clone(),
+        access: dest.access.clone(),
         dest_id: dest.id,
+        dest_no: DestNo(0),
         tenant_id: dest.tenant_id,
         tenant_name: state.tenants.get(&dest.tenant_id).map(|t| t.name.clone()).unwrap_or_default(),
         cluster_id: state.cluster.id,

@@ -1,99 +1,12 @@
-//! Destinations, archive rounds, pieces and the progress of each log stream in a round.
+//! Archive rounds, pieces and the progress of each log stream in a round.
 
+use super::DestOptions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use strandline_types::{
-    ArchiveLsState, Binding, DestId, Failure, FileStatus, LsId, Lsn, PieceClock, PieceId, PieceKey, PieceStatus,
-    RoundId, RoundState, Scn, TenantId, Term, limits,
+    ArchiveLsState, DestId, DestNo, Failure, FileStatus, LsId, Lsn, PieceClock, PieceId, PieceKey, PieceStatus,
+    RoundId, RoundState, Scn, TenantId, Term,
 };
-
-/// What a destination is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum DestKind {
-    /// Log archive.
-    Archive,
-    /// Data backup.
-    Data,
-}
-
-impl fmt::Display for DestKind {
-    /// The original's words (fact sheet 2.6).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Archive => "archive_log",
-            Self::Data => "backup_data",
-        })
-    }
-}
-
-/// One (tenant, path, kind). Its id is never reused; the same path of the same tenant keeps its id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Destination {
-    /// Id.
-    pub id: DestId,
-    /// Tenant.
-    pub tenant_id: TenantId,
-    /// What it is for.
-    pub kind: DestKind,
-    /// Where it is.
-    pub uri: String,
-    /// When it was first named: the time in `format.obbak`.
-    pub created_ms: u64,
-    /// True once `format.obbak` is known to be there and to name this tenant.
-    pub formatted: bool,
-    /// Why it could not be made ready, if so.
-    pub trouble: Option<Trouble>,
-}
-
-/// Whether an archive destination is to be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DestState {
-    /// Written.
-    #[default]
-    Enable,
-    /// Paused.
-    Defer,
-}
-
-impl fmt::Display for DestState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Enable => "ENABLE",
-            Self::Defer => "DEFER",
-        })
-    }
-}
-
-/// Where and whether a tenant's log is archived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArchiveConfig {
-    /// ARCHIVELOG (true) or NOARCHIVELOG.
-    pub log_mode: bool,
-    /// LOG_ARCHIVE_DEST.
-    pub dest: Option<DestId>,
-    /// Its BINDING.
-    pub binding: Binding,
-    /// Its PIECE_SWITCH_INTERVAL.
-    pub piece_interval_s: u64,
-    /// LOG_ARCHIVE_DEST_STATE.
-    pub state: DestState,
-    /// Delay until log is on the medium and reported.
-    pub lag_target_ms: u64,
-}
-
-impl Default for ArchiveConfig {
-    fn default() -> Self {
-        Self {
-            log_mode: false,
-            dest: None,
-            binding: Binding::default(),
-            piece_interval_s: limits::PIECE_INTERVAL_SECONDS_DEFAULT,
-            state: DestState::default(),
-            lag_target_ms: limits::ARCHIVE_LAG_TARGET_MS,
-        }
-    }
-}
 
 /// Something that holds work up but does not end it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +24,9 @@ pub struct Round {
     pub tenant_id: TenantId,
     /// Destination.
     pub dest_id: DestId,
-    /// Where it is.
+    /// Which of the tenant's archive destinations it was when the round opened.
+    pub dest_no: DestNo,
+    /// Where it is, without keys.
     pub uri: String,
     /// Id.
     pub round_id: RoundId,
@@ -119,8 +34,8 @@ pub struct Round {
     pub state: RoundState,
     /// When the state last changed.
     pub state_since_ms: u64,
-    /// Whether log recycling waits for this round.
-    pub binding: Binding,
+    /// How it is written, and what happens when it cannot be.
+    pub options: DestOptions,
     /// Start, base piece and interval. Decided when the round opens, before anything is on the medium.
     pub clock: PieceClock,
     /// True once the start placeholder is on the medium and log streams may write.
@@ -132,6 +47,8 @@ pub struct Round {
     pub checkpoint_scn: Scn,
     /// Highest SCN that any log stream has archived.
     pub max_scn: Scn,
+    /// Where the log of each stream ended when the round opened: older log is not needed.
+    pub floor: BTreeMap<LsId, Lsn>,
     /// Progress of each log stream that has started.
     pub progress: BTreeMap<LsId, LsProgress>,
     /// Pieces, in order; the first is the base piece.
@@ -142,6 +59,50 @@ pub struct Round {
     pub comment: String,
     /// When it stopped.
     pub stopped_ms: Option<u64>,
+    /// What AUTO_RESTART has left to do for it.
+    pub restart: Restart,
+    /// Its lag over time, oldest first; the last [`limits::LAG_SAMPLES_MAX`].
+    pub lag_history: Vec<LagSample>,
+}
+
+/// What AUTO_RESTART has left to do for a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    None,
+    /// Once it has stopped, a new round opens.
+    NewRound,
+    /// It follows an interrupted round: once it is DOING, a full backup starts.
+    FullBackup,
+}
+
+/// One look at how far a round is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagSample {
+    /// When.
+    pub at_ms: u64,
+    /// The published checkpoint.
+    pub checkpoint_scn: Scn,
+    /// Highest SCN that any log stream had applied.
+    pub applied_scn: Scn,
+    /// Log of all streams together, from their beginning.
+    pub log_bytes: u64,
+    /// Log of all streams that waited locally.
+    pub spool_bytes: u64,
+}
+
+/// Log that never reached the medium: it was recycled before it was archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGap {
+    /// First byte that is missing.
+    pub start_lsn: Lsn,
+    /// First byte that is there again.
+    pub end_lsn: Lsn,
+    /// Everything up to here is on the medium.
+    pub start_scn: Scn,
+    /// SCN of the first group that is there again; 0 = not known.
+    pub end_scn: Scn,
 }
 
 /// How far one log stream has come in a round. It only moves forward.
@@ -163,8 +124,14 @@ pub struct LsProgress {
     pub checkpoint_scn: Scn,
     /// Bytes written.
     pub output_bytes: u64,
+    /// Since when some of its log has waited without a break; `None` while everything is archived.
+    pub behind_since_ms: Option<u64>,
+    /// Requests to the medium since the leader took over.
+    pub requests: u64,
     /// What holds it up.
     pub trouble: Option<Trouble>,
+    /// The log that is missing, once the stream is interrupted.
+    pub gap: Option<LogGap>,
 }
 
 impl LsProgress {

@@ -6,13 +6,17 @@
 
 mod archive;
 mod backup;
+mod destination;
 mod restore;
 mod task_run;
 mod tenant;
 mod worker;
 
-pub use archive::{ArchiveConfig, DestKind, DestState, Destination, LsProgress, PieceRow, Round, Trouble};
+pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use backup::{BackupJob, BackupSet, LsPart};
+pub use destination::{
+    ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
+};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use task_run::TaskRun;
 pub use tenant::{Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
@@ -21,7 +25,9 @@ pub use worker::{ReplicaSeen, Worker};
 use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strandline_types::{BackupSetId, ClusterId, DestId, Failure, JobId, NodeId, RoundId, TenantId, Term, limits};
+use strandline_types::{
+    BackupSetId, ClusterId, DestId, DestNo, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
+};
 
 /// The scheduler's whole state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,16 +125,39 @@ impl State {
         found.ok_or_else(|| refuse::no_such_tenant(name))
     }
 
-    /// The round of a tenant that has not stopped; there is at most one.
+    /// The open round that a tenant's backups rely on: of the lowest destination number that is DOING, else of the
+    /// lowest with an open one.
     #[must_use]
     pub fn open_round(&self, tenant: TenantId) -> Option<&Round> {
-        self.newest_round(tenant).filter(|r| r.is_open())
+        self.open_rounds(tenant).min_by_key(|r| (r.state != RoundState::Doing, r.dest_no))
     }
 
-    /// The newest round of a tenant, open or not.
+    /// Every round of a tenant that has not stopped; at most one per destination number.
+    pub fn open_rounds(&self, tenant: TenantId) -> impl Iterator<Item = &Round> {
+        self.rounds_of(tenant).filter(|r| r.is_open())
+    }
+
+    /// The open round of one of a tenant's archive destinations.
+    #[must_use]
+    pub fn open_round_of(&self, tenant: TenantId, dest_no: DestNo) -> Option<&Round> {
+        self.open_rounds(tenant).find(|r| r.dest_no == dest_no)
+    }
+
+    /// Every round of a tenant, oldest first.
+    pub fn rounds_of(&self, tenant: TenantId) -> impl DoubleEndedIterator<Item = &Round> {
+        self.rounds.range((tenant, RoundId(0))..=(tenant, RoundId(u64::MAX))).map(|(_, r)| r)
+    }
+
+    /// The round that speaks for a tenant: the one that its backups rely on, else the newest.
     #[must_use]
     pub fn newest_round(&self, tenant: TenantId) -> Option<&Round> {
-        self.rounds.range((tenant, RoundId(0))..=(tenant, RoundId(u64::MAX))).next_back().map(|(_, r)| r)
+        self.open_round(tenant).or_else(|| self.rounds_of(tenant).next_back())
+    }
+
+    /// The newest round of each of a tenant's archive destinations, open or not, by destination number.
+    #[must_use]
+    pub fn newest_rounds(&self, tenant: TenantId) -> BTreeMap<DestNo, &Round> {
+        self.rounds_of(tenant).map(|r| (r.dest_no, r)).collect()
     }
 
     /// The job of a tenant that still has something to do on the medium; there is at most one.

@@ -34,4 +34,6 @@ pub struct ReplicaSeen {
     pub end_lsn: Lsn,
     /// SCN of the last applied group.
     pub max_scn: Scn,
+    /// Oldest byte of log that it still holds.
+    pub log_start_lsn: Lsn,
 }

@@ -70,9 +70,9 @@ const PIECE_COLUMNS: [&str; 24] = [
     "PATH",
 ];
 
-/// The newest round of each tenant.
+/// The newest round of each archive destination of each tenant.
 pub(super) fn current_rounds(state: &State) -> Table {
-    rounds(state.tenants.keys().filter_map(|id| state.newest_round(*id)))
+    rounds(state.tenants.keys().flat_map(|id| state.newest_rounds(*id).into_values()))
 }
 
 /// Every round.
@@ -93,7 +93,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
             n(r.dest_id.0),
             n(r.round_id.0),
             n(INCARNATION),
-            n(0u64),
+            n(r.dest_no.0),
             t(r.state),
             scn(r.clock.round_start),
             scn_display(r.clock.round_start),
@@ -104,7 +104,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
             n(used.0),
             n(r.clock.interval_ns / 1000),
             n(UNIT_BYTES),
-            t("none"),
+            t(r.options.compression),
             n(input),
             bytes_display(input),
             n(output),
@@ -118,7 +118,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
             t(&r.uri),
             scn(r.max_scn),
             scn_display(r.max_scn),
-            t(r.binding),
+            t(r.options.binding),
             super::value::time(Some(r.state_since_ms)),
         ]);
     }
@@ -151,7 +151,7 @@ fn piece_row(round: &Round, p: &PieceRow) -> [Value; 24] {
         n(p.key.round_id.0),
         n(p.key.piece_id.0),
         n(INCARNATION),
-        n(0u64),
+        n(round.dest_no.0),
         t(p.status),
         scn(p.start_scn),
         scn_display(p.start_scn),
@@ -162,7 +162,7 @@ fn piece_row(round: &Round, p: &PieceRow) -> [Value; 24] {
         scn_display(p.end_scn),
         n(COMPATIBLE),
         n(UNIT_BYTES),
-        t("none"),
+        t(round.options.compression),
         n(p.input_bytes),
         bytes_display(p.input_bytes),
         n(p.output_bytes),
@@ -173,21 +173,29 @@ fn piece_row(round: &Round, p: &PieceRow) -> [Value; 24] {
     ]
 }
 
-/// The parts of each tenant's LOG_ARCHIVE_DEST.
+/// The parts of each LOG_ARCHIVE_DEST of each tenant.
 pub(super) fn dests(state: &State) -> Table {
     let mut view = Build::new(&["TENANT_ID", "DEST_NO", "NAME", "VALUE"]);
-    for tenant in state.tenants.values() {
-        let config = &tenant.archive;
-        let Some(dest) = config.dest.and_then(|d| state.destinations.get(&d)) else { continue };
+    for (tenant, no, config) in
+        state.tenants.values().flat_map(|t| t.archive.dests.iter().map(move |(no, d)| (t, no, d)))
+    {
+        let Some(dest) = state.destinations.get(&config.dest_id) else { continue };
+        let o = &config.options;
         let parts = [
-            ("binding", config.binding.to_string()),
+            ("binding", o.binding.to_string()),
             ("dest_id", dest.id.to_string()),
             ("path", dest.uri.clone()),
-            ("piece_switch_interval", interval_text(config.piece_interval_s)),
+            ("piece_switch_interval", interval_text(o.piece_interval_s)),
             ("state", config.state.to_string()),
+            ("auto_restart", o.auto_restart.to_string()),
+            ("compression", o.compression.to_string()),
+            ("encryption", o.encryption.to_string()),
+            ("key", o.encryption.key_source().to_owned()),
+            ("spool_age", format!("{}s", o.spool_age_ms / 1000)),
+            ("spool_size", format!("{}MB", o.spool_bytes >> 20)),
         ];
         for (name, value) in parts {
-            view.row([n(tenant.id.0), n(0u64), t(name), t(value)]);
+            view.row([n(tenant.id.0), n(no.0), t(name), t(value)]);
         }
     }
     view.done()
@@ -222,10 +230,10 @@ const PROGRESS_COLUMNS: [&str; 16] = [
     "COMMENT",
 ];
 
-/// The resume point of each log stream in the newest round of its tenant.
+/// The resume point of each log stream in the newest round of each archive destination of its tenant.
 pub(super) fn progress(state: &State) -> Table {
     let mut view = Build::new(&PROGRESS_COLUMNS);
-    for r in state.tenants.keys().filter_map(|id| state.newest_round(*id)) {
+    for r in state.tenants.keys().flat_map(|id| state.newest_rounds(*id).into_values()) {
         for (ls, p) in &r.progress {
             let in_block = p.archived_lsn.0 % limits::BLOCK_BODY_BYTES;
             view.row([

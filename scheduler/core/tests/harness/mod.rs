@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_scheduler_core::state::{Dictionary, RestoreSource, SourceLs};
+use strandline_scheduler_core::state::{DestOptions, Dictionary, RestoreSource, SourceLs};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -76,10 +76,15 @@ impl World {
     /// The same with an archive round in DOING and a data destination.
     pub fn archiving(workers: u64, replicas: u32, piece_interval_s: u64) -> Self {
         let mut world = Self::with_tenant(workers, replicas);
-        let binding = Binding::Optional;
-        let spec = ArchiveDestSpec { uri: "file:///arc".to_owned(), binding, piece_interval_s };
-        world.act(Action::SetArchiveDest { tenant: TENANT, dest: Some(spec) }).unwrap();
-        world.act(Action::SetDataDest { tenant: TENANT, uri: Some("file:///data".to_owned()) }).unwrap();
+        let spec = archive_spec("file:///arc", piece_interval_s);
+        world.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) }).unwrap();
+        world
+            .act(Action::SetDataDest {
+                tenant: TENANT,
+                uri: Some("file:///data".to_owned()),
+                access: Access::default(),
+            })
+            .unwrap();
         world.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
         world.run(5);
         assert_eq!(world.round().state, RoundState::Doing);
@@ -215,6 +220,8 @@ impl World {
             leader: stream.leader,
             end_lsn: stream.end_lsn,
             max_scn: stream.max_scn,
+
+            log_start_lsn: Lsn::ZERO,
             dictionary_version: stream.dictionary_version,
             restored_dictionary: restored,
             replayed_scn: Scn::MAX,
@@ -252,6 +259,8 @@ impl World {
                 output_bytes: at.0.0,
                 trouble: None,
                 trouble_since_ms: 0,
+                requests: 0,
+                gap: None,
             });
         }
         reports
@@ -265,6 +274,12 @@ impl World {
         self.alive.insert(worker);
         *self.boot.entry(worker).or_insert(worker.0 * 100) += 1;
     }
+}
+
+/// A destination with defaults but for its pieces.
+pub fn archive_spec(uri: &str, piece_interval_s: u64) -> ArchiveDestSpec {
+    let options = DestOptions { piece_interval_s, ..DestOptions::default() };
+    ArchiveDestSpec { uri: uri.to_owned(), access: Access::default(), options }
 }
 
 /// A task that is done as soon as it is ordered.

@@ -1,0 +1,166 @@
+//! Destinations: who has which, their keys and attributes, and the archive destinations of a tenant.
+//!
+//! Order rule: a place belongs to one tenant and one purpose for as long as the tenant lives; what a running round was
+//! opened with does not change under it, but for keys and attributes.
+
+use super::archive::open_round_if_wanted;
+use super::tenant::normal;
+use crate::address;
+use crate::command::{ArchiveDestSpec, Done, Outcome};
+use crate::refuse;
+use crate::state::{ArchiveDest, DestKind, DestState, Destination, State, StorageChange};
+use strandline_types::{Access, DestId, DestNo, Failure, RoundState, TenantId, limits};
+
+/// The destination of this tenant, place and kind; a new id for a new place.
+pub(super) fn find_or_add(
+    state: &mut State,
+    tenant: TenantId,
+    kind: DestKind,
+    uri: &str,
+    access: Access,
+) -> Result<DestId, Failure> {
+    let uri = address::spelled(uri)?;
+    if let Some(known) = state.destinations.values().find(|d| address::is_same_place(&d.uri, &uri)) {
+        if known.tenant_id != tenant || known.kind != kind {
+            return Err(refuse::dest_taken(known, &owner_of(state, known)));
+        }
+        let id = known.id;
+        replace(state, id, uri, access);
+        // Naming it again is how an administrator says that a trouble is mended.
+        if let Some(dest) = state.destinations.get_mut(&id) {
+            dest.trouble = None;
+        }
+        return Ok(id);
+    }
+    let nested = |d: &&Destination| address::is_inside(&uri, &d.uri) || address::is_inside(&d.uri, &uri);
+    if let Some(other) = state.destinations.values().find(nested) {
+        return Err(refuse::dest_nested(&uri, other, &owner_of(state, other)));
+    }
+    let id = state.next.dest;
+    state.next.dest = id.next();
+    let dest = Destination {
+        id,
+        tenant_id: tenant,
+        kind,
+        uri,
+        access,
+        created_ms: state.clock_ms,
+        formatted: false,
+        checked_ms: 0,
+        trouble: None,
+        changes: Vec::new(),
+    };
+    state.destinations.insert(id, dest);
+    Ok(id)
+}
+
+fn owner_of(state: &State, dest: &Destination) -> String {
+    state.tenants.get(&dest.tenant_id).map_or_else(|| dest.tenant_id.to_string(), |t| t.name.clone())
+}
+
+/// Other attributes and keys for the same place; what they were is remembered.
+fn replace(state: &mut State, id: DestId, uri: String, access: Access) -> bool {
+    let now_ms = state.clock_ms;
+    let Some(dest) = state.destinations.get_mut(&id) else { return false };
+    if dest.uri == uri && dest.access == access {
+        return false;
+    }
+    let old = StorageChange { at_ms: now_ms, uri: dest.uri.clone(), access_shown: dest.access.to_string() };
+    dest.changes.push(old);
+    let surplus = dest.changes.len().saturating_sub(limits::STORAGE_CHANGES_KEPT_MAX);
+    dest.changes.drain(..surplus);
+    dest.uri = uri;
+    dest.access = access;
+    true
+}
+
+/// ALTER EXTERNAL_STORAGE_DEST: rounds and jobs go on with the new keys and attributes.
+pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: Access) -> Outcome {
+    let uri = address::spelled(uri)?;
+    let Some(dest) = state.destinations.get(&id) else { return Err(refuse::no_such_dest(&uri)) };
+    if !address::is_same_place(&dest.uri, &uri) {
+        return Err(refuse::other_place(dest, &uri));
+    }
+    if !replace(state, id, uri.clone(), access) {
+        return Ok(Done::Nothing);
+    }
+    let now_ms = state.clock_ms;
+    if let Some(dest) = state.destinations.get_mut(&id) {
+        dest.trouble = None;
+        dest.checked_ms = now_ms;
+    }
+    for round in state.rounds.values_mut().filter(|r| r.dest_id == id && r.is_open()) {
+        round.uri.clone_from(&uri);
+    }
+    Ok(Done::Dest(id))
+}
+
+/// `format.obbak` of a destination is there.
+pub(super) fn formatted(state: &mut State, dest: DestId) -> Outcome {
+    let now_ms = state.clock_ms;
+    match state.destinations.get_mut(&dest) {
+        Some(d) if !d.formatted => {
+            d.formatted = true;
+            d.checked_ms = now_ms;
+            d.trouble = None;
+            Ok(Done::Ok)
+        }
+        _ => Ok(Done::Nothing),
+    }
+}
+
+/// LOG_ARCHIVE_DEST, LOG_ARCHIVE_DEST_n.
+pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec: Option<ArchiveDestSpec>) -> Outcome {
+    let tenant = normal(state, id)?;
+    if no > DestNo::LAST {
+        return Err(refuse::bad_dest_no(no));
+    }
+    let Some(spec) = spec else { return clear_archive_dest(state, id, no) };
+    if let Some(round) = state.open_round_of(id, no) {
+        return Err(refuse::archive_running(round));
+    }
+    spec.options.check()?;
+    let is_elsewhere = |(n, d): (&DestNo, &ArchiveDest)| *n != no && is_place_of(state, d.dest_id, &spec.uri);
+    if tenant.archive.dests.iter().any(is_elsewhere) {
+        return Err(refuse::dest_twice(&spec.uri));
+    }
+    let dest_id = find_or_add(state, id, DestKind::Archive, &spec.uri, spec.access)?;
+    let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
+    let kept = tenant.archive.dests.get(&no).map(|d| d.state).unwrap_or_default();
+    tenant.archive.dests.insert(no, ArchiveDest { dest_id, options: spec.options, state: kept });
+    // A tenant that archives already archives there as well, from now on.
+    open_round_if_wanted(state, id, no);
+    Ok(Done::Dest(dest_id))
+}
+
+fn is_place_of(state: &State, dest: DestId, uri: &str) -> bool {
+    state.destinations.get(&dest).is_some_and(|d| address::is_same_place(&d.uri, uri.trim()))
+}
+
+/// Clearing a destination whose round is paused stops that round: so one of several can be given up for good while the
+/// others go on.
+fn clear_archive_dest(state: &mut State, id: TenantId, no: DestNo) -> Outcome {
+    let paused = match state.open_round_of(id, no) {
+        Some(round) if round.state != RoundState::Suspend => return Err(refuse::archive_running(round)),
+        Some(round) => Some((round.round_id, round.state)),
+        None => None,
+    };
+    let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
+    tenant.archive.dests.remove(&no);
+    if let Some((round, from)) = paused {
+        super::archive::move_round(state, (id, round), from, RoundState::Stopping, String::new())?;
+    }
+    Ok(Done::Ok)
+}
+
+/// LOG_ARCHIVE_DEST_STATE, LOG_ARCHIVE_DEST_STATE_n.
+pub(super) fn set_archive_state(state: &mut State, id: TenantId, no: DestNo, to: DestState) -> Outcome {
+    let name = normal(state, id)?.name.clone();
+    let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
+    let Some(dest) = tenant.archive.dests.get_mut(&no) else { return Err(refuse::no_archive_dest(&name)) };
+    if dest.state == to {
+        return Ok(Done::Nothing);
+    }
+    dest.state = to;
+    Ok(open_round_if_wanted(state, id, no))
+}

@@ -1,0 +1,69 @@
+//! What a worker has to archive: one order per open round of each tenant that it hosts.
+
+use super::{LsResume, RoundOrder, RoundWork};
+use crate::checkpoint::tenant_max_scn;
+use crate::state::{LogStream, Round, State, Tenant};
+use strandline_types::{Access, ArchiveLsState, BackupJobStatus, RoundState, Scn};
+
+/// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
+pub(super) fn work_of(state: RoundState) -> Option<RoundWork> {
+    match state {
+        RoundState::Beginning | RoundState::Doing => Some(RoundWork::Write),
+        RoundState::Stopping => Some(RoundWork::Stop),
+        RoundState::Suspending | RoundState::Suspend | RoundState::Interrupted => Some(RoundWork::Suspend),
+        RoundState::Prepare | RoundState::Stop => None,
+    }
+}
+
+/// The rounds of one tenant, for a worker that hosts these of its log streams.
+pub(super) fn round_orders(state: &State, tenant: &Tenant, hosted: &[&LogStream]) -> Vec<RoundOrder> {
+    if hosted.is_empty() {
+        return Vec::new();
+    }
+    let open = state.open_rounds(tenant.id).filter(|r| r.takes_progress());
+    open.filter_map(|round| round_order(state, tenant, round, hosted)).collect()
+}
+
+fn round_order(state: &State, tenant: &Tenant, round: &Round, hosted: &[&LogStream]) -> Option<RoundOrder> {
+    let resume = |ls: &&LogStream| {
+        let p = round.progress.get(&ls.id)?;
+        Some(LsResume {
+            ls_id: ls.id,
+            piece_id: p.piece_id,
+            start_lsn: p.start_lsn,
+            archived_lsn: p.archived_lsn,
+            checkpoint_scn: p.checkpoint_scn,
+            stopped: round.state == RoundState::Stopping && p.state == ArchiveLsState::Stopped,
+        })
+    };
+    // Keys may have been rotated since the round opened.
+    let access = state.destinations.get(&round.dest_id).map_or_else(Access::default, |d| d.access.clone());
+    Some(RoundOrder {
+        tenant_id: tenant.id,
+        dest_id: round.dest_id,
+        dest_no: round.dest_no,
+        round_id: round.round_id,
+        work: work_of(round.state)?,
+        uri: round.uri.clone(),
+        access,
+        clock: round.clock,
+        lag_target_ms: tenant.archive.lag_target_ms,
+        concurrency: tenant.archive.concurrency,
+        compression: round.options.compression,
+        encryption: round.options.encryption.clone(),
+        log_streams: hosted.iter().filter_map(resume).collect(),
+    })
+}
+
+/// Every stream has to come as far as the farthest one, or an idle one would hold the tenant's checkpoint back; and
+/// into each round that begins, and up to what a backup waits for.
+pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
+    let mut scn = tenant_max_scn(state, tenant.id);
+    let writing = |r: &&Round| r.begun && work_of(r.state) == Some(RoundWork::Write);
+    for round in state.open_rounds(tenant.id).filter(writing) {
+        scn = scn.max(round.clock.round_start.next());
+    }
+    let waiting = state.open_backup_job(tenant.id).filter(|j| j.status == BackupJobStatus::Log);
+    let set = waiting.and_then(|j| state.backup_sets.get(&(j.tenant_id, j.set_id)));
+    set.map_or(scn, |s| scn.max(s.min_restore_scn))
+}
