@@ -160,17 +160,9 @@ fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
 /// Destinations as every part of the worker opens them: counted, and retried while an error may pass by itself.
 fn opener() -> MediumOpener {
     Arc::new(|uri, access| {
-        let medium = strandline_media::open(&with_access(uri, access))?;
+        let medium = strandline_media::open_with(uri, access)?;
         Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
     })
-}
-
-fn with_access(uri: &str, access: &str) -> String {
-    match (access.is_empty(), uri.contains('?')) {
-        (true, _) => uri.to_owned(),
-        (false, false) => format!("{uri}?{access}"),
-        (false, true) => format!("{uri}&{access}"),
-    }
 }
 
 async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>, stop: CancellationToken) {
