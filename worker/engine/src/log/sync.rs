@@ -7,6 +7,7 @@
 use super::block::offset_of;
 use super::state::State;
 use super::{PalfLog, mark};
+use crate::foreground;
 use std::io;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
@@ -58,7 +59,9 @@ impl PalfLog {
         }
         let begun = Instant::now();
         let flushed = self.flush_now();
-        metrics::histogram!("strandline_log_flush_seconds").record(begun.elapsed().as_secs_f64());
+        let took = begun.elapsed();
+        metrics::histogram!("strandline_log_flush_seconds").record(took.as_secs_f64());
+        foreground::count_flush(took);
         match flushed {
             Ok(durable) => {
                 sync.durable = durable;
