@@ -25,6 +25,7 @@ pub mod restore;
 mod schedulers;
 mod server;
 pub mod source;
+mod tables;
 pub mod task_ctx;
 pub mod task_runner;
 

@@ -8,9 +8,9 @@
 use crate::backup::{run_backup_index, run_backup_ls};
 use crate::clean::run_clean;
 use crate::fingerprint::run_fingerprint;
-use crate::restore::{run_restore_data, run_restore_log};
+use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
 use crate::source::Engine;
-use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled};
+use crate::task_ctx::{MediumOpener, Progress, TableOpener, TaskCtx, cancelled, no_tables};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -54,6 +54,7 @@ pub struct TaskRunner {
     worker: NodeId,
     engine: Arc<dyn Engine>,
     open_medium: MediumOpener,
+    open_tables: TableOpener,
     scratch: PathBuf,
     room: Arc<Semaphore>,
     news: Arc<Notify>,
@@ -79,7 +80,14 @@ impl TaskRunner {
         // Nothing there, or not removable: a task that needs the room says so.
         let _ = std::fs::remove_dir_all(&scratch);
         let room = Arc::new(Semaphore::new(WORKER_TASKS_MAX));
-        Self { worker, engine, open_medium, scratch, room, news, tasks: Mutex::default() }
+        let open_tables = no_tables();
+        Self { worker, engine, open_medium, open_tables, scratch, room, news, tasks: Mutex::default() }
+    }
+
+    /// The same runner with a way to the tables of tenants.
+    #[must_use]
+    pub fn with_tables(self, open_tables: TableOpener) -> Self {
+        Self { open_tables, ..self }
     }
 
     /// Makes what runs here equal to the orders.
@@ -112,6 +120,7 @@ impl TaskRunner {
         let ctx = TaskCtx {
             engine: Arc::clone(&self.engine),
             open_medium: Arc::clone(&self.open_medium),
+            open_tables: Arc::clone(&self.open_tables),
             progress: Arc::clone(&progress),
             cancel: cancel.clone(),
             changes,
@@ -193,6 +202,7 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
+        Spec::RecoverTable(s) => run_recover_table(ctx, &s, key).await.map(|r| Some(TaskResult::RecoverTable(r))),
         Spec::Clean(s) => run_clean(ctx, &s).await.map(|r| Some(TaskResult::Clean(r))),
         Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
         _ => Err(unknown_task(key)),

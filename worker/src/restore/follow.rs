@@ -4,7 +4,7 @@
 //! that is away for a while is waited for: the standby only falls behind. Never goes past the target: how far all log
 //! streams together may come is the scheduler's to say.
 
-use super::log::replay;
+use super::log::{LogSink, TargetSink, replay};
 use crate::source::RestoreTarget;
 use crate::task_ctx::TaskCtx;
 use std::sync::Arc;
@@ -17,13 +17,14 @@ use strandline_types::{ErrorClass, Failure};
 /// Replays once, or again and again while the order says `follow`.
 pub(super) async fn run(
     ctx: &TaskCtx,
-    target: &Arc<dyn RestoreTarget>,
+    target: Arc<dyn RestoreTarget>,
     spec: &RestoreLogSpec,
 ) -> Result<RestoreLogResult, Failure> {
+    let sink: Arc<dyn LogSink> = Arc::new(TargetSink(Arc::clone(&target)));
     let mut changes = ctx.changes.clone();
     let (mut spec, mut failures) = (spec.clone(), 0);
     loop {
-        let replayed = replay(ctx, target, &spec).await;
+        let replayed = replay(ctx, &sink, &spec).await;
         let pause_ms = match replayed {
             Ok(outcome) if !spec.follow => return outcome.missing.map_or(Ok(outcome.result), Err),
             Ok(outcome) => {

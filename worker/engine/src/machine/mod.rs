@@ -19,6 +19,7 @@ mod tests;
 
 pub(crate) use fingerprint::Seen;
 pub(crate) use head::SnapshotHead;
+pub(crate) use replay::apply_replayed;
 pub(crate) use reply::Outcome;
 
 use crate::dirs::{Generation, ReplicaDir};
