@@ -9,7 +9,6 @@ mod medium;
 mod place;
 mod report;
 mod restore;
-mod scrape;
 mod writer;
 
 use crate::Outcome;

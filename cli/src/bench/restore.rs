@@ -6,8 +6,6 @@
 
 use super::place::{Place, TABLE, TENANT};
 use super::report::Figures;
-use super::scrape;
-use crate::Outcome;
 use crate::args::{BenchRestoreArgs, ClientArgs, OutputForm};
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
@@ -17,6 +15,7 @@ use crate::kv::files::Record;
 use crate::kv::loader::Loader;
 use crate::kv::table::Table;
 use crate::output::io_failure;
+use crate::{Outcome, scrape};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::process::Command;
