@@ -225,6 +225,8 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Archiving: lag, cost, an outage of the medium and catching up.
     Archive(BenchArchiveArgs),
+    /// Restore: the baseline against `cp -r`, and the replay of log.
+    Restore(BenchRestoreArgs),
 }
 
 /// Kind of a bench's destination.
@@ -263,6 +265,26 @@ pub struct BenchArchiveArgs {
     /// Encrypt the archived log with this key, as in LOG_ARCHIVE_DEST.
     #[arg(long, value_name = "SOURCE")]
     pub key_source: Option<String>,
+    /// Directory for the run; it is removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub place: Option<PathBuf>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench restore`
+#[derive(Debug, ClapArgs)]
+pub struct BenchRestoreArgs {
+    /// Data of the tenant, in MB (10^6 bytes).
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub size_mb: u64,
+    /// Log that is written after the backup, in MB (10^6 bytes).
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub log_mb: u64,
+    /// Log streams.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub log_streams: usize,
     /// Directory for the run; it is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub place: Option<PathBuf>,

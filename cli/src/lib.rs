@@ -21,6 +21,7 @@ mod exit;
 mod inspect;
 mod kv;
 mod output;
+pub mod scrape;
 mod server;
 mod sql;
 

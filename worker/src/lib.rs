@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod clean;
 mod clock;
 mod config;
 mod contact;
@@ -15,6 +16,7 @@ mod dictionary;
 mod disk;
 pub mod engine_source;
 mod fence;
+pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
@@ -24,6 +26,7 @@ pub mod restore;
 mod schedulers;
 mod server;
 pub mod source;
+mod tables;
 pub mod task_ctx;
 pub mod task_runner;
 
