@@ -28,6 +28,15 @@ fn full_world() -> World {
     w.act(restore_wish("running", 3)).unwrap();
     w.act(validation(2)).unwrap();
     w.act(clean(2)).unwrap();
+    let policy = strandline_catalogue::retention::Policy {
+        window_ns: 86_400_000_000_000,
+        redundancy: 9,
+        keep_weekly: 0,
+        keep_monthly: 0,
+        keep_yearly: 0,
+        log_only: false,
+    };
+    w.act(Action::AddCleanPolicy { tenant: TENANT, policy }).unwrap();
     w.run(2);
     w.kill(NodeId(3));
     w.run(40);
@@ -76,15 +85,6 @@ fn clean_and_validate(w: &mut World) {
     w.task_hook = harness::all_done;
     w.act(clean(1)).unwrap();
     w.until("the cleaning", |w| w.state.open_clean_job(TENANT).is_none());
-    let policy = strandline_catalogue::retention::Policy {
-        window_ns: 86_400_000_000_000,
-        redundancy: 9,
-        keep_weekly: 0,
-        keep_monthly: 0,
-        keep_yearly: 0,
-        log_only: false,
-    };
-    w.act(Action::AddCleanPolicy { tenant: TENANT, policy }).unwrap();
     let seen = Swept { orphans: vec!["backup_set_1_full".to_owned()], ..Swept::default() };
     w.act(Action::Swept { dest: DestId(1002), seen }).unwrap();
 }
