@@ -230,7 +230,7 @@ fn the_backup_views_tell_running_and_ended_jobs_apart() {
     let w = full_world();
     let running = table(&w, "CDB_OB_BACKUP_JOBS");
     let ended = table(&w, "CDB_OB_BACKUP_JOB_HISTORY");
-    assert_eq!((running.rows.len(), ended.rows.len()), (1, 1));
+    assert_eq!((running.rows.len(), ended.rows.len()), (1, 3));
     assert_eq!(text(&running, 0, "STATUS"), "DOING");
     assert_eq!((text(&ended, 0, "STATUS"), text(&ended, 0, "RESULT")), ("COMPLETED".into(), "0".into()));
     assert_eq!(text(&ended, 0, "DESCRIPTION"), "nightly");
