@@ -116,6 +116,10 @@ fn checkpoints(c: &Checker, key: PieceKey, facts: &PieceFacts) {
         (false, Some(_)) => c.damage(info, DamageKind::Missing, "a checkpoint is there, yet not its info"),
         _ => {}
     }
+    let infos = ArchivePath::TenantArchivePieceInfos { key }.path();
+    if facts.checkpoint.is_some() && !c.listed.contains_key(&infos) {
+        c.damage(infos, DamageKind::Missing, "the checkpoint has entered the piece");
+    }
 }
 
 struct SmallFile<'a> {
@@ -204,7 +208,7 @@ async fn frozen(
         placeholders(c, key, attr).await?;
     }
     let infos = ArchivePath::TenantArchivePieceInfos { key }.path();
-    if !c.listed.contains_key(&infos) {
+    if facts.checkpoint.is_none() && !c.listed.contains_key(&infos) {
         c.damage(infos, DamageKind::Missing, "the piece is frozen");
     }
     let path = ArchivePath::PieceFileInfo { key }.path();
