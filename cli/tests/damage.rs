@@ -4,14 +4,19 @@
 //! What nobody can find is not tried, and is listed in `is_evidence_free`: it takes nothing away from a set or a piece.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strandline_format::checksum::crc32c_raw;
+use strandline_format::paths::archive::parse_piece_dir;
 use strandline_format::paths::{ArchivePath, BackupPath};
 use strandline_media::Medium;
 use strandline_reader::verify::{self, Level, Options, Report};
+use strandline_reader::{LogReader, LogSource};
+use strandline_types::{Failure, LsId, Lsn, PieceKey};
 use support::strandline;
 
 /// Files of one kind that are damaged; the first and the last by name.
@@ -25,6 +30,8 @@ struct Tree {
     medium: Arc<dyn Medium>,
     /// Files by kind.
     kinds: BTreeMap<String, Vec<String>>,
+    /// The undamaged log of every log stream.
+    logs: BTreeMap<LsId, Vec<(Lsn, u32)>>,
     tried: BTreeMap<&'static str, (u64, u64)>,
     missed: Vec<String>,
 }
@@ -39,6 +46,7 @@ impl Tree {
             kinds.entry(kind_of(&object.path)).or_default().push(object.path);
         }
         let tree = Self { root: root.to_owned(), runtime, medium, kinds, tried: BTreeMap::new(), missed: Vec::new() };
+        tree.logs = log_streams.into_iter().map(|ls| (ls, tree.groups(ls).unwrap())).collect();
         for level in [Level::Basic, Level::Physical] {
             let report = tree.verify(level);
             assert!(report.is_sound(), "undamaged, yet: {:?}", report.damages);
@@ -54,7 +62,7 @@ impl Tree {
         self.root.join(file)
     }
 
-    /// Counts whether a damage is found. `must_name`: a part of the name that some damage must carry.
+    /// Counts whether a damage is found.
     fn expect(&mut self, what: &'static str, level: Level, file: &str, detail: &str) {
         let report = self.verify(level);
         let count = self.tried.entry(what).or_default();
@@ -63,6 +71,37 @@ impl Tree {
             self.missed.push(format!("{what} {file} {detail}"));
         } else {
             count.1 += 1;
+        }
+    }
+
+    /// Length and checksum of every group of one log stream, as a restore reads them.
+    fn groups(&self, ls: LsId) -> Result<Vec<(Lsn, u32)>, Failure> {
+        self.runtime.block_on(async {
+            let dirs = self.medium.list_dirs("").await?;
+            let mut pieces: Vec<PieceKey> = dirs.iter().filter_map(|d| parse_piece_dir(d)).collect();
+            pieces.sort_unstable();
+            let sources = pieces.into_iter().map(|piece| LogSource { medium: Arc::clone(&self.medium), piece });
+            let mut reader = LogReader::open(sources.collect(), ls, Lsn::ZERO, None, Arc::default()).await?;
+            let mut found = Vec::new();
+            while let Some(groups) = reader.next_groups().await? {
+                found.extend(groups.iter().map(|g| (g.range.start, crc32c_raw(0, &g.bytes))));
+            }
+            Ok(found)
+        })
+    }
+
+    /// A restore either fails or reads the groups that were written, from the first one on.
+    fn expect_no_other_log(&mut self, file: &str, detail: &str) {
+        let Some(ArchivePath::Log { ls, .. }) = ArchivePath::parse(file) else { return };
+        let is_good = match self.groups(ls) {
+            Ok(groups) => self.logs[&ls].starts_with(&groups),
+            Err(_) => true,
+        };
+        let count = self.tried.entry("damaged log given to a restore").or_default();
+        count.0 += 1;
+        count.1 += u64::from(is_good);
+        if !is_good {
+            self.missed.push(format!("a restore would replay other log: {file} {detail}"));
         }
     }
 
@@ -85,18 +124,23 @@ impl Tree {
                 bad[at] ^= 1 << (n % 8);
                 std::fs::write(&path, &bad).unwrap();
                 self.expect("flipped byte", Level::Physical, &file, &format!("at {at}"));
+                self.expect_no_other_log(&file, &format!("flipped at {at}"));
             }
-            for cut in cuts(good.len()) {
+            let grows = is_growing_log(&self.root, &file);
+            // The tail of a growing file lies after the checkpoint: it may not have been written yet.
+            for cut in cuts(good.len()).into_iter().filter(|cut| !grows || *cut < good.len() / 2) {
                 std::fs::write(&path, &good[..cut]).unwrap();
                 self.expect("truncation", Level::Physical, &file, &format!("to {cut}"));
-                if !is_growing_log(&self.root, &file) {
+                self.expect_no_other_log(&file, &format!("cut to {cut}"));
+                if !grows {
                     self.expect("truncation, basic", Level::Basic, &file, &format!("to {cut}"));
                 }
             }
             std::fs::remove_file(&path).unwrap();
+            self.expect_no_other_log(&file, "removed");
             if !is_evidence_free(&self.root, &file) {
                 self.expect("removal", Level::Physical, &file, "");
-                if !is_growing_log(&self.root, &file) {
+                if !grows {
                     self.expect("removal, basic", Level::Basic, &file, "");
                 }
             }
@@ -125,7 +169,7 @@ impl Tree {
 
     /// A file that is none of ours in every directory, and a second data or log file beside each one.
     fn strangers(&mut self) {
-        let dirs: std::collections::BTreeSet<PathBuf> =
+        let dirs: BTreeSet<PathBuf> =
             self.samples().iter().map(|f| self.path(f).parent().unwrap().to_owned()).collect();
         for dir in dirs {
             let stranger = dir.join("stranger.bin");

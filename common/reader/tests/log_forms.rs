@@ -1,85 +1,20 @@
 //! One log in every form that an archive can have: the reader gives the same groups for all of them.
 #![allow(clippy::unwrap_used)]
 
-use bytes::Bytes;
+mod support;
+
 use std::sync::Arc;
-use strandline_format::cipher::{Key, SALT_BYTES};
+use strandline_format::cipher::Key;
 use strandline_format::compress::Compressor;
-use strandline_format::palf::{ArchiveFileHeader, Framer};
-use strandline_format::part::{PartForm, PartPlace, encode_part};
-use strandline_format::paths::{ArchivePath, LogPart};
-use strandline_format::secret::{KeyRing, KeySecret, format_meta};
+use strandline_format::part::PartForm;
+use strandline_format::paths::ArchivePath;
+use strandline_format::secret::KeySecret;
 use strandline_format::small::write_small;
 use strandline_format::{DataType, pb};
 use strandline_media::{Medium, MemoryMedium};
 use strandline_reader::{Keys, LogReader, LogSource, export_plain};
-use strandline_types::limits::BLOCK_BODY_BYTES;
-use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn, Term};
-
-const LS: LsId = LsId(1001);
-const PIECE: PieceKey = PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(1) };
-const START: Lsn = Lsn(BLOCK_BODY_BYTES - (1 << 20));
-const BASE: PalfBase = PalfBase { lsn: START, prev_log_id: 41, prev_accumulated_checksum: 77, prev_scn: Scn(5) };
-const PASSPHRASE: &str = "correct horse";
-const SALT: [u8; SALT_BYTES] = [5; SALT_BYTES];
-const WHOLE: usize = usize::MAX / 2;
-
-/// A log of about 3 MiB that crosses a block end, as files: number and bytes with their header.
-fn files() -> Vec<(u64, Vec<u8>)> {
-    let mut framer = Framer::new(BASE);
-    let mut files: Vec<(u64, Vec<u8>)> = Vec::new();
-    for n in 1..=300u64 {
-        let mut body = format!("entry {n} ").repeat(1000).into_bytes();
-        body[0] = 2;
-        let framed = framer.frame(Term(3), Scn(n * 10), true, &body);
-        let (mut out, mut at) = (framed.bytes.as_slice(), framed.start);
-        while !out.is_empty() {
-            let take = (at.left_in_block() as usize).min(out.len());
-            if files.last().is_none_or(|(id, _)| *id != at.file_id().0) {
-                files.push((at.file_id().0, ArchiveFileHeader { start_lsn: at }.encode().to_vec()));
-            }
-            files.last_mut().unwrap().1.extend_from_slice(&out[..take]);
-            (at, out) = (at.advance(take as u64), &out[take..]);
-        }
-    }
-    files
-}
-
-fn place(file: u64, start: u64, end: u64) -> PartPlace {
-    PartPlace { piece: PIECE, ls: LS, file_id: file.into(), start, end }
-}
-
-/// Puts the files in parts of `step` bytes, each beginning `overlap` bytes before its forerunner ends.
-async fn put_parts(medium: &dyn Medium, form: &PartForm, step: usize, overlap: usize) {
-    for (id, bytes) in files() {
-        let sealed = form.key.as_ref().map(|key| (key, SALT));
-        let meta = write_small(DataType::AppendFormatMeta, &format_meta(sealed));
-        let part = LogPart::FormatMeta;
-        let path = ArchivePath::LogPart { key: PIECE, ls: LS, file_id: id.into(), part }.path();
-        medium.put(&path, meta.into()).await.unwrap();
-        let mut at = 0;
-        while at < bytes.len() {
-            let (start, end) = (at.saturating_sub(overlap), bytes.len().min(at + step));
-            let place = place(id, start as u64, end as u64);
-            let part = encode_part(&place, &Bytes::copy_from_slice(&bytes[start..end]), form).unwrap();
-            medium.put(&place.path(), part).await.unwrap();
-            at = end;
-        }
-    }
-}
-
-fn sealed() -> PartForm {
-    let key = KeyRing::new(KeySecret::Passphrase(PASSPHRASE.to_owned())).key(&SALT);
-    PartForm { compressor: Compressor::Zstd, key: Some(key) }
-}
-
-fn packed(compressor: Compressor) -> PartForm {
-    PartForm { compressor, key: None }
-}
-
-fn keys() -> Arc<Keys> {
-    Arc::new(Keys::new([KeySecret::Passphrase(PASSPHRASE.to_owned())]))
-}
+use strandline_types::{ErrorClass, Failure};
+use support::{BASE, LS, PIECE, START, WHOLE, files, keys, memory, packed, place, put_parts, sealed};
 
 /// `max_scn` and length of every group.
 async fn read(medium: &Arc<MemoryMedium>, keys: Arc<Keys>) -> Result<Vec<(u64, usize)>, Failure> {
@@ -92,10 +27,6 @@ async fn read(medium: &Arc<MemoryMedium>, keys: Arc<Keys>) -> Result<Vec<(u64, u
     }
     assert_eq!(reader.position(), reader.end());
     Ok(found)
-}
-
-fn memory(name: &str) -> Arc<MemoryMedium> {
-    Arc::new(MemoryMedium::new(name))
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::report::DamageKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strandline_format::paths::ArchivePath;
-use strandline_format::paths::archive::{PIECES_DIR, ls_log_dir, parse_piece_dir, piece_dir};
+use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, ls_log_dir, parse_piece_dir, piece_dir};
 use strandline_format::{DataType, pb};
 use strandline_types::limits::VERIFY_STREAMS_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, PieceClock, PieceId, PieceKey, RoundId, Scn, TenantId};
@@ -45,7 +45,7 @@ pub(super) async fn one_piece(
         let quiet = Arc::new(c.with_medium(Arc::clone(&c.medium), c.listed.clone()));
         pieces(&quiet, tenant, &clocks, &[key]).await?
     };
-    if facts.get(&key).is_none_or(|f| !f.has_start) && !c.listed.keys().any(|p| p.starts_with(&piece_dir(key))) {
+    if facts.get(&key).is_none_or(|f| !f.has_start) && c.below(&piece_dir(key)).next().is_none() {
         c.damage(piece_dir(key), DamageKind::Missing, "there is nothing of this piece");
         return Ok(());
     }
@@ -71,7 +71,7 @@ async fn identity_files(c: &Checker) -> Result<(), Failure> {
 
 async fn rounds(c: &Checker) -> Result<BTreeMap<(DestId, RoundId), PieceClock>, Failure> {
     let mut clocks = BTreeMap::new();
-    for path in c.listed.keys() {
+    for (path, _) in c.below(ROUNDS_DIR) {
         if let Some(ArchivePath::RoundStart { dest, round }) = ArchivePath::parse(path)
             && let Some(start) = c.small::<pb::RoundStart>(path, DataType::RoundStart).await?
             && c.same(path, "round", (start.dest_id, start.round_id), (dest.0, round.0))
@@ -81,7 +81,7 @@ async fn rounds(c: &Checker) -> Result<BTreeMap<(DestId, RoundId), PieceClock>, 
             clocks.insert((dest, round), PieceClock { round_start, base_piece, interval_ns });
         }
     }
-    for path in c.listed.keys() {
+    for (path, _) in c.below(ROUNDS_DIR) {
         if let Some(ArchivePath::RoundEnd { dest, round }) = ArchivePath::parse(path)
             && let Some(end) = c.small::<pb::RoundEnd>(path, DataType::RoundEnd).await?
             && c.same(path, "round", (end.dest_id, end.round_id), (dest.0, round.0))
@@ -134,7 +134,7 @@ async fn pieces(
         found.insert(*key, facts);
     }
     // Placeholders of pieces that were never entered.
-    for path in c.listed.keys() {
+    for (path, _) in c.below(PIECES_DIR) {
         if let Some(ArchivePath::PieceStart { key, .. }) = ArchivePath::parse(path)
             && !found.contains_key(&key)
             && keys.len() > 1
