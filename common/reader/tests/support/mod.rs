@@ -32,7 +32,7 @@ pub fn files() -> Vec<(u64, Vec<u8>)> {
         let mut body = format!("entry {n} ").repeat(1000).into_bytes();
         body[0] = 2;
         let framed = framer.frame(Term(3), Scn(n * 10), true, &body);
-        let (mut out, mut at) = (framed.bytes.as_slice(), framed.start);
+        let (mut out, mut at) = (framed.bytes.as_slice(), Lsn(framed.end.0 - framed.bytes.len() as u64));
         while !out.is_empty() {
             let take = (at.left_in_block() as usize).min(out.len());
             if files.last().is_none_or(|(id, _)| *id != at.file_id().0) {
