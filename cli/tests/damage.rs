@@ -45,7 +45,23 @@ impl Tree {
         for object in listed {
             kinds.entry(kind_of(&object.path)).or_default().push(object.path);
         }
-        let tree = Self { root: root.to_owned(), runtime, medium, kinds, tried: BTreeMap::new(), missed: Vec::new() };
+        let log_streams: BTreeSet<LsId> = kinds
+            .values()
+            .flatten()
+            .filter_map(|file| match ArchivePath::parse(file)? {
+                ArchivePath::Log { ls, .. } => Some(ls),
+                _ => None,
+            })
+            .collect();
+        let mut tree = Self {
+            root: root.to_owned(),
+            runtime,
+            medium,
+            kinds,
+            logs: BTreeMap::new(),
+            tried: BTreeMap::new(),
+            missed: Vec::new(),
+        };
         tree.logs = log_streams.into_iter().map(|ls| (ls, tree.groups(ls).unwrap())).collect();
         for level in [Level::Basic, Level::Physical] {
             let report = tree.verify(level);
