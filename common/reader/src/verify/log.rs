@@ -69,9 +69,9 @@ pub(super) async fn walk_piece(
                 continue;
             }
         };
-        let digest = parts::check(c, scope, ls, &file).await?;
+        let facts = parts::check(c, scope, ls, &file).await?;
         found.push((file_id, Some(file.bytes)));
-        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file, digest };
+        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file, facts };
         one.check(walk).await?;
     }
     Ok(found)
@@ -91,8 +91,7 @@ struct OneFile<'a> {
     /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
     is_last: bool,
     file: LogFile,
-    /// Checksum of the whole file, where its seal knows it.
-    digest: Option<u32>,
+    facts: parts::PartFacts,
 }
 
 impl OneFile<'_> {
@@ -190,7 +189,7 @@ impl OneFile<'_> {
         }
         self.c.add(state.groups, 0);
         (walk.at, walk.base) = (Some(state.at), state.base);
-        if self.digest.is_some_and(|digest| digest != checksum) {
+        if self.facts.digest.is_some_and(|digest| digest != checksum) {
             self.c.damage(&self.path, DamageKind::Corrupt, "its bytes are not those that its seal knows");
         }
         if state.at < end && (self.scope.is_frozen || !self.is_last) {
@@ -269,6 +268,11 @@ impl OneFile<'_> {
             Err(e) if matches!(e.class, ErrorClass::NotFound | ErrorClass::Corrupt) => {
                 let kind = if e.class == ErrorClass::NotFound { DamageKind::Missing } else { DamageKind::Corrupt };
                 self.c.damage(self.c.relative(&e.object, &self.path), kind, e.what);
+                walk.lose();
+                Ok(None)
+            }
+            // The damage of its first object was reported.
+            Err(e) if e.class == ErrorClass::Permission && self.facts.has_bad_meta => {
                 walk.lose();
                 Ok(None)
             }

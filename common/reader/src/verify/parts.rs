@@ -10,17 +10,22 @@ use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::{DataType, pb};
 use strandline_types::{Failure, LsId};
 
-/// Checks everything of a file but the log bytes in it; gives the checksum of the whole file that its seal knows.
-pub(super) async fn check(
-    c: &Arc<Checker>,
-    scope: PieceScope,
-    ls: LsId,
-    file: &LogFile,
-) -> Result<Option<u32>, Failure> {
-    let FileForm::Parts(parts) = &file.form else { return Ok(None) };
+/// What the first and last object of a log file say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PartFacts {
+    /// Checksum of the whole file, where its seal knows it.
+    pub(super) digest: Option<u32>,
+    /// True when its first object is damaged: nobody can tell then which key the parts need.
+    pub(super) has_bad_meta: bool,
+}
+
+/// Checks everything of a file but the log bytes in it.
+pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &LogFile) -> Result<PartFacts, Failure> {
+    let FileForm::Parts(parts) = &file.form else { return Ok(PartFacts::default()) };
     let path = |part| ArchivePath::LogPart { key: scope.key, ls, file_id: file.file_id, part }.path();
     let meta_path = path(LogPart::FormatMeta);
     let meta: Option<pb::AppendFormatMeta> = c.small(&meta_path, DataType::AppendFormatMeta).await?;
+    let has_bad_meta = meta.is_none();
     if let Some(meta) = meta {
         c.same(&meta_path, "format version", meta.format_version, 1);
     }
@@ -57,5 +62,5 @@ pub(super) async fn check(
             _ => c.damage(data, DamageKind::Corrupt, format!("{} bytes, its name says {plain}", part.stored_bytes)),
         }
     }
-    Ok(digest)
+    Ok(PartFacts { digest, has_bad_meta })
 }
