@@ -20,6 +20,7 @@ mod plan;
 mod refuse;
 mod report;
 mod results;
+mod round_machine;
 pub mod spool;
 pub mod state;
 mod step;
@@ -27,21 +28,22 @@ mod task;
 pub mod views;
 
 pub use apply::apply;
-pub use checkpoint::{round_checkpoint, tenant_max_scn};
+pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{Action, ArchiveDestSpec, Command, Done, Outcome, StartRestore, Subject};
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
-    BackupIndexSpec, BackupLsSpec, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders, RecoverTableSpec,
-    ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork, TabletMap,
-    TaskOrder, TaskSpec, ValidateSpec, orders_for,
+    BackupIndexSpec, BackupLsSpec, CleanSpec, DestCheckSpec, FingerprintSpec, LsResume, LsTurn, MediumName, Orders,
+    RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder, RoundWork,
+    TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
-pub use plan::plan;
+pub use plan::{dest_ref, plan};
 pub use report::{
     ArchiveReport, BackupIndexResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport, TaskResult,
     TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
+pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
 pub use task::{TaskKey, TaskKind};

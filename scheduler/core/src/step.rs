@@ -56,6 +56,8 @@ pub struct DestRef {
     pub access: Access,
     /// Id.
     pub dest_id: DestId,
+    /// The parent below which its directory may be made.
+    pub made_below: Option<String>,
     /// Which archive destination of the tenant it is for the round that is written; 0 elsewhere.
     pub dest_no: DestNo,
     /// Tenant.

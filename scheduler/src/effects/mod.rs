@@ -20,7 +20,7 @@ mod table_list;
 use std::sync::Arc;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{DestRef, MediumWork};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{Access, ErrorClass, Failure};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
 ///
@@ -29,11 +29,19 @@ use strandline_types::{ErrorClass, Failure};
 /// # Errors
 /// `Invalid` for a URI that is none.
 pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
+    open_with(uri, &Access::default())
+}
+
+/// The same with keys that are kept apart from the address.
+///
+/// # Errors
+/// As [`open`], or what is wrong with the keys.
+pub fn open_with(uri: &str, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
     if uri.starts_with("mem://") {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
     }
-    let medium = strandline_media::open(uri)?;
+    let medium = strandline_media::open_with(uri, access.reveal())?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -42,7 +50,8 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<(), Failure> {
-    run_on(open(&dest_of(work).uri)?.as_ref(), work).await
+    let dest = dest_of(work);
+    run_on(open_with(&dest.uri, &dest.access)?.as_ref(), work).await
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {

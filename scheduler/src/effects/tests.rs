@@ -24,6 +24,7 @@ fn dest() -> DestRef {
         uri: "mem://x".into(),
         access: Access::default(),
         dest_no: DestNo(0),
+        made_below: None,
         dest_id: DestId(1001),
         tenant_id: TenantId(1002),
         tenant_name: "t1".into(),

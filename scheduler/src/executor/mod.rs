@@ -2,6 +2,8 @@
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
+mod archive;
+mod destinations;
 pub mod forward;
 mod reads;
 mod restore;
@@ -92,6 +94,7 @@ impl Executor {
             }
             AdminRequest::Show(Show::RestorePreview) => {}
             AdminRequest::Show(what) => return Ok(Answer::Rows(reads::show(*what))),
+            AdminRequest::Columns(view) => return reads::columns(view).map(Answer::Rows),
             AdminRequest::Select(sql) => {
                 if let Some(rows) = variables::answer(sql)? {
                     return Ok(Answer::Rows(rows));

@@ -1,7 +1,9 @@
 //! Tasks over what lies on a medium: validation, cleaning, drills and table recovery.
 
 use super::{RestoreDataSpec, RestoreLogSpec};
-use strandline_types::{BackupSetId, BackupSetKind, LsId, PieceKey, Scn, Secret, TabletId, TenantId, ValidateLevel};
+use strandline_types::{
+    Access, BackupSetId, BackupSetKind, LsId, PieceKey, Scn, Secret, TabletId, TenantId, ValidateLevel,
+};
 
 /// A set or a piece, as it lies in a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -10,6 +12,15 @@ pub enum MediumName {
     Set(BackupSetId, BackupSetKind),
     /// A piece of an archive.
     Piece(PieceKey),
+}
+
+/// Probe a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestCheckSpec {
+    /// Destination, without keys.
+    pub uri: String,
+    /// Its keys.
+    pub access: Access,
 }
 
 /// Read one log stream of a set or piece again, or what is not of any log stream.

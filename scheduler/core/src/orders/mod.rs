@@ -8,7 +8,9 @@ mod build;
 mod medium_tasks;
 
 pub use build::orders_for;
-pub use medium_tasks::{CleanSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec};
+pub use medium_tasks::{
+    CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,
+};
 
 use crate::state::{Compression, Dictionary, Encryption};
 use crate::task::TaskKey;
@@ -146,6 +148,8 @@ pub enum TaskSpec {
     RestoreData(RestoreDataSpec),
     /// See [`RestoreLogSpec`].
     RestoreLog(RestoreLogSpec),
+    /// See [`DestCheckSpec`].
+    DestCheck(DestCheckSpec),
     /// See [`ValidateSpec`].
     Validate(ValidateSpec),
     /// See [`CleanSpec`].
