@@ -1,23 +1,19 @@
 //! The built-in engine behind the border of `source`.
 //!
-//! Only translates: nothing is decided here. The one check that it adds is cheap: an SST file that does not end in
-//! RocksDB's own magic number is no block.
+//! Only translates: nothing is decided here.
 
 use crate::source::{
-    Checkpoint, CheckpointBlock, CommittedLog, Engine, LogSource, LogStatus, LogStream, ReplayBatch, Replayed,
-    RestoreTarget, RestoredBase, SourceError, TabletSource,
+    BlockFacts, Checkpoint, CheckpointBlock, ClientWork, CommittedLog, Engine, LogSource, LogStatus, LogStream,
+    ReplayBatch, Replayed, RestoreTarget, RestoredBase, SourceError, TabletSource,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_engine::{EngineError, Replica, RestoredPoint};
+use strandline_engine::{EngineError, Foreground, Replica, RestoredPoint, sst};
 use strandline_proto::v1::Dictionary;
 use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
-
-/// Last bytes of every block-based SST file.
-const SST_MAGIC: [u8; 8] = 0x88e2_41b7_85f4_cff7_u64.to_le_bytes();
 
 /// The built-in engine as the backup plane sees it.
 #[derive(Clone, Debug)]
@@ -26,6 +22,11 @@ pub struct BuiltInEngine(pub Arc<strandline_engine::Engine>);
 impl Engine for BuiltInEngine {
     fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>> {
         Some(Arc::new(BuiltInLogStream(self.0.replica(tenant, ls)?)))
+    }
+
+    fn client_work(&self) -> ClientWork {
+        let Foreground { flushes, flush_us, idle_ms } = strandline_engine::foreground();
+        ClientWork { flushes, flush_us, idle_ms }
     }
 
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget> {
@@ -87,18 +88,19 @@ impl TabletSource for BuiltInLogStream {
             term: point.term,
             blocks: blocks.collect(),
             engine_files: point.engine_files,
+            dictionary: point.dictionary,
             pin: Box::new(RemoveOnDrop(point.dir.clone())),
             dir: point.dir,
         })
     }
 
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
-        if content.ends_with(&SST_MAGIC) {
-            return Ok(());
-        }
-        let what = "a block of the replica is no SST file: its last bytes are wrong";
-        let todo = "remove this replica and let it be rebuilt from the others";
-        Err(Failure::new(ErrorClass::Corrupt, what, &block.file_name, todo).into())
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
+        let facts = sst::verify_sst(content).map_err(|damage| {
+            let object = format!("tablet {}, file {}", block.tablet, block.file_name);
+            let todo = "try another replica; remove this one and let it be rebuilt from the others";
+            Failure::new(ErrorClass::Corrupt, format!("a block of the replica is damaged: {damage}"), object, todo)
+        })?;
+        Ok(BlockFacts { compressed: facts.compressed })
     }
 }
 

@@ -18,11 +18,17 @@ use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, Ten
 
 pub use strandline_worker_core::backup_plan::CheckpointBlock;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
+pub use strandline_worker_core::throttle::ClientWork;
 
 /// One engine: finds the replicas that this worker hosts.
 pub trait Engine: Send + Sync {
     /// A running replica of a log stream.
     fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>>;
+
+    /// What the clients' work on this worker looks like, so that background work can stay out of its way.
+    fn client_work(&self) -> ClientWork {
+        ClientWork { idle_ms: u64::MAX, ..ClientWork::default() }
+    }
 
     /// The place where a restore job rebuilds a replica of the restored tenant, and into which it replays log later.
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget>;
@@ -101,6 +107,8 @@ pub struct Checkpoint {
     pub blocks: Vec<CheckpointBlock>,
     /// Small files of the engine (name, content) that make the blocks a store again.
     pub engine_files: Vec<(String, Bytes)>,
+    /// The tenant's data dictionary as it is at the point; `None` unless this is the system log stream.
+    pub dictionary: Option<Dictionary>,
     /// Releases the point when dropped.
     pub pin: Box<dyn Any + Send + Sync>,
 }
@@ -116,17 +124,25 @@ impl fmt::Debug for Checkpoint {
     }
 }
 
+/// What an engine knows of a block that is intact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockFacts {
+    /// It is compressed already.
+    pub compressed: bool,
+}
+
 /// The tablets of one log stream.
 #[async_trait]
 pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
 
-    /// A cheap look at the content of a block that was read for a backup; the file's own length was checked already.
+    /// Verifies a block that was read for a backup by the engine's own checksums, every byte of it; its length was
+    /// checked already. Runs beside the runtime and may take as long as the bytes need.
     ///
     /// # Errors
-    /// `Corrupt` when the bytes cannot be a block of this engine.
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError>;
+    /// `Corrupt`, naming tablet and file, for a block that is not intact.
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError>;
 }
 
 /// How far source log is applied: everything below `lsn`, the last of it at `scn`.

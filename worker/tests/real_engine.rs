@@ -217,7 +217,13 @@ async fn back_up(worker: &Worker, tenant: TenantId, dest: &Destinations) -> Back
     };
     let result = run_backup_ls(&worker.ctx("backup"), &spec, key(tenant, LS)).await.unwrap();
     let parts = vec![v1::LsTurn { ls_id: LS.0, turn: 1, retry: 0 }];
-    let spec = v1::BackupIndexSpec { dest_uri: dest.data.clone(), backup_set_id: 1, incremental: false, parts };
+    let spec = v1::BackupIndexSpec {
+        dest_uri: dest.data.clone(),
+        backup_set_id: 1,
+        incremental: false,
+        parts,
+        ..Default::default()
+    };
     run_backup_index(&worker.ctx("index"), &spec, key(tenant, LsId(0))).await.unwrap();
     result
 }

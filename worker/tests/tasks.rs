@@ -39,6 +39,7 @@ fn failing(retry: u32) -> v1::TaskOrder {
         backup_set_id: 1,
         incremental: false,
         parts: vec![v1::LsTurn { ls_id: 1001, turn: 1, retry: 0 }],
+        ..Default::default()
     };
     v1::TaskOrder { id: Some(id(v1::TaskKind::BackupIndex, 0, retry)), spec: Some(Spec::BackupIndex(spec)) }
 }

@@ -49,7 +49,7 @@ fn wishes() -> impl Strategy<Value = Action> {
             uri: Some(format!("file:///data{tenant}")),
             access: Access::default()
         }),
-        tenants().prop_map(|tenant| Action::StartBackup { tenant, incremental: false, description: String::new() }),
+        tenants().prop_map(|tenant| Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") }),
         tenants().prop_map(|tenant| Action::CancelBackup { tenant }),
         (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
         tenants().prop_map(|tenant| Action::CancelRestore { tenant }),
@@ -75,7 +75,11 @@ fn words() -> impl Strategy<Value = Action> {
         }),
         (tenants(), round()).prop_map(|(tenant, round)| Action::RestartRound { tenant, round }),
         (tenants(), round()).prop_map(|(tenant, round)| Action::ReopenRound { tenant, round }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::BackupAfterRestart { tenant, round }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::BackupAfterRestart {
+            tenant,
+            round,
+            version: String::new()
+        }),
         (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::PiecesStarted { tenant, round, upto }),
         (tenants(), round(), piece(), 0u64..4000).prop_map(|(tenant, round, piece, ms)| {
             let checkpoint_scn = Scn::from_ms(START_MS + ms);

@@ -39,7 +39,7 @@ async fn make_below(parent: &str, dest: &DestRef, created_ms: u64) -> Result<(),
     let Some(below) = address::path_below(&dest.uri, parent) else { return Ok(()) };
     let path =
         ArchivePath::CheckFile { tenant: dest.tenant_id, time: Scn::from_ms(created_ms.saturating_sub(1000)) }.path();
-    let parent = super::open_with(parent, &dest.access)?;
+    let parent = super::open_with(parent, dest.access.reveal())?;
     parent.put_if_absent(&format!("{below}/{path}"), Bytes::new()).await?;
     Ok(())
 }

@@ -98,7 +98,7 @@ impl Executor {
             StorageChange::Access(keys) => (dest.uri.clone(), Access::new(keys.trim())),
             StorageChange::Attribute(text) => (changed_attributes(&dest.uri, text)?, dest.access.clone()),
         };
-        let medium = effects::open_with(&uri, &access)?;
+        let medium = effects::open_with(&uri, access.reveal())?;
         let dest_ref = DestRef { uri: uri.clone(), access: access.clone(), ..known };
         let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.formatted, clock::now());
         tokio::time::timeout(VERIFY_TIMEOUT, verified).await.map_err(|_| silent(&uri))??;

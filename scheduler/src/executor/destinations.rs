@@ -39,7 +39,7 @@ impl Address {
 
     /// Under its one name, however it was written, with the medium behind it.
     pub(super) fn opened(self) -> Result<(Self, Arc<dyn Medium>), Failure> {
-        let medium = effects::open_with(&self.uri, &self.access)?;
+        let medium = effects::open_with(&self.uri, self.access.reveal())?;
         Ok((Self { uri: medium.uri(), access: self.access }, medium))
     }
 }
@@ -92,7 +92,7 @@ impl Executor {
     }
 
     /// What the destination would be to this tenant, and whether it is that already.
-    fn candidate(&self, tenant: &Named, kind: DestKind, address: &Address) -> (DestRef, bool) {
+    pub(super) fn candidate(&self, tenant: &Named, kind: DestKind, address: &Address) -> (DestRef, bool) {
         self.node.read(|state| {
             let known = state
                 .destinations

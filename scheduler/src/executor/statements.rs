@@ -20,10 +20,11 @@ impl Executor {
                 let tenant = self.one_tenant(tenant.as_deref(), session)?;
                 self.set_data_dest(&tenant, uri).await
             }
-            AdminRequest::Backup { tenants, description } => {
-                let start =
-                    |tenant| Action::StartBackup { tenant, incremental: false, description: description.clone() };
-                self.for_each(&tenants, session, start).await
+            AdminRequest::BackupClusterParameters { uri } => self.backup_cluster_parameters(&uri, session).await,
+            AdminRequest::SetBackupParam { tenant, param } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::SetBackupParam { tenant, param }).await?;
+                Ok(format!("set for the next backups of {name}"))
             }
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
@@ -63,6 +64,7 @@ impl Executor {
             | AdminRequest::Restore(_)
             | AdminRequest::RestorePreview(_)
             | AdminRequest::Session(_)
+            | AdminRequest::Backup(_)
             | AdminRequest::Nothing => Ok(String::new()),
         }
     }
@@ -119,7 +121,7 @@ pub(super) fn said(done: &Done) -> String {
         Done::Dest(id) => format!("destination id {id}"),
         Done::DestCheck(id) => format!("check {id} of the destination from every worker"),
         Done::Round(id) => format!("archive round {id}"),
-        Done::BackupJob(id) => format!("backup job {id}"),
+        Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
     }
 }

@@ -2,12 +2,15 @@
 //! reads statement text.
 
 pub mod archive;
+pub mod backup;
 pub mod clean;
 pub mod restore;
 
 use archive::ArchiveRequest;
+use backup::BackupRequest;
 use clean::{CleanRequest, ValidateRequest};
 use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
+use strandline_scheduler_core::BackupParam;
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +25,18 @@ pub enum AdminRequest {
         uri: Option<String>,
     },
     /// `BACKUP DATABASE` or `BACKUP TENANT`.
-    Backup {
-        /// Of whom.
-        tenants: Tenants,
-        /// `DESCRIPTION`.
-        description: String,
+    Backup(BackupRequest),
+    /// `BACKUP CLUSTER PARAMETERS TO`.
+    BackupClusterParameters {
+        /// Where to.
+        uri: String,
+    },
+    /// `SET backup_data_file_size`, `ha_low_thread_score`, `backup_compression`.
+    SetBackupParam {
+        /// Whose.
+        tenant: Option<String>,
+        /// Which, and its value.
+        param: BackupParam,
     },
     /// `CANCEL BACKUP`.
     CancelBackup(Tenants),
@@ -120,6 +130,8 @@ pub enum Tenants {
 /// Something that later statements of the same session go by.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SessionWord {
+    /// `SET ENCRYPTION ON IDENTIFIED BY … ONLY`; `None` = `OFF`.
+    Encryption(Option<String>),
     /// `SET DECRYPTION IDENTIFIED BY …`.
     Decryption(Vec<String>),
     /// `ADD RESTORE SOURCE`.
@@ -132,6 +144,7 @@ impl std::fmt::Debug for SessionWord {
     /// Without the passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Encryption(password) => write!(f, "Encryption({})", if password.is_some() { "on" } else { "off" }),
             Self::Decryption(all) => write!(f, "Decryption({} passwords)", all.len()),
             Self::AddSources(uris) => write!(f, "AddSources({} uris)", uris.len()),
             Self::ClearSources => f.write_str("ClearSources"),

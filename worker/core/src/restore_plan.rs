@@ -5,21 +5,15 @@
 
 use crate::backup_plan::is_plain_name;
 use std::collections::BTreeMap;
-use strandline_format::index::{MacroIndexEntry, PhysicalId};
+use strandline_format::index::MacroIndexEntry;
 use strandline_types::LsId;
 use strandline_types::limits::MACROBLOCK_BYTES_MAX;
 
 /// One block file to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedBlock {
-    /// Its name in the directory of the replica.
-    pub file_name: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Raw CRC32C of its bytes.
-    pub checksum: u32,
-    /// Where it lies.
-    pub physical: PhysicalId,
+    /// What the index says of it: name, length and checksum of the file, and where it lies.
+    pub entry: MacroIndexEntry,
     /// True when a file of this name and length is here: it is kept if its checksum is right.
     pub is_present: bool,
 }
@@ -64,27 +58,21 @@ pub fn plan_restore<'a>(
         by_name.insert(name.to_owned(), None);
     }
     for entry in entries.into_iter().filter(|e| e.physical.ls_id == ls) {
-        let name = entry.file_name;
+        let name = entry.file_name.clone();
         if !is_plain_name(&name) {
             return Err(RestorePlanError::BadName(name));
         }
         if entry.plain_bytes > MACROBLOCK_BYTES_MAX {
             return Err(RestorePlanError::BadLength { name, bytes: entry.plain_bytes });
         }
-        let wanted = WantedBlock {
-            is_present: present.get(&name) == Some(&entry.plain_bytes),
-            file_name: name.clone(),
-            bytes: entry.plain_bytes,
-            checksum: entry.checksum,
-            physical: entry.physical,
-        };
+        let wanted = WantedBlock { is_present: present.get(&name) == Some(&entry.plain_bytes), entry };
         if by_name.insert(name.clone(), Some(wanted)).is_some() {
             return Err(RestorePlanError::NameTwice(name));
         }
     }
     let mut wanted: Vec<_> = by_name.into_values().flatten().collect();
     wanted.sort_by_key(|w| {
-        let p = &w.physical;
+        let p = &w.entry.physical;
         (p.backup_set_id, p.kind, p.turn, p.retry, p.file_id, p.offset)
     });
     Ok(wanted)
@@ -94,7 +82,7 @@ pub fn plan_restore<'a>(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use strandline_format::index::MacroBlockId;
+    use strandline_format::index::{MacroBlockId, PhysicalId};
     use strandline_types::{BackupSetId, DataKind, FileId, RetryId, TabletId, TurnId};
 
     fn entry(name: &str, ls: u64, offset: u64) -> MacroIndexEntry {
@@ -115,6 +103,7 @@ mod tests {
             plain_bytes: 5000,
             checksum: 1,
             unique_id: Vec::new(),
+            storage: Default::default(),
         }
     }
 
@@ -123,7 +112,7 @@ mod tests {
         let entries = [entry("b.sst", 1001, 4096), entry("x.sst", 1002, 0), entry("a.sst", 1001, 12288)];
         let present = BTreeMap::from([("a.sst".to_owned(), 5000), ("b.sst".to_owned(), 4999)]);
         let wanted = plan_restore(LsId(1001), entries, ["CURRENT"], &present).unwrap();
-        let got: Vec<_> = wanted.iter().map(|w| (w.file_name.as_str(), w.is_present)).collect();
+        let got: Vec<_> = wanted.iter().map(|w| (w.entry.file_name.as_str(), w.is_present)).collect();
         assert_eq!(got, [("b.sst", false), ("a.sst", true)], "a file of another length is not present");
     }
 

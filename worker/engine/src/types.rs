@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use strandline_proto::v1::Dictionary;
 use strandline_types::{DataKind, JobId, LsId, Lsn, NodeId, PalfBase, Scn, TabletId, TenantId, Term};
 
 /// One write of an atomic batch.
@@ -105,6 +106,8 @@ pub struct TabletCheckpoint {
     pub blocks: Vec<CheckpointBlock>,
     /// RocksDB's own small files (name, content) that make the SST files a store.
     pub engine_files: Vec<(String, Bytes)>,
+    /// The data dictionary as it is at the point (log stream 1 only).
+    pub dictionary: Option<Dictionary>,
 }
 
 /// One macroblock: one immutable SST file.

@@ -13,9 +13,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_format::blocks::{BlockType, read_block};
+use strandline_format::blocks::open_macroblock;
 use strandline_format::checksum::crc32c_raw;
-use strandline_format::index::{IndexReader, MacroIndexEntry};
+use strandline_format::cipher::{self, Key};
+use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError, pb};
@@ -59,9 +60,9 @@ async fn restore(ctx: &TaskCtx, spec: &RestoreDataSpec, id: TaskKey) -> Result<(
     let present = present_files(dir.clone()).await?;
     let engine_files = meta.engine_files.keys().map(String::as_str);
     let wanted = plan_restore(set.ls, entries, engine_files, &present).map_err(|e| set.damaged(&e.to_string()))?;
-    ctx.progress.set_total(wanted.iter().map(|w| w.bytes).sum());
+    ctx.progress.set_total(wanted.iter().map(|w| w.entry.plain_bytes).sum());
 
-    let kept = wanted.iter().map(|w| &w.file_name).chain(meta.engine_files.keys()).cloned().collect();
+    let kept = wanted.iter().map(|w| &w.entry.file_name).chain(meta.engine_files.keys()).cloned().collect();
     remove_strays(dir.clone(), present, kept).await?;
     fetch_all(ctx, &set, &dir, wanted).await?;
     let files = dir.clone();
@@ -80,6 +81,8 @@ struct BackupSet {
     index_turn: TurnId,
     ls_turn: TurnId,
     ls_retry: RetryId,
+    /// The keys that were given, by fingerprint.
+    keys: BTreeMap<KeyFingerprint, Key>,
 }
 
 impl BackupSet {
@@ -95,6 +98,7 @@ impl BackupSet {
             index_turn: TurnId(spec.turn),
             ls_turn: TurnId(spec.ls_turn),
             ls_retry: RetryId(spec.ls_retry),
+            keys: keys_of(spec),
         })
     }
 
@@ -142,24 +146,17 @@ impl BackupSet {
         Ok(retries.max().map_or(first, tag))
     }
 
-    /// One block, verified against its header and the index.
+    /// One block, opened and verified against its header and the index.
     async fn block(&self, wanted: &WantedBlock) -> Result<Bytes, Failure> {
-        let p = wanted.physical;
+        let p = wanted.entry.physical;
         let set = self.sets.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.name });
         let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
         let path = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
         let bytes = self.medium.get_range(&path, p.offset..p.offset + p.length).await?;
-        let block = read_block(&bytes).map_err(|e| self.bad_object(e.moved(p.offset), &path))?;
-        let is_right = block.block_type == BlockType::MacroData
-            && block.bytes as u64 == p.length
-            && block.payload.len() as u64 == wanted.bytes
-            && crc32c_raw(0, &block.payload) == wanted.checksum;
-        if !is_right {
-            let detail = format!("not the block of '{}' that the index names", wanted.file_name);
-            let error = FormatError::Structure { what: "macroblock", at: p.offset, detail };
-            return Err(self.bad_object(error, &path));
-        }
-        Ok(block.payload)
+        // Without the right key any other: the error then says whether it is the wrong one or none.
+        let key_of =
+            |fingerprint: &KeyFingerprint| self.keys.get(fingerprint).or_else(|| self.keys.values().next()).cloned();
+        open_macroblock(&bytes, &wanted.entry, key_of).map_err(|e| self.bad_object(e.moved(p.offset), &path))
     }
 
     fn bad_object(&self, error: FormatError, path: &str) -> Failure {
@@ -172,6 +169,11 @@ impl BackupSet {
     }
 }
 
+fn keys_of(spec: &RestoreDataSpec) -> BTreeMap<KeyFingerprint, Key> {
+    let given = [&spec.seal_key].into_iter().chain(spec.chain_keys.iter().map(|k| &k.key));
+    given.filter_map(|key| Key::from_slice(key)).map(|key| (cipher::fingerprint(&key), key)).collect()
+}
+
 /// Fetches what is not here yet, several blocks at once within a byte budget.
 async fn fetch_all(ctx: &TaskCtx, set: &BackupSet, dir: &Path, wanted: Vec<WantedBlock>) -> Result<(), Failure> {
     let budget = Semaphore::new((BLOCK_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize);
@@ -180,11 +182,11 @@ async fn fetch_all(ctx: &TaskCtx, set: &BackupSet, dir: &Path, wanted: Vec<Wante
         .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |wanted| {
             let budget = &budget;
             async move {
-                let units = wanted.bytes.min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+                let units = wanted.entry.plain_bytes.min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
                 let room = budget.acquire_many(units).await;
-                let path = dir.join(&wanted.file_name);
-                let bytes = wanted.bytes;
-                let is_here = wanted.is_present && is_intact(path.clone(), wanted.checksum).await?;
+                let path = dir.join(&wanted.entry.file_name);
+                let bytes = wanted.entry.plain_bytes;
+                let is_here = wanted.is_present && is_intact(path.clone(), wanted.entry.checksum).await?;
                 if !is_here {
                     let content = set.block(&wanted).await?;
                     blocking(move || write_durable(&path, &content)).await?;

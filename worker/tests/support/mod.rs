@@ -49,6 +49,8 @@ pub struct FakeStream {
     pub blocks: Vec<CheckpointBlock>,
     pub base: PalfBase,
     pub scn: watch::Sender<Scn>,
+    /// What `check_block` says of every block.
+    pub compressed: AtomicBool,
 }
 
 pub struct RemoveOnDrop(PathBuf);
@@ -62,7 +64,13 @@ impl Drop for RemoveOnDrop {
 impl FakeStream {
     pub fn new(dir: &Path) -> Self {
         let base = PalfBase { lsn: Lsn(500), prev_log_id: 3, prev_accumulated_checksum: 9, prev_scn: Scn(100) };
-        Self { dir: dir.to_owned(), blocks: Vec::new(), base, scn: watch::Sender::new(Scn(100)) }
+        Self {
+            dir: dir.to_owned(),
+            blocks: Vec::new(),
+            base,
+            scn: watch::Sender::new(Scn(100)),
+            compressed: AtomicBool::new(false),
+        }
     }
 
     /// Adds a block of pseudo-random bytes that ends like an SST file.
@@ -125,15 +133,16 @@ impl TabletSource for FakeStream {
             term: Term(1),
             blocks: self.blocks.clone(),
             engine_files: vec![("CURRENT".into(), "MANIFEST-1\n".into()), ("MANIFEST-1".into(), "edits".into())],
+            dictionary: self.dictionary(),
             pin: Box::new(RemoveOnDrop(dir.to_owned())),
         })
     }
 
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
         if content.starts_with(b"rotten") {
             return Err(Failure::new(ErrorClass::Corrupt, "rotten", &block.file_name, "").into());
         }
-        Ok(())
+        Ok(BlockFacts { compressed: self.compressed.load(Ordering::SeqCst) })
     }
 }
 

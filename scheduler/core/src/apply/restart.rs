@@ -2,11 +2,11 @@
 //! backup starts as soon as the new round is DOING. Each of the three happens once, whoever proposes it.
 
 use super::archive::{move_round, open_round_if_wanted};
-use super::backup as jobs;
-use crate::command::{Done, Outcome};
+use super::backup_start;
+use crate::command::{BackupWish, Done, Outcome};
 use crate::round_machine::RoundEvent;
 use crate::state::{Restart, State};
-use strandline_types::{RoundId, RoundState, TenantId};
+use strandline_types::{BackupMode, RoundId, RoundState, TenantId};
 
 /// The interrupted round stops.
 pub(super) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
@@ -41,12 +41,20 @@ pub(super) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
 }
 
 /// The full backup starts; when it cannot, the round says why.
-pub(super) fn backup(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
+pub(super) fn backup(state: &mut State, key: (TenantId, RoundId), version: String) -> Outcome {
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Doing && r.restart == Restart::FullBackup;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;
-    match jobs::start(state, key.0, false, "after an interruption of archiving".to_owned()) {
-        Ok(done) => Ok(done),
+    let wish = BackupWish {
+        mode: BackupMode::Full,
+        to: None,
+        plus_archivelog: false,
+        description: "after an interruption of archiving".to_owned(),
+        seal: None,
+        version,
+    };
+    match backup_start::start(state, key.0, wish, None) {
+        Ok(job) => Ok(Done::BackupJob(job)),
         Err(failure) => {
             if let Some(round) = state.rounds.get_mut(&key) {
                 round.comment = format!("no full backup has followed the restart: {failure}");

@@ -17,11 +17,12 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
     if round.state != RoundState::Doing || round.restart != Restart::FullBackup {
         return;
     }
+    let version = env!("CARGO_PKG_VERSION").to_owned();
     let dest = owner.data_dest.and_then(|d| ctx.state.destinations.get(&d));
     let on = match (ctx.state.open_backup_job(tenant), dest) {
         (Some(job), _) => format!("backup job {} to end, to begin a full backup after the interruption", job.id),
         (None, Some(dest)) if !dest.formatted => "the data backup destination, which is not ready".to_owned(),
-        _ => return plan.propose(Action::BackupAfterRestart { tenant, round: id }),
+        _ => return plan.propose(Action::BackupAfterRestart { tenant, round: id, version }),
     };
     plan.wait(tenant, ctx.name(), on, round.state_since_ms);
 }

@@ -1,6 +1,7 @@
 //! Making the log durable: older blocks first, then the names, then the block that is written to.
 
 use super::PalfLog;
+use crate::foreground;
 use std::io;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -42,7 +43,9 @@ impl PalfLog {
         }
         let begun = Instant::now();
         let flushed = self.flush_now();
-        metrics::histogram!("strandline_log_flush_seconds").record(begun.elapsed().as_secs_f64());
+        let took = begun.elapsed();
+        metrics::histogram!("strandline_log_flush_seconds").record(took.as_secs_f64());
+        foreground::count_flush(took);
         match flushed {
             Ok(durable) => sync.durable = durable,
             Err(_) => sync.failed = true,
