@@ -10,6 +10,7 @@
 
 pub mod address;
 mod apply;
+mod catalogue;
 mod chain;
 mod checkpoint;
 mod command;
@@ -28,12 +29,13 @@ mod step;
 mod task;
 pub mod views;
 
-pub use apply::apply;
+pub use apply::{apply, check_restore_name};
+pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{
     Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, SealKey, StartRestore,
-    Subject,
+    StartValidate, Subject, Swept,
 };
 pub use lint::lint;
 pub use news::news;
@@ -50,5 +52,8 @@ pub use report::{
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
-pub use step::{ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
+pub use step::{
+    CleanWork, ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork, Waiting,
+    failure_action,
+};
 pub use task::{TaskKey, TaskKind};

@@ -4,12 +4,14 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod destinations;
 pub mod forward;
 mod reads;
 mod restore;
 mod statements;
 mod tenants;
+mod validate;
 
 use crate::node::SchedulerNode;
 use crate::session::Session;
@@ -151,6 +153,7 @@ impl Executor {
                 session.forget_sources();
                 Ok(Answer::Done(said))
             }
+            AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
             AdminRequest::Backup(request) => {
                 let password = session.settings()?.encryption;
                 self.backup(request, session.tenant(), password.as_deref()).await.map(Answer::Done)

@@ -5,12 +5,14 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod dest_check;
 mod pieces;
 mod restart;
 mod restore;
 mod tasks;
 mod tenant;
+mod validate;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
@@ -28,6 +30,8 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     dest_check::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    clean::plan(state, now_ms, &mut plan);
+    validate::plan(state, now_ms, &mut plan);
     plan
 }
 

@@ -6,16 +6,19 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod dest_check;
 mod destination;
 mod initiator;
 mod restore;
 mod task_run;
 mod tenant;
+mod validate;
 mod worker;
 
 pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
+pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
@@ -24,6 +27,7 @@ pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, Worker};
 
 use crate::command::ArchiveDestSpec;
@@ -63,6 +67,18 @@ pub struct State {
     pub dest_checks: BTreeMap<JobId, DestCheck>,
     /// archive_new_tenants: new tenants are archived below this destination.
     pub archive_new_tenants: Option<ArchiveDestSpec>,
+    /// Retention policies.
+    pub clean_policies: BTreeMap<TenantId, CleanPolicy>,
+    /// Cleaning jobs, running and ended.
+    pub clean_jobs: BTreeMap<JobId, CleanJob>,
+    /// Sets and pieces that they delete.
+    pub clean_tasks: BTreeMap<JobId, CleanTask>,
+    /// What belongs to nothing, by destination.
+    pub sweeps: BTreeMap<DestId, Sweep>,
+    /// Validation jobs, running and ended.
+    pub validate_jobs: BTreeMap<JobId, ValidateJob>,
+    /// Sets and pieces that they look at.
+    pub validate_tasks: BTreeMap<JobId, ValidateTask>,
     /// Ids to give out next.
     pub next: Counters,
 }
@@ -205,5 +221,17 @@ impl State {
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
         self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+
+    /// The cleaning job of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_clean_job(&self, tenant: TenantId) -> Option<&CleanJob> {
+        self.clean_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
+    }
+
+    /// The validation job of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_validate_job(&self, tenant: TenantId) -> Option<&ValidateJob> {
+        self.validate_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
     }
 }
