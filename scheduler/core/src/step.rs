@@ -11,7 +11,7 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, NodeId, PieceClock, PieceKey,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, Lsn, NodeId, PieceClock, PieceKey,
     RoundId, Scn, TenantId,
 };
 
