@@ -40,7 +40,9 @@ impl Address {
     /// Under its one name, however it was written, with the medium behind it.
     pub(super) fn opened(self) -> Result<(Self, Arc<dyn Medium>), Failure> {
         let medium = effects::open_with(&self.uri, self.access.reveal())?;
-        Ok((Self { uri: medium.uri(), access: self.access }, medium))
+        // With its attributes: the medium's own name has only what tells places apart.
+        let uri = strandline_media::Destination::parse(&self.uri)?.text();
+        Ok((Self { uri, access: self.access }, medium))
     }
 }
 
