@@ -41,6 +41,16 @@ fn place(uri: &str) -> (&str, &str) {
     (place.trim_end_matches('/'), host.trim_end_matches('/'))
 }
 
+/// The name of a place: the address with no attribute but its host. What stands in files must not change when an
+/// attribute does.
+#[must_use]
+pub fn name(uri: &str) -> String {
+    match place(uri) {
+        (place, "") => place.to_owned(),
+        (place, host) => format!("{place}?host={host}"),
+    }
+}
+
 /// True when both name one place, whatever their attributes.
 #[must_use]
 pub fn is_same_place(a: &str, b: &str) -> bool {
@@ -117,6 +127,8 @@ mod tests {
     fn attributes_do_not_make_another_place_and_hosts_do() {
         assert!(is_same_place("s3://b/x?host=h&max_iops=5", "s3://b/x?s3_region=r&host=h/"));
         assert!(!is_same_place("s3://b/x?host=h", "s3://b/x?host=g"));
+        assert_eq!(name("s3://b/x?max_iops=5&host=h"), "s3://b/x?host=h");
+        assert_eq!(name("file:///a/b"), "file:///a/b");
         assert_eq!(path_below(&below("s3://b/x?host=h", "t_1"), "s3://b/x?host=h"), Some("t_1"));
         assert!(is_inside("file:///a/b/c", "file:///a/b") && !is_inside("file:///a/bc", "file:///a/b"));
         assert!(!is_inside("s3://b/x/y?host=h", "s3://b/x?host=g"));
