@@ -11,11 +11,12 @@ use std::sync::atomic::Ordering;
 use strandline_format::palf::{ArchiveFileHeader, Framed, Framer};
 use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
+use strandline_reader::{LogReader, LogSource};
 use strandline_types::limits::{BLOCK_BODY_BYTES, REPLAY_BATCHES_IN_FLIGHT_MAX};
 use strandline_types::{
     DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
 };
-use strandline_worker::restore::{ArchiveReader, run_restore_log};
+use strandline_worker::restore::run_restore_log;
 use support::{FakeEngine, FakeTarget, LS, RESTORED, task_ctx, task_key};
 
 const SOURCE: LsId = LsId(1001);
@@ -251,9 +252,9 @@ async fn a_torn_tail_is_the_end_of_the_log_and_an_open_tenant_is_left_alone() {
     let file = archive.file(1, 1);
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, &good[..good.len() - 7]).unwrap();
-    let medium = strandline_media::open(&archive.uri()).unwrap();
+    let source = LogSource { medium: strandline_media::open(&archive.uri()).unwrap(), piece: key(1) };
     let mut reader =
-        ArchiveReader::open(medium, &[key(1)], SOURCE, archive.base.lsn, Some(archive.base)).await.unwrap();
+        LogReader::open(vec![source], SOURCE, archive.base.lsn, Some(archive.base), Arc::default()).await.unwrap();
     let mut groups = 0;
     while let Some(more) = reader.next_groups().await.unwrap() {
         groups += more.len();

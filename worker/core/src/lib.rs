@@ -5,7 +5,6 @@
 
 pub mod archiver;
 pub mod backup_plan;
-pub mod chain;
 pub mod index_merge;
 pub mod known;
 pub mod packer;

@@ -5,7 +5,6 @@
 //! there is refused by it. Never proposes into an open tenant; never says *done* before a group at or beyond the
 //! target was seen and everything up to it is applied.
 
-use super::archive_reader::ArchiveReader;
 use crate::source::{ReplayBatch, RestoreTarget, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
 use futures::future::BoxFuture;
@@ -13,9 +12,10 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use std::sync::Arc;
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec};
+use strandline_reader::{Keys, LogGroup, LogReader, LogSource};
 use strandline_types::limits::REPLAY_BATCHES_IN_FLIGHT_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn};
-use strandline_worker_core::replay::{Fed, ReplayCore};
+use strandline_worker_core::replay::{Fed, ReplayCore, SourceGroup};
 
 /// Runs the task.
 ///
@@ -48,17 +48,19 @@ async fn replay(
         return Ok(result(&core, base));
     }
     let medium = ctx.medium(&spec.archive_uri)?;
-    let pieces: Vec<_> = spec.pieces.iter().map(piece_key).collect();
+    let source = |piece| LogSource { medium: Arc::clone(&medium), piece: piece_key(piece) };
+    let sources = spec.pieces.iter().map(source).collect();
     let known_base = (start == base.lsn).then_some(base);
-    let mut reader = ArchiveReader::open(medium, &pieces, LsId(spec.source_ls_id), start, known_base).await?;
+    let (ls, keys) = (LsId(spec.source_ls_id), Arc::new(Keys::none()));
+    let mut reader = LogReader::open(sources, ls, start, known_base, keys).await?;
     ctx.progress.set_total(reader.end().0 - start.0);
 
     let mut proposals = Proposals::new(Arc::clone(target));
     while !core.has_reached_target() {
         let Some(groups) = reader.next_groups().await? else { break };
         let before = core.position();
-        for group in &groups {
-            let fed = core.feed(group).map_err(|e| source_failure(&e.to_string(), spec))?;
+        for group in groups {
+            let fed = core.feed(&source_group(group)).map_err(|e| source_failure(&e.to_string(), spec))?;
             if fed == Fed::Beyond {
                 break;
             }
@@ -77,6 +79,10 @@ async fn replay(
     }
     ctx.progress.set_total(ctx.progress.done());
     Ok(result(&core, base))
+}
+
+fn source_group(group: LogGroup) -> SourceGroup {
+    SourceGroup { range: group.range, scn: group.header.max_scn, entries: group.entries }
 }
 
 /// Batches that wait for their commit, in order, never more than the bound.

@@ -3,12 +3,8 @@
 //! `data` rebuilds one replica's tablets from a backup set, `log` replays the archive into the restored log stream.
 //! Both are re-entrant, verify every byte that they read, and name the object when one is missing or damaged.
 
-mod archive_reader;
 mod data;
 mod log;
-mod log_files;
 
-pub use archive_reader::ArchiveReader;
 pub use data::run_restore_data;
 pub use log::run_restore_log;
-pub use log_files::LogFiles;
