@@ -46,6 +46,14 @@ impl TaskCtx {
         (self.open_medium)(uri)
     }
 
+    /// Opens a destination with access parameters, which nothing may print.
+    ///
+    /// # Errors
+    /// As the medium says it.
+    pub fn medium_with(&self, uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+        if access.is_empty() { self.medium(uri) } else { Ok(strandline_media::open_with(uri, access)?) }
+    }
+
     /// Ends the task when it was cancelled.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! is not begun again under the same identity; the scheduler orders another retry instead. Only so many run at a time;
 //! the others wait for their turn.
 
-use crate::backup::{run_backup_index, run_backup_ls};
+use crate::backup::{run_backup_index, run_backup_log, run_backup_ls, run_synthetic};
 use crate::restore::{run_restore_data, run_restore_log};
 use crate::source::Engine;
 use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled};
@@ -165,6 +165,8 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
+        Spec::BackupLog(s) => run_backup_log(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLog(r))),
+        Spec::Synthetic(s) => run_synthetic(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
         _ => Err(unknown_task(key)),

@@ -13,7 +13,7 @@ use super::share::{TenantShare, share};
 use crate::dictionary::from_medium;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -36,6 +36,7 @@ use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLsResult, SyntheticSpec};
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
 use strandline_types::{BackupSetId, DataKind, ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, RetryId, Scn, TurnId};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Runs the task.
 ///
@@ -50,7 +51,7 @@ pub async fn run_synthetic(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> 
 }
 
 async fn build(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> Result<BackupLsResult, Failure> {
-    let chain = Chain::open(ctx, spec).await?;
+    let chain = Arc::new(Chain::open(ctx, spec).await?);
     let place = LsPlace {
         medium: Arc::clone(&chain.medium),
         set: set_name(spec.backup_set_id, false),
@@ -71,11 +72,11 @@ async fn build(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> Result<Backu
     let input_bytes = dirs.iter().flat_map(|(_, blocks)| blocks).map(|e| e.plain_bytes).sum();
     let macro_block_count = dirs.iter().map(|(_, blocks)| blocks.len() as u64).sum();
     ctx.progress.set_total(input_bytes);
-    let coding = Coding { compressor: Compressor::None, key };
+    let fetcher = Fetcher { chain, coding: Coding { compressor: Compressor::None, key }, seal };
     let mut written = Written::default();
     let tenant = share().tenant(id.tenant_id, 0, 0);
     for (kind, blocks) in dirs {
-        let mover = Mover { ctx, chain: &chain, place: &place, kind, coding: &coding, seal, tenant: &tenant };
+        let mover = Mover { ctx, fetcher: &fetcher, place: &place, kind, tenant: &tenant };
         mover.dir(blocks, &mut written).await?;
     }
     let meta = pb::LsMetaInfo { turn: id.turn.0, retry: id.retry.0, ..meta };
@@ -214,11 +215,9 @@ impl Chain {
 /// Moves the blocks of one directory.
 struct Mover<'a> {
     ctx: &'a TaskCtx,
-    chain: &'a Chain,
+    fetcher: &'a Fetcher,
     place: &'a LsPlace,
     kind: DataKind,
-    coding: &'a Coding,
-    seal: Option<KeyFingerprint>,
     tenant: &'a TenantShare,
 }
 
@@ -238,9 +237,9 @@ impl Mover<'_> {
             }
         }
         let mut out = DirWriter::open_at(self.place, self.kind, next).await?;
-        let mut blocks = pin!(stream::iter(rest).map(|entry| self.fetch(entry)).buffered(BLOCKS_IN_FLIGHT_MAX));
+        let mut blocks = pin!(self.fetcher.clone().fetch_ahead(rest));
         while let Some(fetched) = blocks.next().await {
-            let (mut entry, encoded) = fetched?;
+            let Fetched { block: (mut entry, encoded), _room } = fetched?;
             share().admit(self.tenant, &*self.ctx.engine, encoded.block.bytes.len() as u64).await;
             entry.storage = encoded.storage;
             let at = out.block(&encoded.block, Some(content_of(&entry))).await?;
@@ -249,7 +248,7 @@ impl Mover<'_> {
             moved.push(entry);
         }
         let mut metas = Vec::new();
-        for (entry, block) in self.chain.tablet_metas(self.kind).await? {
+        for (entry, block) in self.fetcher.chain.tablet_metas(self.kind).await? {
             let at = out.block(&block, None).await?;
             metas.push(MetaIndexEntry { physical: self.place.physical(self.kind, at), ..entry });
         }
@@ -265,14 +264,16 @@ impl Mover<'_> {
         wanted: &[MacroIndexEntry],
         to: FileId,
     ) -> Result<Option<(Vec<MacroIndexEntry>, u64)>, Failure> {
-        let (Some(first), true) = (wanted.first(), wanted.iter().all(|e| e.storage.sealed_by == self.seal)) else {
+        let (Some(first), true) = (wanted.first(), wanted.iter().all(|e| e.storage.sealed_by == self.fetcher.seal))
+        else {
             return Ok(None);
         };
-        let from = self.chain.path(&first.physical);
-        let medium = &*self.chain.medium;
+        let chain = &self.fetcher.chain;
+        let from = chain.path(&first.physical);
+        let medium = &*chain.medium;
         let bytes = medium.head(&from).await?;
         let trailer = medium.get_range(&from, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
-        let trailer = Trailer::decode(&trailer).map_err(|e| self.chain.bad(e, &from))?;
+        let trailer = Trailer::decode(&trailer).map_err(|e| chain.bad(e, &from))?;
         if trailer.macro_block_count != wanted.len() as u64 || trailer.file_bytes != bytes {
             return Ok(None);
         }
@@ -286,23 +287,6 @@ impl Mover<'_> {
             entry
         });
         Ok(Some((moved.collect(), bytes)))
-    }
-
-    /// One block, verified, as the new set stores it.
-    async fn fetch(&self, entry: MacroIndexEntry) -> Result<(MacroIndexEntry, EncodedBlock), Failure> {
-        let _room = share().memory(entry.physical.length).await;
-        let bytes = self.chain.bytes(&entry.physical).await?;
-        let bad = |e: FormatError| self.chain.bad(e.moved(entry.physical.offset), &self.chain.path(&entry.physical));
-        let (checksum, storage) = (entry.checksum, entry.storage);
-        let encoded = if storage.sealed_by == self.seal {
-            let block = FramedBlock::read(&bytes).map_err(bad)?;
-            EncodedBlock { block, checksum, storage }
-        } else {
-            // Checked before: it is not sealed, and the new set is.
-            let plain = open_macroblock(&bytes, &entry, |_| None).map_err(bad)?;
-            encode_macroblock(BlockBuffer::of(&plain), entry.logical, self.coding)
-        };
-        Ok((entry, encoded))
     }
 
     async fn indexes(
@@ -326,9 +310,53 @@ impl Mover<'_> {
     ) -> Result<(), Failure> {
         let LsPlace { set, ls, turn, retry, .. } = *self.place;
         let path = BackupPath::LsIndex { set, ls, kind: self.kind, turn, retry, index }.path();
-        let file = write_index(entries).map_err(|e| self.chain.bad(e, &path))?;
+        let file = write_index(entries).map_err(|e| self.fetcher.chain.bad(e, &path))?;
         self.place.put(&path, file, written).await
     }
+}
+
+/// Reads blocks of the chain ahead of the writer.
+#[derive(Clone)]
+struct Fetcher {
+    chain: Arc<Chain>,
+    coding: Coding,
+    seal: Option<KeyFingerprint>,
+}
+
+impl Fetcher {
+    /// The blocks, in order. A list that is owned, not borrowed: the task has to go from thread to thread.
+    fn fetch_ahead(self, blocks: Vec<MacroIndexEntry>) -> impl Stream<Item = Result<Fetched, Failure>> + Send {
+        stream::iter(blocks)
+            // Room is taken one block after the other: a later block never holds what an earlier one waits for.
+            .then(|entry| async move { (share().memory(entry.physical.length).await, entry) })
+            .map(move |(room, entry)| {
+                let this = self.clone();
+                async move { Ok(Fetched { block: this.fetch(entry).await?, _room: room }) }
+            })
+            .buffered(BLOCKS_IN_FLIGHT_MAX)
+    }
+
+    /// One block, verified, as the new set stores it.
+    async fn fetch(self, entry: MacroIndexEntry) -> Result<(MacroIndexEntry, EncodedBlock), Failure> {
+        let bytes = self.chain.bytes(&entry.physical).await?;
+        let bad = |e: FormatError| self.chain.bad(e.moved(entry.physical.offset), &self.chain.path(&entry.physical));
+        let (checksum, storage) = (entry.checksum, entry.storage);
+        let encoded = if storage.sealed_by == self.seal {
+            let block = FramedBlock::read(&bytes).map_err(bad)?;
+            EncodedBlock { block, checksum, storage }
+        } else {
+            // Checked before: it is not sealed, and the new set is.
+            let plain = open_macroblock(&bytes, &entry, |_| None).map_err(bad)?;
+            encode_macroblock(BlockBuffer::of(&plain), entry.logical, &self.coding)
+        };
+        Ok((entry, encoded))
+    }
+}
+
+/// A block in memory; its room is free again when it is dropped.
+struct Fetched {
+    block: (MacroIndexEntry, EncodedBlock),
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 fn content_of(entry: &MacroIndexEntry) -> BlockContent {

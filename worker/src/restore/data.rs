@@ -154,7 +154,8 @@ impl BackupSet {
         let path = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
         let bytes = self.medium.get_range(&path, p.offset..p.offset + p.length).await?;
         // Without the right key any other: the error then says whether it is the wrong one or none.
-        let key_of = |fingerprint: &KeyFingerprint| self.keys.get(fingerprint).or_else(|| self.keys.values().next()).cloned();
+        let key_of =
+            |fingerprint: &KeyFingerprint| self.keys.get(fingerprint).or_else(|| self.keys.values().next()).cloned();
         open_macroblock(&bytes, &wanted.entry, key_of).map_err(|e| self.bad_object(e.moved(p.offset), &path))
     }
 
