@@ -145,7 +145,9 @@ pub async fn refuse_foreign_content(medium: &dyn Medium) -> Result<(), MediaErro
 }
 
 impl Identity {
-    fn path_format(&self, uri: &str, now: Scn) -> PathFormat {
+    /// What `format.obbak` says of a path with this identity.
+    #[must_use]
+    pub fn path_format(&self, uri: &str, now: Scn) -> PathFormat {
         PathFormat {
             cluster_name: self.cluster_name.clone(),
             tenant_name: self.tenant_name.clone(),

@@ -22,7 +22,7 @@ mod time_text;
 mod transition;
 
 pub use access::Access;
-pub use backup::{BackupJobStatus, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
+pub use backup::{BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};
 pub use id::*;

@@ -113,6 +113,22 @@ pub const NEVER_STARTED_MS: u64 = 15_000;
 pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.
 pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
+/// Smallest `backup_data_file_size` (fact sheet 4.12).
+pub const BACKUP_DATA_FILE_BYTES_MIN: u64 = 512 << 20;
+/// Largest `backup_data_file_size`.
+pub const BACKUP_DATA_FILE_BYTES_MAX: u64 = 4 << 30;
+/// Incremental sets that may follow one full set (fact sheet 1.3).
+pub const BACKUP_CHAIN_DEPTH_MAX: usize = 64;
+/// Turns of one backup set: what changes later than in the last one is in the log alone.
+pub const BACKUP_TURNS_MAX: u32 = 8;
+/// Largest `ha_low_thread_score` (fact sheet 4.12).
+pub const HA_LOW_THREADS_MAX: u32 = 100;
+/// A scheduled run that is this late counts as missed.
+pub const SCHEDULE_GRACE_MS: u64 = 10 * 60 * 1000;
+/// Results of scheduled runs that are remembered per tenant.
+pub const SCHEDULE_RUNS_KEPT_MAX: usize = 20;
+/// Longest DESCRIPTION of a backup.
+pub const DESCRIPTION_BYTES_MAX: usize = 4096;
 /// Target size of a macroblock (one SST file).
 pub const MACROBLOCK_BYTES_TARGET: u64 = 4 << 20;
 /// Largest macroblock that a reader accepts.
@@ -175,5 +191,9 @@ const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
 const _: () = assert!(ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_READ_BYTES_MAX);
 const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
+const _: () = assert!(
+    BACKUP_DATA_FILE_BYTES_MIN <= BACKUP_DATA_FILE_BYTES && BACKUP_DATA_FILE_BYTES <= BACKUP_DATA_FILE_BYTES_MAX
+);
+const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);
