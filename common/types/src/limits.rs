@@ -149,6 +149,18 @@ pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
 /// Batches of replayed log that wait for their commit.
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// One read of a restore: blocks that lie side by side.
+pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Pairs that table recovery writes at once into the target tenant.
+pub const RECOVER_WRITE_BYTES: usize = 1 << 20;
+/// Writes of one table recovery that wait for their acknowledgement.
+pub const RECOVER_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Objects of one cleaning task that are being deleted at once.
+pub const CLEAN_DELETES_IN_FLIGHT_MAX: usize = 16;
+/// A standby looks for new log this often when its orders do not change.
+pub const FOLLOW_POLL_MS: u64 = 500;
+/// Longest pause of a standby after failures of the medium.
+pub const FOLLOW_BACKOFF_MS_MAX: u64 = 10_000;
 /// A backup waits this long for its replica to apply up to the SCN that it has to cover.
 pub const BACKUP_CATCH_UP_MS_MAX: u64 = 60_000;
 /// Shortest piece; the original allows days, its test builds minutes, ours seconds so that tests see switches.
