@@ -24,7 +24,7 @@ use strandline_types::{
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
-use strandline_worker::backup::{run_backup_index, run_backup_ls};
+use strandline_worker::backup::{run_backup_index, run_backup_log, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::{run_recover_table, run_restore_data, run_restore_log};
 use strandline_worker::task_ctx::{TableSink, TaskCtx};

@@ -19,6 +19,11 @@ impl Figures {
         self.0.push((name, json!((figure * 100.0).round() / 100.0), note));
     }
 
+    /// Adds a ratio or another small figure, with three digits after the point.
+    pub fn fine(&mut self, name: &'static str, figure: f64, note: &'static str) {
+        self.0.push((name, json!((figure * 1000.0).round() / 1000.0), note));
+    }
+
     /// Adds a text: what was measured.
     pub fn say(&mut self, name: &'static str, text: impl Into<String>) {
         self.0.push((name, Value::String(text.into()), ""));
