@@ -5,10 +5,12 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod pieces;
 mod restore;
 mod tasks;
 mod tenant;
+mod validate;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
@@ -25,6 +27,8 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     archive::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    clean::plan(state, now_ms, &mut plan);
+    validate::plan(state, now_ms, &mut plan);
     plan
 }
 
