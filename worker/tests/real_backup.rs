@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_engine::{
-    Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
+    Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
 };
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
@@ -85,7 +85,7 @@ impl Worker {
         run_restore_data(&self.ctx(), &spec, key(tenant, LS, 0)).await.unwrap();
         self.order(tenant, Some(RestoreStart { start: true, ..waiting })).await;
         let leader = self.leader(tenant).await;
-        leader.set_open(true);
+        leader.set_door(Door::Open);
         content(&leader).await
     }
 }

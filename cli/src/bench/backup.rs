@@ -91,9 +91,9 @@ impl Bench {
             BenchMedium::S3 => ("rclone_mb_s", "rclone copy of the same files to the same server"),
         };
         f.add(name, bytes / 1e6 / copy.seconds, note);
-        f.fine("ratio_to_cp", copy.seconds / full.seconds, "bar: 0.8 (file), 0.7 (s3)");
-        f.fine("cpu_s_per_gib", full.cpu_s * 1024.0 * MIB / bytes, "bar: 1.0");
-        f.fine("copy_cpu_s_per_gib", copy.cpu_s * 1024.0 * MIB / bytes, "");
+        f.add_fine("ratio_to_cp", copy.seconds / full.seconds, "bar: 0.8 (file), 0.7 (s3)");
+        f.add_fine("cpu_s_per_gib", full.cpu_s * 1024.0 * MIB / bytes, "bar: 1.0");
+        f.add_fine("copy_cpu_s_per_gib", copy.cpu_s * 1024.0 * MIB / bytes, "");
         f.add("memory_peak_mb", memory as f64 / 1e6, "growth of this process; bar: 256 MiB");
         Ok((result, full))
     }
@@ -123,8 +123,8 @@ impl Bench {
         let base = BackupLsSpec { incremental: true, base_set_id: ROUNDS, base_turn: 1, ..self.spec(INCREMENT) };
         let (result, timed) = self.back_up(base).await?;
         let f = &mut self.figures;
-        f.fine("incremental_bytes_ratio", result.output_bytes as f64 / full.output_bytes as f64, "bar: 0.05");
-        f.fine("incremental_time_ratio", timed.seconds / took.seconds, "bar: 0.1");
+        f.add_fine("incremental_bytes_ratio", result.output_bytes as f64 / full.output_bytes as f64, "bar: 0.05");
+        f.add_fine("incremental_time_ratio", timed.seconds / took.seconds, "bar: 0.1");
         f.add("incremental_blocks_copied", (result.macro_block_count - result.referenced_blocks) as f64, "");
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Bench {
         let alone = f64::midpoint(before, after);
         self.figures.add("foreground_mb_s", alone / 1e6, "clients alone");
         self.figures.add("foreground_mb_s_during", during / 1e6, "clients during a full backup");
-        self.figures.fine("foreground_drop", 1.0 - during / alone, "bar: 0.1");
+        self.figures.add_fine("foreground_drop", 1.0 - during / alone, "bar: 0.1");
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl Bench {
         match process::restic(files, &self.place.dir.join("restic")) {
             Ok((seconds, cpu_s)) => {
                 self.figures.add("restic_mb_s", bytes / 1e6 / seconds, "restic backup of the same files");
-                self.figures.fine("restic_cpu_s_per_gib", per_gib(cpu_s), "");
+                self.figures.add_fine("restic_cpu_s_per_gib", per_gib(cpu_s), "");
             }
             Err(why) => self.figures.say("restic", format!("not measured: {}", why.what)),
         }
@@ -198,7 +198,7 @@ impl Bench {
             Ok((seconds, cpu_s)) => {
                 let note = "pgbackrest backup of a PostgreSQL cluster that holds the same files, no compression";
                 self.figures.add("pgbackrest_mb_s", bytes / 1e6 / seconds, note);
-                self.figures.fine("pgbackrest_cpu_s_per_gib", per_gib(cpu_s), "");
+                self.figures.add_fine("pgbackrest_cpu_s_per_gib", per_gib(cpu_s), "");
             }
             Err(why) => self.figures.say("pgbackrest", format!("not measured: {}", why.what)),
         }

@@ -14,13 +14,8 @@ impl Figures {
         self.0.push((name, json!((figure * 10.0).round() / 10.0), note));
     }
 
-    /// Adds a figure that is about 1: two digits after the point.
+    /// Adds a figure that is about 1 or below: three digits after the point.
     pub fn add_fine(&mut self, name: &'static str, figure: f64, note: &'static str) {
-        self.0.push((name, json!((figure * 100.0).round() / 100.0), note));
-    }
-
-    /// Adds a ratio or another small figure, with three digits after the point.
-    pub fn fine(&mut self, name: &'static str, figure: f64, note: &'static str) {
         self.0.push((name, json!((figure * 1000.0).round() / 1000.0), note));
     }
 

@@ -8,6 +8,7 @@
 
 use super::ls::set_name;
 use super::share::{TenantShare, share};
+use crate::restore::archive_keys;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLogResult, BackupLogSpec};
 use strandline_reader::log::LogFiles;
 use strandline_reader::log::chain::{Segment, chain};
-use strandline_reader::{Keys, LogGroup, LogReader, LogSource};
+use strandline_reader::{LogGroup, LogReader, LogSource};
 use strandline_types::limits::ARCHIVE_READ_BYTES_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, FileId, LsId, Lsn, PieceId, PieceKey, RoundId, Scn};
 
@@ -37,7 +38,7 @@ pub async fn run_backup_log(ctx: &TaskCtx, spec: &BackupLogSpec, id: TaskKey) ->
 async fn copy(ctx: &TaskCtx, spec: &BackupLogSpec, id: TaskKey) -> Result<BackupLogResult, Failure> {
     let (ls, start) = (LsId(spec.source_ls_id), Lsn(spec.start_lsn));
     let sources = sources(ctx, spec)?;
-    let keys = Arc::new(Keys::none());
+    let keys = Arc::new(archive_keys(&spec.archive_key_source).await?);
     let mut reader = LogReader::open(sources.clone(), ls, start, None, Arc::clone(&keys)).await?;
     // Listed after the reader: whatever it gives lies in one of these.
     let files = LogFiles::list(sources, ls, start, keys).await?;
