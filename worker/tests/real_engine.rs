@@ -19,8 +19,8 @@ use strandline_proto::v1::{
     self, BackupLsResult, RecoverTableSpec, RestoreDataSpec, RestoreLogSpec, RestorePiece, TabletMap,
 };
 use strandline_types::{
-    CausalityToken, ClusterId, DestId, Failure, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId, RoundId, Scn,
-    TabletId, TenantId, TurnId,
+    CausalityToken, ClusterId, DestId, ErrorClass, Failure, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId,
+    RoundId, Scn, TabletId, TenantId, TurnId,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
