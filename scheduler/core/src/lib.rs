@@ -13,6 +13,7 @@ mod apply;
 mod chain;
 mod checkpoint;
 mod command;
+mod cron;
 mod lint;
 mod news;
 mod orders;
@@ -31,9 +32,10 @@ pub use apply::apply;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, SealKey, StartRestore,
-    Subject,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, ScheduleChange, SealKey,
+    StartRestore, Subject,
 };
+pub use cron::check as check_schedule;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{

@@ -7,6 +7,7 @@ mod archive;
 mod backup;
 mod pieces;
 mod restore;
+mod schedule;
 mod tasks;
 mod tenant;
 
@@ -23,6 +24,7 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     let mut plan = Plan::default();
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
+    schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
     plan
