@@ -10,18 +10,24 @@ use std::time::Duration;
 use strandline_types::Failure;
 
 pub mod admin;
+mod archive_export;
 mod args;
 mod bench;
 pub mod cluster;
 mod demo;
+mod dest;
 mod dev;
 mod endpoints;
 mod exit;
 mod inspect;
 mod kv;
+mod looks;
 mod output;
+pub mod scrape;
 mod server;
 mod sql;
+mod verify;
+mod window;
 
 pub use args::{Args, Command};
 
@@ -47,7 +53,7 @@ pub fn run() -> ExitCode {
     // A thread that waits for standard input must not hold the process back.
     runtime.shutdown_timeout(SHUTDOWN);
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("strandline: {failure}");
             exit::of(&failure)
@@ -55,18 +61,24 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(args: Args) -> Outcome<()> {
+/// Most commands succeed or fail; `dest check` has an exit code for its findings.
+async fn dispatch(args: Args) -> Outcome<ExitCode> {
     let Args { client, command } = args;
-    match command {
+    let done = match command {
+        Command::Dest(a) => return dest::run(&client, a).await,
         Command::Dev(a) => dev::run(&client, a).await,
         Command::Scheduler(a) => server::scheduler(a).await,
         Command::Worker(a) => server::worker(a).await,
         Command::Sql(a) => sql::run(&client, a).await,
         Command::Kv(a) => kv::run(&client, a).await,
-        Command::Inspect(a) => inspect::run(&client, &a),
+        Command::Inspect(a) => inspect::run(&client, &a).await,
+        Command::Window(a) => window::run(&client, &a).await,
+        Command::Verify(a) => verify::run(&client, &a).await,
+        Command::Archive(a) => archive_export::run(&client, &a).await,
         Command::Demo(a) => demo::run(&client, a).await,
         Command::Bench(a) => bench::run(&client, a).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Servers log at `info`, clients only warnings; `RUST_LOG` overrides both.

@@ -3,17 +3,20 @@
 //! Only translates: nothing is decided here.
 
 use crate::source::{
-    BlockFacts, Checkpoint, CheckpointBlock, ClientWork, CommittedLog, Engine, LogSource, LogStatus, LogStream,
-    ReplayBatch, Replayed, RestoreTarget, RestoredBase, SourceError, TabletSource,
+    BlockFacts, Checkpoint, CheckpointBlock, ClientWork, CommittedLog, Engine, LogSource, LogStatus, LogStream, Pairs,
+    ReplayBatch, Replayed, RestoreTarget, RestoredBase, SourceError, TabletExtract, TabletSource,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_engine::{EngineError, Foreground, Replica, RestoredPoint, sst};
+use std::sync::atomic::AtomicU64;
+use strandline_engine::{Door, EngineError, Extract, Foreground, Replica, RestoredPoint, sst};
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId};
+use tokio_util::sync::CancellationToken;
 
 /// The built-in engine as the backup plane sees it.
 #[derive(Clone, Debug)]
@@ -31,6 +34,48 @@ impl Engine for BuiltInEngine {
 
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget> {
         Arc::new(BuiltInTarget { engine: Arc::clone(&self.0), tenant, ls, job })
+    }
+
+    fn extract(
+        &self,
+        base: &Path,
+        scratch: &Path,
+        ls: LsId,
+        only: BTreeSet<TabletId>,
+        point: RestoredBase,
+    ) -> Result<Box<dyn TabletExtract>, SourceError> {
+        // No job marks these files: they are scratch.
+        let point = RestoredPoint { job: JobId(0), base: point.base, scn: point.scn };
+        Ok(Box::new(BuiltInExtract(Extract::begin(base, scratch, ls, only, &point)?)))
+    }
+}
+
+/// Tablets out of a backup.
+struct BuiltInExtract(Extract);
+
+impl TabletExtract for BuiltInExtract {
+    fn replayed(&self) -> Replayed {
+        let at = self.0.replayed();
+        Replayed { lsn: at.lsn, scn: at.scn }
+    }
+
+    fn replay(&mut self, batch: ReplayBatch) -> Result<(), SourceError> {
+        Ok(self.0.replay(engine_batch(batch))?)
+    }
+
+    fn page(&self, tablet: TabletId, start: &[u8], max_bytes: usize) -> Result<Pairs, SourceError> {
+        let page = self.0.page(tablet, start, max_bytes)?;
+        Ok(Pairs { pairs: page.pairs, more: page.more })
+    }
+}
+
+fn engine_batch(batch: ReplayBatch) -> strandline_engine::ReplayBatch {
+    let item = |i: crate::source::ReplayItem| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body };
+    strandline_engine::ReplayBatch {
+        start: batch.start,
+        end: batch.end,
+        scn: batch.scn,
+        items: batch.items.into_iter().map(item).collect(),
     }
 }
 
@@ -94,6 +139,15 @@ impl TabletSource for BuiltInLogStream {
         })
     }
 
+    async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        Ok(self.0.fingerprint(scn, stop, bytes).await?)
+    }
+
     fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
         let facts = sst::verify_sst(content).map_err(|damage| {
             let object = format!("tablet {}, file {}", block.tablet, block.file_name);
@@ -154,20 +208,16 @@ impl RestoreTarget for BuiltInTarget {
         &self,
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
-        let items =
-            batch.items.into_iter().map(|i| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body });
-        let batch = strandline_engine::ReplayBatch {
-            start: batch.start,
-            end: batch.end,
-            scn: batch.scn,
-            items: items.collect(),
-        };
-        let applied = self.replica()?.append_replayed(batch).await?;
+        let applied = self.replica()?.append_replayed(engine_batch(batch)).await?;
         Ok(applied.map(|done| done.map_err(SourceError::from)).boxed())
     }
 
+    fn leads(&self) -> bool {
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.status().is_leader)
+    }
+
     fn is_open(&self) -> bool {
-        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.is_open())
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.door() == Door::Open)
     }
 }
 

@@ -10,11 +10,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TenantId, Term};
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+use tokio_util::sync::CancellationToken;
 
 pub use strandline_worker_core::backup_plan::CheckpointBlock;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
@@ -32,6 +35,50 @@ pub trait Engine: Send + Sync {
 
     /// The place where a restore job rebuilds a replica of the restored tenant, and into which it replays log later.
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget>;
+
+    /// Takes the tablets `only` of the log stream `ls` out of the files of a backup in `base` (their blocks, those of
+    /// sys data, the engine's own files) into a fresh store in `scratch`. Blocks the thread.
+    ///
+    /// # Errors
+    /// `Corrupt` when the files are not those of `point`; `Invalid` for an engine that cannot do it.
+    fn extract(
+        &self,
+        _base: &Path,
+        scratch: &Path,
+        _ls: LsId,
+        _only: BTreeSet<TabletId>,
+        _point: RestoredBase,
+    ) -> Result<Box<dyn TabletExtract>, SourceError> {
+        let what = "this engine cannot take single tablets out of a backup";
+        Err(Failure::new(ErrorClass::Invalid, what, scratch.display().to_string(), "restore the whole tenant").into())
+    }
+}
+
+/// Some tablets of a backup as a store of their own. Every call blocks the thread.
+pub trait TabletExtract: Send {
+    /// How far log is applied.
+    fn replayed(&self) -> Replayed;
+
+    /// Applies the next batch of source log; what it does to other tablets is passed over.
+    ///
+    /// # Errors
+    /// `Corrupt` for a batch that leaves a hole.
+    fn replay(&mut self, batch: ReplayBatch) -> Result<(), SourceError>;
+
+    /// Pairs of a tablet from `start` on, up to `max_bytes` but at least one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn page(&self, tablet: TabletId, start: &[u8], max_bytes: usize) -> Result<Pairs, SourceError>;
+}
+
+/// Some pairs of a tablet, in key order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// Keys with values.
+    pub pairs: Vec<(Bytes, Bytes)>,
+    /// True when the tablet goes on after the last key.
+    pub more: bool,
 }
 
 /// A running replica: its log and its tablets.
@@ -137,6 +184,21 @@ pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
 
+    /// Digest of the tablets' content as of `scn` (`None` = now), and the SCN that it is of. Waits for an SCN that is
+    /// not applied yet; ends early once `stop` is cancelled. `bytes` counts what was read.
+    ///
+    /// # Errors
+    /// `Invalid` when the content has changed after `scn` (tablets keep no history), or for an engine without digests.
+    async fn fingerprint(
+        &self,
+        _scn: Option<Scn>,
+        _stop: CancellationToken,
+        _bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        let what = "this engine cannot tell a digest of its content";
+        Err(Failure::new(ErrorClass::Invalid, what, "log stream", "").into())
+    }
+
     /// Verifies a block that was read for a backup by the engine's own checksums, every byte of it; its length was
     /// checked already. Runs beside the runtime and may take as long as the bytes need.
     ///
@@ -188,7 +250,10 @@ pub trait RestoreTarget: Send + Sync {
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
 
-    /// True when clients may read and write: replay is over and refused.
+    /// True while this replica leads its log stream: nobody else can replay into it.
+    fn leads(&self) -> bool;
+
+    /// True when clients may write: replay is over and refused. A standby, which clients may only read, is not open.
     fn is_open(&self) -> bool;
 }
 

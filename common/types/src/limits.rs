@@ -147,10 +147,24 @@ pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
 pub const BACKUP_THREADS_DEFAULT: usize = 2;
 /// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
+/// Log streams or data directories that one verification reads side by side.
+pub const VERIFY_STREAMS_MAX: usize = 4;
 /// A batch of replayed log is proposed once it holds this much.
 pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
 /// Batches of replayed log that wait for their commit.
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// One read of a restore: blocks that lie side by side.
+pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Pairs that table recovery writes at once into the target tenant.
+pub const RECOVER_WRITE_BYTES: usize = 1 << 20;
+/// Writes of one table recovery that wait for their acknowledgement.
+pub const RECOVER_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Objects of one cleaning task that are being deleted at once.
+pub const CLEAN_DELETES_IN_FLIGHT_MAX: usize = 16;
+/// A standby looks for new log this often when its orders do not change.
+pub const FOLLOW_POLL_MS: u64 = 500;
+/// Longest pause of a standby after failures of the medium.
+pub const FOLLOW_BACKOFF_MS_MAX: u64 = 10_000;
 /// A backup waits this long for its replica to apply up to the SCN that it has to cover.
 pub const BACKUP_CATCH_UP_MS_MAX: u64 = 60_000;
 /// Shortest piece; the original allows days, its test builds minutes, ours seconds so that tests see switches.
@@ -177,6 +191,20 @@ pub const DELETES_IN_FLIGHT_MAX: usize = 16;
 pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 /// Policies are looked at this often (fact sheet 1.5).
 pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
+/// Sets and pieces that one cleaning job deletes; the next one goes on.
+pub const CLEAN_OBJECTS_MAX: usize = 1000;
+/// Sets and pieces of one cleaning job that go at the same time.
+pub const CLEAN_TASKS_AT_ONCE: usize = 4;
+/// Objects that stay and are named in a job.
+pub const CLEAN_KEPT_SHOWN_MAX: usize = 200;
+/// Ended cleaning, validation and drill jobs that are remembered.
+pub const CLEAN_JOBS_KEPT_MAX: usize = 100;
+/// Pause before a locked object is tried again.
+pub const CLEAN_LOCKED_PAUSE_MS: u64 = 60_000;
+/// Sets and pieces that one validation job looks at.
+pub const VALIDATE_OBJECTS_MAX: usize = 10_000;
+/// Tasks that a worker has at most when a validation gives it one more.
+pub const VALIDATE_TASKS_PER_WORKER: usize = 2;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);

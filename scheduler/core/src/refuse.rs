@@ -278,3 +278,55 @@ pub fn too_many_retries(task: impl ToString, last: &Failure) -> Failure {
     let what = format!("given up after too many attempts; the last one: {last}");
     Failure::new(last.class, what, task.to_string(), "mend the cause and start again").with_code(last.code)
 }
+
+pub fn policy_exists(name: &str, policy: &str) -> Failure {
+    let todo = "ALTER SYSTEM DROP DELETE BACKUP POLICY first";
+    invalid(format!("the tenant has the delete policy '{policy}'"), tenant(name), todo)
+}
+
+pub fn no_policy(name: &str, policy: &str) -> Failure {
+    let todo = "ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '7d'";
+    Failure::new(ErrorClass::NotFound, format!("the tenant has no delete policy '{policy}'"), tenant(name), todo)
+}
+
+pub fn log_only_with_data(name: &str) -> Failure {
+    let todo = "clear DATA_BACKUP_DEST, or use the policy 'default'";
+    invalid("the policy log_only is for tenants without a data backup destination", tenant(name), todo)
+}
+
+pub fn clean_in_progress(job: impl ToString) -> Failure {
+    let object = format!("cleaning job {}", job.to_string());
+    invalid("backups are being deleted already", object, "wait for it, or ALTER SYSTEM CANCEL DELETE BACKUP")
+}
+
+pub fn no_clean_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no cleaning runs", tenant(name), "")
+}
+
+pub fn clean_current(dest: impl ToString) -> Failure {
+    let object = format!("destination {}", dest.to_string());
+    invalid("the destination is in use", object, "set another path first; then wait until its round has stopped")
+}
+
+pub fn in_use(object: &str, who: &str) -> Failure {
+    Failure::new(ErrorClass::Transient, format!("it cannot be deleted now: {who}"), object, "wait for that job")
+}
+
+pub fn validate_in_progress(job: impl ToString) -> Failure {
+    let object = format!("validation job {}", job.to_string());
+    invalid("a validation runs already", object, "wait for it, or ALTER SYSTEM CANCEL VALIDATE BACKUP")
+}
+
+pub fn no_validate_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no validation runs", tenant(name), "")
+}
+
+pub fn nothing_to_validate(name: &str) -> Failure {
+    let todo = "see CDB_OB_BACKUP_SET_FILES and CDB_OB_ARCHIVELOG_PIECE_FILES";
+    Failure::new(ErrorClass::NotFound, "there is nothing to validate", tenant(name), todo)
+}
+
+pub fn too_many_objects(got: usize, max: usize) -> Failure {
+    let what = format!("{got} sets and pieces are too many for one job");
+    Failure::new(ErrorClass::Exhausted, what, "VALIDATE", format!("name ids; one job takes {max}"))
+}

@@ -78,6 +78,60 @@ pub fn plan_restore<'a>(
     Ok(wanted)
 }
 
+/// Blocks that lie side by side in one file of the medium: one read. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockRun(Vec<WantedBlock>);
+
+impl BlockRun {
+    /// The blocks, in the order in which they lie.
+    #[must_use]
+    pub fn blocks(&self) -> &[WantedBlock] {
+        &self.0
+    }
+
+    /// First byte in the file.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.0.first().map_or(0, |b| b.entry.physical.offset)
+    }
+
+    /// First byte after the last block.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.0.last().map_or(0, |b| b.entry.physical.offset.saturating_add(b.entry.physical.length))
+    }
+
+    /// Length on the medium.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.end().saturating_sub(self.offset())
+    }
+
+    /// True when `next` lies right behind and both together are no more than `bytes_max`.
+    fn takes(&self, next: &WantedBlock, bytes_max: u64) -> bool {
+        let place = |b: &WantedBlock| {
+            let p = b.entry.physical;
+            (p.backup_set_id, p.ls_id, p.kind, p.turn, p.retry, p.file_id)
+        };
+        self.0.last().is_some_and(|last| place(last) == place(next))
+            && self.end() == next.entry.physical.offset
+            && self.bytes().saturating_add(next.entry.physical.length) <= bytes_max
+    }
+}
+
+/// Cuts sorted blocks into reads of at most `bytes_max`, but at least one block.
+#[must_use]
+pub fn runs(sorted: Vec<WantedBlock>, bytes_max: u64) -> Vec<BlockRun> {
+    let mut runs: Vec<BlockRun> = Vec::new();
+    for block in sorted {
+        match runs.last_mut().filter(|run| run.takes(&block, bytes_max)) {
+            Some(run) => run.0.push(block),
+            None => runs.push(BlockRun(vec![block])),
+        }
+    }
+    runs
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -105,6 +159,22 @@ mod tests {
             unique_id: Vec::new(),
             storage: Default::default(),
         }
+    }
+
+    #[test]
+    fn blocks_that_touch_are_one_read_up_to_a_bound() {
+        let at = |n: u64, file: u32| {
+            let mut e = entry(&format!("{file}-{n}.sst"), 1001, 4096 + n * 8192);
+            e.physical.file_id = FileId(file.into());
+            e
+        };
+        let entries = [at(0, 0), at(1, 0), at(2, 0), at(4, 0), at(5, 0), at(6, 1), at(7, 1)];
+        let wanted = plan_restore(LsId(1001), entries, [], &BTreeMap::new()).unwrap();
+        let got: Vec<_> =
+            runs(wanted.clone(), 2 * 8192).iter().map(|r| (r.blocks().len(), r.offset(), r.bytes())).collect();
+        let place = |n: u64| 4096 + n * 8192;
+        assert_eq!(got, [(2, place(0), 16384), (1, place(2), 8192), (2, place(4), 16384), (2, place(6), 16384)]);
+        assert_eq!(runs(wanted, 1).len(), 7, "a block that is larger than the bound is alone");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl ArchiveManager {
             key,
             term,
             source,
-            medium: (self.open_medium)(&round.dest_uri),
+            medium: (self.open_medium)(&round.dest_uri, &round.access),
             archiver: Archiver::new(order),
             wanted: receive,
             stop: stop.clone(),

@@ -9,15 +9,16 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::Dictionary;
 use strandline_types::{
-    DataKind, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TabletId, TenantId, Term, TurnId,
+    DataKind, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TabletId, TenantId, Term,
+    TurnId,
 };
 use strandline_worker::source::*;
-use strandline_worker::task_ctx::{Progress, TaskCtx};
+use strandline_worker::task_ctx::TaskCtx;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -138,6 +139,15 @@ impl TabletSource for FakeStream {
         })
     }
 
+    async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        _stop: CancellationToken,
+        _bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        Ok((scn.unwrap_or(*self.scn.borrow()), Fingerprint { keys: self.blocks.len() as u64, sum: 7 }))
+    }
+
     fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
         if content.starts_with(b"rotten") {
             return Err(Failure::new(ErrorClass::Corrupt, "rotten", &block.file_name, "").into());
@@ -226,6 +236,10 @@ impl RestoreTarget for FakeTarget {
         .boxed())
     }
 
+    fn leads(&self) -> bool {
+        self.batches_left.load(Ordering::SeqCst) > 0
+    }
+
     fn is_open(&self) -> bool {
         self.open.load(Ordering::SeqCst)
     }
@@ -233,13 +247,8 @@ impl RestoreTarget for FakeTarget {
 
 /// What a task runner hands to a task.
 pub fn task_ctx(engine: &Arc<FakeEngine>, scratch: &Path) -> TaskCtx {
-    TaskCtx {
-        engine: Arc::clone(engine) as Arc<dyn Engine>,
-        open_medium: Arc::new(|uri| Ok(strandline_media::open(uri)?)),
-        progress: Arc::new(Progress::default()),
-        cancel: CancellationToken::new(),
-        scratch: scratch.to_owned(),
-    }
+    let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+    TaskCtx::new(Arc::clone(engine) as Arc<dyn Engine>, open, scratch.to_owned())
 }
 
 pub fn task_key(tenant: TenantId, ls: LsId, retry: u32) -> TaskKey {

@@ -17,7 +17,9 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
     }
     for set in state.backup_sets.values() {
         let is_whole = set.status == BackupSetStatus::Success;
-        check(found, is_whole == (set.file_status == FileStatus::Available), || {
+        let is_readable = set.file_status == FileStatus::Available;
+        let is_unfinished = matches!(set.file_status, FileStatus::Incomplete | FileStatus::Copying);
+        check(found, is_whole >= is_readable && !(is_whole && is_unfinished), || {
             format!("set {}: {} and {}", set.set_id, set.status, set.file_status)
         });
         let is_ordered = set.start_replay_scn <= set.min_restore_scn && set.consistent_scn <= set.min_restore_scn;

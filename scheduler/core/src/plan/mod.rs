@@ -5,11 +5,13 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod pieces;
 mod restore;
 mod schedule;
 mod tasks;
 mod tenant;
+mod validate;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
@@ -27,6 +29,8 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    clean::plan(state, now_ms, &mut plan);
+    validate::plan(state, now_ms, &mut plan);
     plan
 }
 
