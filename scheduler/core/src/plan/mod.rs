@@ -8,6 +8,7 @@ mod backup;
 mod clean;
 mod pieces;
 mod restore;
+mod schedule;
 mod tasks;
 mod tenant;
 mod validate;
@@ -25,6 +26,7 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     let mut plan = Plan::default();
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
+    schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
     clean::plan(state, now_ms, &mut plan);

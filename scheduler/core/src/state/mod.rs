@@ -10,6 +10,7 @@ mod clean;
 mod destination;
 mod initiator;
 mod restore;
+mod schedule;
 mod task_run;
 mod tenant;
 mod validate;
@@ -23,6 +24,7 @@ pub use destination::{
 };
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
@@ -56,6 +58,8 @@ pub struct State {
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
     /// Backup jobs of the system tenant, running and ended.
     pub initiators: BTreeMap<JobId, InitiatorJob>,
+    /// Backup schedules.
+    pub schedules: BTreeMap<TenantId, BackupSchedule>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
