@@ -73,7 +73,7 @@ impl DestNo {
 }
 
 impl TenantId {
-    /// The cluster's own tenant.
+    /// The system tenant: jobs that work for several tenants are its.
     pub const SYS: Self = Self(1);
     /// The first user tenant, as in the original; smaller ids are reserved.
     pub const FIRST_USER: Self = Self(1002);

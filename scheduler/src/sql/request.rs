@@ -10,7 +10,7 @@ use archive::ArchiveRequest;
 use backup::BackupRequest;
 use clean::{CleanRequest, ValidateRequest};
 use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
-use strandline_scheduler_core::BackupParam;
+use strandline_scheduler_core::{BackupParam, ScheduleChange};
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,13 @@ pub enum AdminRequest {
         tenant: Option<String>,
         /// Which, and its value.
         param: BackupParam,
+    },
+    /// `SET`, `ENABLE`, `DISABLE` and `DROP BACKUP SCHEDULE`.
+    Schedule {
+        /// Whose.
+        tenants: Tenants,
+        /// What changes.
+        change: ScheduleChange,
     },
     /// `CANCEL BACKUP`.
     CancelBackup(Tenants),

@@ -10,6 +10,7 @@ mod dest_check;
 mod pieces;
 mod restart;
 mod restore;
+mod schedule;
 mod tasks;
 mod tenant;
 mod validate;
@@ -28,6 +29,7 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
     dest_check::plan(state, now_ms, &mut plan);
+    schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
     clean::plan(state, now_ms, &mut plan);

@@ -11,6 +11,7 @@ mod dest_check;
 mod destination;
 mod initiator;
 mod restore;
+mod schedule;
 mod task_run;
 mod tenant;
 mod validate;
@@ -25,6 +26,7 @@ pub use destination::{
 };
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
@@ -59,6 +61,8 @@ pub struct State {
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
     /// Backup jobs of the system tenant, running and ended.
     pub initiators: BTreeMap<JobId, InitiatorJob>,
+    /// Backup schedules.
+    pub schedules: BTreeMap<TenantId, BackupSchedule>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.

@@ -5,9 +5,11 @@
 mod archive;
 mod archive_status;
 mod backup;
+mod backup_tasks;
 mod clean;
 mod cluster;
 mod restore;
+mod schedule;
 mod storage;
 mod validate;
 mod value;
@@ -43,6 +45,9 @@ pub const NAMES: &[&str] = &[
     "CDB_OB_BACKUP_TASK_HISTORY",
     "CDB_OB_BACKUP_SET_FILES",
     "CDB_OB_BACKUP_PARAMETER",
+    "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK",
+    "CDB_STRANDLINE_BACKUP_SCHEDULES",
+    "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS",
     "CDB_OB_BACKUP_VALIDATE_JOBS",
     "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY",
     "CDB_OB_BACKUP_VALIDATE_TASKS",
@@ -86,10 +91,13 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_STRANDLINE_DEST_CHECK" => storage::checks(state),
         "CDB_OB_BACKUP_JOBS" => backup::jobs(state, false),
         "CDB_OB_BACKUP_JOB_HISTORY" => backup::jobs(state, true),
-        "CDB_OB_BACKUP_TASKS" => backup::tasks(state, false),
-        "CDB_OB_BACKUP_TASK_HISTORY" => backup::tasks(state, true),
+        "CDB_OB_BACKUP_TASKS" => backup_tasks::tasks(state, false),
+        "CDB_OB_BACKUP_TASK_HISTORY" => backup_tasks::tasks(state, true),
         "CDB_OB_BACKUP_SET_FILES" => backup::sets(state),
         "CDB_OB_BACKUP_PARAMETER" => backup::parameters(state),
+        "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK" => backup_tasks::schedule_tasks(state),
+        "CDB_STRANDLINE_BACKUP_SCHEDULES" => schedule::schedules(state, now_ms),
+        "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS" => schedule::runs(state),
         "CDB_OB_BACKUP_VALIDATE_JOBS" => validate::jobs(state, false),
         "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY" => validate::jobs(state, true),
         "CDB_OB_BACKUP_VALIDATE_TASKS" => validate::tasks(state, false),
