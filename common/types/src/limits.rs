@@ -7,8 +7,11 @@
 pub const ARCHIVE_FILE_HEADER_BYTES: u64 = 4096;
 /// Log bytes of one 64 MiB block.
 pub const BLOCK_BODY_BYTES: u64 = (64 << 20) - ARCHIVE_FILE_HEADER_BYTES;
-/// Largest body of one log entry. The original's limit is 3.5 MiB.
-pub const LOG_ENTRY_BODY_BYTES_MAX: usize = 3 << 20;
+/// Largest body of one log entry: what clients write at most, and what frames it when it is replayed into a restored
+/// tenant, again and again. The original's limit is 3.5 MiB.
+pub const LOG_ENTRY_BODY_BYTES_MAX: usize = WRITE_MERGE_BYTES + KV_BATCH_BYTES_MAX + REPLAY_FRAMING_BYTES_MAX;
+/// What replaying one entry of a source adds to it.
+pub const REPLAY_FRAMING_BYTES_MAX: usize = 64 << 10;
 /// Largest client batch that the KV service takes, keys and values together.
 pub const KV_BATCH_BYTES_MAX: usize = 2 << 20;
 /// Largest key.
@@ -147,8 +150,8 @@ pub const BACKUP_THREADS_DEFAULT: usize = 2;
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 /// Log streams or data directories that one verification reads side by side.
 pub const VERIFY_STREAMS_MAX: usize = 4;
-/// A batch of replayed log is proposed once it holds this much.
-pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
+/// A batch of replayed log is proposed before it would hold more than this; a larger group is a batch of its own.
+pub const REPLAY_BATCH_BYTES: usize = 2 << 20;
 /// Batches of replayed log that wait for their commit.
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// One read of a restore: blocks that lie side by side.
@@ -192,7 +195,7 @@ pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);
-const _: () = assert!(WRITE_MERGE_BYTES + KV_BATCH_BYTES_MAX <= LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < 7 << 19);
 const _: () = assert!(RAFT_LOG_BYTES_KEPT < RAFT_LOG_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
@@ -200,7 +203,7 @@ const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);
 const _: () = assert!((LOG_ENTRY_BODY_BYTES_MAX as u64) < BLOCK_BODY_BYTES);
 const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLOCKS_IN_FLIGHT_MAX as u64);
-const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(REPLAY_BATCH_BYTES + REPLAY_FRAMING_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
 const _: () = assert!(ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_READ_BYTES_MAX);
 const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
