@@ -140,7 +140,8 @@ impl ReplayCore {
         let sizes = group.entries.iter().zip(&kinds).filter(|(_, kind)| is_item(kind)).map(|((_, body), _)| size(body));
         let bytes = sizes.sum::<usize>();
         if bytes > 0 && self.item_bytes + bytes > REPLAY_BATCH_BYTES {
-            self.closed.extend(self.cut());
+            let full = self.cut();
+            self.closed.extend(full);
         }
         self.item_bytes += bytes;
         for ((scn, body), kind) in group.entries.iter().zip(kinds) {
