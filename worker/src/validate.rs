@@ -4,7 +4,7 @@
 //! Damage is the result, not a failure: a task that found some has done its work. It fails only when it could not look.
 //! What is checked, and how, is the reader's business; this is the same code as the offline verification.
 
-use crate::restore::keys;
+use crate::restore::archive_keys;
 use crate::task_ctx::{TaskCtx, cancelled};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +56,7 @@ fn level(spec: &ValidateSpec) -> Result<Level, Failure> {
 async fn all_keys(spec: &ValidateSpec) -> Result<Keys, Failure> {
     match Key::from_slice(&spec.seal_key) {
         Some(key) => Ok(Keys::new([KeySecret::Key(key)])),
-        None => keys(&spec.archive_key_source).await,
+        None => archive_keys(&spec.archive_key_source).await,
     }
 }
 
