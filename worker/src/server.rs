@@ -159,8 +159,9 @@ fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
 
 /// Destinations as every part of the worker opens them: counted, and retried while an error may pass by itself.
 fn opener() -> MediumOpener {
-    Arc::new(|uri| {
-        let medium = strandline_media::open(uri)?;
+    Arc::new(|uri, access| {
+        let medium =
+            if access.is_empty() { strandline_media::open(uri)? } else { strandline_media::open_with(uri, access)? };
         Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
     })
 }

@@ -10,8 +10,9 @@ use strandline_media::Medium;
 use strandline_types::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 
-/// Opens a destination by its URI; `strandline_media::open` in production.
-pub type MediumOpener = Arc<dyn Fn(&str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
+/// Opens a destination by its URI and its access parameters (empty = in the URI or the environment);
+/// `strandline_media::open_with` in production.
+pub type MediumOpener = Arc<dyn Fn(&str, &str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
 
 /// The surroundings of one task.
 #[derive(Clone)]
@@ -43,7 +44,15 @@ impl TaskCtx {
     /// # Errors
     /// As the medium says it.
     pub fn medium(&self, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(uri)
+        self.medium_with(uri, "")
+    }
+
+    /// Opens a destination with its access parameters.
+    ///
+    /// # Errors
+    /// As the medium says it.
+    pub fn medium_with(&self, uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+        (self.open_medium)(uri, access)
     }
 
     /// Ends the task when it was cancelled.

@@ -65,7 +65,7 @@ impl Worker {
     fn ctx(&self, name: &str) -> TaskCtx {
         TaskCtx {
             engine: Arc::new(BuiltInEngine(Arc::clone(&self.engine))),
-            open_medium: Arc::new(|uri| Ok(strandline_media::open(uri)?)),
+            open_medium: Arc::new(|uri, _| Ok(strandline_media::open(uri)?)),
             progress: Arc::new(Progress::default()),
             cancel: CancellationToken::new(),
             scratch: self.dir.join("tasks").join(name),

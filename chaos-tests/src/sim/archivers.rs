@@ -132,7 +132,7 @@ impl World {
         running.op = None;
         match outcome {
             Ok(answer) => answer(&mut running.archiver, clock_ms),
-            Err(failure) => running.archiver.on_failed(clock_ms, failure),
+            Err(failure) => running.archiver.on_failed(clock_ms, failure, None),
         }
         self.poke(op.worker, op.key)
     }
@@ -156,6 +156,11 @@ impl World {
                 self.medium.append(&mut self.rng, &path, cut.at, &cut.bytes)?;
                 Ok(Box::new(|a, _| a.on_appended()))
             }
+            // One object per log file: nothing is left to do at its end.
+            Action::Seal { through } => {
+                let through = *through;
+                Ok(Box::new(move |a, _| a.on_sealed(through)))
+            }
             Action::Wait { .. } | Action::Done => Ok(Box::new(|_, _| {})),
         }
     }
@@ -164,7 +169,7 @@ impl World {
         let all = self.medium.list(&mut self.rng, &format!("piece_d{dest}r{round}p"))?;
         let found = all.into_iter().filter_map(|(path, bytes)| match ArchivePath::parse(&path)? {
             ArchivePath::Log { key, ls: of, file_id } if of == ls && key.piece_id >= from => {
-                Some(FoundFile { piece: key.piece_id, file_id, bytes })
+                Some(FoundFile { piece: key.piece_id, file_id, bytes, is_sealed: false })
             }
             _ => None,
         });
@@ -175,7 +180,7 @@ impl World {
         let Some(stream) = self.streams.get(&op.key.1) else { return Box::new(|_, _| {}) };
         let replica = stream.replicas.get(&op.worker).copied().unwrap_or_default();
         if from < replica.start {
-            return Box::new(move |a, now| a.on_recycled(now, from, replica.start));
+            return Box::new(move |a, now| a.on_recycled(now, from, replica.start, None));
         }
         let bytes = Bytes::copy_from_slice(stream.read(from, replica.end, max_bytes));
         Box::new(move |a, now| a.on_log(now, from, bytes))
@@ -191,6 +196,7 @@ impl Running {
             piece: l.piece_id,
             start: l.start_lsn,
             archived: l.archived_lsn,
+            checkpoint: l.checkpoint_scn,
         });
         let archiver =
             Archiver::new(ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known });

@@ -5,6 +5,7 @@
 
 pub mod archiver;
 pub mod backup_plan;
+pub mod budget;
 pub mod chain;
 pub mod index_merge;
 pub mod packer;

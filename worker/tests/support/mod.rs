@@ -226,7 +226,7 @@ impl RestoreTarget for FakeTarget {
 pub fn task_ctx(engine: &Arc<FakeEngine>, scratch: &Path) -> TaskCtx {
     TaskCtx {
         engine: Arc::clone(engine) as Arc<dyn Engine>,
-        open_medium: Arc::new(|uri| Ok(strandline_media::open(uri)?)),
+        open_medium: Arc::new(|uri, _| Ok(strandline_media::open(uri)?)),
         progress: Arc::new(Progress::default()),
         cancel: CancellationToken::new(),
         scratch: scratch.to_owned(),
