@@ -11,6 +11,7 @@ demo: setup
 	@scripts/step.sh demo scripts/demo.sh $(DEMO_ARGS)
 
 test: verify
+	@scripts/step.sh "test servers" scripts/test-servers.sh
 	@scripts/step.sh "tests" cargo test --locked --workspace
 	@scripts/step.sh "end to end" scripts/e2e.sh
 	@scripts/step.sh "chart" scripts/chart.sh

@@ -3,6 +3,7 @@
 #
 #   system packages (Debian and its relatives)   g++, make, libclang-dev, python3, python3-venv
 #   a Python environment below the cache         scripts/requirements.txt
+#   with --tests, and in CI: object stores below the cache, scripts/test-servers.sh
 #
 # Nothing is written into the checkout. A second run finds everything in place and takes a moment.
 set -euo pipefail
@@ -45,4 +46,9 @@ if ! cmp -s "$top/scripts/requirements.txt" "$python_home/requirements.txt"; the
   python3 -m venv "$python_home"
   "$python_home/bin/python" -m pip install --quiet --disable-pip-version-check -r "$top/scripts/requirements.txt"
   cp "$top/scripts/requirements.txt" "$python_home/requirements.txt"
+fi
+
+# Building them takes minutes once, and only tests need them.
+if [ -n "${CI:-}" ] || [ "${1:-}" = --tests ]; then
+  "$top/scripts/test-servers.sh"
 fi

@@ -54,6 +54,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Read and write keys of a tenant's table, or carry a directory of files in and out.
     Kv(KvArgs),
+    /// Look at a destination: what its medium really does.
+    Dest(DestArgs),
     /// Show what a file of an archive or backup destination says.
     Inspect(InspectArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
@@ -162,6 +164,30 @@ pub enum KvCommand {
     },
 }
 
+/// `dest`
+#[derive(Debug, ClapArgs)]
+pub struct DestArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DestCommand,
+}
+
+/// `dest …`
+#[derive(Debug, Subcommand)]
+pub enum DestCommand {
+    /// Probe a destination from this machine: connection, keys, reads, listings, conditional writes, parts, appends.
+    ///
+    /// Exit code 0 = good, 3 = something is bad, 1 = it could not be looked at. Probe objects lie below check_file/
+    /// and are removed.
+    Check {
+        /// The destination, for example 's3://bucket/path?host=https://…&access_id=…&access_key=…'.
+        uri: String,
+        /// Same as --output json.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `inspect`
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
@@ -199,6 +225,8 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Archiving: lag, cost, an outage of the medium and catching up.
     Archive(BenchArchiveArgs),
+    /// Restore: the baseline against `cp -r`, and the replay of log.
+    Restore(BenchRestoreArgs),
 }
 
 /// Kind of a bench's destination.
@@ -237,6 +265,26 @@ pub struct BenchArchiveArgs {
     /// Encrypt the archived log with this key, as in LOG_ARCHIVE_DEST.
     #[arg(long, value_name = "SOURCE")]
     pub key_source: Option<String>,
+    /// Directory for the run; it is removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub place: Option<PathBuf>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench restore`
+#[derive(Debug, ClapArgs)]
+pub struct BenchRestoreArgs {
+    /// Data of the tenant, in MB (10^6 bytes).
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub size_mb: u64,
+    /// Log that is written after the backup, in MB (10^6 bytes).
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub log_mb: u64,
+    /// Log streams.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub log_streams: usize,
     /// Directory for the run; it is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub place: Option<PathBuf>,

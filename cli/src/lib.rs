@@ -14,12 +14,14 @@ mod args;
 mod bench;
 pub mod cluster;
 mod demo;
+mod dest;
 mod dev;
 mod endpoints;
 mod exit;
 mod inspect;
 mod kv;
 mod output;
+pub mod scrape;
 mod server;
 mod sql;
 
@@ -47,7 +49,7 @@ pub fn run() -> ExitCode {
     // A thread that waits for standard input must not hold the process back.
     runtime.shutdown_timeout(SHUTDOWN);
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("strandline: {failure}");
             exit::of(&failure)
@@ -55,9 +57,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(args: Args) -> Outcome<()> {
+/// Most commands succeed or fail; `dest check` has an exit code for its findings.
+async fn dispatch(args: Args) -> Outcome<ExitCode> {
     let Args { client, command } = args;
-    match command {
+    let done = match command {
+        Command::Dest(a) => return dest::run(&client, a).await,
         Command::Dev(a) => dev::run(&client, a).await,
         Command::Scheduler(a) => server::scheduler(a).await,
         Command::Worker(a) => server::worker(a).await,
@@ -66,7 +70,8 @@ async fn dispatch(args: Args) -> Outcome<()> {
         Command::Inspect(a) => inspect::run(&client, &a),
         Command::Demo(a) => demo::run(&client, a).await,
         Command::Bench(a) => bench::run(&client, a).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Servers log at `info`, clients only warnings; `RUST_LOG` overrides both.

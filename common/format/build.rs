@@ -1,7 +1,7 @@
 //! Compiles the `.proto` files with protox (no protoc is needed anywhere) and lets every message print itself as JSON.
 
 /// Fields of type `bytes`: JSON shows them as hexadecimal text, shortened when long.
-const BYTES_FIELDS: [&str; 11] = [
+const BYTES_FIELDS: [&str; 12] = [
     "AppendFormatMeta.key_salt",
     "AppendFormatMeta.key_fingerprint",
     "Write.key",
@@ -9,6 +9,7 @@ const BYTES_FIELDS: [&str; 11] = [
     "ReplayedItem.body",
     "IndexRootItem.last_key",
     "MacroIndexItem.unique_id",
+    "MacroIndexItem.key_fingerprint",
     "TabletMeta.properties",
     "SealMeta.digest",
     "TableListPart.start_key",

@@ -22,7 +22,9 @@ fn shared() -> Option<&'static PrometheusHandle> {
 
 /// Installs the process's recorder if there is none yet. Called once per server start, any number of times per process.
 pub fn install() {
-    let _ = shared();
+    if shared().is_some() {
+        strandline_media::describe_metrics();
+    }
 }
 
 /// The text of one scrape.
@@ -31,6 +33,7 @@ pub fn render(node: &SchedulerNode) -> String {
     metrics::with_local_recorder(&recorder, || set_gauges(node));
     let mut text = recorder.handle().render();
     if let Some(shared) = shared() {
+        strandline_media::set_gauges();
         shared.run_upkeep();
         text.push_str(&shared.render());
     }

@@ -22,6 +22,8 @@ pub struct Session {
 /// What the statements of a session add up to.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// `SET ENCRYPTION`: password of the sets to come.
+    pub encryption: Option<String>,
     /// `SET DECRYPTION`: passwords of encrypted sets.
     pub decryption: Vec<String>,
     /// `ADD RESTORE SOURCE`.
@@ -88,6 +90,7 @@ impl Session {
         let mut settings = Settings::default();
         for statement in &self.said {
             match parse(statement)? {
+                AdminRequest::Session(SessionWord::Encryption(password)) => settings.encryption = password,
                 AdminRequest::Session(SessionWord::Decryption(passwords)) => settings.decryption = passwords,
                 AdminRequest::Session(SessionWord::AddSources(uris)) => settings.sources.extend(uris),
                 AdminRequest::Session(SessionWord::ClearSources) => settings.sources.clear(),

@@ -1,23 +1,22 @@
 //! The built-in engine behind the border of `source`.
 //!
-//! Only translates: nothing is decided here. The one check that it adds is cheap: an SST file that does not end in
-//! RocksDB's own magic number is no block.
+//! Only translates: nothing is decided here.
 
 use crate::source::{
-    Checkpoint, CheckpointBlock, CommittedLog, Engine, LogSource, LogStatus, LogStream, ReplayBatch, Replayed,
-    RestoreTarget, RestoredBase, SourceError, TabletSource,
+    BlockFacts, Checkpoint, CheckpointBlock, ClientWork, CommittedLog, Engine, LogSource, LogStatus, LogStream, Pairs,
+    ReplayBatch, Replayed, RestoreTarget, RestoredBase, SourceError, TabletExtract, TabletSource,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_engine::{EngineError, Replica, RestoredPoint};
+use std::sync::atomic::AtomicU64;
+use strandline_engine::{Door, EngineError, Extract, Foreground, Replica, RestoredPoint, sst};
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, TenantId};
-
-/// Last bytes of every block-based SST file.
-const SST_MAGIC: [u8; 8] = 0x88e2_41b7_85f4_cff7_u64.to_le_bytes();
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId};
+use tokio_util::sync::CancellationToken;
 
 /// The built-in engine as the backup plane sees it.
 #[derive(Clone, Debug)]
@@ -28,8 +27,55 @@ impl Engine for BuiltInEngine {
         Some(Arc::new(BuiltInLogStream(self.0.replica(tenant, ls)?)))
     }
 
+    fn client_work(&self) -> ClientWork {
+        let Foreground { flushes, flush_us, idle_ms } = strandline_engine::foreground();
+        ClientWork { flushes, flush_us, idle_ms }
+    }
+
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget> {
         Arc::new(BuiltInTarget { engine: Arc::clone(&self.0), tenant, ls, job })
+    }
+
+    fn extract(
+        &self,
+        base: &Path,
+        scratch: &Path,
+        ls: LsId,
+        only: BTreeSet<TabletId>,
+        point: RestoredBase,
+    ) -> Result<Box<dyn TabletExtract>, SourceError> {
+        // No job marks these files: they are scratch.
+        let point = RestoredPoint { job: JobId(0), base: point.base, scn: point.scn };
+        Ok(Box::new(BuiltInExtract(Extract::begin(base, scratch, ls, only, &point)?)))
+    }
+}
+
+/// Tablets out of a backup.
+struct BuiltInExtract(Extract);
+
+impl TabletExtract for BuiltInExtract {
+    fn replayed(&self) -> Replayed {
+        let at = self.0.replayed();
+        Replayed { lsn: at.lsn, scn: at.scn }
+    }
+
+    fn replay(&mut self, batch: ReplayBatch) -> Result<(), SourceError> {
+        Ok(self.0.replay(engine_batch(batch))?)
+    }
+
+    fn page(&self, tablet: TabletId, start: &[u8], max_bytes: usize) -> Result<Pairs, SourceError> {
+        let page = self.0.page(tablet, start, max_bytes)?;
+        Ok(Pairs { pairs: page.pairs, more: page.more })
+    }
+}
+
+fn engine_batch(batch: ReplayBatch) -> strandline_engine::ReplayBatch {
+    let item = |i: crate::source::ReplayItem| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body };
+    strandline_engine::ReplayBatch {
+        start: batch.start,
+        end: batch.end,
+        scn: batch.scn,
+        items: batch.items.into_iter().map(item).collect(),
     }
 }
 
@@ -87,18 +133,28 @@ impl TabletSource for BuiltInLogStream {
             term: point.term,
             blocks: blocks.collect(),
             engine_files: point.engine_files,
+            dictionary: point.dictionary,
             pin: Box::new(RemoveOnDrop(point.dir.clone())),
             dir: point.dir,
         })
     }
 
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
-        if content.ends_with(&SST_MAGIC) {
-            return Ok(());
-        }
-        let what = "a block of the replica is no SST file: its last bytes are wrong";
-        let todo = "remove this replica and let it be rebuilt from the others";
-        Err(Failure::new(ErrorClass::Corrupt, what, &block.file_name, todo).into())
+    async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        Ok(self.0.fingerprint(scn, stop, bytes).await?)
+    }
+
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
+        let facts = sst::verify_sst(content).map_err(|damage| {
+            let object = format!("tablet {}, file {}", block.tablet, block.file_name);
+            let todo = "try another replica; remove this one and let it be rebuilt from the others";
+            Failure::new(ErrorClass::Corrupt, format!("a block of the replica is damaged: {damage}"), object, todo)
+        })?;
+        Ok(BlockFacts { compressed: facts.compressed })
     }
 }
 
@@ -152,20 +208,16 @@ impl RestoreTarget for BuiltInTarget {
         &self,
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
-        let items =
-            batch.items.into_iter().map(|i| strandline_engine::ReplayItem { scn: i.scn, kind: i.kind, body: i.body });
-        let batch = strandline_engine::ReplayBatch {
-            start: batch.start,
-            end: batch.end,
-            scn: batch.scn,
-            items: items.collect(),
-        };
-        let applied = self.replica()?.append_replayed(batch).await?;
+        let applied = self.replica()?.append_replayed(engine_batch(batch)).await?;
         Ok(applied.map(|done| done.map_err(SourceError::from)).boxed())
     }
 
+    fn leads(&self) -> bool {
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.status().is_leader)
+    }
+
     fn is_open(&self) -> bool {
-        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.is_open())
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.door() == Door::Open)
     }
 }
 

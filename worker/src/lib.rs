@@ -6,14 +6,17 @@
 
 pub mod archive;
 pub mod backup;
+pub mod clean;
 mod clock;
 mod config;
 mod contact;
 mod data_dir;
+mod dest_check;
 mod dictionary;
 mod disk;
 pub mod engine_source;
 mod fence;
+pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
@@ -23,6 +26,7 @@ pub mod restore;
 mod schedulers;
 mod server;
 pub mod source;
+mod tables;
 pub mod task_ctx;
 pub mod task_runner;
 

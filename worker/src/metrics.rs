@@ -20,7 +20,9 @@ fn shared() -> Option<&'static PrometheusHandle> {
 
 /// Installs the process's recorder if there is none yet. Called once per server start, any number of times per process.
 pub(crate) fn install() {
-    let _ = shared();
+    if shared().is_some() {
+        strandline_media::describe_metrics();
+    }
 }
 
 /// What a scrape looks at.
@@ -38,6 +40,7 @@ pub(crate) fn render(observed: &Observed) -> String {
     metrics::with_local_recorder(&recorder, || set_gauges(observed));
     let mut text = recorder.handle().render();
     if let Some(shared) = shared() {
+        strandline_media::set_gauges();
         shared.run_upkeep();
         text.push_str(&shared.render());
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use strandline_engine::{Engine, Replica, ReplicaSpec, RestoreStart};
+use strandline_engine::{Door, Engine, Replica, ReplicaSpec, RestoreStart};
 use strandline_proto::v1;
 use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
 
@@ -16,6 +16,11 @@ pub(crate) async fn reconcile(engine: &Arc<Engine>, orders: &v1::WorkerOrders) {
     let removed = futures::future::join_all(unwanted.map(|spec| remove(engine, spec.tenant, spec.ls)));
     let ensured = futures::future::join_all(orders.replicas.iter().map(|order| ensure(engine, order, &orders.workers)));
     futures::future::join(removed, ensured).await;
+    let tasks = orders.tasks.iter().filter_map(|t| t.id.as_ref()).map(|id| (TenantId(id.tenant_id), LsId(id.ls_id)));
+    let wanted = wished.into_iter().chain(tasks).collect();
+    if let Err(error) = engine.remove_strays(&wanted).await {
+        tracing::warn!(%error, "files that nobody needs stay");
+    }
 }
 
 async fn remove(engine: &Arc<Engine>, tenant: TenantId, ls: LsId) {
@@ -52,7 +57,7 @@ async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::P
 
 /// What a running replica is told with every heartbeat; all of it idempotent.
 async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
-    replica.set_open(order.open);
+    replica.set_door(Door::of(order.open, order.read_only));
     replica.recycle(Lsn(order.recycle_lsn));
     let (tenant, ls) = key(order);
     let (floor, dictionary) = (Scn(order.keep_alive_scn), order.dictionary.clone());
@@ -76,7 +81,7 @@ pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
 
 fn report(replica: &Replica) -> v1::ReplicaReport {
     let status = replica.status();
-    let tells_dictionary = status.is_leader && status.replayed.is_some() && !status.open;
+    let tells_dictionary = status.is_leader && status.replayed.is_some() && status.door != Door::Open;
     v1::ReplicaReport {
         tenant_id: replica.tenant().0,
         ls_id: replica.ls().0,
@@ -88,6 +93,7 @@ fn report(replica: &Replica) -> v1::ReplicaReport {
         dictionary_version: status.dictionary_version,
         restored_dictionary: tells_dictionary.then(|| replica.dictionary()).flatten(),
         replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
+        log_start_lsn: status.log_start.0,
         ..Default::default()
     }
 }

@@ -15,7 +15,7 @@ use crate::reconcile::Reconciler;
 use crate::schedulers::Schedulers;
 use crate::task_ctx::MediumOpener;
 use crate::task_runner::TaskRunner;
-use crate::{data_dir, http, metrics};
+use crate::{data_dir, http, metrics, tables};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -109,7 +109,8 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     let source = Arc::new(BuiltInEngine(Arc::clone(&engine)));
     let archive = Arc::new(ArchiveManager::new(source.clone(), opener(), clock, Arc::clone(&news)));
     let scratch = config.data_dir.join("scratch");
-    let tasks = TaskRunner::new(NodeId(config.node_id), source, opener(), scratch, Arc::clone(&news));
+    let tasks = TaskRunner::new(NodeId(config.node_id), source, opener(), scratch, Arc::clone(&news))
+        .with_tables(tables::opener(config.schedulers.clone()));
     let (tasks, contact) = (Arc::new(tasks), Arc::new(Contact::default()));
 
     let stop_doors = CancellationToken::new();
@@ -160,8 +161,10 @@ fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
 /// Destinations as every part of the worker opens them: counted, and retried while an error may pass by itself.
 fn opener() -> MediumOpener {
     Arc::new(|uri, access| {
-        let medium =
-            if access.is_empty() { strandline_media::open(uri)? } else { strandline_media::open_with(uri, access)? };
+        let medium = match access {
+            "" => strandline_media::open(uri)?,
+            access => strandline_media::open_with(uri, access)?,
+        };
         Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
     })
 }

@@ -10,22 +10,75 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use strandline_proto::v1::Dictionary;
-use strandline_types::{ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, Scn, TenantId, Term};
+use strandline_types::{ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, Scn, TabletId, TenantId, Term};
+use tokio_util::sync::CancellationToken;
 
 pub use strandline_worker_core::backup_plan::CheckpointBlock;
 pub use strandline_worker_core::replay::{ReplayBatch, ReplayItem};
+pub use strandline_worker_core::throttle::ClientWork;
 
 /// One engine: finds the replicas that this worker hosts.
 pub trait Engine: Send + Sync {
     /// A running replica of a log stream.
     fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>>;
 
+    /// What the clients' work on this worker looks like, so that background work can stay out of its way.
+    fn client_work(&self) -> ClientWork {
+        ClientWork { idle_ms: u64::MAX, ..ClientWork::default() }
+    }
+
     /// The place where a restore job rebuilds a replica of the restored tenant, and into which it replays log later.
     fn restore_target(&self, tenant: TenantId, ls: LsId, job: JobId) -> Arc<dyn RestoreTarget>;
+
+    /// Takes the tablets `only` of the log stream `ls` out of the files of a backup in `base` (their blocks, those of
+    /// sys data, the engine's own files) into a fresh store in `scratch`. Blocks the thread.
+    ///
+    /// # Errors
+    /// `Corrupt` when the files are not those of `point`; `Invalid` for an engine that cannot do it.
+    fn extract(
+        &self,
+        _base: &Path,
+        scratch: &Path,
+        _ls: LsId,
+        _only: BTreeSet<TabletId>,
+        _point: RestoredBase,
+    ) -> Result<Box<dyn TabletExtract>, SourceError> {
+        let what = "this engine cannot take single tablets out of a backup";
+        Err(Failure::new(ErrorClass::Invalid, what, scratch.display().to_string(), "restore the whole tenant").into())
+    }
+}
+
+/// Some tablets of a backup as a store of their own. Every call blocks the thread.
+pub trait TabletExtract: Send {
+    /// How far log is applied.
+    fn replayed(&self) -> Replayed;
+
+    /// Applies the next batch of source log; what it does to other tablets is passed over.
+    ///
+    /// # Errors
+    /// `Corrupt` for a batch that leaves a hole.
+    fn replay(&mut self, batch: ReplayBatch) -> Result<(), SourceError>;
+
+    /// Pairs of a tablet from `start` on, up to `max_bytes` but at least one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn page(&self, tablet: TabletId, start: &[u8], max_bytes: usize) -> Result<Pairs, SourceError>;
+}
+
+/// Some pairs of a tablet, in key order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// Keys with values.
+    pub pairs: Vec<(Bytes, Bytes)>,
+    /// True when the tablet goes on after the last key.
+    pub more: bool,
 }
 
 /// A running replica: its log and its tablets.
@@ -101,6 +154,8 @@ pub struct Checkpoint {
     pub blocks: Vec<CheckpointBlock>,
     /// Small files of the engine (name, content) that make the blocks a store again.
     pub engine_files: Vec<(String, Bytes)>,
+    /// The tenant's data dictionary as it is at the point; `None` unless this is the system log stream.
+    pub dictionary: Option<Dictionary>,
     /// Releases the point when dropped.
     pub pin: Box<dyn Any + Send + Sync>,
 }
@@ -116,17 +171,40 @@ impl fmt::Debug for Checkpoint {
     }
 }
 
+/// What an engine knows of a block that is intact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockFacts {
+    /// It is compressed already.
+    pub compressed: bool,
+}
+
 /// The tablets of one log stream.
 #[async_trait]
 pub trait TabletSource: Send + Sync {
     /// Takes a consistent point into `dir`, which must not exist yet.
     async fn checkpoint(&self, dir: &Path) -> Result<Checkpoint, SourceError>;
 
-    /// A cheap look at the content of a block that was read for a backup; the file's own length was checked already.
+    /// Digest of the tablets' content as of `scn` (`None` = now), and the SCN that it is of. Waits for an SCN that is
+    /// not applied yet; ends early once `stop` is cancelled. `bytes` counts what was read.
     ///
     /// # Errors
-    /// `Corrupt` when the bytes cannot be a block of this engine.
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError>;
+    /// `Invalid` when the content has changed after `scn` (tablets keep no history), or for an engine without digests.
+    async fn fingerprint(
+        &self,
+        _scn: Option<Scn>,
+        _stop: CancellationToken,
+        _bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        let what = "this engine cannot tell a digest of its content";
+        Err(Failure::new(ErrorClass::Invalid, what, "log stream", "").into())
+    }
+
+    /// Verifies a block that was read for a backup by the engine's own checksums, every byte of it; its length was
+    /// checked already. Runs beside the runtime and may take as long as the bytes need.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming tablet and file, for a block that is not intact.
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError>;
 }
 
 /// How far source log is applied: everything below `lsn`, the last of it at `scn`.
@@ -172,7 +250,10 @@ pub trait RestoreTarget: Send + Sync {
         batch: ReplayBatch,
     ) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
 
-    /// True when clients may read and write: replay is over and refused.
+    /// True while this replica leads its log stream: nobody else can replay into it.
+    fn leads(&self) -> bool;
+
+    /// True when clients may write: replay is over and refused. A standby, which clients may only read, is not open.
     fn is_open(&self) -> bool;
 }
 

@@ -2,17 +2,30 @@
 //! for scratch files. Tasks must take nothing else from their surroundings.
 
 use crate::source::Engine;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_media::Medium;
-use strandline_types::{ErrorClass, Failure};
+use strandline_proto::v1::task_order::Spec;
+use strandline_types::{ErrorClass, Failure, TenantId};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Opens a destination by its URI and its access parameters (empty = in the URI or the environment);
-/// `strandline_media::open_with` in production.
+/// Opens a destination by its URI and its access parameters (empty = those of the URI).
 pub type MediumOpener = Arc<dyn Fn(&str, &str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
+
+/// Opens the tables of a tenant for writing.
+pub type TableOpener = Arc<dyn Fn(TenantId) -> BoxFuture<'static, Result<Arc<dyn TableSink>, Failure>> + Send + Sync>;
+
+/// The tables of one tenant, to be written to as any client does.
+pub trait TableSink: Send + Sync {
+    /// Writes pairs into a table; repeated until acknowledged or refused.
+    fn put(&self, table: String, pairs: Vec<(Bytes, Bytes)>) -> BoxFuture<'static, Result<(), Failure>>;
+}
 
 /// The surroundings of one task.
 #[derive(Clone)]
@@ -21,10 +34,14 @@ pub struct TaskCtx {
     pub engine: Arc<dyn Engine>,
     /// Opens destinations.
     pub open_medium: MediumOpener,
+    /// Opens the tables of other tenants.
+    pub open_tables: TableOpener,
     /// What the heartbeat reports while the task runs.
     pub progress: Arc<Progress>,
     /// Set when the scheduler no longer wants the task.
     pub cancel: CancellationToken,
+    /// The newest order for this task, once it differs from the one that the task began with.
+    pub changes: watch::Receiver<Option<Spec>>,
     /// A directory of this task alone, on the same file system as the engine's data; the runner removes it afterwards.
     pub scratch: PathBuf,
 }
@@ -39,7 +56,15 @@ impl fmt::Debug for TaskCtx {
 }
 
 impl TaskCtx {
-    /// Opens a destination.
+    /// The surroundings of a task that nobody cancels, whose order never changes, and that writes into no table.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, scratch: PathBuf) -> Self {
+        let (progress, cancel) = (Arc::default(), CancellationToken::new());
+        let (_, changes) = watch::channel(None);
+        Self { engine, open_medium, open_tables: no_tables(), progress, cancel, changes, scratch }
+    }
+
+    /// Opens a destination whose URI says everything.
     ///
     /// # Errors
     /// As the medium says it.
@@ -47,7 +72,7 @@ impl TaskCtx {
         self.medium_with(uri, "")
     }
 
-    /// Opens a destination with its access parameters.
+    /// Opens a destination with access parameters, which nothing may print.
     ///
     /// # Errors
     /// As the medium says it.
@@ -62,6 +87,16 @@ impl TaskCtx {
     pub fn check_cancelled(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() { Err(cancelled()) } else { Ok(()) }
     }
+}
+
+/// An opener for whoever has no way to other tenants.
+#[must_use]
+pub fn no_tables() -> TableOpener {
+    Arc::new(|tenant: TenantId| {
+        let object = format!("tenant {tenant}");
+        let failure = Failure::new(ErrorClass::Invalid, "there is no way to the tables of a tenant here", object, "");
+        futures::future::ready(Err(failure)).boxed()
+    })
 }
 
 /// The end of a task that nobody wants any more.
@@ -86,6 +121,11 @@ impl Progress {
     /// Counts bytes that are dealt with.
     pub fn add_done(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes over a counter of what is dealt with.
+    pub fn follow(&self, bytes: &AtomicU64) {
+        self.done.store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// All bytes, 0 while not known.

@@ -1,13 +1,18 @@
 //! Runs the tasks that the scheduler orders, each once under its identity, and keeps their ends until nobody asks.
 //!
 //! The orders are the whole wish: a task that is not ordered any more is cancelled and forgotten. A task that has ended
-//! is not begun again under the same identity; the scheduler orders another retry instead. Only so many run at a time;
-//! the others wait for their turn.
+//! is not begun again under the same identity; the scheduler orders another retry instead. An order that changes while
+//! its task runs is handed to the task: those that follow an archive go on with it, the others need not look. Only so
+//! many run at a time; the others wait for their turn. Tasks that follow take no turn: they would never give it back.
 
 use crate::backup::{run_backup_index, run_backup_ls};
-use crate::restore::{run_restore_data, run_restore_log};
+use crate::clean::run_clean;
+use crate::dest_check::run_dest_check;
+use crate::fingerprint::run_fingerprint;
+use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
 use crate::source::Engine;
-use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled};
+use crate::task_ctx::{MediumOpener, Progress, TableOpener, TaskCtx, cancelled, no_tables};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +22,7 @@ use strandline_proto::v1::task_report::Result as TaskResult;
 use strandline_proto::{TaskKey, v1};
 use strandline_types::limits::WORKER_TASKS_MAX;
 use strandline_types::{ErrorClass, Failure, NodeId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +31,23 @@ type End = Result<Option<TaskResult>, Failure>;
 struct Running {
     progress: Arc<Progress>,
     cancel: CancellationToken,
+    begun_with: Option<Spec>,
+    newest: watch::Sender<Option<Spec>>,
     end: Arc<OnceLock<End>>,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Hands on an order that is not the last one.
+    fn take_order(&self, spec: Option<Spec>) {
+        self.newest.send_if_modified(|newest| {
+            let is_news = spec != *newest.as_ref().map_or(&self.begun_with, |_| newest);
+            if is_news {
+                newest.clone_from(&spec);
+            }
+            is_news
+        });
+    }
 }
 
 /// Every task of this worker.
@@ -35,6 +55,7 @@ pub struct TaskRunner {
     worker: NodeId,
     engine: Arc<dyn Engine>,
     open_medium: MediumOpener,
+    open_tables: TableOpener,
     scratch: PathBuf,
     room: Arc<Semaphore>,
     news: Arc<Notify>,
@@ -60,7 +81,14 @@ impl TaskRunner {
         // Nothing there, or not removable: a task that needs the room says so.
         let _ = std::fs::remove_dir_all(&scratch);
         let room = Arc::new(Semaphore::new(WORKER_TASKS_MAX));
-        Self { worker, engine, open_medium, scratch, room, news, tasks: Mutex::default() }
+        let open_tables = no_tables();
+        Self { worker, engine, open_medium, open_tables, scratch, room, news, tasks: Mutex::default() }
+    }
+
+    /// The same runner with a way to the tables of tenants.
+    #[must_use]
+    pub fn with_tables(self, open_tables: TableOpener) -> Self {
+        Self { open_tables, ..self }
     }
 
     /// Makes what runs here equal to the orders.
@@ -77,19 +105,26 @@ impl TaskRunner {
         for order in orders {
             let Some(id) = order.id else { continue };
             let key = TaskKey::from(&id);
-            tasks.entry(key).or_insert_with(|| self.start(key, order.spec));
+            match tasks.entry(key) {
+                Entry::Vacant(free) => drop(free.insert(self.start(key, order.spec))),
+                Entry::Occupied(running) => running.get().take_order(order.spec),
+            }
         }
     }
 
     fn start(&self, key: TaskKey, spec: Option<Spec>) -> Running {
         let (progress, cancel) = (Arc::<Progress>::default(), CancellationToken::new());
         let end = Arc::<OnceLock<End>>::default();
+        let (newest, changes) = watch::channel(None);
+        let begun_with = spec.clone();
         let name = format!("{}-{}-{}-{}-{}-{}", key.job_id, key.tenant_id, key.ls_id, key.kind, key.turn, key.retry);
         let ctx = TaskCtx {
             engine: Arc::clone(&self.engine),
             open_medium: Arc::clone(&self.open_medium),
+            open_tables: Arc::clone(&self.open_tables),
             progress: Arc::clone(&progress),
             cancel: cancel.clone(),
+            changes,
             scratch: self.scratch.join(name),
         };
         let (done, news, room) = (Arc::clone(&end), Arc::clone(&self.news), Arc::clone(&self.room));
@@ -105,7 +140,7 @@ impl TaskRunner {
             let _ = done.set(result);
             news.notify_one();
         });
-        Running { progress, cancel, end, task }
+        Running { progress, cancel, begun_with, newest, end, task }
     }
 
     /// What every task reports.
@@ -159,16 +194,26 @@ impl TaskRunner {
 /// Waits for its turn, then runs.
 async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: TaskKey) -> End {
     let _turn = tokio::select! {
-        turn = room.acquire() => turn,
+        turn = room.acquire(), if !follows(spec.as_ref()) => turn.ok(),
         () = ctx.cancel.cancelled() => return Err(cancelled()),
+        () = std::future::ready(()), if follows(spec.as_ref()) => None,
     };
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
+        Spec::RecoverTable(s) => run_recover_table(ctx, &s, key).await.map(|r| Some(TaskResult::RecoverTable(r))),
+        Spec::Clean(s) => run_clean(ctx, &s).await.map(|r| Some(TaskResult::Clean(r))),
+        Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
+        Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),
         _ => Err(unknown_task(key)),
     }
+}
+
+/// True for a task that runs until it is no longer ordered.
+fn follows(spec: Option<&Spec>) -> bool {
+    matches!(spec, Some(Spec::RestoreLog(s)) if s.follow)
 }
 
 /// A job must end, also one that this worker is too old for.

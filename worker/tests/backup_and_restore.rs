@@ -83,6 +83,7 @@ impl World {
             backup_set_id: 1,
             incremental: false,
             parts: vec![part(LS), part(OTHER_LS)],
+            ..Default::default()
         }
     }
 

@@ -3,29 +3,32 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use strandline_engine::{
-    Clock, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    Clock, Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
     SystemClock,
 };
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_proto::TaskKey;
-use strandline_proto::v1::{self, BackupLsResult, RestoreDataSpec, RestoreLogSpec, RestorePiece};
+use strandline_proto::v1::{
+    self, BackupLsResult, RecoverTableSpec, RestoreDataSpec, RestoreLogSpec, RestorePiece, TabletMap,
+};
 use strandline_types::{
-    CausalityToken, ClusterId, DestId, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId, RoundId, Scn, TabletId,
-    TenantId, TurnId,
+    CausalityToken, ClusterId, DestId, Failure, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId, RoundId, Scn,
+    TabletId, TenantId, TurnId,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
-use strandline_worker::restore::{run_restore_data, run_restore_log};
-use strandline_worker::task_ctx::{Progress, TaskCtx};
+use strandline_worker::restore::{run_recover_table, run_restore_data, run_restore_log};
+use strandline_worker::task_ctx::{TableSink, TaskCtx};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 const SOURCE: TenantId = TenantId(1002);
 const LS: LsId = LsId(1001);
@@ -63,13 +66,9 @@ impl Worker {
     }
 
     fn ctx(&self, name: &str) -> TaskCtx {
-        TaskCtx {
-            engine: Arc::new(BuiltInEngine(Arc::clone(&self.engine))),
-            open_medium: Arc::new(|uri, _| Ok(strandline_media::open(uri)?)),
-            progress: Arc::new(Progress::default()),
-            cancel: CancellationToken::new(),
-            scratch: self.dir.join("tasks").join(name),
-        }
+        let engine = Arc::new(BuiltInEngine(Arc::clone(&self.engine)));
+        let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+        TaskCtx::new(engine, open, self.dir.join("tasks").join(name))
     }
 }
 
@@ -217,9 +216,37 @@ async fn back_up(worker: &Worker, tenant: TenantId, dest: &Destinations) -> Back
     };
     let result = run_backup_ls(&worker.ctx("backup"), &spec, key(tenant, LS)).await.unwrap();
     let parts = vec![v1::LsTurn { ls_id: LS.0, turn: 1, retry: 0 }];
-    let spec = v1::BackupIndexSpec { dest_uri: dest.data.clone(), backup_set_id: 1, incremental: false, parts };
+    let spec = v1::BackupIndexSpec {
+        dest_uri: dest.data.clone(),
+        backup_set_id: 1,
+        incremental: false,
+        parts,
+        ..Default::default()
+    };
     run_backup_index(&worker.ctx("index"), &spec, key(tenant, LsId(0))).await.unwrap();
     result
+}
+
+fn data_spec(dest: &Destinations) -> RestoreDataSpec {
+    RestoreDataSpec {
+        data_uri: dest.data.clone(),
+        backup_set_id: 1,
+        turn: 1,
+        source_ls_id: LS.0,
+        ls_turn: 1,
+        ..Default::default()
+    }
+}
+
+fn log_spec(dest: &Destinations, backup: &BackupLsResult, target: Scn) -> RestoreLogSpec {
+    RestoreLogSpec {
+        archive_uri: dest.archive.clone(),
+        pieces: dest.pieces(target),
+        source_ls_id: LS.0,
+        base: backup.base,
+        target_scn: target.0,
+        ..Default::default()
+    }
 }
 
 /// Rebuilds the tablets of one log stream for `tenant`; twice, because a task may be repeated.
@@ -227,16 +254,7 @@ async fn restore_data(worker: &Worker, dest: &Destinations, backup: &BackupLsRes
     let base = backup.base.unwrap();
     let waiting = RestoreStart { job: JOB, base: base.into(), start: false };
     worker.order(tenant, Some(waiting)).await;
-    let spec = RestoreDataSpec {
-        data_uri: dest.data.clone(),
-        backup_set_id: 1,
-        incremental: false,
-        turn: 1,
-        source_ls_id: LS.0,
-        ls_turn: 1,
-        ls_retry: 0,
-        ..Default::default()
-    };
+    let spec = data_spec(dest);
     for _ in 0..2 {
         run_restore_data(&worker.ctx("data"), &spec, key(tenant, LS)).await.unwrap();
     }
@@ -252,14 +270,7 @@ async fn restore_log(
     target: Scn,
 ) -> Arc<Replica> {
     let leader = worker.leader(tenant).await;
-    let spec = RestoreLogSpec {
-        archive_uri: dest.archive.clone(),
-        pieces: dest.pieces(target),
-        source_ls_id: LS.0,
-        base: backup.base,
-        target_scn: target.0,
-        ..Default::default()
-    };
+    let spec = log_spec(dest, backup, target);
     for _ in 0..2 {
         let result = run_restore_log(&worker.ctx("log"), &spec, key(tenant, LS)).await.unwrap();
         assert!(result.replayed_scn <= target.0);
@@ -278,8 +289,66 @@ async fn restore(
 ) -> Arc<Replica> {
     restore_data(worker, dest, backup, tenant).await;
     let leader = restore_log(worker, dest, backup, tenant, target).await;
-    leader.set_open(true);
+    leader.set_door(Door::Open);
     leader
+}
+
+/// What recovered tables hold, by name.
+type Tables = BTreeMap<(String, Bytes), Bytes>;
+
+/// Tables in memory.
+#[derive(Clone, Default)]
+struct MemoryTables(Arc<Mutex<Tables>>);
+
+impl TableSink for MemoryTables {
+    fn put(&self, table: String, pairs: Vec<(Bytes, Bytes)>) -> BoxFuture<'static, Result<(), Failure>> {
+        let pairs = pairs.into_iter().map(|(key, value)| ((table.clone(), key), value));
+        self.0.lock().unwrap().extend(pairs);
+        futures::future::ready(Ok(())).boxed()
+    }
+}
+
+/// Two of the three tablets.
+fn as_tables(content: &Content) -> Tables {
+    let name = |tablet: TabletId| match tablet {
+        t if t == TABLETS[0] => Some("first"),
+        t if t == TABLETS[2] => Some("third"),
+        _ => None,
+    };
+    let pair = |((tablet, key), value): (&(TabletId, Bytes), &Bytes)| {
+        Some(((name(*tablet)?.to_owned(), key.clone()), value.clone()))
+    };
+    content.iter().filter_map(pair).collect()
+}
+
+/// Recovers two tablets into tables; also tells how many bytes that took from the medium.
+async fn recover_tables(worker: &Worker, dest: &Destinations, backup: &BackupLsResult, target: Scn) -> (Tables, u64) {
+    let map = |tablet: TabletId, table: &str| TabletMap { source_tablet_id: tablet.0, target_table: table.to_owned() };
+    let spec = RecoverTableSpec {
+        source_ls_id: LS.0,
+        data: Some(data_spec(dest)),
+        log: Some(log_spec(dest, backup, target)),
+        tablets: vec![map(TABLETS[0], "first"), map(TABLETS[2], "third"), map(TabletId(200_099), "never was")],
+        target_tenant_id: 1500,
+        ..Default::default()
+    };
+    let tables = MemoryTables::default();
+    let opened = tables.clone();
+    let mut ctx = worker.ctx("tables");
+    ctx.open_tables = Arc::new(move |tenant| {
+        assert_eq!(tenant, TenantId(1500));
+        futures::future::ready(Ok(Arc::new(opened.clone()) as Arc<dyn TableSink>)).boxed()
+    });
+    let result = run_recover_table(&ctx, &spec, key(TenantId(1500), LS)).await.unwrap();
+    std::fs::remove_dir_all(&ctx.scratch).unwrap();
+    let tables = tables.0.lock().unwrap().clone();
+    assert_eq!(result.keys, tables.len() as u64);
+    assert!(result.replayed_scn <= target.0);
+    (tables, result.bytes_fetched)
+}
+
+fn log_bytes(restored: &Arc<Replica>, backup: &BackupLsResult) -> u64 {
+    restored.replayed().unwrap().lsn.0 - backup.base.unwrap().lsn
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,6 +383,11 @@ async fn a_tenant_comes_back_as_it_was_at_every_scn_that_is_asked_for() {
         let restored = restore(&other, &dest, &backup, TenantId(1100 + n as u64), target).await;
         let got = content(&restored).await;
         assert!(got == expected, "moment {n}: {} of {} pairs", got.len(), expected.len());
+        let (tables, fetched) = recover_tables(&other, &dest, &backup, target).await;
+        assert!(tables == as_tables(&expected), "tables of moment {n}");
+        let set = strandline_media::open(&dest.data).unwrap().list("").await.unwrap();
+        let all: u64 = set.iter().map(|o| o.bytes).sum();
+        assert!(fetched - log_bytes(&restored, &backup) < all * 8 / 10, "{fetched} of {all} bytes");
     }
 }
 
@@ -343,34 +417,6 @@ async fn a_restored_tenant_can_be_archived_backed_up_and_restored_again() {
 
     let leader = restore(&worker, &second_dest, &second, TenantId(1004), target).await;
     assert!(content(&leader).await == oracle);
-}
-
-/// `cargo test -p strandline-worker --test real_engine -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a benchmark: prints, judges nothing"]
-async fn how_fast_a_tenant_is_backed_up_and_restored() {
-    let root = tempfile::tempdir().unwrap();
-    let worker = Worker::start(&root.path().join("w")).await;
-    worker.order(SOURCE, None).await;
-    let leader = worker.leader(SOURCE).await;
-    let dest = Destinations::new(root.path(), &worker, SOURCE).await;
-    let mut sink = Content::new();
-    let told = |what: &str, bytes: u64, since: Instant| {
-        let (mb, took) = (bytes as f64 / 1e6, since.elapsed().as_secs_f64());
-        println!("{what}: {mb:.0} MB, {:.0} MB/s", mb / took);
-    };
-    write_some(&leader, &mut sink, 0, 800, 60_000).await;
-    let began = Instant::now();
-    let backup = back_up(&worker, SOURCE, &dest).await;
-    told("backup", backup.output_bytes, began);
-
-    let target = write_some(&leader, &mut sink, 1000, 400, 60_000).await;
-    write_some(&leader, &mut sink, 5000, 1, 10).await;
-    dest.archived(leader.status().end_lsn).await;
-    let began = Instant::now();
-    restore_data(&worker, &dest, &backup, TenantId(1100)).await;
-    told("restore of data", backup.output_bytes, began);
-    let began = Instant::now();
-    restore_log(&worker, &dest, &backup, TenantId(1100), target).await;
-    told("replay of log", leader.status().end_lsn.0 - backup.base.unwrap().lsn, began);
+    let (tables, _) = recover_tables(&worker, &second_dest, &second, target).await;
+    assert!(tables == as_tables(&oracle), "log that was replayed into the source counts once");
 }

@@ -8,15 +8,20 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use strandline_format::palf::{ArchiveFileHeader, Framed, Framer};
 use strandline_format::paths::{ArchivePath, LogPart};
+use strandline_proto::v1::task_order::Spec;
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
+use strandline_reader::{LogReader, LogSource};
 use strandline_types::limits::{BLOCK_BODY_BYTES, REPLAY_BATCHES_IN_FLIGHT_MAX};
 use strandline_types::{
     DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
 };
-use strandline_worker::restore::{ArchiveReader, run_restore_log};
+use strandline_worker::restore::run_restore_log;
+use strandline_worker::task_ctx::TaskCtx;
 use support::{FakeEngine, FakeTarget, LS, RESTORED, task_ctx, task_key};
+use tokio::sync::watch;
 
 const SOURCE: LsId = LsId(1001);
 const CLOCK: PieceClock = PieceClock { round_start: Scn(0), base_piece: PieceId(1), interval_ns: 1000 };
@@ -251,9 +256,9 @@ async fn a_torn_tail_is_the_end_of_the_log_and_an_open_tenant_is_left_alone() {
     let file = archive.file(1, 1);
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, &good[..good.len() - 7]).unwrap();
-    let medium = strandline_media::open(&archive.uri()).unwrap();
+    let source = LogSource { medium: strandline_media::open(&archive.uri()).unwrap(), piece: key(1) };
     let mut reader =
-        ArchiveReader::open(medium, &[key(1)], SOURCE, archive.base.lsn, Some(archive.base)).await.unwrap();
+        LogReader::open(vec![source], SOURCE, archive.base.lsn, Some(archive.base), Arc::default()).await.unwrap();
     let mut groups = 0;
     while let Some(more) = reader.next_groups().await.unwrap() {
         groups += more.len();
@@ -274,4 +279,48 @@ async fn a_header_that_is_not_whole_yet_is_no_file() {
     std::fs::create_dir_all(torn.parent().unwrap()).unwrap();
     std::fs::write(&torn, Bytes::from_static(&[0; 100])).unwrap();
     assert_eq!(archive.replay(&archive.target(), 500).await.unwrap().replayed_scn, 500);
+}
+
+#[tokio::test]
+async fn a_standby_follows_targets_pieces_and_outages_until_its_order_says_that_it_ends() {
+    let archive = Archive::new(Form::Plain, 300, 1000);
+    let (target, away) = (archive.target(), archive.root.path().join("away"));
+    let engine = Arc::new(FakeEngine::default());
+    engine.targets.lock().unwrap().insert((RESTORED, LS), Arc::clone(&target));
+    let (orders, changes) = watch::channel(None);
+    let ctx = TaskCtx { changes, ..task_ctx(&engine, archive.root.path()) };
+    let order = |pieces: usize, scn: u64, follow: bool| {
+        let mut spec = archive.spec(scn);
+        spec.pieces.truncate(pieces);
+        RestoreLogSpec { follow, ..spec }
+    };
+    let replayed_to = async |scn: u64| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while target.replayed.lock().unwrap().scn < Scn(scn) {
+            assert!(Instant::now() < deadline, "stands at {}, not at {scn}", target.replayed.lock().unwrap().scn);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(target.replayed.lock().unwrap().scn, Scn(scn), "never past the target");
+        assert_eq!(applied(&target), archive.wanted(scn));
+    };
+    let give = |spec| orders.send_replace(Some(Spec::RestoreLog(spec)));
+    let begun_with = order(1, 500, true);
+    let task = run_restore_log(&ctx, &begun_with, task_key(RESTORED, LS, 0));
+    let scheduler = async {
+        replayed_to(500).await;
+        give(order(1, 1500, true));
+        // The first piece ends at 990: the rest comes with the next order.
+        replayed_to(990).await;
+        give(order(2, 1500, true));
+        replayed_to(1500).await;
+        std::fs::rename(archive.root.path().join("piece_d1002r1p2"), &away).unwrap();
+        give(order(3, 2500, true));
+        tokio::task::yield_now().await;
+        std::fs::rename(&away, archive.root.path().join("piece_d1002r1p2")).unwrap();
+        replayed_to(2500).await;
+        give(order(4, 2810, false));
+    };
+    let (done, ()) = tokio::join!(task, scheduler);
+    assert_eq!(done.unwrap().replayed_scn, 2810);
+    assert_eq!(applied(&target), archive.wanted(2810));
 }

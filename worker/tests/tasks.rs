@@ -20,7 +20,7 @@ const ME: NodeId = NodeId(101);
 
 fn runner(scratch: &Path) -> (TaskRunner, Arc<FakeEngine>) {
     let engine = Arc::new(FakeEngine::default());
-    let open = Arc::new(|uri: &str| match uri.strip_prefix("mem://") {
+    let open = Arc::new(|uri: &str, _: &str| match uri.strip_prefix("mem://") {
         Some(name) => Ok(MemoryMedium::named(name) as Arc<dyn strandline_media::Medium>),
         None => Err(Failure::new(ErrorClass::Invalid, "not a destination", uri, "")),
     });
@@ -39,6 +39,7 @@ fn failing(retry: u32) -> v1::TaskOrder {
         backup_set_id: 1,
         incremental: false,
         parts: vec![v1::LsTurn { ls_id: 1001, turn: 1, retry: 0 }],
+        ..Default::default()
     };
     v1::TaskOrder { id: Some(id(v1::TaskKind::BackupIndex, 0, retry)), spec: Some(Spec::BackupIndex(spec)) }
 }

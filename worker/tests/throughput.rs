@@ -45,7 +45,8 @@ async fn backup_and_restore_of_one_log_stream() {
     let started = Instant::now();
     run_backup_ls(&ctx, &spec, task_key(TENANT, LS, 0)).await.unwrap();
     let parts = vec![LsTurn { ls_id: LS.0, turn: 1, retry: 0 }];
-    let spec = BackupIndexSpec { dest_uri: uri.clone(), backup_set_id: 1, incremental: false, parts };
+    let spec =
+        BackupIndexSpec { dest_uri: uri.clone(), backup_set_id: 1, incremental: false, parts, ..Default::default() };
     run_backup_index(&ctx, &spec, task_key(TENANT, LsId(0), 0)).await.unwrap();
     let backup = started.elapsed();
 

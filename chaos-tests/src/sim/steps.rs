@@ -9,7 +9,8 @@ use crate::invariants::Tree;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
-use strandline_scheduler_core::state::PieceRow;
+use strandline_format::paths::backup::{BackupPath, SetName};
+use strandline_scheduler_core::state::{DestKind, PieceRow};
 use strandline_scheduler_core::{FreezePiece, MediumWork};
 use strandline_types::{Failure, Scn};
 
@@ -32,7 +33,13 @@ pub fn parts(work: &[MediumWork]) -> VecDeque<Part> {
 
 fn parts_of(work: &MediumWork) -> Vec<Part> {
     match work {
-        MediumWork::Format { dest, created_ms, .. } => vec![put(&ArchivePath::Format, &(dest.dest_id, created_ms))],
+        // Both destinations lie in one tree here, which only the format files would notice.
+        MediumWork::Format { dest, created_ms, kind: DestKind::Archive } => {
+            vec![put(&ArchivePath::Format, &(dest.dest_id, created_ms))]
+        }
+        MediumWork::Format { dest, created_ms, kind: DestKind::Data } => {
+            vec![Part::Put("data/format.obbak".to_owned(), encode(&(dest.dest_id, created_ms)))]
+        }
         MediumWork::RoundStart { dest, round, clock } => {
             vec![put(&ArchivePath::RoundStart { dest: dest.dest_id, round: *round }, clock)]
         }
@@ -49,8 +56,24 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             publish(piece, *checkpoint_scn, *old_scn)
         }
         MediumWork::FreezePiece(freeze) => vec![Part::Freeze(freeze.clone())],
-        // Data backups are not simulated here.
-        MediumWork::SetStart { .. } | MediumWork::SetInfos(_) | MediumWork::SetEnd { .. } => Vec::new(),
+        MediumWork::SetStart { set, kind, .. } => {
+            let name = SetName { id: *set, kind: *kind };
+            vec![Part::Put(BackupPath::<Scn>::SetStart { set: name }.path(), encode(&name))]
+        }
+        MediumWork::ComplementLog(log) => {
+            let set = SetName { id: log.set_id, kind: log.kind };
+            let path = BackupPath::<Scn>::ComplementLog { set, inner: ArchivePath::Format }.path();
+            vec![Part::Put(path, encode(&(log.round_id, log.checkpoint_scn)))]
+        }
+        MediumWork::SetInfos(infos) => {
+            let name = SetName { id: infos.set.set_id, kind: infos.set.kind };
+            vec![Part::Put(BackupPath::<Scn>::SingleSetInfo { set: name }.path(), encode(&infos.set))]
+        }
+        MediumWork::SetEnd { set, success, .. } => {
+            let name = SetName { id: set.set_id, kind: set.kind };
+            let end = BackupPath::SetEnd { set: name, success: *success, time_scn: set.min_restore_scn };
+            vec![Part::Put(end.path(), encode(&set.set_id))]
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 //! Raft itself is taken for granted: what is committed stays, every replica frames the same bytes, a new leader has all
 //! of it. What is simulated is what Raft allows: replicas that are behind, and an old leader that still believes.
 
-use crate::invariants::Group;
+use super::content::Content;
+use crate::invariants::{Broken, Group};
 use std::collections::BTreeMap;
+use strandline_format::entry::{EntryKind, join};
 use strandline_format::palf::Framer;
 use strandline_types::{LsId, Lsn, NodeId, PalfBase, Scn, Term};
 
@@ -36,6 +38,8 @@ pub struct Stream {
     pub groups: Vec<Group>,
     /// Every group's end, in order: where a read may be cut.
     ends: Vec<Lsn>,
+    /// Every entry: the log before what follows it, its SCN, its body.
+    entries: Vec<(PalfBase, Scn, Vec<u8>)>,
     /// The leader, as Raft sees it.
     pub leader: Option<NodeId>,
     /// Its term.
@@ -61,6 +65,7 @@ impl Stream {
             framer: Framer::new(base),
             groups: Vec::new(),
             ends: Vec::new(),
+            entries: Vec::new(),
             leader: None,
             term: Term(0),
             replicas,
@@ -76,6 +81,7 @@ impl Stream {
             self.ends.push(framed.lsn);
         }
         self.ends.push(framed.end);
+        self.entries.push((self.framer.base(), framed.scn, body.to_vec()));
         if is_strict {
             self.groups.push(Group { end: framed.end, scn: framed.scn });
         }
@@ -85,6 +91,33 @@ impl Stream {
         framed.scn
     }
 
+    /// What applying the log below `end` makes, and the log before what follows.
+    ///
+    /// # Errors
+    /// An entry that cannot be decoded.
+    pub fn applied(&self, end: Lsn) -> Result<(PalfBase, Content), Broken> {
+        let below = self.entries.partition_point(|(base, ..)| base.lsn <= end);
+        let base =
+            below.checked_sub(1).map_or(PalfBase { lsn: self.begin, ..PalfBase::default() }, |n| self.entries[n].0);
+        Ok((base, self.content(below)?))
+    }
+
+    /// What the stream held at an SCN, inclusive.
+    ///
+    /// # Errors
+    /// An entry that cannot be decoded.
+    pub fn content_at(&self, scn: Scn) -> Result<Content, Broken> {
+        self.content(self.entries.partition_point(|(_, of, _)| *of <= scn))
+    }
+
+    fn content(&self, entries: usize) -> Result<Content, Broken> {
+        let mut content = Content::default();
+        for (_, _, body) in &self.entries[..entries] {
+            content.apply(body)?;
+        }
+        Ok(content)
+    }
+
     /// A member becomes leader: it has the whole log and writes a blank entry.
     pub fn elect(&mut self, node: NodeId) {
         self.term = self.term.next();
@@ -92,7 +125,7 @@ impl Stream {
         if let Some(replica) = self.replicas.get_mut(&node) {
             replica.leads = Some(self.term);
         }
-        self.append(Scn::MIN, false, b"blank");
+        self.append(Scn::MIN, false, &join(EntryKind::Blank, b""));
     }
 
     /// A replica that is connected learns everything, also that it does not lead any more.

@@ -3,9 +3,11 @@
 use super::steps::is_frozen;
 use super::world::{Event, TENANT, World};
 use crate::invariants::Broken;
+use strandline_format::entry::{EntryKind, join, payload};
+use strandline_format::pb;
 use strandline_scheduler_core::state::{DestOptions, DestState, Round};
-use strandline_scheduler_core::{Action, ArchiveDestSpec};
-use strandline_types::{Access, ClusterId, DestNo, RoundState, Scn, Term};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
+use strandline_types::{Access, BackupMode, ClusterId, DestNo, RoundState, Scn, Term};
 
 impl World {
     pub(super) fn found_cluster(&mut self) -> Result<(), Broken> {
@@ -25,6 +27,11 @@ impl World {
         self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) })?;
         let lag_target_ms = self.rng.between(0, 1500);
         self.ask(Action::SetArchiveLag { tenant: TENANT, lag_target_ms })?;
+        self.ask(Action::SetDataDest {
+            tenant: TENANT,
+            uri: Some("mem://data".to_owned()),
+            access: Access::default(),
+        })?;
         self.ask(Action::ArchiveLog { tenant: TENANT })
     }
 
@@ -41,11 +48,14 @@ impl World {
         }
         let next = self.rng.between(500, 6000);
         self.after(next, Event::Wish);
-        let action = match self.rng.between(0, 8) {
+        let action = match self.rng.between(0, 16) {
             0 => Action::NoArchiveLog { tenant: TENANT },
             1..=3 => Action::ArchiveLog { tenant: TENANT },
             4 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer },
             5 | 6 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable },
+            7..=12 => Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") },
+            13 => Action::CancelBackup { tenant: TENANT },
+            14 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             _ => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
         };
         self.ask(action)
@@ -57,15 +67,31 @@ impl World {
         self.after(next, Event::Write);
         let ids: Vec<_> = self.streams.keys().copied().collect();
         let Some(ls) = self.rng.pick(&ids) else { return Ok(()) };
-        let length = if self.rng.chance(30) { 20_000 } else { self.rng.between(1, 600) };
+        let batch = self.batch();
         let Some(stream) = self.streams.get_mut(&ls) else { return Ok(()) };
         let Some(leader) = stream.leader else { return Ok(()) };
         let Some(worker) = self.workers.get(&leader).filter(|w| w.can_talk()) else { return Ok(()) };
         let wall = Scn::from_ms(worker.clock_ms(self.now_ms));
-        let scn = stream.append(Scn::hybrid(wall.0, stream.max_scn(), Scn::MIN), true, &vec![7; length as usize]);
+        let scn = stream.append(Scn::hybrid(wall.0, stream.max_scn(), Scn::MIN), true, &batch);
         self.committed(ls, scn)?;
         self.poke_all(leader);
         Ok(())
+    }
+
+    /// What one client writes at once: few keys, so that many are overwritten and deleted again.
+    fn batch(&mut self) -> Vec<u8> {
+        let length = if self.rng.chance(30) { 20_000 } else { self.rng.between(1, 600) };
+        let writes = (0..self.rng.between(1, 4)).map(|_| {
+            let value = vec![self.rng.next() as u8; length as usize];
+            pb::Write {
+                tablet_id: 200_001 + self.rng.between(0, 3),
+                key: vec![self.rng.between(0, 30) as u8].into(),
+                value: value.into(),
+                delete: self.rng.chance(200),
+            }
+        });
+        let batch = pb::ClientBatch { writes: writes.collect() };
+        join(EntryKind::ClientBatch, &payload(&batch))
     }
 
     fn round(&self) -> Option<&Round> {

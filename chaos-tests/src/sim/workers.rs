@@ -3,10 +3,13 @@
 use super::archivers::{Running, archive_report};
 use super::rng::Rng;
 use super::stream::Stream;
+use super::tasks::{Doing, task_reports};
 use super::world::{Event, World};
 use crate::invariants::Broken;
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, WorkerReport};
+use strandline_format::entry::{EntryKind, join, payload};
+use strandline_format::pb;
+use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, TaskKey, WorkerReport};
 use strandline_types::{LsId, Lsn, NodeId, RoundId, Scn, Term};
 
 /// After this a worker does not wait for an answer any more.
@@ -41,6 +44,7 @@ pub(super) struct Worker {
     orders: Option<Orders>,
     guess: usize,
     pub archivers: BTreeMap<WorkerKey, Running>,
+    pub tasks: BTreeMap<TaskKey, Doing>,
 }
 
 impl Worker {
@@ -57,6 +61,7 @@ impl Worker {
             orders: None,
             guess: 0,
             archivers: BTreeMap::new(),
+            tasks: BTreeMap::new(),
         }
     }
 
@@ -71,6 +76,7 @@ impl Worker {
         self.boot += 1;
         (self.orders, self.asked_ms, self.seq) = (None, None, 0);
         self.archivers.clear();
+        self.tasks.clear();
     }
 
     pub(super) fn can_talk(&self) -> bool {
@@ -87,6 +93,7 @@ impl World {
             self.streams.values_mut().for_each(|s| s.catch_up(id));
         }
         self.poke_all(id);
+        self.end_tasks(id);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if worker.asked_ms.is_some_and(|asked| now_ms < asked + ANSWER_TIMEOUT_MS) {
             return;
@@ -128,7 +135,7 @@ impl World {
             clock_ms: worker.clock_ms(self.now_ms),
             replicas: replicas.collect(),
             archive: archive.collect(),
-            tasks: Vec::new(),
+            tasks: task_reports(&worker.tasks),
         }
     }
 
@@ -160,6 +167,7 @@ impl World {
             self.host(id, order)?;
         }
         self.reconcile(id, &orders.rounds);
+        self.take_tasks(id, &orders.tasks);
         self.poke_all(id);
         Ok(())
     }
@@ -183,10 +191,17 @@ impl World {
             return Ok(());
         }
         if let Some(dictionary) = &order.dictionary {
-            stream.dictionary_version = dictionary.version;
+            let is_news = stream.dictionary_version < dictionary.version;
+            stream.dictionary_version = stream.dictionary_version.max(dictionary.version);
+            if is_news {
+                let change = pb::Dictionary { version: dictionary.version, ..pb::Dictionary::default() };
+                let scn = stream.append(stream.max_scn().next(), true, &join(EntryKind::Dictionary, &payload(&change)));
+                self.committed(order.ls_id, scn)?;
+            }
         }
+        let Some(stream) = self.streams.get_mut(&order.ls_id) else { return Ok(()) };
         if stream.max_scn() < order.keep_alive_scn {
-            let scn = stream.append(order.keep_alive_scn, true, b"keep-alive");
+            let scn = stream.append(order.keep_alive_scn, true, &join(EntryKind::KeepAlive, b""));
             return self.committed(order.ls_id, scn);
         }
         Ok(())

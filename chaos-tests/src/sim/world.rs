@@ -5,6 +5,7 @@ use super::faults::Faults;
 use super::group::Group;
 use super::medium::Medium;
 use super::queue::Queue;
+use super::restores::Restores;
 use super::rng::Rng;
 use super::schedulers::Run;
 use super::stream::Stream;
@@ -13,9 +14,9 @@ use super::workers::{Reply, Worker, WorkerKey};
 use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, FrozenPiecesStand};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_scheduler_core::WorkerReport;
+use strandline_scheduler_core::{TaskKey, WorkerReport};
 use strandline_types::limits::{BLOCK_BODY_BYTES, HEARTBEAT_MS, SCHEDULER_TICK_MS};
-use strandline_types::{DestId, LsId, Lsn, NodeId, PieceClock, RoundId, Scn, TenantId};
+use strandline_types::{DestId, LsId, Lsn, NodeId, PalfBase, PieceClock, RoundId, Scn, TenantId};
 
 /// The one tenant.
 pub(super) const TENANT: TenantId = TenantId::FIRST_USER;
@@ -57,6 +58,8 @@ pub(super) enum Event {
     Mend(super::faults::Mend),
     /// An administrator wants something.
     Wish,
+    /// Somebody tries what can be restored.
+    Restore,
 }
 
 /// What a good run was.
@@ -76,6 +79,10 @@ pub struct Report {
     pub scheduler_terms: u64,
     /// Writes that were acknowledged.
     pub writes: usize,
+    /// Backup sets that are whole.
+    pub sets: usize,
+    /// What restores came to.
+    pub restores: Restores,
 }
 
 /// An invariant is broken, or the world did not come to rest.
@@ -113,6 +120,9 @@ pub(super) struct World {
     pub trace: Trace,
     /// Numbers for runs, operations and archivers.
     pub numbers: u64,
+    pub restores: Restores,
+    /// The consistent points that backup tasks took: where replay of that part begins.
+    pub points: BTreeMap<TaskKey, PalfBase>,
     /// Set once faults are over.
     pub is_calm: bool,
     archive: ArchiveIsOneLog,
@@ -148,6 +158,8 @@ impl World {
             faults: Faults::default(),
             trace: Trace::default(),
             numbers: 0,
+            restores: Restores::default(),
+            points: BTreeMap::new(),
             is_calm: false,
             archive: ArchiveIsOneLog::default(),
             checkpoints: CheckpointIsDurable::default(),
@@ -170,9 +182,11 @@ impl World {
         self.after(300, Event::Write);
         self.after(1500, Event::Fault);
         self.after(2000, Event::Wish);
+        self.after(3000, Event::Restore);
         self.run_until(storm_ends, |_| false)?;
         self.heal()?;
         self.come_to_rest()?;
+        self.try_restores()?;
         Ok(self.report())
     }
 
@@ -261,6 +275,7 @@ impl World {
             Event::Fault => self.fault(),
             Event::Mend(mend) => self.mend(mend),
             Event::Wish => self.wish(),
+            Event::Restore => self.try_restores(),
         }
     }
 
@@ -313,6 +328,8 @@ impl World {
             elections: self.streams.values().map(|s| s.term.0).sum(),
             scheduler_terms: self.group.term.0,
             writes: self.streams.values().map(|s| s.groups.len()).sum(),
+            sets: self.catalogue().sets.len(),
+            restores: self.restores,
         }
     }
 }

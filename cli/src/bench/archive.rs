@@ -4,12 +4,11 @@
 use super::medium::BenchDest;
 use super::place::{Place, TENANT};
 use super::report::Figures;
-use super::scrape;
 use super::writer::Writer;
-use crate::Outcome;
 use crate::args::{BenchArchiveArgs, ClientArgs, OutputForm};
 use crate::cluster::Cluster;
 use crate::demo::lag::{Outstanding, Sampler, published};
+use crate::{Outcome, scrape};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure};

@@ -8,7 +8,7 @@ mod archive;
 mod medium;
 mod place;
 mod report;
-mod scrape;
+mod restore;
 mod writer;
 
 use crate::Outcome;
@@ -18,5 +18,6 @@ use crate::args::{BenchArgs, BenchCommand, ClientArgs};
 pub async fn run(client: &ClientArgs, args: BenchArgs) -> Outcome<()> {
     match args.command {
         BenchCommand::Archive(a) => archive::run(client, a).await,
+        BenchCommand::Restore(a) => restore::run(client, a).await,
     }
 }

@@ -14,6 +14,11 @@ impl Figures {
         self.0.push((name, json!((figure * 10.0).round() / 10.0), note));
     }
 
+    /// Adds a figure that is about 1: two digits after the point.
+    pub fn add_fine(&mut self, name: &'static str, figure: f64, note: &'static str) {
+        self.0.push((name, json!((figure * 100.0).round() / 100.0), note));
+    }
+
     /// Adds a text: what was measured.
     pub fn say(&mut self, name: &'static str, text: impl Into<String>) {
         self.0.push((name, Value::String(text.into()), ""));

@@ -13,7 +13,7 @@ use strandline_types::{ErrorClass, Failure};
 mod changes;
 mod compare;
 mod hurt;
-mod jobs;
+pub mod jobs;
 mod journey;
 pub mod lag;
 mod probe;

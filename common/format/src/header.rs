@@ -5,6 +5,7 @@
 use crate::FormatError;
 use crate::checksum::crc32c_raw;
 use crate::error::need;
+use serde::Serialize;
 
 /// Length of the common header.
 pub const COMMON_HEADER_BYTES: usize = 48;
@@ -12,11 +13,14 @@ pub const COMMON_HEADER_BYTES: usize = 48;
 pub const HEADER_VERSION: u16 = 1;
 /// First version of our protobuf payloads; the original's own serialisation stays below.
 pub const DATA_VERSION: u16 = 1000;
+/// Payloads that are sealed: compressed first where the header says so, then encrypted.
+pub const SEALED_DATA_VERSION: u16 = 1001;
 
 /// How a payload is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Compressor {
     /// As it is.
+    #[default]
     None,
     /// LZ4, one block.
     Lz4,

@@ -5,12 +5,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use strandline_format::FormatError;
 use strandline_format::blocks::{
-    BlockType, DataFileWriter, FILE_HEADER_BYTES, FileKind, TRAILER_BYTES, Trailer, read_block, read_block_list,
-    read_file,
+    BlockBuffer, BlockContent, BlockType, DataFileWriter, FILE_HEADER_BYTES, FileKind, TRAILER_BYTES, Trailer,
+    read_block, read_block_list, read_file, read_listed_blocks,
 };
+use strandline_format::header::Compressor;
 use strandline_format::index::{
     IndexEntry, IndexReader, IndexWriter, MacroBlockId, MacroIndexEntry, MetaIndexEntry, MetaType, PhysicalId,
-    SecMetaIndexEntry, read_leaf, read_root, write_index,
+    SecMetaIndexEntry, Storage, read_leaf, read_root, write_index,
 };
 use strandline_types::limits::INDEX_LEAF_BYTES_MAX;
 use strandline_types::{BackupSetId, DataKind, FileId, LsId, RetryId, TabletId, TurnId};
@@ -19,7 +20,7 @@ fn data_file(payloads: &[(BlockType, Vec<u8>)]) -> Bytes {
     let mut writer = DataFileWriter::new(FileKind::Data);
     let mut file = writer.header().to_vec();
     for (block_type, payload) in payloads {
-        let estimate = writer.bytes_with(payload.len());
+        let estimate = writer.bytes_with(BlockBuffer::of(payload).frame_plain(*block_type).bytes.len() as u64);
         let block = writer.block(*block_type, payload);
         assert_eq!(block.offset, file.len() as u64);
         assert_eq!(block.length, block.bytes.len() as u64);
@@ -53,6 +54,7 @@ fn entry(n: u64) -> MacroIndexEntry {
         plain_bytes: n * 1000,
         checksum: n as u32,
         unique_id: n.to_be_bytes().repeat(3),
+        storage: Storage::default(),
     }
 }
 
@@ -87,14 +89,32 @@ fn one_block_is_verified_from_its_bytes_alone_without_a_copy() {
 }
 
 #[test]
-fn a_block_written_around_its_payload_has_the_same_bytes() {
-    let payload = vec![3; 4567];
-    let (mut a, mut b) = (DataFileWriter::new(FileKind::Data), DataFileWriter::new(FileKind::Data));
-    assert_eq!(a.header(), b.header());
-    let block = a.block(BlockType::MacroData, &payload);
-    let frame = b.frame(BlockType::MacroData, &payload);
-    assert_eq!(block.bytes, [&frame.header[..], &payload, frame.padding].concat());
-    assert_eq!(a.finish().unwrap(), b.finish().unwrap());
+fn a_finished_file_tells_what_its_macroblocks_are() {
+    let mut writer = DataFileWriter::new(FileKind::Data);
+    let mut file = writer.header().to_vec();
+    let wanted = entry(7);
+    let content = BlockContent {
+        logical: wanted.logical,
+        plain_bytes: wanted.plain_bytes,
+        checksum: wanted.checksum,
+        unique_id: wanted.unique_id.clone(),
+        storage: Storage { compressor: Compressor::Zstd, sealed_by: Some([3; 8]) },
+    };
+    let block = BlockBuffer::of(&[3; 4567]).frame_plain(BlockType::MacroData);
+    let offset = writer.push(&block, Some(content.clone()));
+    file.extend_from_slice(&block.bytes);
+    file.extend(writer.block(BlockType::TabletMeta, b"meta").bytes);
+    file.extend(writer.finish().unwrap());
+    let mut list = Bytes::new();
+    let check = read_file(&Bytes::from(file), |_, block| {
+        list = block.payload;
+        Ok(())
+    })
+    .unwrap();
+    let listed = read_listed_blocks(list).unwrap();
+    assert_eq!(listed.iter().map(|(at, _)| *at).collect::<Vec<_>>(), check.blocks[..2]);
+    assert_eq!((listed[0].0.offset, listed[0].1.clone()), (offset, Some(content)));
+    assert_eq!(listed[1].1, None, "only macroblocks are described");
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn data_and_index_files_show_their_blocks_and_entries() {
         plain_bytes: 100,
         checksum: 1,
         unique_id: vec![0xAB, 0xCD],
+        storage: Default::default(),
     };
     let index = write_index(&[entry]).unwrap();
     let d = describe(&format!("{dir}/macro_range_index.obbak"), &index).unwrap();

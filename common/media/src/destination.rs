@@ -173,6 +173,17 @@ impl Destination {
         format!("{scheme}://{}{slash}{}{host}", self.bucket, self.path)
     }
 
+    /// The destination with every attribute, in one order: two texts of one destination that is used in one way are
+    /// equal.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let name = self.name();
+        let place = name.split('?').next().unwrap_or(&name);
+        let pairs: Vec<String> = self.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mark = if pairs.is_empty() { "" } else { "?" };
+        format!("{place}{mark}{}", pairs.join("&"))
+    }
+
     /// One attribute.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
@@ -317,6 +328,8 @@ mod tests {
         assert_eq!(d.name(), "s3://b/p/q?host=http://127.0.0.1:9000");
         assert_eq!((d.options.max_iops, d.options.max_bandwidth_bytes), (Some(50), Some(2 << 20)));
         assert_eq!((d.options.delete_mode, d.options.addressing), (DeleteMode::Tagging, Addressing::Path));
+        let same = Destination::parse("s3://b/p/q?max_iops=50&host=h").unwrap();
+        assert_eq!(same.text(), "s3://b/p/q?host=h&max_iops=50");
         let cloud = Destination::parse("oss://b?host=oss-cn-hangzhou.aliyuncs.com").unwrap();
         assert_eq!((cloud.name().as_str(), cloud.path.as_str()), ("oss://b?host=oss-cn-hangzhou.aliyuncs.com", ""));
         assert_eq!(cloud.options.addressing, Addressing::VirtualHosted);

@@ -8,16 +8,21 @@ use crate::staging::{self, Staged, sync_dir};
 use crate::{MediaError, Op, PutOutcome, Unfinished};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use strandline_format::paths::archive::ArchivePath;
 use strandline_types::ErrorClass;
 
 const COMPARE_BYTES: usize = 1 << 20;
 /// Directories remembered as durable; when it is full it starts anew, which only costs syncs.
 const KNOWN_DIRS_MAX: usize = 4096;
+/// Directory of the probes at the root of every destination.
+const PROBES: &str = "check_file";
+/// Locks of appended files.
+const APPEND_LOCKS: usize = 64;
 
 /// Writer of one destination root.
 #[derive(Debug)]
@@ -56,16 +61,34 @@ impl Disk {
             }
             Ok(None)
         }();
+        drop(staged);
         outcome
-            .map_err(|e| self.error(Op::Put, path, &e))?
+            .map_err(|e| {
+                self.forget_empty_dir(path);
+                self.error(Op::Put, path, &e)
+            })?
             .ok_or_else(|| self.fenced(Op::Put, path, "an object with other bytes is there"))
     }
 
     /// A half-written file for `path`, in a directory that is durable.
     pub(crate) fn stage(&self, op: Op, path: &str) -> Result<Staged, MediaError> {
         let dest = self.root.join(path);
-        self.ready_dir(&dest, path).map_err(|e| self.error(op, path, &e))?;
-        Staged::create(&dest).map_err(|e| self.error(op, path, &e))
+        let staged = || self.ready_dir(&dest, path).and_then(|()| Staged::create(&dest));
+        let first = staged();
+        // Somebody may have removed the directory just then because it was empty.
+        let gone = matches!(&first, Err(e) if e.kind() == io::ErrorKind::NotFound);
+        if gone { staged() } else { first }.map_err(|e| self.error(op, path, &e))
+    }
+
+    /// Removes the directories above a probe's file that is gone, as far as they are empty: a probe leaves nothing.
+    pub(crate) fn tidy_probes(&self, path: &str) {
+        let mut above = Path::new(path).parent();
+        while let Some(dir) = above.filter(|dir| dir.starts_with(PROBES) && !dir.as_os_str().is_empty()) {
+            if std::fs::remove_dir(self.root.join(dir)).is_err() {
+                return;
+            }
+            above = dir.parent();
+        }
     }
 
     /// Publishes a streamed object; equal bytes that are there already are a success.
@@ -92,8 +115,12 @@ impl Disk {
     }
 
     /// See [`crate::Medium::append`].
+    ///
+    /// Comparing and writing are one step for everybody in this process. Writers in other processes can only write the
+    /// same bytes at the same place (format page, section 1, kind 1): no lock on the medium is needed for them.
     pub(crate) fn append(&self, path: &str, at: u64, data: &[u8]) -> Result<u64, MediaError> {
         let dest = self.root.join(path);
+        let _one_step = append_lock(&dest);
         let file = self.open_append(&dest, path, at).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound if at > 0 => self.hole(path, 0, at),
             _ => self.error(Op::Append, path, &e),
@@ -173,7 +200,17 @@ impl Disk {
         Ok(())
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+    /// A write that failed leaves no empty directory behind.
+    fn forget_empty_dir(&self, path: &str) {
+        let dest = self.root.join(path);
+        if let Some(dir) = dest.parent().filter(|dir| *dir != self.root) {
+            self.known().remove(dir);
+            // Best effort: a directory with something in it stays.
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         // A set of names cannot be left half-changed: a poisoned lock is still good.
         self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,6 +231,15 @@ impl Disk {
         let reason = format!("holds {len} bytes, an append at {at} would leave a hole");
         MediaError::new(ErrorClass::Invalid, Op::Append, &self.uri, path, reason)
     }
+}
+
+/// The lock of a file; files share locks, which only costs a little waiting.
+fn append_lock(dest: &Path) -> MutexGuard<'static, ()> {
+    static LOCKS: [Mutex<()>; APPEND_LOCKS] = [const { Mutex::new(()) }; APPEND_LOCKS];
+    let mut hasher = DefaultHasher::new();
+    dest.hash(&mut hasher);
+    // The remainder is below the number of locks. They guard no data: a poisoned one is still good.
+    LOCKS[hasher.finish() as usize % APPEND_LOCKS].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Offset in the file of the first byte that is not as in `expected`.

@@ -91,7 +91,11 @@ impl Medium for FileMedium {
     }
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
-        self.objects.delete(path).await
+        self.objects.delete(path).await?;
+        if path.starts_with("check_file/") {
+            self.blocking(Op::Delete, path, |disk, name| Ok(disk.tidy_probes(name))).await?;
+        }
+        Ok(())
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {

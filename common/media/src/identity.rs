@@ -4,7 +4,7 @@
 //! and is not ours: [`claim`] comes before the first write, whoever asks. Names and times are not compared, as in the
 //! original; everything else must be equal.
 
-use crate::{MediaError, Medium, Op};
+use crate::{MediaError, Medium, Op, PutOutcome};
 use bytes::Bytes;
 use strandline_format::paths::archive::ArchivePath;
 use strandline_format::pb::{CheckFile, PathFormat};
@@ -60,12 +60,13 @@ pub struct Identity {
 /// the medium says.
 pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
     let path = ArchivePath::Format.path();
+    let mut is_new = false;
     if read(medium).await?.is_none() {
         refuse_foreign_content(medium).await?;
         let bytes = small::write_small(DataType::Format, &identity.path_format(&medium.uri(), now));
         match medium.put_if_absent(&path, Bytes::from(bytes)).await {
+            Ok(outcome) => is_new = outcome == PutOutcome::Created,
             // Somebody was faster; whether it was one of ours is looked up below.
-            Ok(_) => {}
             Err(e) if e.class == ErrorClass::Fenced => {}
             Err(e) => return Err(e),
         }
@@ -74,7 +75,12 @@ pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
         MediaError::new(ErrorClass::Transient, Op::Get, &medium.uri(), &path, "written, yet not there")
     })?;
     identity.compare(&there, &medium.uri(), &path)?;
-    probe(medium, identity, now).await
+    let probed = probe(medium, identity, now).await;
+    if is_new && matches!(&probed, Err(e) if e.class == ErrorClass::Invalid) {
+        // A destination that is refused does not stay claimed.
+        medium.delete(&path).await?;
+    }
+    probed
 }
 
 /// The identity of a destination; `None` when it has none.
@@ -93,10 +99,12 @@ pub async fn read(medium: &dyn Medium) -> Result<Option<PathFormat>, MediaError>
         .map_err(|e| MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, e.to_string()))
 }
 
-/// Writes a connectivity check file, reads it back, and removes older ones of the same tenant.
+/// Writes a connectivity check file, reads it back, tries to write other bytes over it, and removes older ones of the
+/// same tenant.
 ///
 /// # Errors
-/// What the medium says; `Corrupt` when other bytes come back.
+/// What the medium says; `Corrupt` when other bytes come back; `Invalid` when the medium silently replaces an object
+/// that must not be replaced: every promise of an archive rests on that.
 pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
     let path = ArchivePath::CheckFile { tenant: identity.tenant_id, time: now }.path();
     let bytes = Bytes::from(small::write_small(DataType::CheckFile, &identity.check_file(&medium.uri(), now)));
@@ -106,6 +114,7 @@ pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
                 let reason = "the medium gave back other bytes than were written";
                 return Err(MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, reason));
             }
+            refuse_overwriting(medium, &path).await?;
         }
         // Two probes in one second: the other one has just proved the same.
         Err(e) if e.class == ErrorClass::Fenced => {}
@@ -119,6 +128,20 @@ pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
         }
     }
     Ok(())
+}
+
+/// Writes other bytes over a check file that is there: the medium must refuse.
+async fn refuse_overwriting(medium: &dyn Medium, path: &str) -> Result<(), MediaError> {
+    match medium.put_if_absent(path, Bytes::from_static(b"other bytes")).await {
+        Err(e) if e.class == ErrorClass::Fenced => Ok(()),
+        Err(e) => Err(e),
+        Ok(_) => {
+            medium.delete(path).await?;
+            let reason = "the store ignores If-None-Match: it replaced an object silently, so two writers could destroy \
+                          each other's bytes; use another store (strandline dest check names what a store can do)";
+            Err(MediaError::new(ErrorClass::Invalid, Op::Put, &medium.uri(), path, reason))
+        }
+    }
 }
 
 /// A path without identity must hold nothing. What file systems put there by themselves does not count, nor do the
@@ -145,7 +168,9 @@ pub async fn refuse_foreign_content(medium: &dyn Medium) -> Result<(), MediaErro
 }
 
 impl Identity {
-    fn path_format(&self, uri: &str, now: Scn) -> PathFormat {
+    /// What `format.obbak` says of a path with this identity.
+    #[must_use]
+    pub fn path_format(&self, uri: &str, now: Scn) -> PathFormat {
         PathFormat {
             cluster_name: self.cluster_name.clone(),
             tenant_name: self.tenant_name.clone(),

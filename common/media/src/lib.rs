@@ -21,10 +21,12 @@ mod memory;
 mod metered;
 mod objects;
 mod probe;
+mod remote;
 mod retry;
 mod staging;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod traffic;
 mod uri;
 
 pub use access::split_secrets;
@@ -37,5 +39,6 @@ pub use memory::MemoryMedium;
 pub use metered::Metered;
 pub use probe::{Finding, Verdict, probe};
 pub use retry::{RetryPolicy, Retrying};
+pub use traffic::{DestStatus, Requests, all_requests, describe_metrics, requests_of, set_gauges};
 pub(crate) use uri::no_append;
 pub use uri::{check_path, open, open_with};

@@ -99,19 +99,7 @@ pub trait Medium: Send + Sync + Debug {
     /// # Errors
     /// `NotFound` without `from`; `Fenced` when `to` holds other bytes.
     async fn copy(&self, from: &str, to: &str) -> Result<(), MediaError> {
-        let len = self.head(from).await?;
-        if len <= COPY_BYTES {
-            let data = self.get(from).await?;
-            return self.put_if_absent(to, data).await.map(|_| ());
-        }
-        let mut writer = self.open_writer(to).await?;
-        let mut at = 0;
-        while at < len {
-            let end = len.min(at + COPY_BYTES);
-            writer.write(self.get_range(from, at..end).await?).await?;
-            at = end;
-        }
-        writer.finish().await.map(|_| ())
+        carry(self, from, to).await
     }
 
     /// What dead writers left half-written: uploads that were never completed, temporary files. Invisible to
@@ -183,4 +171,17 @@ pub struct Unfinished {
     pub id: String,
     /// When it was begun, in milliseconds since 1970.
     pub started_ms: u64,
+}
+
+/// Copies an object through this process.
+pub(crate) async fn carry<M: Medium + ?Sized>(medium: &M, from: &str, to: &str) -> Result<(), MediaError> {
+    let len = medium.head(from).await?;
+    let mut writer = medium.open_writer(to).await?;
+    let mut at = 0;
+    while at < len {
+        let end = len.min(at + COPY_BYTES);
+        writer.write(medium.get_range(from, at..end).await?).await?;
+        at = end;
+    }
+    writer.finish().await.map(|_| ())
 }

@@ -12,6 +12,9 @@ use strandline_types::ErrorClass;
 /// Bytes of the object that is streamed: more than one part of an upload.
 const STREAMED_BYTES: usize = 9 << 20;
 
+/// Writers that put other bytes at one place at the same time.
+const RACERS: u8 = 6;
+
 /// One property of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -76,6 +79,7 @@ pub async fn probe(medium: &dyn Medium) -> Vec<Finding> {
         findings.push(bench.run("range-read", bench.range_read()).await);
         findings.push(bench.run("list-after-write", bench.list_after_write()).await);
         findings.push(bench.run("put-if-absent", bench.put_if_absent()).await);
+        findings.push(bench.run("put-race", bench.put_race()).await);
         findings.push(bench.run("stream", bench.stream()).await);
         match medium.log_form() {
             LogForm::Plain => findings.push(bench.run("append", bench.append()).await),
@@ -168,6 +172,30 @@ impl Bench<'_> {
             Err(e) => Err(e),
             Ok(_) => bad("a second write with other bytes is reported as done, yet nothing changed"),
         }
+    }
+
+    async fn put_race(&self) -> Seen {
+        let path = self.path("race");
+        let puts = (0..RACERS).map(|n| self.medium.put_if_absent(&path, Bytes::from(vec![n; 512])));
+        let ends = futures::future::join_all(puts).await;
+        let winners: Vec<u8> = (0..RACERS).zip(&ends).filter(|(_, end)| end.is_ok()).map(|(n, _)| n).collect();
+        let there = self.medium.get(&path).await?;
+        match winners[..] {
+            [winner] if there == vec![winner; 512] => good("of writers at the same instant exactly one wins"),
+            [_] => bad("the bytes of a writer that was refused are there"),
+            [] => Err(ends.into_iter().find_map(Result::err).unwrap_or_else(|| self.no_outcome(&path))),
+            _ => Ok((
+                Verdict::Limited,
+                format!(
+                    "{} of {RACERS} writers at the same instant were told that they had won: conditions are not atomic here",
+                    winners.len()
+                ),
+            )),
+        }
+    }
+
+    fn no_outcome(&self, path: &str) -> MediaError {
+        MediaError::new(ErrorClass::Transient, crate::Op::Put, &self.medium.uri(), path, "no writer had an outcome")
     }
 
     async fn stream(&self) -> Seen {

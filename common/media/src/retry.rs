@@ -44,6 +44,26 @@ impl RetryPolicy {
     pub fn pause(&self, tried: u32) -> Duration {
         self.ceiling(tried).mul_f64(rand::random())
     }
+
+    /// Calls until it succeeds, fails for good, or the tries are used up.
+    pub(crate) async fn run<T, F: Future<Output = Result<T, MediaError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, MediaError> {
+        let mut tried = 1;
+        loop {
+            match call().await {
+                Err(e) if e.class.is_retryable() && tried < self.attempts => {
+                    tracing::debug!(error = %e, tried, "medium call is tried again");
+                    // A medium that names a time gets it, and no caller waits for ever.
+                    let asked = Duration::from_millis(e.retry_after_ms.unwrap_or(0)).min(RETRY_AFTER_MAX);
+                    tokio::time::sleep(self.pause(tried).max(asked)).await;
+                    tried += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
 }
 
 /// A medium whose transient errors are retried.
@@ -61,19 +81,7 @@ impl Retrying {
     }
 
     async fn again<T, F: Future<Output = Result<T, MediaError>>>(&self, call: impl Fn() -> F) -> Result<T, MediaError> {
-        let mut tried = 1;
-        loop {
-            match call().await {
-                Err(e) if e.class.is_retryable() && tried < self.policy.attempts => {
-                    tracing::debug!(error = %e, tried, "medium call is tried again");
-                    // A medium that names a time gets it, and no caller waits for ever.
-                    let asked = Duration::from_millis(e.retry_after_ms.unwrap_or(0)).min(RETRY_AFTER_MAX);
-                    tokio::time::sleep(self.policy.pause(tried).max(asked)).await;
-                    tried += 1;
-                }
-                outcome => return outcome,
-            }
-        }
+        self.policy.run(call).await
     }
 }
 

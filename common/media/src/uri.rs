@@ -37,9 +37,7 @@ pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError>
         }
         Scheme::S3 | Scheme::Oss | Scheme::Azure => {
             let keys = KeySource::new(uri, access, dest.attribute("access_key_file"))?;
-            drop(keys);
-            let reason = "destinations of this kind are not supported yet: use file://";
-            Err(MediaError::new(ErrorClass::Invalid, Op::Open, uri, "", reason))
+            crate::remote::open(&dest, keys)
         }
     }
 }

@@ -2,3 +2,15 @@
 //! over a chain of sets, and verifies all of it.
 //!
 //! It never writes to a destination, and it asks no scheduler.
+
+mod folder;
+mod keys;
+pub mod log;
+mod scan;
+mod source;
+
+pub use folder::Folder;
+pub use keys::Keys;
+pub use log::{LogGroup, LogReader, LogSource};
+pub use scan::{Problem, Scan, scan, scan_all};
+pub use source::{Only, Source, object_name, open_sources, split_uri};

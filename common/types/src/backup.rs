@@ -24,6 +24,37 @@ impl BackupSetKind {
     }
 }
 
+impl fmt::Display for BackupSetKind {
+    /// As views show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "FULL",
+            Self::Inc => "INC",
+        })
+    }
+}
+
+/// What a backup statement or a schedule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum BackupMode {
+    /// Every block of the cluster.
+    Full,
+    /// What the chain does not hold; a full set where there is no chain.
+    Incremental,
+    /// A full set out of the newest chain, without touching the cluster.
+    Synthetic,
+}
+
+impl fmt::Display for BackupMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "FULL",
+            Self::Incremental => "INCREMENTAL",
+            Self::Synthetic => "SYNTHETIC",
+        })
+    }
+}
+
 /// Which part of a log stream's data a directory of a set holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum DataKind {
@@ -82,8 +113,12 @@ pub enum BackupJobStatus {
     Index,
     /// Waiting until the archive's checkpoint covers `min_restore_scn`.
     Log,
-    /// Infos and the end placeholder are written.
+    /// PLUS ARCHIVELOG: the log that the set needs is copied into it.
+    CopyLog,
+    /// Infos are written.
     Infos,
+    /// Success is decided; its end placeholder is written, and no other one ever will be.
+    End,
     /// Done, usable.
     Completed,
     /// Ended with a reason; not usable.
@@ -96,12 +131,14 @@ pub enum BackupJobStatus {
 
 impl BackupJobStatus {
     /// Every status.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Init,
         Self::Data,
         Self::Index,
         Self::Log,
+        Self::CopyLog,
         Self::Infos,
+        Self::End,
         Self::Completed,
         Self::Failed,
         Self::Canceling,
@@ -117,13 +154,17 @@ impl BackupJobStatus {
 
 impl Transition for BackupJobStatus {
     fn next_states(self) -> &'static [Self] {
-        use BackupJobStatus::{Canceled, Canceling, Completed, Data, Failed, Index, Infos, Init, Log};
+        use BackupJobStatus::{Canceled, Canceling, Completed, CopyLog, Data, End, Failed, Index, Infos, Init, Log};
         match self {
             Init => &[Data, Failed, Canceling],
             Data => &[Index, Failed, Canceling],
-            Index => &[Log, Failed, Canceling],
-            Log => &[Infos, Failed, Canceling],
-            Infos => &[Completed, Failed, Canceling],
+            // A synthetic set has the log of its chain: nothing to wait for.
+            Index => &[Log, Infos, Failed, Canceling],
+            Log => &[CopyLog, Infos, Failed, Canceling],
+            CopyLog => &[Infos, Failed, Canceling],
+            Infos => &[End, Failed, Canceling],
+            // Too late to cancel. It fails only when the medium is given up.
+            End => &[Completed, Failed],
             Canceling => &[Canceled, Failed],
             Completed | Failed | Canceled => &[],
         }
@@ -137,7 +178,8 @@ impl fmt::Display for BackupJobStatus {
             Self::Data => "BACKUP_USER_DATA",
             Self::Index => "BACKUP_FUSE_TABLET_META",
             Self::Log => "BEFORE_BACKUP_LOG",
-            Self::Infos => "BACKUP_LOG",
+            Self::CopyLog => "BACKUP_LOG",
+            Self::Infos | Self::End => "BACKUP_META_FINISH",
             Self::Completed => "COMPLETED",
             Self::Failed => "FAILED",
             Self::Canceling => "CANCELING",
@@ -202,7 +244,8 @@ mod tests {
                 assert!(s.next_states().is_empty(), "{s}");
             } else {
                 assert!(s.may_become(BackupJobStatus::Failed), "{s}");
-                assert!(s == BackupJobStatus::Canceling || s.may_become(BackupJobStatus::Canceling), "{s}");
+                let too_late = matches!(s, BackupJobStatus::Canceling | BackupJobStatus::End);
+                assert_ne!(too_late, s.may_become(BackupJobStatus::Canceling), "{s}");
             }
         }
     }
@@ -210,9 +253,10 @@ mod tests {
     #[test]
     fn the_stages_follow_each_other_in_order() {
         use BackupJobStatus::*;
-        for pair in [Init, Data, Index, Log, Infos, Completed].windows(2) {
+        for pair in [Init, Data, Index, Log, CopyLog, Infos, End, Completed].windows(2) {
             assert!(pair[0].may_become(pair[1]));
         }
-        assert!(!Init.may_become(Completed) && !Data.may_become(Log));
+        assert!(Log.may_become(Infos), "without PLUS ARCHIVELOG");
+        assert!(!Init.may_become(Completed) && !Data.may_become(Log) && !Infos.may_become(Completed));
     }
 }

@@ -121,6 +121,22 @@ pub const NEVER_STARTED_MS: u64 = 15_000;
 pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.
 pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
+/// Smallest `backup_data_file_size` (fact sheet 4.12).
+pub const BACKUP_DATA_FILE_BYTES_MIN: u64 = 512 << 20;
+/// Largest `backup_data_file_size`.
+pub const BACKUP_DATA_FILE_BYTES_MAX: u64 = 4 << 30;
+/// Incremental sets that may follow one full set (fact sheet 1.3).
+pub const BACKUP_CHAIN_DEPTH_MAX: usize = 64;
+/// Turns of one backup set: what changes later than in the last one is in the log alone.
+pub const BACKUP_TURNS_MAX: u32 = 8;
+/// Largest `ha_low_thread_score` (fact sheet 4.12).
+pub const HA_LOW_THREADS_MAX: u32 = 100;
+/// A scheduled run that is this late counts as missed.
+pub const SCHEDULE_GRACE_MS: u64 = 10 * 60 * 1000;
+/// Results of scheduled runs that are remembered per tenant.
+pub const SCHEDULE_RUNS_KEPT_MAX: usize = 20;
+/// Longest DESCRIPTION of a backup.
+pub const DESCRIPTION_BYTES_MAX: usize = 4096;
 /// Target size of a macroblock (one SST file).
 pub const MACROBLOCK_BYTES_TARGET: u64 = 4 << 20;
 /// Largest macroblock that a reader accepts.
@@ -131,14 +147,28 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of macroblocks that one backup or restore task keeps in memory; a larger block is alone.
+/// Bytes of macroblocks that all backup tasks of one worker, or one restore task, keep in memory; a larger block is alone.
 pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
+/// Threads that verify, checksum, compress and seal the blocks of one tenant's backup (`ha_low_thread_score` 0).
+pub const BACKUP_THREADS_DEFAULT: usize = 2;
 /// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 /// A batch of replayed log is proposed once it holds this much.
 pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
 /// Batches of replayed log that wait for their commit.
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// One read of a restore: blocks that lie side by side.
+pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Pairs that table recovery writes at once into the target tenant.
+pub const RECOVER_WRITE_BYTES: usize = 1 << 20;
+/// Writes of one table recovery that wait for their acknowledgement.
+pub const RECOVER_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Objects of one cleaning task that are being deleted at once.
+pub const CLEAN_DELETES_IN_FLIGHT_MAX: usize = 16;
+/// A standby looks for new log this often when its orders do not change.
+pub const FOLLOW_POLL_MS: u64 = 500;
+/// Longest pause of a standby after failures of the medium.
+pub const FOLLOW_BACKOFF_MS_MAX: u64 = 10_000;
 /// A backup waits this long for its replica to apply up to the SCN that it has to cover.
 pub const BACKUP_CATCH_UP_MS_MAX: u64 = 60_000;
 /// Shortest piece; the original allows days, its test builds minutes, ours seconds so that tests see switches.
@@ -185,5 +215,9 @@ const _: () =
 const _: () = assert!(2 * ARCHIVE_PARTS_MERGED < ARCHIVE_PARTS_PER_FILE_MAX);
 const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
+const _: () = assert!(
+    BACKUP_DATA_FILE_BYTES_MIN <= BACKUP_DATA_FILE_BYTES && BACKUP_DATA_FILE_BYTES <= BACKUP_DATA_FILE_BYTES_MAX
+);
+const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

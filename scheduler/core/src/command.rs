@@ -5,12 +5,12 @@
 //! so that a step which two leaders ran is harmless.
 
 use crate::report::WorkerReport;
-use crate::state::{DestOptions, DestState, RestoreSource};
+use crate::state::{DestOptions, DestState, RestoreSource, SetSeal};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, BackupJobStatus, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId, RestoreStage, RoundId,
-    RoundState, Scn, TableId, TenantId, Term,
+    Access, BackupJobStatus, BackupMode, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId,
+    RestoreStage, RoundId, RoundState, Scn, Secret, TableId, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -42,6 +42,15 @@ pub enum Done {
     Round(RoundId),
     /// A backup job was accepted.
     BackupJob(JobId),
+    /// A backup job of the system tenant was accepted with its children; `refused` of them were not.
+    Initiator {
+        /// Its id.
+        job: JobId,
+        /// Children.
+        started: Vec<(TenantId, JobId)>,
+        /// What could not start, and why.
+        refused: Vec<(TenantId, Failure)>,
+    },
     /// A restore job was accepted.
     RestoreJob(JobId),
 }
@@ -238,14 +247,28 @@ pub enum Action {
         /// Its keys.
         access: Access,
     },
+    /// A parameter of a tenant's backups; a job that runs keeps the old one.
+    SetBackupParam {
+        /// Tenant.
+        tenant: TenantId,
+        /// Which, and its value.
+        param: BackupParam,
+    },
     /// BACKUP DATABASE, for one tenant.
     StartBackup {
         /// Tenant.
         tenant: TenantId,
-        /// INCREMENTAL.
-        incremental: bool,
-        /// DESCRIPTION.
-        description: String,
+        /// What is asked for.
+        wish: BackupWish,
+    },
+    /// BACKUP DATABASE or BACKUP TENANT out of the system tenant: a job there, and one child per tenant.
+    StartBackups {
+        /// Tenants.
+        tenants: Vec<TenantId>,
+        /// True when all tenants are meant: those that cannot start are told of and left out. False: all or none.
+        all: bool,
+        /// What is asked for.
+        wish: BackupWish,
     },
     /// CANCEL BACKUP.
     CancelBackup {
@@ -260,6 +283,13 @@ pub enum Action {
         from: BackupJobStatus,
         /// New status.
         to: BackupJobStatus,
+    },
+    /// The tenant has changed under the data tasks of a job: they are done again where it matters.
+    NextTurn {
+        /// Job.
+        job: JobId,
+        /// The turn that the decision was made in.
+        turn: TurnId,
     },
     /// The end placeholder of a failed or cancelled set is written, or given up.
     BackupClosed {
@@ -329,6 +359,61 @@ pub struct ArchiveDestSpec {
     pub access: Access,
     /// Everything else.
     pub options: DestOptions,
+}
+
+/// A parameter of a tenant's backups, checked by the proposer (fact sheet 4.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BackupParam {
+    /// `backup_data_file_size`, in bytes.
+    DataFileBytes(u64),
+    /// `ha_low_thread_score`.
+    LowThreads(u32),
+    /// `backup_compression`: the format's compressor number.
+    Compression(u32),
+}
+
+/// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupWish {
+    /// FULL, INCREMENTAL or SYNTHETIC.
+    pub mode: BackupMode,
+    /// TO: another destination than DATA_BACKUP_DEST, examined by the proposer.
+    pub to: Option<BackupDest>,
+    /// PLUS ARCHIVELOG.
+    pub plus_archivelog: bool,
+    /// DESCRIPTION.
+    pub description: String,
+    /// SET ENCRYPTION: how the set is to be encrypted.
+    pub seal: Option<SealKey>,
+    /// The proposer's version: it must not be looked up while the command is applied, where nodes may differ.
+    pub version: String,
+}
+
+impl BackupWish {
+    /// A plain wish.
+    #[must_use]
+    pub fn new(mode: BackupMode, description: impl Into<String>) -> Self {
+        let description = description.into();
+        Self { mode, to: None, plus_archivelog: false, description, seal: None, version: String::new() }
+    }
+}
+
+/// A destination that is named in a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupDest {
+    /// Where, without keys.
+    pub uri: String,
+    /// Its keys.
+    pub access: Access,
+}
+
+/// A key and how it came about; made at the edge, out of a password and a random salt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealKey {
+    /// 32 bytes.
+    pub key: Secret,
+    /// What may be known of it.
+    pub seal: SetSeal,
 }
 
 /// What a piece of work on the medium was for.

@@ -79,7 +79,8 @@ fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -
 
 fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
     match key.kind {
-        TaskKind::BackupLs => state.backup_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
+        TaskKind::BackupLs | TaskKind::Synthetic => state.backup_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
+        TaskKind::BackupLog => state.backup_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
         TaskKind::BackupIndex => state.backup_jobs.get(&key.job_id).map(|j| &j.index),
         TaskKind::RestoreData => state.restore_jobs.get(&key.job_id)?.data_tasks.get(&(key.ls_id, executor)),
         TaskKind::RestoreLog => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),

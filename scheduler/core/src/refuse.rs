@@ -163,6 +163,16 @@ pub fn backup_cannot_start(name: &str, why: &str, todo: &str) -> Failure {
     invalid(format!("backup can not start: {why}"), tenant(name), todo).with_code(-9040)
 }
 
+pub fn bad_description(bytes: usize) -> Failure {
+    let todo = format!("use up to {} bytes", strandline_types::limits::DESCRIPTION_BYTES_MAX);
+    invalid(format!("a description of {bytes} bytes is too long"), "DESCRIPTION", todo)
+}
+
+pub fn one_tenant_only() -> Failure {
+    let todo = "ALTER SYSTEM BACKUP TENANT = <name> TO '<uri>'";
+    invalid("a backup TO a path is of exactly one tenant", "BACKUP … TO", todo).with_code(-9040)
+}
+
 pub fn no_backup_running(name: &str) -> Failure {
     Failure::new(ErrorClass::NotFound, "no backup runs", tenant(name), "")
 }
@@ -170,6 +180,36 @@ pub fn no_backup_running(name: &str) -> Failure {
 pub fn backup_completing(job: impl ToString) -> Failure {
     let object = format!("backup job {}", job.to_string());
     Failure::new(ErrorClass::Transient, "the set is whole and being closed", object, "wait for it")
+}
+
+pub fn end_unknown(set: impl ToString) -> Failure {
+    let object = format!("backup set {}", set.to_string());
+    let what = "the set is whole, but the medium did not take its end placeholder; it was given up";
+    let todo = "the medium decides: if backup_sets/ shows end_success the set can be restored, else it never can";
+    Failure::new(ErrorClass::Exhausted, what, object, todo).with_code(-4012)
+}
+
+/// The original's number for an end with a reason: the reason's own, else the one of its class (fact sheet 4.13).
+pub fn result_code(failure: &Failure) -> i32 {
+    if failure.code != 0 {
+        return failure.code;
+    }
+    match failure.class {
+        // OB_INVALID_ARGUMENT
+        ErrorClass::Invalid => -4002,
+        // OB_BACKUP_FILE_NOT_EXIST
+        ErrorClass::NotFound => -9011,
+        // OB_OBJECT_STORAGE_PERMISSION_DENIED
+        ErrorClass::Permission => -9116,
+        // OB_CHECKSUM_ERROR
+        ErrorClass::Corrupt => -4103,
+        // OB_STATE_NOT_MATCH
+        ErrorClass::Fenced => -4109,
+        // OB_SERVER_OUTOF_DISK_SPACE
+        ErrorClass::Exhausted => -4184,
+        // OB_TIMEOUT
+        ErrorClass::Transient => -4012,
+    }
 }
 
 pub fn archive_not_running(round: &str) -> Failure {

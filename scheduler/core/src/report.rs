@@ -140,6 +140,8 @@ pub enum TaskResult {
     BackupLs(BackupLsResult),
     /// Of the tenant-level index.
     BackupIndex(BackupIndexResult),
+    /// Of a copy of log.
+    BackupLog(BackupLogResult),
     /// Of replay.
     RestoreLog(RestoreLogResult),
     /// Of a validation.
@@ -180,6 +182,21 @@ pub struct BackupLsResult {
 /// What the index task left on the medium.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupIndexResult {
+    /// Files written.
+    pub file_count: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+}
+
+/// What a copy of log left on the medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupLogResult {
+    /// First byte.
+    pub start_lsn: Lsn,
+    /// End of the copied log.
+    pub end_lsn: Lsn,
+    /// SCN of the last copied group.
+    pub end_scn: Scn,
     /// Files written.
     pub file_count: u64,
     /// Bytes written.

@@ -10,8 +10,8 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, PieceClock, PieceKey, RoundId, Scn,
-    TenantId,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, NodeId, PieceClock, PieceKey,
+    RoundId, Scn, TenantId,
 };
 
 /// What to do next, and why the rest waits.
@@ -141,6 +141,8 @@ pub enum MediumWork {
         /// Its kind.
         kind: BackupSetKind,
     },
+    /// What makes the log that was copied into a set an archive of its own.
+    ComplementLog(Box<ComplementLog>),
     /// All info files of a set.
     SetInfos(Box<SetInfos>),
     /// `backup_sets/..._end_{success|failed}_<time>`.
@@ -167,6 +169,32 @@ pub struct FreezePiece {
     pub frozen: Vec<PieceRow>,
 }
 
+/// The log in a set as an archive: one round that begins and ends as the source's does, and its pieces up to the set's
+/// end, all frozen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComplementLog {
+    /// Destination of the set.
+    pub dest: DestRef,
+    /// The archive that the log was copied from.
+    pub archive_dest_id: DestId,
+    /// The set.
+    pub set_id: BackupSetId,
+    /// Its kind.
+    pub kind: BackupSetKind,
+    /// Time in `format.obbak`.
+    pub created_ms: u64,
+    /// Start, base piece and interval of the round.
+    pub clock: PieceClock,
+    /// The round.
+    pub round_id: RoundId,
+    /// Everything up to here is there.
+    pub checkpoint_scn: Scn,
+    /// Pieces that may hold some of it, in order.
+    pub pieces: Vec<PieceRow>,
+    /// Log streams.
+    pub log_streams: Vec<LsId>,
+}
+
 /// What the info files of a backup set say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetInfos {
@@ -174,6 +202,8 @@ pub struct SetInfos {
     pub dest: DestRef,
     /// The tenant as it is now, for the locality file.
     pub tenant: Tenant,
+    /// The workers that host it, and their addresses.
+    pub workers: Vec<(NodeId, String)>,
     /// The set with its final figures, as a success.
     pub set: BackupSet,
     /// Earlier sets of this destination, in order.

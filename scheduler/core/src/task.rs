@@ -11,6 +11,10 @@ pub enum TaskKind {
     BackupLs,
     /// Tenant-level index over all log streams of a set.
     BackupIndex,
+    /// PLUS ARCHIVELOG: one log stream's log goes into the set.
+    BackupLog,
+    /// One log stream's part of a full set is built from a chain, from the medium alone.
+    Synthetic,
     /// Rebuild one replica's tablets from the medium.
     RestoreData,
     /// Replay the archive into one log stream, on its leader.
@@ -30,6 +34,8 @@ impl fmt::Display for TaskKind {
         f.write_str(match self {
             Self::BackupLs => "BACKUP_DATA",
             Self::BackupIndex => "BACKUP_BUILD_INDEX",
+            Self::BackupLog => "BACKUP_PLUS_ARCHIVE_LOG",
+            Self::Synthetic => "BACKUP_SYNTHETIC",
             Self::RestoreData => "RESTORE_DATA",
             Self::RestoreLog => "RESTORE_LOG",
             Self::Validate => "VALIDATE",

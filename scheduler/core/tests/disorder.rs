@@ -92,7 +92,7 @@ fn happen(w: &mut World, event: Event) {
             wish(w, Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state });
         }
         Event::Backup => {
-            wish(w, Action::StartBackup { tenant: TENANT, incremental: false, description: String::new() });
+            wish(w, Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") });
         }
         Event::CancelBackup => wish(w, Action::CancelBackup { tenant: TENANT }),
         Event::Restore => wish(w, restore_wish("r", 3)),

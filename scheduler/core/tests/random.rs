@@ -49,7 +49,7 @@ fn wishes() -> impl Strategy<Value = Action> {
             uri: Some(format!("file:///data{tenant}")),
             access: Access::default()
         }),
-        tenants().prop_map(|tenant| Action::StartBackup { tenant, incremental: false, description: String::new() }),
+        tenants().prop_map(|tenant| Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") }),
         tenants().prop_map(|tenant| Action::CancelBackup { tenant }),
         (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
         tenants().prop_map(|tenant| Action::CancelRestore { tenant }),

@@ -16,7 +16,7 @@ fn full_world() -> World {
         w.write();
         w.run(1);
     }
-    let backup = Action::StartBackup { tenant: TENANT, incremental: false, description: "nightly".to_owned() };
+    let backup = Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "nightly") };
     w.act(backup.clone()).unwrap();
     w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
     w.act(restore_wish("done", 3)).unwrap();

@@ -1,5 +1,6 @@
 //! The Cluster service: workers report, the leader answers with their orders.
 
+mod backup_tasks;
 mod inbox;
 mod medium_tasks;
 mod orders;

@@ -1,6 +1,6 @@
 //! The core's orders to the wire.
 
-use super::medium_tasks;
+use super::{backup_tasks, medium_tasks};
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
 use strandline_scheduler_core::state::Dictionary;
@@ -78,6 +78,8 @@ fn task_id(key: &core::TaskKey) -> v1::TaskId {
     let kind = match key.kind {
         core::TaskKind::BackupLs => v1::TaskKind::BackupLs,
         core::TaskKind::BackupIndex => v1::TaskKind::BackupIndex,
+        core::TaskKind::BackupLog => v1::TaskKind::BackupLog,
+        core::TaskKind::Synthetic => v1::TaskKind::Synthetic,
         core::TaskKind::RestoreData => v1::TaskKind::RestoreData,
         core::TaskKind::RestoreLog => v1::TaskKind::RestoreLog,
         core::TaskKind::Validate => v1::TaskKind::Validate,
@@ -98,24 +100,10 @@ fn task_id(key: &core::TaskKey) -> v1::TaskId {
 fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
     use v1::task_order::Spec;
     match spec {
-        core::TaskSpec::BackupLs(s) => Spec::BackupLs(v1::BackupLsSpec {
-            dest_uri: s.uri,
-            backup_set_id: s.set_id.0,
-            incremental: s.incremental,
-            min_checkpoint_scn: s.min_checkpoint_scn.0,
-            data_file_bytes: s.data_file_bytes,
-            ..Default::default()
-        }),
-        core::TaskSpec::BackupIndex(s) => Spec::BackupIndex(v1::BackupIndexSpec {
-            dest_uri: s.uri,
-            backup_set_id: s.set_id.0,
-            incremental: s.incremental,
-            parts: s
-                .parts
-                .into_iter()
-                .map(|p| v1::LsTurn { ls_id: p.ls_id.0, turn: p.turn.0, retry: p.retry.0 })
-                .collect(),
-        }),
+        core::TaskSpec::BackupLs(s) => Spec::BackupLs(backup_tasks::backup_ls(s)),
+        core::TaskSpec::BackupIndex(s) => Spec::BackupIndex(backup_tasks::backup_index(s)),
+        core::TaskSpec::BackupLog(s) => Spec::BackupLog(backup_tasks::backup_log(s)),
+        core::TaskSpec::Synthetic(s) => Spec::Synthetic(backup_tasks::synthetic(s)),
         core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
         core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),

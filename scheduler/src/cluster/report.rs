@@ -1,7 +1,7 @@
 //! The wire message of a heartbeat to the core's nouns. What this version does not know is left out, never guessed:
 //! an unknown archive state or task kind drops that one line of the report.
 
-use super::medium_tasks;
+use super::{backup_tasks, medium_tasks};
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
 use strandline_scheduler_core::state::{Dictionary, LogGap, Table, Tablet};
@@ -95,6 +95,8 @@ fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
     let kind = match v1::TaskKind::try_from(id.kind).ok()? {
         v1::TaskKind::BackupLs => core::TaskKind::BackupLs,
         v1::TaskKind::BackupIndex => core::TaskKind::BackupIndex,
+        v1::TaskKind::BackupLog => core::TaskKind::BackupLog,
+        v1::TaskKind::Synthetic => core::TaskKind::Synthetic,
         v1::TaskKind::RestoreData => core::TaskKind::RestoreData,
         v1::TaskKind::RestoreLog => core::TaskKind::RestoreLog,
         v1::TaskKind::Validate => core::TaskKind::Validate,
@@ -132,6 +134,7 @@ fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
             file_count: b.file_count,
             output_bytes: b.output_bytes,
         }),
+        R::BackupLog(b) => core::TaskResult::BackupLog(backup_tasks::backup_log_result(b)),
         R::RestoreLog(r) => core::TaskResult::RestoreLog(core::RestoreLogResult {
             replayed_scn: Scn(r.replayed_scn),
             replayed_bytes: r.replayed_bytes,

@@ -6,7 +6,8 @@ use crate::session::Session;
 use std::sync::Arc;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_server::Admin;
-use strandline_scheduler_core::state::State;
+use strandline_scheduler_core::state::{State, Tenant};
+use strandline_types::{Failure, TenantId};
 use tonic::{Request, Response, Status};
 
 /// The service.
@@ -49,6 +50,14 @@ impl Admin for AdminService {
     }
 }
 
+/// A tenant by its name, or by `#` and its id.
+fn tenant_of<'a>(state: &'a State, tenant: &str) -> Result<&'a Tenant, Failure> {
+    match tenant.strip_prefix('#').and_then(|id| id.parse().ok()) {
+        Some(id) => state.tenant(TenantId(id)),
+        None => state.tenant_by_name(tenant),
+    }
+}
+
 /// The topology as a State knows it.
 fn topology(state: &State, tenant: &str, leader: u64) -> v1::TopologyReply {
     let peer = |(id, address): (u64, &String)| v1::Peer { node_id: id, address: address.clone() };
@@ -61,7 +70,7 @@ fn topology(state: &State, tenant: &str, leader: u64) -> v1::TopologyReply {
     if tenant.is_empty() {
         return reply;
     }
-    match state.tenant_by_name(tenant) {
+    match tenant_of(state, tenant) {
         Ok(tenant) => {
             reply.tenant_id = tenant.id.0;
             reply.log_streams = tenant

@@ -6,6 +6,8 @@
 
 pub mod catalogue;
 mod checkpoint;
+pub mod cluster_parameters;
+pub mod complement;
 pub mod destination;
 mod freeze;
 mod piece;
@@ -14,10 +16,12 @@ mod put;
 mod round;
 mod set_attr;
 mod set_end;
+mod set_files;
 mod set_infos;
 mod table_list;
 
 use std::sync::Arc;
+use strandline_format::paths::SetName;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{DestRef, MediumWork};
 use strandline_types::{ErrorClass, Failure};
@@ -33,7 +37,16 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
     }
-    let medium = strandline_media::open(uri)?;
+    let (uri, access) = strandline_media::split_secrets(uri);
+    open_with(&uri, &access)
+}
+
+/// The same with the keys kept apart.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+    let medium = strandline_media::open_with(uri, access)?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -42,7 +55,13 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<(), Failure> {
-    run_on(open(&dest_of(work).uri)?.as_ref(), work).await
+    if let MediumWork::ComplementLog(log) = work {
+        let set = SetName { id: log.set_id, kind: log.kind };
+        let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
+        return complement::write(medium.as_ref(), log).await;
+    }
+    let dest = dest_of(work);
+    run_on(open_with(&dest.uri, dest.access.reveal())?.as_ref(), work).await
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
@@ -59,6 +78,7 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         }
         MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await,
         MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
+        MediumWork::ComplementLog(log) => complement::write(medium, log).await,
         MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
         MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
     }
@@ -75,6 +95,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::SetStart { dest, .. }
         | MediumWork::SetEnd { dest, .. } => dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
+        MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,
     }
 }

@@ -3,14 +3,16 @@
 //! What restore relies on is written with [`put::once`]: its bytes follow from the set's final row. What is for people
 //! (locality, parameters, diagnosis) describes a tenant that may change between two attempts: the first one stays.
 
-use super::{put, set_attr, set_end, table_list};
+use super::{put, set_attr, set_end, set_files, table_list};
 use prost::Message;
+use std::collections::BTreeSet;
 use strandline_format::DataType;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::pb;
 use strandline_media::Medium;
 use strandline_scheduler_core::SetInfos;
-use strandline_types::{BackupSetStatus, ErrorClass, Failure, limits};
+use strandline_scheduler_core::state::BackupParams;
+use strandline_types::{BackupSetStatus, ErrorClass, Failure, TabletId, limits};
 
 /// Writes all of them.
 pub async fn write(medium: &dyn Medium, infos: &SetInfos) -> Result<(), Failure> {
@@ -80,23 +82,59 @@ async fn for_people(medium: &dyn Medium, infos: &SetInfos, set: SetName) -> Resu
             .map(|ls| pb::LsReplicas { ls_id: ls.id.0, node_ids: ls.members.iter().map(|n| n.0).collect() })
             .collect(),
         resource_pools: Vec::new(),
+        workers: infos
+            .workers
+            .iter()
+            .map(|(id, address)| pb::WorkerPlace { node_id: id.0, address: address.clone() })
+            .collect(),
     };
     put::first(medium, &BackupPath::LocalityInfo { set }.path(), DataType::LocalityInfo, &locality).await?;
     let parameters = pb::Parameters { tenant_id: tenant.id.0, parameters: parameters(infos) };
     put::first(medium, &BackupPath::TenantParameter { set }.path(), DataType::Parameters, &parameters).await?;
+    let gone = pb::DeletedTabletInfo { tablet_ids: deleted_tablets(infos) };
+    put::first(medium, &BackupPath::DeletedTabletInfo { set }.path(), DataType::DeletedTabletInfo, &gone).await?;
+    // Last of these: it lists all that is there.
     let diagnose = pb::DiagnoseInfo {
         tenant_id: tenant.id.0,
         backup_set_id: infos.set.set_id.0,
         set: Some(set_attr::info(dest, &infos.set)),
-        comment: infos.set.comment.clone(),
+        comment: infos.set.note.clone(),
+        files: set_files::list(medium, set).await?,
     };
     put::first(medium, &BackupPath::DiagnoseInfo { set }.path(), DataType::DiagnoseInfo, &diagnose).await
 }
 
-/// The parameters of the tenant that are not the default.
+/// Tablets that are in the set and were gone from the tenant by its end.
+fn deleted_tablets(infos: &SetInfos) -> Vec<u64> {
+    let tables = || infos.tenant.tables.values().flat_map(|t| &t.tablets);
+    let there: BTreeSet<u64> = tables().map(|t| t.id.0).collect();
+    let held: BTreeSet<u64> = infos.parts.values().flat_map(|(_, result)| &result.tablets).map(|t| t.0).collect();
+    held.difference(&there).copied().filter(|t| *t != TabletId::INNER.0).collect()
+}
+
+/// The parameters of the tenant that are not the default. None of them is a secret; those that might be are not here.
 fn parameters(infos: &SetInfos) -> Vec<pb::Parameter> {
-    let lag = infos.tenant.archive.lag_target_ms;
-    let changed = lag != limits::ARCHIVE_LAG_TARGET_MS;
-    let lag = pb::Parameter { name: "archive_lag_target".to_owned(), value: format!("{lag}ms") };
-    if changed { vec![lag] } else { Vec::new() }
+    let (tenant, default) = (&infos.tenant, BackupParams::default());
+    let mut changed = Vec::new();
+    let mut add = |is_changed: bool, name: &str, value: String| {
+        if is_changed {
+            changed.push(pb::Parameter { name: name.to_owned(), value });
+        }
+    };
+    let lag = tenant.archive.lag_target_ms;
+    add(lag != limits::ARCHIVE_LAG_TARGET_MS, "archive_lag_target", format!("{lag}ms"));
+    let BackupParams { data_file_bytes, ha_low_thread_score, compression } = tenant.backup;
+    add(data_file_bytes != default.data_file_bytes, "backup_data_file_size", format!("{data_file_bytes}B"));
+    add(ha_low_thread_score != default.ha_low_thread_score, "ha_low_thread_score", ha_low_thread_score.to_string());
+    add(compression != default.compression, "backup_compression", compression_name(compression).to_owned());
+    changed
+}
+
+/// As `ALTER SYSTEM SET BACKUP_COMPRESSION` reads it.
+fn compression_name(number: u32) -> &'static str {
+    match number {
+        2 => "lz4",
+        3 => "zstd",
+        _ => "none",
+    }
 }

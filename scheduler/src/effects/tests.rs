@@ -9,12 +9,13 @@ use strandline_format::paths::ArchivePath;
 use strandline_format::pb;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium};
 use strandline_scheduler_core::state::{
-    ArchiveConfig, BackupSet, DestKind, Dictionary, LsPart, PieceRow, Table, Tenant, TenantCounters, TenantStatus,
+    ArchiveConfig, BackupParams, BackupSet, DestKind, Dictionary, LsPart, PieceRow, SetSeal, Table, Tenant,
+    TenantCounters, TenantStatus,
 };
 use strandline_scheduler_core::{BackupLsResult, FreezePiece, SetInfos};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
-    Lsn, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
+    Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
 };
 
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
@@ -110,7 +111,15 @@ fn set() -> BackupSet {
         meta_turn: TurnId(1),
         data_turn: TurnId(1),
         index_retry: RetryId(0),
-        parts: BTreeMap::from([(LsId(1), LsPart { turn: TurnId(1), retry: RetryId(2) })]),
+        parts: BTreeMap::from([(LsId(1), LsPart { turn: TurnId(1), retry: RetryId(2), executor: NodeId(3) })]),
+        extra_bytes: 1,
+        plus_archivelog: false,
+        log_file_count: 0,
+        archive_dest_id: DestId(1002),
+        archive_round_id: RoundId(1),
+        seal: Some(SetSeal { salt: [7; 16], fingerprint: [9; 8] }),
+        version: "1.2.3".into(),
+        note: String::new(),
         result: 0,
         comment: String::new(),
     }
@@ -130,6 +139,7 @@ fn backup_life() -> Vec<MediumWork> {
         dictionary_version: 1,
         archive: ArchiveConfig { lag_target_ms: 77, ..ArchiveConfig::default() },
         data_dest: None,
+        backup: BackupParams::default(),
         restored_by: None,
         next: TenantCounters::default(),
     };
@@ -137,12 +147,13 @@ fn backup_life() -> Vec<MediumWork> {
     let infos = SetInfos {
         dest: dest(),
         tenant,
+        workers: vec![(NodeId(3), "w3:1".into())],
         set: set(),
         earlier: Vec::new(),
         parts: BTreeMap::from([(
             LsId(1),
             (
-                LsPart { turn: TurnId(1), retry: RetryId(2) },
+                LsPart { turn: TurnId(1), retry: RetryId(2), executor: NodeId(3) },
                 BackupLsResult { ls_meta: meta.encode_to_vec(), ..Default::default() },
             ),
         )]),

@@ -2,6 +2,7 @@
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
+mod backup;
 pub mod forward;
 mod reads;
 mod restore;
@@ -146,6 +147,10 @@ impl Executor {
                 let said = self.restore(restore, &session.settings()?).await?;
                 session.forget_sources();
                 Ok(Answer::Done(said))
+            }
+            AdminRequest::Backup(request) => {
+                let password = session.settings()?.encryption;
+                self.backup(request, session.tenant(), password.as_deref()).await.map(Answer::Done)
             }
             other => self.administer(other, session.tenant()).await.map(Answer::Done),
         }

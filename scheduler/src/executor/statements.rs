@@ -12,7 +12,7 @@ use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::request::{AdminRequest, ArchiveDest, Tenants};
 use std::time::Duration;
 use strandline_scheduler_core::state::{DestKind, DestOptions, DestState};
-use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, DestRef, Done, apply};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, Command, Done, apply};
 use strandline_types::{Access, DestId, DestNo, ErrorClass, Failure, TenantId};
 
 /// A destination that does not answer for this long is refused.
@@ -50,10 +50,11 @@ impl Executor {
             AdminRequest::NoArchiveLog(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::NoArchiveLog { tenant }).await
             }
-            AdminRequest::Backup { tenants, description } => {
-                let start =
-                    |tenant| Action::StartBackup { tenant, incremental: false, description: description.clone() };
-                self.for_each(&tenants, session, start).await
+            AdminRequest::BackupClusterParameters { uri } => self.backup_cluster_parameters(&uri, session).await,
+            AdminRequest::SetBackupParam { tenant, param } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::SetBackupParam { tenant, param }).await?;
+                Ok(format!("set for the next backups of {name}"))
             }
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
@@ -92,6 +93,7 @@ impl Executor {
             | AdminRequest::Restore(_)
             | AdminRequest::RestorePreview(_)
             | AdminRequest::Session(_)
+            | AdminRequest::Backup(_)
             | AdminRequest::Nothing => Ok(String::new()),
         }
     }
@@ -165,24 +167,7 @@ impl Executor {
         // One destination has one name, however it was written.
         let uri = medium.uri();
         self.try_out(action(Some(uri.clone())))?;
-        let (dest, known) = self.node.read(|state| {
-            let known = state
-                .destinations
-                .values()
-                .find(|d| d.tenant_id == tenant.0 && d.kind == kind && d.uri == uri && d.formatted)
-                .map(|d| d.id);
-            let dest = DestRef {
-                uri: uri.clone(),
-                access: Access::default(),
-                dest_no: DestNo(0),
-                dest_id: known.unwrap_or(DestId(0)),
-                tenant_id: tenant.0,
-                tenant_name: tenant.1.clone(),
-                cluster_id: state.cluster.id,
-                cluster_name: state.cluster.name.clone(),
-            };
-            (dest, known.is_some())
-        });
+        let (dest, known) = self.dest_of(tenant, kind, &uri);
         let examined = destination::examine(medium.as_ref(), &dest, kind, known, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
             Ok(examined) => examined?,
@@ -232,7 +217,7 @@ fn clamp(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn said(done: &Done) -> String {
+pub(super) fn said(done: &Done) -> String {
     match done {
         Done::Ok => "done".to_owned(),
         Done::Nothing => "it was so already".to_owned(),
@@ -240,7 +225,7 @@ fn said(done: &Done) -> String {
         Done::Table(id) => format!("table id {id}"),
         Done::Dest(id) => format!("destination id {id}"),
         Done::Round(id) => format!("archive round {id}"),
-        Done::BackupJob(id) => format!("backup job {id}"),
+        Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
     }
 }

@@ -96,6 +96,25 @@ pub fn duration_ms(text: &str) -> Result<u64, Failure> {
     })
 }
 
+/// `<n>[K|M|G|T][B]`.
+///
+/// # Errors
+/// `Invalid` with the form.
+pub fn size_bytes(text: &str) -> Result<u64, Failure> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_uppercase().trim_end_matches('B') {
+        "" => Some(1u64),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        "T" => Some(1 << 40),
+        _ => None,
+    };
+    let parsed = digits.parse::<u64>().ok().zip(factor).and_then(|(n, factor)| n.checked_mul(factor));
+    parsed.ok_or_else(|| wrong(format!("'{text}' is not a size"), text, "write a number and K, M, G or T, as in 512M"))
+}
+
 /// `<n>d`, `<n>h`, `<n>m` or `<n>s` in milliseconds; `0` alone = never.
 ///
 /// # Errors

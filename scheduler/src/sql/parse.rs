@@ -2,6 +2,7 @@
 //!
 //! It must never look at the state of the cluster: whether a tenant exists is not a question of grammar.
 
+mod backup;
 mod clean;
 mod restore;
 
@@ -43,6 +44,9 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
     }
     if c.accept("SET") {
+        if c.accept("ENCRYPTION") {
+            return backup::encryption(&mut c);
+        }
         if c.accept("DECRYPTION") {
             return restore::decryption(&mut c);
         }
@@ -76,7 +80,7 @@ fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         return ended(c, AdminRequest::NoArchiveLog(tenants));
     }
     if c.accept("BACKUP") {
-        return backup(c);
+        return backup::backup(c);
     }
     if c.accept("CANCEL") {
         return cancel(c);
@@ -178,32 +182,13 @@ fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     if c.accept("LOG_RESTORE_SOURCE") {
         return restore::log_restore_source(c);
     }
+    if let Some(request) = backup::parameter(c) {
+        return request;
+    }
     if c.accept("RESTORE_DRILL_INTERVAL") {
         return restore::drill_interval(c);
     }
     Err(c.failure())
-}
-
-fn backup(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
-    if c.accept("INCREMENTAL") {
-        return Err(not_yet("BACKUP INCREMENTAL", "take a full backup: ALTER SYSTEM BACKUP DATABASE"));
-    }
-    let tenants = if c.accept("DATABASE") {
-        Tenants::Session
-    } else if c.accept("TENANT") {
-        c.optional_equals();
-        tenant_list(c)?
-    } else {
-        return Err(c.failure());
-    };
-    if c.accept("PLUS") {
-        return Err(not_yet("BACKUP … PLUS ARCHIVELOG", "back up without it and keep the archive destination"));
-    }
-    if c.accept("TO") {
-        return Err(not_yet("BACKUP … TO", "use ALTER SYSTEM SET DATA_BACKUP_DEST"));
-    }
-    let description = description(c)?;
-    ended(c, AdminRequest::Backup { tenants, description })
 }
 
 fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -280,11 +265,6 @@ fn description(c: &mut Cursor<'_>) -> Result<String, Failure> {
     }
     c.optional_equals();
     c.text("a text")
-}
-
-fn not_yet(statement: &str, todo: &str) -> Failure {
-    Failure::new(ErrorClass::Invalid, format!("{statement} is not supported yet"), statement, todo)
-        .with_code(super::NOT_SUPPORTED_CODE)
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! What an administrator can ask for, typed. The parser makes it, the executor turns it into commands; nothing else
 //! reads statement text.
 
+pub mod backup;
 pub mod clean;
 pub mod restore;
 
+use backup::BackupRequest;
 use clean::{CleanRequest, ValidateRequest};
 use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
+use strandline_scheduler_core::BackupParam;
 use strandline_types::Binding;
 
 /// One statement.
@@ -44,11 +47,18 @@ pub enum AdminRequest {
         uri: Option<String>,
     },
     /// `BACKUP DATABASE` or `BACKUP TENANT`.
-    Backup {
-        /// Of whom.
-        tenants: Tenants,
-        /// `DESCRIPTION`.
-        description: String,
+    Backup(BackupRequest),
+    /// `BACKUP CLUSTER PARAMETERS TO`.
+    BackupClusterParameters {
+        /// Where to.
+        uri: String,
+    },
+    /// `SET backup_data_file_size`, `ha_low_thread_score`, `backup_compression`.
+    SetBackupParam {
+        /// Whose.
+        tenant: Option<String>,
+        /// Which, and its value.
+        param: BackupParam,
     },
     /// `CANCEL BACKUP`.
     CancelBackup(Tenants),
@@ -151,6 +161,8 @@ pub struct ArchiveDest {
 /// Something that later statements of the same session go by.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SessionWord {
+    /// `SET ENCRYPTION ON IDENTIFIED BY … ONLY`; `None` = `OFF`.
+    Encryption(Option<String>),
     /// `SET DECRYPTION IDENTIFIED BY …`.
     Decryption(Vec<String>),
     /// `ADD RESTORE SOURCE`.
@@ -163,6 +175,7 @@ impl std::fmt::Debug for SessionWord {
     /// Without the passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Encryption(password) => write!(f, "Encryption({})", if password.is_some() { "on" } else { "off" }),
             Self::Decryption(all) => write!(f, "Decryption({} passwords)", all.len()),
             Self::AddSources(uris) => write!(f, "AddSources({} uris)", uris.len()),
             Self::ClearSources => f.write_str("ClearSources"),

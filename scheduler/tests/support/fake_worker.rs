@@ -227,6 +227,7 @@ impl Body {
             tablets: vec![200_001],
             ls_meta: ls_meta.into(),
             dictionary: (id.ls_id == 1).then(|| self.dictionaries.get(&id.tenant_id).cloned().unwrap_or_default()),
+            ..Default::default()
         }
     }
 }

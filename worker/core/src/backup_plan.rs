@@ -1,13 +1,15 @@
-//! Backup plan: which blocks of a consistent point go into which directory, in which order and place.
+//! Backup plan: which blocks of a consistent point go into which directory, in which order, and which of them lie on the
+//! medium already.
 //!
-//! A pure function of the block list: the same point always gives the same plan. Blocks are ordered by logical id, so
-//! that the index entries come out sorted and a tablet's blocks lie together. Refuses a list that a reader could not
-//! undo: a name twice, an id twice, a name that is a path, a block beyond the bound.
+//! A pure function of the block list and of what is known of the medium: the same point always gives the same plan.
+//! Blocks are ordered by logical id, so that the index entries come out sorted and a tablet's blocks lie together.
+//! Refuses a list that a reader could not undo: a name twice, an id twice, a name that is a path, a block beyond the
+//! bound. A block is referenced only when its whole identity is that of the block on the medium; anything less is copied.
 
-use crate::packer::{Packer, Placement};
+use crate::known::KnownBlocks;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_format::index::MacroBlockId;
+use strandline_format::index::{MacroBlockId, MacroIndexEntry};
 use strandline_format::pb;
 use strandline_types::limits::MACROBLOCK_BYTES_MAX;
 use strandline_types::{DataKind, Scn, TabletId};
@@ -42,26 +44,24 @@ impl CheckpointBlock {
     }
 }
 
-/// One block with its place.
+/// One block and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedBlock {
     /// The block.
     pub block: CheckpointBlock,
     /// Its logical id.
     pub logical: MacroBlockId,
-    /// Where it goes in the data files.
-    pub place: Placement,
+    /// Its index entry when it lies on the medium already; `None` = it is copied.
+    pub known: Option<MacroIndexEntry>,
 }
 
-/// The meta of one tablet with its place.
+/// The meta of one tablet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedMeta {
     /// The tablet.
     pub tablet: TabletId,
     /// A `TabletMeta` message.
     pub payload: Vec<u8>,
-    /// Where it goes in the data files.
-    pub place: Placement,
 }
 
 /// What one directory of a set will hold.
@@ -80,6 +80,13 @@ impl DirPlan {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.blocks.iter().map(|b| b.block.bytes).sum()
+    }
+
+    /// Number and plain bytes of the blocks that lie on the medium already.
+    #[must_use]
+    pub fn known(&self) -> (u64, u64) {
+        let known = self.blocks.iter().filter(|b| b.known.is_some());
+        known.fold((0, 0), |(n, bytes), b| (n + 1, bytes + b.block.bytes))
     }
 }
 
@@ -116,7 +123,7 @@ pub enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`] for a list that a restore could not undo.
-pub fn plan_backup(blocks: &[CheckpointBlock], scn: Scn, data_file_bytes: u64) -> Result<Vec<DirPlan>, PlanError> {
+pub fn plan_backup(blocks: &[CheckpointBlock], scn: Scn, known: &KnownBlocks) -> Result<Vec<DirPlan>, PlanError> {
     let mut names = BTreeSet::new();
     for block in blocks {
         if !is_plain_name(&block.file_name) {
@@ -131,7 +138,7 @@ pub fn plan_backup(blocks: &[CheckpointBlock], scn: Scn, data_file_bytes: u64) -
     }
     DataKind::ALL
         .into_iter()
-        .map(|kind| plan_dir(kind, blocks.iter().filter(|b| b.kind == kind).cloned(), scn, data_file_bytes))
+        .map(|kind| plan_dir(kind, blocks.iter().filter(|b| b.kind == kind).cloned(), scn, known))
         .collect()
 }
 
@@ -139,7 +146,7 @@ fn plan_dir(
     kind: DataKind,
     blocks: impl Iterator<Item = CheckpointBlock>,
     scn: Scn,
-    data_file_bytes: u64,
+    known: &KnownBlocks,
 ) -> Result<DirPlan, PlanError> {
     let mut blocks: Vec<_> = blocks.map(|block| (block.logical_id(), block)).collect();
     blocks.sort_by_key(|(logical, _)| *logical);
@@ -150,17 +157,13 @@ fn plan_dir(
             second: twice[1].1.file_name.clone(),
         });
     }
-    let mut packer = Packer::new(data_file_bytes);
     let blocks: Vec<_> = blocks
         .into_iter()
-        .map(|(logical, block)| PlannedBlock { place: packer.place(block.bytes), block, logical })
+        .map(|(logical, block)| PlannedBlock { known: known.entry(&block, logical), block, logical })
         .collect();
     let metas = tablet_metas(blocks.iter().map(|b| &b.block), scn)
         .into_iter()
-        .map(|meta| {
-            let payload = meta.encode_to_vec();
-            PlannedMeta { tablet: TabletId(meta.tablet_id), place: packer.place(payload.len() as u64), payload }
-        })
+        .map(|meta| PlannedMeta { tablet: TabletId(meta.tablet_id), payload: meta.encode_to_vec() })
         .collect();
     Ok(DirPlan { kind, blocks, metas })
 }
@@ -217,16 +220,15 @@ mod tests {
         ];
         let mut shuffled = blocks.clone();
         shuffled.reverse();
-        let dirs = plan_backup(&blocks, Scn(7), 1 << 20).unwrap();
-        assert_eq!(dirs, plan_backup(&shuffled, Scn(7), 1 << 20).unwrap(), "the order of the list does not matter");
+        let none = KnownBlocks::default();
+        let dirs = plan_backup(&blocks, Scn(7), &none).unwrap();
+        assert_eq!(dirs, plan_backup(&shuffled, Scn(7), &none).unwrap(), "the order of the list does not matter");
         assert_eq!(dirs.iter().map(|d| d.kind).collect::<Vec<_>>(), DataKind::ALL);
         assert_eq!((dirs[0].blocks.len(), dirs[1].blocks.len()), (1, 0));
         let names: Vec<_> = dirs[2].blocks.iter().map(|b| b.block.file_name.as_str()).collect();
         assert_eq!(names, ["000010.sst", "000011.sst", "000012.sst"]);
-        let places: Vec<_> = dirs[2].blocks.iter().map(|b| b.place.offset).collect();
-        assert_eq!(places, [4096, 12288, 20480]);
-        let metas: Vec<_> = dirs[2].metas.iter().map(|m| (m.tablet.0, m.place.offset)).collect();
-        assert_eq!(metas, [(7, 28672), (9, 32768)]);
+        assert_eq!(dirs[2].metas.iter().map(|m| m.tablet.0).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!((dirs[2].bytes(), dirs[2].known()), (15_000, (0, 0)));
         let meta = pb::TabletMeta::decode(&dirs[2].metas[0].payload[..]).unwrap();
         assert_eq!((meta.checkpoint_scn, meta.major_blocks, meta.major_bytes, meta.minor_blocks), (7, 2, 10_000, 0));
     }
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn a_list_that_a_restore_could_not_undo_is_refused() {
         let sys = |name, id| block(1, DataKind::Sys, name, id);
-        let refused = |blocks: Vec<_>| plan_backup(&blocks, Scn(7), 1 << 20).unwrap_err();
+        let refused = |blocks: Vec<_>| plan_backup(&blocks, Scn(7), &KnownBlocks::default()).unwrap_err();
         assert_eq!(refused(vec![sys("a", 1), sys("a", 2)]), PlanError::NameTwice("a".into()));
         assert!(matches!(refused(vec![sys("a", 1), sys("b", 1)]), PlanError::IdTwice { .. }));
         for bad in ["", "..", "a/b", "/etc/passwd", "a b"] {

@@ -6,8 +6,9 @@
 pub mod archiver;
 pub mod backup_plan;
 pub mod budget;
-pub mod chain;
 pub mod index_merge;
+pub mod known;
 pub mod packer;
 pub mod replay;
 pub mod restore_plan;
+pub mod throttle;

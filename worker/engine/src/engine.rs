@@ -14,7 +14,7 @@ use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
 use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
 use futures::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -133,7 +133,7 @@ impl Engine {
         }
         let dir = self.replica_dir(key);
         let stored = match StoredSpec::load(&dir) {
-            Ok(Some(before)) => StoredSpec { spec, open: before.open },
+            Ok(Some(before)) => StoredSpec { spec, door: before.door },
             // What a damaged file said is in the order too, but for the door, and that comes with the next order.
             Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
             Err(e) => return Err(e),
@@ -220,6 +220,22 @@ impl Engine {
         let delete = move || places::delete_replica(&data, tenant, ls);
         let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
         deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
+    }
+
+    /// Deletes what lies here of log streams that are neither hosted nor `wanted`: a restore that was cancelled before
+    /// its replica was ever ordered leaves such files.
+    pub async fn remove_strays(&self, wanted: &BTreeSet<(TenantId, LsId)>) -> Result<()> {
+        let data = self.dir.clone();
+        let listed = tokio::task::spawn_blocking(move || places::stored_keys(&data)).await;
+        let stored = listed.map_err(io::Error::other).and_then(|r| r);
+        let stored = stored.map_err(|e| EngineError::io("listing replicas", &self.dir, e))?;
+        for (tenant, ls) in stored {
+            if !wanted.contains(&(tenant, ls)) && !self.read().contains_key(&(tenant, ls)) {
+                tracing::info!(%tenant, %ls, "files of a log stream that nobody ordered: removing them");
+                self.remove_replica(tenant, ls).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops a replica; its files stay.

@@ -26,6 +26,17 @@ pub(crate) fn stored_replicas(dir: &Path) -> io::Result<Vec<ReplicaDir>> {
     Ok(found)
 }
 
+/// Tenant and log stream of every directory `t<tenant>/ls<ls>`.
+pub(crate) fn stored_keys(data: &Path) -> io::Result<Vec<(TenantId, LsId)>> {
+    let number = |path: &Path, prefix: &str| path.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u64>().ok();
+    let found = stored_replicas(data)?;
+    let keys = found.iter().filter_map(|dir| {
+        let tenant = number(dir.root().parent()?, "t")?;
+        Some((TenantId(tenant), LsId(number(dir.root(), "ls")?)))
+    });
+    Ok(keys.collect())
+}
+
 /// Sub-directories whose name is `prefix` and a number, in order of names.
 fn subdirs(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();

@@ -23,7 +23,7 @@ use strandline_types::{ErrorClass, Failure, Lsn, PalfBase};
 pub(crate) const BASE_POS: LogPos = LogPos { term: 1, index: 0 };
 
 /// State of the new log after the baseline.
-fn base_of(point: &RestoredPoint) -> PalfBase {
+pub(crate) fn base_of(point: &RestoredPoint) -> PalfBase {
     PalfBase { lsn: Lsn::ZERO, prev_log_id: BASE_POS.index + 1, prev_accumulated_checksum: 0, prev_scn: point.scn }
 }
 

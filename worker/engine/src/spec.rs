@@ -3,7 +3,7 @@
 use crate::dirs::ReplicaDir;
 use crate::error::{EngineError, Result, corrupt};
 use crate::files;
-use crate::{ReplicaSpec, RestoredPoint};
+use crate::{Door, ReplicaSpec, RestoredPoint};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -11,15 +11,15 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredSpec {
     pub(crate) spec: ReplicaSpec,
-    /// Clients may read and write.
-    pub(crate) open: bool,
+    /// What clients may do.
+    pub(crate) door: Door,
 }
 
 impl StoredSpec {
     /// A replica that is new here. Those of a restored tenant stay closed until the scheduler opens them.
     pub(crate) fn new(spec: ReplicaSpec) -> Self {
-        let open = spec.restore.is_none();
-        Self { spec, open }
+        let door = Door::of(spec.restore.is_none(), false);
+        Self { spec, door }
     }
 
     pub(crate) fn load(dir: &ReplicaDir) -> Result<Option<Self>> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use strandline_proto::v1::Dictionary;
 use strandline_types::{DataKind, JobId, LsId, Lsn, NodeId, PalfBase, Scn, TabletId, TenantId, Term};
 
 /// One write of an atomic batch.
@@ -54,6 +55,30 @@ pub struct RestoreStart {
     pub start: bool,
 }
 
+/// What clients may do at a replica. The numbers are those of the stored form: 0 and 1 were once a plain `open` flag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Door {
+    /// Nothing: the tenant is being restored.
+    #[default]
+    Closed,
+    /// Read and write.
+    Open,
+    /// Read: the tenant is a standby, only the recovery writes.
+    ReadOnly,
+}
+
+impl Door {
+    /// As orders say it.
+    #[must_use]
+    pub const fn of(open: bool, read_only: bool) -> Self {
+        match (open, read_only) {
+            (false, _) => Self::Closed,
+            (true, false) => Self::Open,
+            (true, true) => Self::ReadOnly,
+        }
+    }
+}
+
 /// Where a replica stands; cheap to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaStatus {
@@ -73,8 +98,8 @@ pub struct ReplicaStatus {
     pub dictionary_version: u64,
     /// How far source log was replayed; `None` when this is no restored tenant.
     pub replayed: Option<Replayed>,
-    /// Clients may read and write.
-    pub open: bool,
+    /// What clients may do.
+    pub door: Door,
 }
 
 /// Committed log: whole groups, paddings included, `[start, end)`.
@@ -105,6 +130,8 @@ pub struct TabletCheckpoint {
     pub blocks: Vec<CheckpointBlock>,
     /// RocksDB's own small files (name, content) that make the SST files a store.
     pub engine_files: Vec<(String, Bytes)>,
+    /// The data dictionary as it is at the point (log stream 1 only).
+    pub dictionary: Option<Dictionary>,
 }
 
 /// One macroblock: one immutable SST file.

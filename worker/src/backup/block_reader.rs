@@ -1,80 +1,99 @@
-//! Reads the blocks of a consistent point ahead of the writer: in order, several at once, within a byte budget.
+//! Reads the blocks of a consistent point ahead of the writer: in order, several at once, within the worker's memory.
 //!
-//! Every block is read exactly once, as a whole file; a length that is not that of the block list is corruption.
+//! Every block is read exactly once, as a whole file. While it is in memory the engine verifies it (its own checksums,
+//! block by block), then it gets ours, is compressed and sealed where that was asked, and is framed. A block that its
+//! engine has compressed already is not compressed again.
 
+use super::share::{TenantShare, share};
 use crate::disk::{blocking, io_failure};
 use crate::source::{CheckpointBlock, LogStream};
-use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strandline_types::limits::{BLOCK_BYTES_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_MAX};
+use strandline_format::blocks::{BlockBuffer, Coding, EncodedBlock, encode_macroblock};
+use strandline_format::compress::Compressor;
+use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
 use strandline_types::{ErrorClass, Failure};
 use strandline_worker_core::backup_plan::PlannedBlock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-/// The budget is counted in units of this, so that it fits a semaphore.
-const UNIT_BYTES: u64 = 1024;
+const REBUILD: &str = "try another replica; remove this one and let it be rebuilt from the others";
 
-/// The memory that blocks in flight may take, shared by the directories of one task.
-#[derive(Clone, Debug)]
-pub(super) struct BlockBudget(Arc<Semaphore>);
-
-impl BlockBudget {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new((BLOCK_BYTES_IN_FLIGHT_MAX / UNIT_BYTES) as usize)))
-    }
-
-    /// Waits for room; a block larger than the whole budget waits until it is alone.
-    async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let units = bytes.min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(UNIT_BYTES) as u32;
-        // `None` only after the semaphore was closed, which nobody does.
-        Arc::clone(&self.0).acquire_many_owned(units).await.ok()
-    }
-}
-
-/// One block in memory; its room in the budget is free again when it is dropped.
+/// One block in memory; its room is free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct ReadBlock {
     pub(super) planned: PlannedBlock,
-    pub(super) content: Bytes,
+    /// `None` for a block that lies on the medium already: nothing of it was read.
+    pub(super) encoded: Option<EncodedBlock>,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Where blocks come from and what is done to them.
+#[derive(Clone)]
+pub(super) struct Reading {
+    pub(super) source: Arc<dyn LogStream>,
+    pub(super) dir: PathBuf,
+    pub(super) coding: Coding,
+    pub(super) tenant: Arc<TenantShare>,
 }
 
 /// The blocks, in order.
 pub(super) fn read_ahead(
-    source: Arc<dyn LogStream>,
-    dir: PathBuf,
+    reading: Reading,
     blocks: Vec<PlannedBlock>,
-    budget: BlockBudget,
 ) -> impl Stream<Item = Result<ReadBlock, Failure>> + Send {
     // Room is taken one block after the other: a later block never holds what an earlier one waits for.
     stream::iter(blocks)
-        .then(move |planned| {
-            let budget = budget.clone();
-            async move { (budget.take(planned.block.bytes).await, planned) }
+        .then(|planned| async move {
+            let room = if planned.known.is_some() { None } else { share().memory(planned.block.bytes).await };
+            (room, planned)
         })
         .map(move |(room, planned)| {
-            let (source, path) = (Arc::clone(&source), dir.join(&planned.block.file_name));
+            let reading = reading.clone();
             async move {
-                let block = planned.block.clone();
-                let content = blocking(move || read_block_file(&*source, &block, &path)).await?;
-                Ok(ReadBlock { planned, content, _room: room })
+                let encoded = match planned.known {
+                    Some(_) => None,
+                    None => Some(reading.encode(&planned).await?),
+                };
+                Ok(ReadBlock { planned, encoded, _room: room })
             }
         })
         .buffered(BLOCKS_IN_FLIGHT_MAX)
 }
 
-fn read_block_file(source: &dyn LogStream, block: &CheckpointBlock, path: &Path) -> Result<Bytes, Failure> {
-    let content = std::fs::read(path).map_err(|e| io_failure("read a block", path, &e))?;
-    if content.len() as u64 != block.bytes {
+impl Reading {
+    async fn encode(self, planned: &PlannedBlock) -> Result<EncodedBlock, Failure> {
+        let (block, logical) = (planned.block.clone(), planned.logical);
+        let thread = self.tenant.thread().await;
+        blocking(move || {
+            let _thread = thread;
+            let path = self.dir.join(&block.file_name);
+            let plain = read_block_file(&block, &path)?;
+            let facts = self.source.check_block(&block, plain.payload())?;
+            let mut coding = self.coding;
+            if facts.compressed {
+                coding.compressor = Compressor::None;
+            }
+            Ok(encode_macroblock(plain, logical, &coding))
+        })
+        .await
+    }
+}
+
+fn read_block_file(block: &CheckpointBlock, path: &Path) -> Result<BlockBuffer, Failure> {
+    // The bound on a block's length is checked in the plan.
+    let mut buffer = BlockBuffer::with_room(block.bytes as usize);
+    let read = File::open(path).and_then(|mut file| file.read_to_end(buffer.tail()));
+    let read = read.map_err(|e| io_failure("read a block", path, &e))?;
+    if read as u64 != block.bytes {
         return Err(Failure::new(
             ErrorClass::Corrupt,
-            format!("a block has {} bytes, its replica says {}", content.len(), block.bytes),
-            path.display().to_string(),
-            "remove this replica and let it be rebuilt from the others",
+            format!("a block has {read} bytes, its replica says {}", block.bytes),
+            format!("tablet {}, file {}", block.tablet, path.display()),
+            REBUILD,
         ));
     }
-    source.check_block(block, &content)?;
-    Ok(Bytes::from(content))
+    Ok(buffer)
 }

@@ -1,27 +1,28 @@
 //! Writes one directory of a set: the data files of one kind of one log stream, then its three indexes.
 //!
-//! Follows the plan exactly: a block that would land elsewhere than the plan says is an error of ours and ends the
-//! task. Each payload is checksummed while it is framed, written once, and never read back. A directory without blocks
-//! still gets data file 0 and its indexes. The indexes come last: they name only blocks that are durable.
+//! Blocks that lie on the medium already are only named by the indexes, the others are written once and never read back.
+//! A directory without blocks still gets data file 0 and its indexes. The indexes come last: they name only blocks that
+//! are durable.
 
-use super::block_reader::{BlockBudget, read_ahead};
-use crate::source::{Checkpoint, LogStream};
+use super::block_reader::{Reading, read_ahead};
+use super::share::share;
 use crate::task_ctx::TaskCtx;
 use bytes::Bytes;
 use futures::stream::StreamExt;
 use std::pin::pin;
 use std::sync::Arc;
 use strandline_format::FormatError;
-use strandline_format::blocks::{BlockFrame, BlockType, DataFileWriter, FileKind};
-use strandline_format::header::CommonHeader;
+use strandline_format::blocks::{
+    BlockBuffer, BlockContent, BlockType, DataFileWriter, EncodedBlock, FileKind, FramedBlock,
+};
 use strandline_format::index::{
     IndexEntry, IndexWriter, MacroIndexEntry, MetaIndexEntry, MetaType, PhysicalId, SecMetaIndexEntry,
 };
 use strandline_format::paths::{BackupPath, IndexKind, SetName};
 use strandline_media::{Medium, ObjectWriter};
-use strandline_types::{DataKind, ErrorClass, Failure, FileId, LsId, RetryId, TurnId};
+use strandline_types::{DataKind, Failure, FileId, LsId, RetryId, TabletId, TurnId};
 use strandline_worker_core::backup_plan::{DirPlan, PlannedBlock, PlannedMeta};
-use strandline_worker_core::packer::Placement;
+use strandline_worker_core::packer::{Packer, Placement};
 
 /// Where one log stream's files of one task go.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub(super) struct LsPlace {
     pub(super) ls: LsId,
     pub(super) turn: TurnId,
     pub(super) retry: RetryId,
+    /// Size at which a data file is closed.
+    pub(super) file_bytes: u64,
 }
 
 /// What was written.
@@ -56,7 +59,7 @@ impl LsPlace {
         Ok(())
     }
 
-    fn physical(&self, kind: DataKind, place: Placement) -> PhysicalId {
+    pub(super) fn physical(&self, kind: DataKind, place: Placement) -> PhysicalId {
         PhysicalId {
             backup_set_id: self.set.id,
             ls_id: self.ls,
@@ -79,46 +82,87 @@ impl LsPlace {
 pub(super) async fn write_dir(
     ctx: &TaskCtx,
     place: &LsPlace,
-    source: &Arc<dyn LogStream>,
-    point: &Checkpoint,
+    reading: &Reading,
     plan: DirPlan,
-    budget: &BlockBudget,
 ) -> Result<Written, Failure> {
-    let kind = plan.kind;
-    let mut out = DirWriter::open(place, kind).await?;
-    let (mut blocks, mut mapping) = (IndexWriter::new(), IndexWriter::new());
-    let mut ahead = pin!(read_ahead(Arc::clone(source), point.dir.clone(), plan.blocks, budget.clone()));
+    let mut out = DirWriter::open(place, plan.kind).await?;
+    let mut indexes = DirIndexes::default();
+    let mut ahead = pin!(read_ahead(reading.clone(), plan.blocks));
     while let Some(read) = ahead.next().await {
         let read = read?;
-        let checksum = out.block(BlockType::MacroData, read.content.clone(), read.planned.place).await?;
-        let entry = macro_entry(place, kind, &read.planned, checksum);
-        let pair = SecMetaIndexEntry { logical: entry.logical, physical: entry.physical };
-        push(&mut blocks, &entry)?;
-        push(&mut mapping, &pair)?;
-        ctx.progress.add_done(read.planned.block.bytes);
+        let bytes = read.planned.block.bytes;
+        let entry = match (&read.planned.known, &read.encoded) {
+            (Some(known), _) => known.clone(),
+            (None, None) => continue,
+            (None, Some(encoded)) => {
+                share().admit(&reading.tenant, &*ctx.engine, encoded.block.bytes.len() as u64).await;
+                let at = out.block(&encoded.block, Some(content(&read.planned, encoded))).await?;
+                macro_entry(place, plan.kind, &read.planned, encoded, at)
+            }
+        };
+        indexes.macroblock(&entry)?;
+        ctx.progress.add_done(bytes);
     }
-    let mut metas = IndexWriter::new();
-    for PlannedMeta { tablet, payload, place: at } in plan.metas {
-        out.block(BlockType::TabletMeta, Bytes::from(payload), at).await?;
-        let physical = place.physical(kind, at);
-        push(&mut metas, &MetaIndexEntry { tablet_id: tablet, meta_type: MetaType::Tablet, physical })?;
+    for PlannedMeta { tablet, payload } in plan.metas {
+        let at = out.block(&BlockBuffer::of(&payload).frame_plain(BlockType::TabletMeta), None).await?;
+        indexes.meta(tablet, place.physical(plan.kind, at))?;
     }
     let mut written = out.close().await?;
-    write_index(place, kind, IndexKind::MacroRange, blocks, &mut written).await?;
-    write_index(place, kind, IndexKind::Meta, metas, &mut written).await?;
-    write_index(place, kind, IndexKind::SecMeta, mapping, &mut written).await?;
+    indexes.write(place, plan.kind, &mut written).await?;
     Ok(written)
 }
 
-fn macro_entry(place: &LsPlace, kind: DataKind, planned: &PlannedBlock, checksum: u32) -> MacroIndexEntry {
+fn content(planned: &PlannedBlock, encoded: &EncodedBlock) -> BlockContent {
+    BlockContent {
+        logical: planned.logical,
+        plain_bytes: planned.block.bytes,
+        checksum: encoded.checksum,
+        unique_id: planned.block.unique_id.to_vec(),
+        storage: encoded.storage,
+    }
+}
+
+fn macro_entry(
+    place: &LsPlace,
+    kind: DataKind,
+    planned: &PlannedBlock,
+    encoded: &EncodedBlock,
+    at: Placement,
+) -> MacroIndexEntry {
     MacroIndexEntry {
         logical: planned.logical,
-        physical: place.physical(kind, planned.place),
+        physical: place.physical(kind, at),
         file_name: planned.block.file_name.clone(),
         level: planned.block.level,
         plain_bytes: planned.block.bytes,
-        checksum,
+        checksum: encoded.checksum,
         unique_id: planned.block.unique_id.to_vec(),
+        storage: encoded.storage,
+    }
+}
+
+/// The three indexes of a directory; entries come in rising order.
+#[derive(Debug, Default)]
+pub(super) struct DirIndexes {
+    blocks: IndexWriter<MacroIndexEntry>,
+    metas: IndexWriter<MetaIndexEntry>,
+    mapping: IndexWriter<SecMetaIndexEntry>,
+}
+
+impl DirIndexes {
+    pub(super) fn macroblock(&mut self, entry: &MacroIndexEntry) -> Result<(), Failure> {
+        push(&mut self.blocks, entry)?;
+        push(&mut self.mapping, &SecMetaIndexEntry { logical: entry.logical, physical: entry.physical })
+    }
+
+    pub(super) fn meta(&mut self, tablet_id: TabletId, physical: PhysicalId) -> Result<(), Failure> {
+        push(&mut self.metas, &MetaIndexEntry { tablet_id, meta_type: MetaType::Tablet, physical })
+    }
+
+    pub(super) async fn write(self, place: &LsPlace, kind: DataKind, written: &mut Written) -> Result<(), Failure> {
+        write_index(place, kind, IndexKind::MacroRange, self.blocks, written).await?;
+        write_index(place, kind, IndexKind::Meta, self.metas, written).await?;
+        write_index(place, kind, IndexKind::SecMeta, self.mapping, written).await
     }
 }
 
@@ -144,9 +188,10 @@ fn unwritable(error: FormatError) -> Failure {
 }
 
 /// The data files of a directory, one after the other.
-struct DirWriter<'a> {
+pub(super) struct DirWriter<'a> {
     place: &'a LsPlace,
     kind: DataKind,
+    packer: Packer,
     file: FileId,
     format: DataFileWriter,
     out: Box<dyn ObjectWriter>,
@@ -154,26 +199,31 @@ struct DirWriter<'a> {
 }
 
 impl<'a> DirWriter<'a> {
-    async fn open(place: &'a LsPlace, kind: DataKind) -> Result<Self, Failure> {
-        let file = FileId(0);
-        let (format, out) = open_file(place, kind, file).await?;
-        Ok(Self { place, kind, file, format, out, written: Written::default() })
+    pub(super) async fn open(place: &'a LsPlace, kind: DataKind) -> Result<Self, Failure> {
+        Self::open_at(place, kind, FileId(0)).await
     }
 
-    /// Writes one block where the plan says and gives the checksum of its payload.
-    async fn block(&mut self, block_type: BlockType, payload: Bytes, at: Placement) -> Result<u32, Failure> {
+    /// Begins with a data file of this number: those below it are somebody else's.
+    pub(super) async fn open_at(place: &'a LsPlace, kind: DataKind, file: FileId) -> Result<Self, Failure> {
+        let (format, out) = open_file(place, kind, file).await?;
+        let packer = Packer::starting_at(file, place.file_bytes);
+        Ok(Self { place, kind, packer, file, format, out, written: Written::default() })
+    }
+
+    /// Writes one block where the packer says.
+    pub(super) async fn block(
+        &mut self,
+        block: &FramedBlock,
+        content: Option<BlockContent>,
+    ) -> Result<Placement, Failure> {
+        let at = self.packer.place(block.bytes.len() as u64);
         if at.file != self.file {
             self.next_file(at.file).await?;
         }
-        let frame = self.format.frame(block_type, &payload);
-        if (frame.offset, frame.length) != (at.offset, at.length) {
-            return Err(self.off_plan(&frame, at));
-        }
-        let header = CommonHeader::decode(&frame.header).map_err(unwritable)?;
-        self.out.write(Bytes::copy_from_slice(&frame.header)).await?;
-        self.out.write(payload).await?;
-        self.out.write(Bytes::from_static(frame.padding)).await?;
-        Ok(header.data_checksum)
+        let offset = self.format.push(block, content);
+        debug_assert_eq!(offset, at.offset, "the packer and the file count alike");
+        self.out.write(block.bytes.clone()).await?;
+        Ok(Placement { offset, ..at })
     }
 
     async fn next_file(&mut self, file: FileId) -> Result<(), Failure> {
@@ -185,15 +235,9 @@ impl<'a> DirWriter<'a> {
         Ok(())
     }
 
-    async fn close(mut self) -> Result<Written, Failure> {
+    pub(super) async fn close(mut self) -> Result<Written, Failure> {
         self.written.add(close_file(self.format, self.out).await?);
         Ok(self.written)
-    }
-
-    fn off_plan(&self, frame: &BlockFrame, at: Placement) -> Failure {
-        let BlockFrame { offset, length, .. } = frame;
-        let what = format!("a block came out at {offset}+{length}, planned at {}+{}", at.offset, at.length);
-        Failure::new(ErrorClass::Invalid, what, self.place.data_path(self.kind, self.file), "report this as a defect")
     }
 }
 
@@ -204,7 +248,7 @@ async fn open_file(
 ) -> Result<(DataFileWriter, Box<dyn ObjectWriter>), Failure> {
     let mut format = DataFileWriter::new(FileKind::Data);
     let mut out = place.medium.open_writer(&place.data_path(kind, file)).await?;
-    out.write(Bytes::copy_from_slice(&format.header())).await?;
+    out.write(BlockBuffer::aligned(&format.header())).await?;
     Ok((format, out))
 }
 

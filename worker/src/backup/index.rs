@@ -1,9 +1,10 @@
 //! `BACKUP_INDEX`: the indexes of all log streams become one of the tenant, per kind of data.
 //!
 //! Reads only what earlier tasks finished, verifies all of it, and checks that every data file that the merged index
-//! names is there, finished, and long enough. The result is a pure function of the parts, so a repetition
+//! names, in this set or an earlier one of its chain, is there, finished, and long enough. The result is a pure function of the parts, so a repetition
 //! writes the same bytes.
 
+use super::known::object;
 use super::ls::set_name;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use strandline_media::Medium;
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupIndexResult, BackupIndexSpec, LsTurn};
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
-use strandline_types::{ErrorClass, Failure, LsId, RetryId, TurnId};
+use strandline_types::{BackupSetId, ErrorClass, Failure, LsId, RetryId, TurnId};
 use strandline_worker_core::index_merge::{Mergeable, merge};
 
 /// Runs the task.
@@ -40,13 +41,10 @@ pub async fn run_backup_index(
 }
 
 async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<BackupIndexResult, Failure> {
-    let mut merger = Merger {
-        medium: ctx.medium(&spec.dest_uri)?,
-        set: set_name(spec.backup_set_id, spec.incremental),
-        id,
-        parts: &spec.parts,
-        result: BackupIndexResult::default(),
-    };
+    let medium = ctx.medium(&spec.dest_uri)?;
+    let set = set_name(spec.backup_set_id, spec.incremental);
+    let sets = sets_of(&*medium, set).await?;
+    let mut merger = Merger { medium, set, sets, id, parts: &spec.parts, result: BackupIndexResult::default() };
     let tablets = merger.tablet_map().await?;
     for kind in InfoKind::ALL {
         let blocks = merger.index::<MacroIndexEntry>(kind, IndexKind::MacroRange).await?;
@@ -63,6 +61,8 @@ async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<Bac
 struct Merger<'a> {
     medium: Arc<dyn Medium>,
     set: SetName,
+    /// Every set of the destination: an index may name blocks of earlier sets of its chain.
+    sets: BTreeMap<BackupSetId, SetName>,
     id: TaskKey,
     parts: &'a [LsTurn],
     result: BackupIndexResult,
@@ -101,7 +101,8 @@ impl Merger<'_> {
         let mut files: BTreeMap<String, u64> = BTreeMap::new();
         for p in places {
             let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-            let path = BackupPath::MacroBlockData { set: self.set, ls, kind, turn, retry, n }.path();
+            let set = self.sets.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.set });
+            let path = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
             let end = files.entry(path).or_default();
             *end = (*end).max(p.offset + p.length);
         }
@@ -146,8 +147,15 @@ impl Merger<'_> {
     }
 
     fn object(&self, path: &str) -> String {
-        format!("{}/{path}", self.medium.uri().trim_end_matches('/'))
+        object(&*self.medium, path)
     }
+}
+
+/// Every set of a destination by its id, this one included.
+pub(super) async fn sets_of(medium: &dyn Medium, this: SetName) -> Result<BTreeMap<BackupSetId, SetName>, Failure> {
+    let dirs = medium.list_dirs("").await?;
+    let found = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set));
+    Ok(found.chain([(this.id, this)]).collect())
 }
 
 fn place(part: &LsTurn) -> (LsId, TurnId, RetryId) {

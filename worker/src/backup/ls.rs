@@ -1,11 +1,14 @@
 //! `BACKUP_LS`: one consistent point of one log stream goes to the medium.
 //!
-//! Order: consistent point, then sys, minor and major data with their indexes, then the metas. The metas come last, so
+//! What lies on the medium already (the chain of an incremental set, finished files of a failed retry) is only named
+//! again. Order: consistent point, then sys, minor and major data with their indexes, then the metas. The metas come last, so
 //! that a retry that has its `ls_meta_info` is whole. All names carry this task's turn and retry; a repetition of the
 //! same task on another point meets other bytes under its names and ends as `Fenced`, never overwriting.
 
-use super::block_reader::BlockBudget;
+use super::block_reader::Reading;
 use super::data_dir::{LsPlace, Written, write_dir};
+use super::known::known_blocks;
+use super::share::share;
 use crate::dictionary::for_medium;
 use crate::disk::{blocking, io_failure};
 use crate::source::{Checkpoint, LogStream, SourceError};
@@ -14,16 +17,21 @@ use prost::Message;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use strandline_format::blocks::Coding;
+use strandline_format::cipher::{self, Key};
+use strandline_format::compress::Compressor;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::small::write_small;
 use strandline_format::{DataType, pb};
 use strandline_proto::TaskKey;
-use strandline_proto::v1::{BackupLsResult, BackupLsSpec, Dictionary};
+use strandline_proto::v1::{BackupLsResult, BackupLsSpec, SetSeal};
 use strandline_types::limits::BACKUP_CATCH_UP_MS_MAX;
 use strandline_types::{BackupSetId, BackupSetKind, ErrorClass, Failure, Lsn, Scn, TabletId};
 use strandline_worker_core::backup_plan::{DirPlan, plan_backup, tablet_metas};
 use tokio::time::{Instant, sleep, timeout_at};
 
+/// The only cipher that sets are sealed with.
+const CIPHER_AES_256_GCM: u32 = 1;
 /// Pause between two looks at a replica that has not come far enough.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -52,20 +60,28 @@ async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<Back
         ls: id.ls_id,
         turn: id.turn,
         retry: id.retry,
+        file_bytes: spec.data_file_bytes,
     };
+    let coding = coding(spec)?;
+    let fingerprint = coding.key.as_ref().map(cipher::fingerprint);
+    let known = known_blocks(&*place.medium, spec, id, fingerprint).await?;
     let (source, point) = take_point(ctx, Scn(spec.min_checkpoint_scn), id).await?;
-    let dictionary = source.dictionary().filter(|_| id.ls_id.is_sys());
-    let plan = plan_backup(&point.blocks, point.scn, spec.data_file_bytes).map_err(|e| unplannable(&e, id))?;
-    ctx.progress.set_total(plan.iter().map(DirPlan::bytes).sum());
-
-    let (mut written, budget) = (Written::default(), BlockBudget::new());
+    let plan = plan_backup(&point.blocks, point.scn, &known).map_err(|e| unplannable(&e, id))?;
+    drop(known);
     let input_bytes = plan.iter().map(DirPlan::bytes).sum();
+    ctx.progress.set_total(input_bytes);
+    let (referenced_blocks, referenced_bytes) =
+        plan.iter().map(DirPlan::known).fold((0, 0), |sum, (n, bytes)| (sum.0 + n, sum.1 + bytes));
+
+    let tenant = share().tenant(id.tenant_id, spec.threads_max, spec.bytes_per_s_max);
+    let reading = Reading { source, dir: point.dir.clone(), coding, tenant };
+    let mut written = Written::default();
     for dir in plan {
-        let dir = write_dir(ctx, &place, &source, &point, dir, &budget).await?;
+        let dir = write_dir(ctx, &place, &reading, dir).await?;
         written.files += dir.files;
         written.bytes += dir.bytes;
     }
-    let meta = ls_meta(&point, id, dictionary.as_ref());
+    let meta = ls_meta(&point, id);
     write_metas(&place, &point, &meta, &mut written).await?;
     Ok(BackupLsResult {
         base: Some(point.base.into()),
@@ -78,7 +94,35 @@ async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<Back
         tablets: meta.tablet_ids.clone(),
         // The engine's files stay in the log stream's own meta: they can be large, and this goes through Raft.
         ls_meta: pb::LsMetaInfo { engine_files: Default::default(), ..meta }.encode_to_vec().into(),
-        dictionary,
+        dictionary: point.dictionary.clone().filter(|_| id.ls_id.is_sys()),
+        referenced_blocks,
+        referenced_bytes,
+    })
+}
+
+/// What the order says is done to blocks.
+fn coding(spec: &BackupLsSpec) -> Result<Coding, Failure> {
+    let invalid = |what: &str| {
+        let todo = "upgrade this worker: the scheduler orders what it does not know";
+        Failure::new(ErrorClass::Invalid, what, format!("backup set {}", spec.backup_set_id), todo)
+    };
+    let compressor = match spec.compression {
+        0 => Compressor::None,
+        n => u16::try_from(n).ok().and_then(Compressor::from_number).ok_or_else(|| invalid("an unknown compressor"))?,
+    };
+    Ok(Coding { compressor, key: seal_key(spec.seal.as_ref())? })
+}
+
+/// The key of a set that is sealed.
+///
+/// # Errors
+/// `Invalid` for a cipher that is not known, and for a key that is none.
+pub(super) fn seal_key(seal: Option<&SetSeal>) -> Result<Option<Key>, Failure> {
+    let Some(seal) = seal else { return Ok(None) };
+    let key = Key::from_slice(&seal.key).filter(|_| seal.cipher == CIPHER_AES_256_GCM);
+    key.map(Some).ok_or_else(|| {
+        let todo = "give the backup its password again, or upgrade this worker";
+        Failure::new(ErrorClass::Invalid, "an unknown cipher, or no key for it", "backup set", todo)
     })
 }
 
@@ -125,7 +169,7 @@ fn make_room(scratch: &Path, stale: &Path) -> Result<(), Failure> {
     }
 }
 
-fn ls_meta(point: &Checkpoint, id: TaskKey, dictionary: Option<&Dictionary>) -> pb::LsMetaInfo {
+fn ls_meta(point: &Checkpoint, id: TaskKey) -> pb::LsMetaInfo {
     let tablets = tablet_metas(&point.blocks, point.scn).into_iter().map(|t| t.tablet_id);
     pb::LsMetaInfo {
         tenant_id: id.tenant_id.0,
@@ -141,7 +185,7 @@ fn ls_meta(point: &Checkpoint, id: TaskKey, dictionary: Option<&Dictionary>) -> 
         applied_term: point.term.0,
         engine_files: point.engine_files.iter().cloned().collect(),
         tablet_ids: tablets.filter(|t| *t != TabletId::INNER.0).collect(),
-        dictionary: dictionary.map(for_medium),
+        dictionary: point.dictionary.as_ref().filter(|_| id.ls_id.is_sys()).map(for_medium),
         replayed_source_lsn: 0,
         turn: id.turn.0,
         retry: id.retry.0,

@@ -7,7 +7,9 @@
 mod block_reader;
 mod data_dir;
 mod index;
+mod known;
 mod ls;
+mod share;
 
 pub use index::run_backup_index;
 pub use ls::run_backup_ls;

@@ -5,23 +5,26 @@
 //! there is refused by it. Never proposes into an open tenant; never says *done* before a group at or beyond the
 //! target was seen and everything up to it is applied.
 
-use super::archive_reader::ArchiveReader;
-use crate::source::{ReplayBatch, RestoreTarget, SourceError};
+use super::follow;
+use crate::source::{ReplayBatch, Replayed, RestoreTarget, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use std::sync::Arc;
+use strandline_media::key_source::read_secret;
 use strandline_proto::TaskKey;
-use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec};
+use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
+use strandline_reader::{Keys, LogGroup, LogReader, LogSource};
 use strandline_types::limits::REPLAY_BATCHES_IN_FLIGHT_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn};
-use strandline_worker_core::replay::{Fed, ReplayCore};
+use strandline_worker_core::replay::{Fed, ReplayCore, SourceGroup};
 
 /// Runs the task.
 ///
 /// # Errors
 /// `Transient` when leadership moved (the next leader goes on where this one stopped); `NotFound` or `Corrupt` with
-/// the object for log that is missing or damaged; `Invalid` when the tenant is open already.
+/// the object for log that is missing or damaged; `Invalid` when clients may write to the tenant already.
 pub async fn run_restore_log(ctx: &TaskCtx, spec: &RestoreLogSpec, id: TaskKey) -> Result<RestoreLogResult, Failure> {
     let target = ctx.engine.restore_target(id.tenant_id, id.ls_id, id.job_id);
     if target.is_open() {
@@ -29,36 +32,69 @@ pub async fn run_restore_log(ctx: &TaskCtx, spec: &RestoreLogSpec, id: TaskKey) 
         return Err(Failure::new(ErrorClass::Invalid, "the restored tenant is open already", object, ""));
     }
     tokio::select! {
-        done = replay(ctx, &target, spec) => done,
+        done = follow::run(ctx, target, spec) => done,
         () = ctx.cancel.cancelled() => Err(cancelled()),
     }
 }
 
-async fn replay(
+/// Where replayed log goes.
+#[async_trait]
+pub(super) trait LogSink: Send + Sync {
+    /// How far source log is applied; `None` before the first batch.
+    async fn replayed(&self) -> Result<Option<Replayed>, SourceError>;
+
+    /// Takes the next batch; the future that comes back completes when it is applied.
+    async fn append(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError>;
+}
+
+/// A restored log stream.
+pub(super) struct TargetSink(pub(super) Arc<dyn RestoreTarget>);
+
+#[async_trait]
+impl LogSink for TargetSink {
+    async fn replayed(&self) -> Result<Option<Replayed>, SourceError> {
+        self.0.replayed().await
+    }
+
+    async fn append(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
+        self.0.append_replayed(batch).await
+    }
+}
+
+/// How a replay ended that did not fail.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) result: RestoreLogResult,
+    /// `None` = the target is reached; else the failure of a replay that ends here.
+    pub(super) missing: Option<Failure>,
+}
+
+/// Replays what the archive holds now, up to the target.
+pub(super) async fn replay(
     ctx: &TaskCtx,
-    target: &Arc<dyn RestoreTarget>,
+    target: &Arc<dyn LogSink>,
     spec: &RestoreLogSpec,
-) -> Result<RestoreLogResult, Failure> {
+) -> Result<Outcome, Failure> {
     let base = PalfBase::from(spec.base.unwrap_or_default());
     let target_scn = Scn(spec.target_scn);
     let replayed = target.replayed().await?;
     let (start, start_scn) = replayed.map_or((base.lsn, base.prev_scn), |r| (r.lsn, r.scn));
     let mut core = ReplayCore::new(start, start_scn, target_scn);
     if core.has_reached_target() {
-        return Ok(result(&core, base));
+        return Ok(Outcome { result: result(&core, base), missing: None });
     }
-    let medium = ctx.medium(&spec.archive_uri)?;
-    let pieces: Vec<_> = spec.pieces.iter().map(piece_key).collect();
+    let sources = sources(ctx, spec)?;
     let known_base = (start == base.lsn).then_some(base);
-    let mut reader = ArchiveReader::open(medium, &pieces, LsId(spec.source_ls_id), start, known_base).await?;
-    ctx.progress.set_total(reader.end().0 - start.0);
+    let (ls, keys) = (LsId(spec.source_ls_id), Arc::new(keys(&spec.key_source).await?));
+    let mut reader = LogReader::open(sources, ls, start, known_base, keys).await?;
+    ctx.progress.set_total(ctx.progress.done() + (reader.end().0 - start.0));
 
     let mut proposals = Proposals::new(Arc::clone(target));
     while !core.has_reached_target() {
         let Some(groups) = reader.next_groups().await? else { break };
         let before = core.position();
-        for group in &groups {
-            let fed = core.feed(group).map_err(|e| source_failure(&e.to_string(), spec))?;
+        for group in groups {
+            let fed = core.feed(&source_group(group)).map_err(|e| source_failure(&e.to_string(), spec))?;
             if fed == Fed::Beyond {
                 break;
             }
@@ -66,27 +102,49 @@ async fn replay(
                 proposals.push(batch).await?;
             }
         }
-        ctx.progress.add_done(core.position().0 - before.0);
+        let bytes = core.position().0 - before.0;
+        metrics::counter!("strandline_replayed_bytes_total").increment(bytes);
+        ctx.progress.add_done(bytes);
     }
     if let Some(batch) = core.take_rest() {
         proposals.push(batch).await?;
     }
     proposals.drain().await?;
-    if !core.has_reached_target() {
-        return Err(ends_too_early(&core, target_scn, reader.last_object()));
-    }
     ctx.progress.set_total(ctx.progress.done());
-    Ok(result(&core, base))
+    let missing = (!core.has_reached_target()).then(|| ends_too_early(&core, target_scn, reader.last_object()));
+    Ok(Outcome { result: result(&core, base), missing })
+}
+
+/// Every piece with the destination that holds it.
+fn sources(ctx: &TaskCtx, spec: &RestoreLogSpec) -> Result<Vec<LogSource>, Failure> {
+    let main = ctx.medium_with(&spec.archive_uri, &spec.access)?;
+    let source = |piece: &RestorePiece| {
+        let medium = if piece.uri.is_empty() { Arc::clone(&main) } else { ctx.medium(&piece.uri)? };
+        Ok(LogSource { medium, piece: piece_key(piece) })
+    };
+    spec.pieces.iter().map(source).collect()
+}
+
+/// The secret of an encrypted archive, when there is one.
+pub(crate) async fn keys(key_source: &str) -> Result<Keys, Failure> {
+    if key_source.is_empty() {
+        return Ok(Keys::none());
+    }
+    Ok(Keys::new([read_secret(key_source).await?]))
+}
+
+fn source_group(group: LogGroup) -> SourceGroup {
+    SourceGroup { range: group.range, scn: group.header.max_scn, entries: group.entries }
 }
 
 /// Batches that wait for their commit, in order, never more than the bound.
 struct Proposals {
-    target: Arc<dyn RestoreTarget>,
+    target: Arc<dyn LogSink>,
     waiting: FuturesOrdered<BoxFuture<'static, Result<(), SourceError>>>,
 }
 
 impl Proposals {
-    fn new(target: Arc<dyn RestoreTarget>) -> Self {
+    fn new(target: Arc<dyn LogSink>) -> Self {
         Self { target, waiting: FuturesOrdered::new() }
     }
 
@@ -94,7 +152,7 @@ impl Proposals {
         while self.waiting.len() >= REPLAY_BATCHES_IN_FLIGHT_MAX {
             self.wait_for_oldest().await?;
         }
-        self.waiting.push_back(self.target.append_replayed(batch).await?);
+        self.waiting.push_back(self.target.append(batch).await?);
         Ok(())
     }
 
@@ -119,7 +177,7 @@ fn result(core: &ReplayCore, base: PalfBase) -> RestoreLogResult {
     RestoreLogResult { replayed_scn: core.scn().0, replayed_bytes: core.position().0.saturating_sub(base.lsn.0) }
 }
 
-fn piece_key(piece: &strandline_proto::v1::RestorePiece) -> PieceKey {
+fn piece_key(piece: &RestorePiece) -> PieceKey {
     PieceKey { dest_id: DestId(piece.dest_id), round_id: RoundId(piece.round_id), piece_id: PieceId(piece.piece_id) }
 }
 

@@ -1,14 +1,15 @@
 //! Restore tasks: what a worker does for a restore.
 //!
-//! `data` rebuilds one replica's tablets from a backup set, `log` replays the archive into the restored log stream.
-//! Both are re-entrant, verify every byte that they read, and name the object when one is missing or damaged.
+//! `data` rebuilds one replica's tablets from a backup set, `log` replays the archive into the restored log stream,
+//! `table` recovers single tables into another tenant. All are re-entrant, verify every byte that they read, and name the object when one is missing or damaged.
 
-mod archive_reader;
 mod data;
+mod follow;
+mod local;
 mod log;
-mod log_files;
+mod set;
+mod table;
 
-pub use archive_reader::ArchiveReader;
 pub use data::run_restore_data;
 pub use log::run_restore_log;
-pub use log_files::LogFiles;
+pub use table::run_recover_table;

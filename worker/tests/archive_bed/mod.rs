@@ -108,8 +108,8 @@ impl TabletSource for FakeLog {
         Err(SourceError::NotLeader)
     }
 
-    fn check_block(&self, _block: &CheckpointBlock, _content: &[u8]) -> Result<(), SourceError> {
-        Ok(())
+    fn check_block(&self, _block: &CheckpointBlock, _content: &[u8]) -> Result<BlockFacts, SourceError> {
+        Ok(BlockFacts::default())
     }
 }
 

@@ -9,15 +9,16 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::Dictionary;
 use strandline_types::{
-    DataKind, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TabletId, TenantId, Term, TurnId,
+    DataKind, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TabletId, TenantId, Term,
+    TurnId,
 };
 use strandline_worker::source::*;
-use strandline_worker::task_ctx::{Progress, TaskCtx};
+use strandline_worker::task_ctx::TaskCtx;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,8 @@ pub struct FakeStream {
     pub blocks: Vec<CheckpointBlock>,
     pub base: PalfBase,
     pub scn: watch::Sender<Scn>,
+    /// What `check_block` says of every block.
+    pub compressed: AtomicBool,
 }
 
 pub struct RemoveOnDrop(PathBuf);
@@ -62,7 +65,13 @@ impl Drop for RemoveOnDrop {
 impl FakeStream {
     pub fn new(dir: &Path) -> Self {
         let base = PalfBase { lsn: Lsn(500), prev_log_id: 3, prev_accumulated_checksum: 9, prev_scn: Scn(100) };
-        Self { dir: dir.to_owned(), blocks: Vec::new(), base, scn: watch::Sender::new(Scn(100)) }
+        Self {
+            dir: dir.to_owned(),
+            blocks: Vec::new(),
+            base,
+            scn: watch::Sender::new(Scn(100)),
+            compressed: AtomicBool::new(false),
+        }
     }
 
     /// Adds a block of pseudo-random bytes that ends like an SST file.
@@ -125,15 +134,25 @@ impl TabletSource for FakeStream {
             term: Term(1),
             blocks: self.blocks.clone(),
             engine_files: vec![("CURRENT".into(), "MANIFEST-1\n".into()), ("MANIFEST-1".into(), "edits".into())],
+            dictionary: self.dictionary(),
             pin: Box::new(RemoveOnDrop(dir.to_owned())),
         })
     }
 
-    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<(), SourceError> {
+    async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        _stop: CancellationToken,
+        _bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint), SourceError> {
+        Ok((scn.unwrap_or(*self.scn.borrow()), Fingerprint { keys: self.blocks.len() as u64, sum: 7 }))
+    }
+
+    fn check_block(&self, block: &CheckpointBlock, content: &[u8]) -> Result<BlockFacts, SourceError> {
         if content.starts_with(b"rotten") {
             return Err(Failure::new(ErrorClass::Corrupt, "rotten", &block.file_name, "").into());
         }
-        Ok(())
+        Ok(BlockFacts { compressed: self.compressed.load(Ordering::SeqCst) })
     }
 }
 
@@ -217,6 +236,10 @@ impl RestoreTarget for FakeTarget {
         .boxed())
     }
 
+    fn leads(&self) -> bool {
+        self.batches_left.load(Ordering::SeqCst) > 0
+    }
+
     fn is_open(&self) -> bool {
         self.open.load(Ordering::SeqCst)
     }
@@ -224,13 +247,8 @@ impl RestoreTarget for FakeTarget {
 
 /// What a task runner hands to a task.
 pub fn task_ctx(engine: &Arc<FakeEngine>, scratch: &Path) -> TaskCtx {
-    TaskCtx {
-        engine: Arc::clone(engine) as Arc<dyn Engine>,
-        open_medium: Arc::new(|uri, _| Ok(strandline_media::open(uri)?)),
-        progress: Arc::new(Progress::default()),
-        cancel: CancellationToken::new(),
-        scratch: scratch.to_owned(),
-    }
+    let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+    TaskCtx::new(Arc::clone(engine) as Arc<dyn Engine>, open, scratch.to_owned())
 }
 
 pub fn task_key(tenant: TenantId, ls: LsId, retry: u32) -> TaskKey {

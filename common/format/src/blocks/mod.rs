@@ -4,14 +4,18 @@
 //! Nothing here does I/O: writers give bytes in the order in which they stand in the file, readers take bytes.
 
 mod file_header;
+mod frame;
+mod macroblock;
 mod reader;
 mod trailer;
 mod writer;
 
 pub use file_header::{FILE_HEADER_BYTES, FileHeader, FileKind};
-pub use reader::{Block, BlockAt, FileCheck, read_block, read_block_list, read_file};
+pub use frame::{BlockBuffer, FramedBlock, StoredAs};
+pub use macroblock::{Coding, EncodedBlock, encode_macroblock, open_macroblock};
+pub use reader::{Block, BlockAt, BlockContent, FileCheck, read_block, read_block_list, read_file, read_listed_blocks};
 pub use trailer::{TRAILER_BYTES, Trailer};
-pub use writer::{BlockFrame, BlockOut, DataFileWriter};
+pub use writer::{BlockOut, DataFileWriter};
 
 use std::fmt;
 use strandline_types::limits::BLOCK_ALIGN_BYTES;

@@ -2,13 +2,13 @@
 
 use super::{BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer};
 use crate::checksum::crc32c_raw;
-use crate::compress::unpack;
 use crate::error::need;
-use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor};
-use crate::{FormatError, pb};
+use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor, SEALED_DATA_VERSION};
+use crate::index::{MacroBlockId, Storage};
+use crate::{FormatError, compress, pb};
 use bytes::Bytes;
 use prost::Message;
-use strandline_types::limits::BLOCK_ALIGN_BYTES;
+use strandline_types::limits::{BLOCK_ALIGN_BYTES, MACROBLOCK_BYTES_MAX};
 
 const WHAT: &str = "block";
 
@@ -17,8 +17,11 @@ const WHAT: &str = "block";
 pub struct Block {
     /// What it holds.
     pub block_type: BlockType,
-    /// Its payload, unpacked; shares memory with the bytes that were read when it was not packed.
+    /// Its payload, unpacked; shares memory with the bytes that were read when it was not packed. A sealed one is given
+    /// as it is stored: [`super::open_macroblock`] opens it.
     pub payload: Bytes,
+    /// True when the payload is sealed.
+    pub sealed: bool,
     /// Length of the block in the file, header and padding included.
     pub bytes: usize,
 }
@@ -56,18 +59,28 @@ pub fn read_block(bytes: &Bytes) -> Result<Block, FormatError> {
         let detail = "padding is not zero".to_owned();
         return Err(FormatError::Structure { what: WHAT, at: payload_end as u64, detail });
     }
-    let payload = match header.compressor {
-        Compressor::None => bytes.slice(COMMON_HEADER_BYTES..payload_end),
-        packed => {
-            let plain_len = usize::try_from(header.plain_bytes).unwrap_or(usize::MAX);
-            Bytes::from(unpack(packed, stored, plain_len).map_err(|e| e.moved(COMMON_HEADER_BYTES as u64))?)
-        }
-    };
-    if payload.len() as u64 != header.plain_bytes {
-        let detail = format!("{} bytes unpacked, its header says {}", payload.len(), header.plain_bytes);
-        return Err(FormatError::Structure { what: WHAT, at: COMMON_HEADER_BYTES as u64, detail });
+    let stored = bytes.slice(COMMON_HEADER_BYTES..payload_end);
+    if header.data_version == SEALED_DATA_VERSION {
+        return Ok(Block { block_type, payload: stored, sealed: true, bytes: total });
     }
-    Ok(Block { block_type, payload, bytes: total })
+    let payload = unpack(header.compressor, stored, header.plain_bytes)?;
+    Ok(Block { block_type, payload, sealed: false, bytes: total })
+}
+
+/// The plain payload of one that is stored like this, its length checked.
+pub(super) fn unpack(compressor: Compressor, stored: Bytes, plain_bytes: u64) -> Result<Bytes, FormatError> {
+    let bad = |detail: String| FormatError::Payload { what: "packed block", at: COMMON_HEADER_BYTES as u64, detail };
+    if plain_bytes > MACROBLOCK_BYTES_MAX {
+        return Err(bad(format!("{plain_bytes} bytes unpacked are more than a block may hold")));
+    }
+    let plain = match compressor {
+        Compressor::None => stored,
+        packed => Bytes::from(compress::unpack(packed, &stored, plain_bytes as usize)?),
+    };
+    if plain.len() as u64 != plain_bytes {
+        return Err(bad(format!("{} bytes unpacked, its header says {plain_bytes}", plain.len())));
+    }
+    Ok(plain)
 }
 
 /// A file that was read as a whole and found intact.
@@ -124,22 +137,72 @@ pub fn read_file(
     Ok(FileCheck { kind, blocks, trailer })
 }
 
+/// What a macroblock is, as the block list of its data file says; its place is that of its item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockContent {
+    /// What it is.
+    pub logical: MacroBlockId,
+    /// Its length before it was compressed and sealed.
+    pub plain_bytes: u64,
+    /// Raw CRC32C of it before that.
+    pub checksum: u32,
+    /// The engine's own id.
+    pub unique_id: Vec<u8>,
+    /// How it is stored.
+    pub storage: Storage,
+}
+
+impl BlockContent {
+    pub(super) fn to_item(&self) -> pb::MacroIndexItem {
+        let (compressor, cipher, key_fingerprint) = self.storage.to_pb();
+        pb::MacroIndexItem {
+            logical: Some(self.logical.to_pb()),
+            plain_bytes: self.plain_bytes,
+            checksum: self.checksum,
+            unique_id: Bytes::copy_from_slice(&self.unique_id),
+            compressor,
+            cipher,
+            key_fingerprint,
+            ..pb::MacroIndexItem::default()
+        }
+    }
+
+    fn from_item(item: pb::MacroIndexItem) -> Result<Self, FormatError> {
+        Ok(Self {
+            logical: MacroBlockId::from_pb(item.logical)?,
+            plain_bytes: item.plain_bytes,
+            checksum: item.checksum,
+            storage: Storage::from_pb(item.compressor, item.cipher, &item.key_fingerprint)?,
+            unique_id: item.unique_id.into(),
+        })
+    }
+}
+
 /// The places of a data file's blocks, out of the payload of its list block.
 ///
 /// # Errors
 /// When the payload is no block list.
 pub fn read_block_list(payload: Bytes) -> Result<Vec<BlockAt>, FormatError> {
+    Ok(read_listed_blocks(payload)?.into_iter().map(|(at, _)| at).collect())
+}
+
+/// The places of a data file's blocks and what its macroblocks are, out of the payload of its list block.
+///
+/// # Errors
+/// When the payload is no block list.
+pub fn read_listed_blocks(payload: Bytes) -> Result<Vec<(BlockAt, Option<BlockContent>)>, FormatError> {
     const LIST: &str = "block list";
     let list = pb::BlockList::decode(payload).map_err(|e| FormatError::Payload {
         what: LIST,
         at: COMMON_HEADER_BYTES as u64,
         detail: e.to_string(),
     })?;
-    let place = |item: pb::BlockListItem| {
+    let listed = |item: pb::BlockListItem| {
         let block_type = u16::try_from(item.block_type).ok().and_then(BlockType::from_number);
         let found = u64::from(item.block_type);
         let block_type = block_type.ok_or(FormatError::UnknownType { what: LIST, at: 0, found })?;
-        Ok(BlockAt { block_type, offset: item.offset, length: item.length })
+        let content = item.content.map(BlockContent::from_item).transpose()?;
+        Ok((BlockAt { block_type, offset: item.offset, length: item.length }, content))
     };
-    list.blocks.into_iter().map(place).collect()
+    list.blocks.into_iter().map(listed).collect()
 }

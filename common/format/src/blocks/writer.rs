@@ -3,15 +3,19 @@
 //! The caller puts out the bytes in the order in which it gets them: header, blocks, end. The whole-file checksum and
 //! the list of blocks are kept on the way, so nothing is read twice.
 
-use super::{BlockAt, BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer, padding_for};
+use super::frame::{BlockBuffer, FramedBlock, StoredAs, combine};
+use super::{
+    BlockAt, BlockContent, BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer, padding_for,
+};
 use crate::checksum::crc32c_raw;
-use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor};
+use crate::header::{COMMON_HEADER_BYTES, Compressor};
 use crate::{FormatError, pb};
 use prost::Message;
-use strandline_types::limits::BLOCK_ALIGN_BYTES;
 
 /// Index and list blocks are small and cold; the fastest level already halves them.
 const ZSTD_LEVEL: i32 = 3;
+/// Most bytes that one block takes in the list at the end of a data file.
+const LIST_ITEM_BYTES_MAX: usize = 160;
 
 /// One file being written.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct DataFileWriter {
     offset: u64,
     checksum: u32,
     blocks: Vec<BlockAt>,
+    /// Beside `blocks`, one for each.
+    contents: Vec<Option<BlockContent>>,
     index_entries: u64,
 }
 
@@ -34,26 +40,11 @@ pub struct BlockOut {
     pub bytes: Vec<u8>,
 }
 
-/// The parts of a block around a payload that the caller puts out itself, without a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockFrame {
-    /// Offset in the file.
-    pub offset: u64,
-    /// Length, header and padding included.
-    pub length: u64,
-    /// Goes before the payload.
-    pub header: [u8; COMMON_HEADER_BYTES],
-    /// Zero bytes that go after the payload.
-    pub padding: &'static [u8],
-}
-
-static ZEROS: [u8; BLOCK_ALIGN_BYTES] = [0; BLOCK_ALIGN_BYTES];
-
 impl DataFileWriter {
     /// A file of this kind.
     #[must_use]
     pub const fn new(kind: FileKind) -> Self {
-        Self { kind, offset: 0, checksum: 0, blocks: Vec::new(), index_entries: 0 }
+        Self { kind, offset: 0, checksum: 0, blocks: Vec::new(), contents: Vec::new(), index_entries: 0 }
     }
 
     /// The file header: call it once, first, and put it out.
@@ -65,18 +56,20 @@ impl DataFileWriter {
 
     /// One block with its payload as it is.
     pub fn block(&mut self, block_type: BlockType, payload: &[u8]) -> BlockOut {
-        let frame = self.frame(block_type, payload);
-        let mut bytes = Vec::with_capacity(frame.length as usize);
-        bytes.extend_from_slice(&frame.header);
-        bytes.extend_from_slice(payload);
-        bytes.extend_from_slice(frame.padding);
-        BlockOut { offset: frame.offset, length: frame.length, bytes }
+        let block = BlockBuffer::of(payload).frame_plain(block_type);
+        let offset = self.push(&block, None);
+        BlockOut { offset, length: block.bytes.len() as u64, bytes: block.bytes.to_vec() }
     }
 
-    /// What goes around `payload`: the caller puts out header, payload and padding.
-    pub fn frame(&mut self, block_type: BlockType, payload: &[u8]) -> BlockFrame {
-        let header = CommonHeader::plain(block_type.number(), payload);
-        self.place(block_type, header, payload)
+    /// Places a framed block and gives its offset; the caller puts out its bytes. `content` goes into the block list,
+    /// so that a finished file tells what is in it even when its index was never written.
+    pub fn push(&mut self, block: &FramedBlock, content: Option<BlockContent>) -> u64 {
+        let (offset, length) = (self.offset, block.bytes.len() as u64);
+        self.checksum = combine(self.checksum, block.checksum, block.bytes.len());
+        self.offset += length;
+        self.blocks.push(BlockAt { block_type: block.block_type, offset, length });
+        self.contents.push(content);
+        offset
     }
 
     /// One block with its payload packed by zstd.
@@ -86,12 +79,12 @@ impl DataFileWriter {
     pub fn packed_block(&mut self, block_type: BlockType, payload: &[u8]) -> Result<BlockOut, FormatError> {
         let packed = zstd::bulk::compress(payload, ZSTD_LEVEL)
             .map_err(|e| FormatError::Unwritable { what: "packed block", detail: e.to_string() })?;
-        let mut header = CommonHeader::plain(block_type.number(), &packed);
-        header.compressor = Compressor::Zstd;
-        header.plain_bytes = payload.len() as u64;
-        let frame = self.place(block_type, header, &packed);
-        let bytes = [&frame.header[..], &packed, frame.padding].concat();
-        Ok(BlockOut { offset: frame.offset, length: frame.length, bytes })
+        let buffer = BlockBuffer::of(&packed);
+        let stored = StoredAs { compressor: Compressor::Zstd, sealed: false, plain_bytes: payload.len() as u64 };
+        let checksum = crc32c_raw(0, buffer.payload());
+        let block = buffer.frame(block_type, stored, checksum);
+        let offset = self.push(&block, None);
+        Ok(BlockOut { offset, length: block.bytes.len() as u64, bytes: block.bytes.to_vec() })
     }
 
     /// Bytes of the file so far.
@@ -100,13 +93,12 @@ impl DataFileWriter {
         self.offset
     }
 
-    /// Bytes of the file if it were finished after one more payload of this length; the block list is estimated.
+    /// Bytes of the file if it were finished after one more block of this length, header and padding included; the
+    /// block list is estimated, never too low.
     #[must_use]
-    pub fn bytes_with(&self, payload_bytes: usize) -> u64 {
-        let block = COMMON_HEADER_BYTES + payload_bytes;
-        let list = COMMON_HEADER_BYTES + (self.blocks.len() + 1) * 16;
-        let aligned = block + padding_for(block) + list + padding_for(list) + TRAILER_BYTES;
-        self.offset + aligned as u64
+    pub fn bytes_with(&self, block_bytes: u64) -> u64 {
+        let list = COMMON_HEADER_BYTES + (self.blocks.len() + 1) * LIST_ITEM_BYTES_MAX;
+        self.offset + block_bytes + (list + padding_for(list) + TRAILER_BYTES) as u64
     }
 
     /// Blocks so far.
@@ -120,12 +112,14 @@ impl DataFileWriter {
     /// # Errors
     /// When zstd refuses, which it has no reason to.
     pub fn finish(mut self) -> Result<Vec<u8>, FormatError> {
-        let item = |b: &BlockAt| pb::BlockListItem {
+        let item = |(b, content): (&BlockAt, &Option<BlockContent>)| pb::BlockListItem {
             block_type: u32::from(b.block_type.number()),
             offset: b.offset,
             length: b.length,
+            content: content.as_ref().map(BlockContent::to_item),
         };
-        let list = pb::BlockList { blocks: self.blocks.iter().map(item).collect() }.encode_to_vec();
+        let items = self.blocks.iter().zip(&self.contents).map(item);
+        let list = pb::BlockList { blocks: items.collect() }.encode_to_vec();
         let mut end = self.packed_block(BlockType::IndexRoot, &list)?;
         let trailer = self.trailer(end.offset, end.length);
         end.bytes.extend_from_slice(&trailer);
@@ -150,22 +144,6 @@ impl DataFileWriter {
             file_checksum: self.checksum,
         }
         .encode()
-    }
-
-    fn place(&mut self, block_type: BlockType, mut header: CommonHeader, stored: &[u8]) -> BlockFrame {
-        let padding = padding_for(COMMON_HEADER_BYTES + stored.len());
-        header.padding_bytes = padding as u64;
-        let frame = BlockFrame {
-            offset: self.offset,
-            length: header.total_bytes(),
-            header: header.encode(),
-            padding: &ZEROS[..padding],
-        };
-        self.account(&frame.header);
-        self.account(stored);
-        self.account(frame.padding);
-        self.blocks.push(BlockAt { block_type, offset: frame.offset, length: frame.length });
-        frame
     }
 
     fn account(&mut self, bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! The three kinds of index entries and how their leaves are stored.
 
-use super::{MacroBlockId, PhysicalId};
+use super::{MacroBlockId, PhysicalId, Storage};
 use crate::blocks::FileKind;
 use crate::{FormatError, pb};
 use bytes::Bytes;
@@ -55,6 +55,8 @@ pub struct MacroIndexEntry {
     /// The engine's own id of the file, by which an incremental set knows it again; may be empty.
     #[serde(serialize_with = "crate::describe::hex::bytes")]
     pub unique_id: Vec<u8>,
+    /// How its bytes are stored.
+    pub storage: Storage,
 }
 
 /// What a tablet meta block holds.
@@ -111,6 +113,7 @@ impl IndexEntry for MacroIndexEntry {
     }
 
     fn to_item(&self) -> Self::Item {
+        let (compressor, cipher, key_fingerprint) = self.storage.to_pb();
         pb::MacroIndexItem {
             logical: Some(self.logical.to_pb()),
             physical: Some(self.physical.to_pb()),
@@ -119,6 +122,9 @@ impl IndexEntry for MacroIndexEntry {
             plain_bytes: self.plain_bytes,
             checksum: self.checksum,
             unique_id: Bytes::copy_from_slice(&self.unique_id),
+            compressor,
+            cipher,
+            key_fingerprint,
         }
     }
 
@@ -130,6 +136,7 @@ impl IndexEntry for MacroIndexEntry {
             level: item.level,
             plain_bytes: item.plain_bytes,
             checksum: item.checksum,
+            storage: Storage::from_pb(item.compressor, item.cipher, &item.key_fingerprint)?,
             unique_id: item.unique_id.into(),
         })
     }

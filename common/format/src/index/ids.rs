@@ -37,18 +37,18 @@ pub struct PhysicalId {
 }
 
 impl MacroBlockId {
-    pub(super) const fn to_pb(self) -> pb::LogicalId {
+    pub(crate) const fn to_pb(self) -> pb::LogicalId {
         let Self { tablet_id, logic_version, data_seq } = self;
         pb::LogicalId { tablet_id: tablet_id.0, logic_version, data_seq }
     }
 
-    pub(super) fn from_pb(id: Option<pb::LogicalId>) -> Result<Self, FormatError> {
+    pub(crate) fn from_pb(id: Option<pb::LogicalId>) -> Result<Self, FormatError> {
         let id = id.ok_or_else(|| missing("logical id"))?;
         Ok(Self { tablet_id: TabletId(id.tablet_id), logic_version: id.logic_version, data_seq: id.data_seq })
     }
 
     /// Bytes that sort as the ids do.
-    pub(super) fn sort_key(self) -> Vec<u8> {
+    pub(crate) fn sort_key(self) -> Vec<u8> {
         [self.tablet_id.0, self.logic_version, self.data_seq].iter().flat_map(|n| n.to_be_bytes()).collect()
     }
 }

@@ -7,9 +7,11 @@
 mod entry;
 mod ids;
 mod reader;
+mod storage;
 mod writer;
 
 pub use entry::{IndexEntry, MacroIndexEntry, MetaIndexEntry, MetaType, SecMetaIndexEntry};
 pub use ids::{MacroBlockId, PhysicalId};
 pub use reader::{IndexReader, LeafAt, read_leaf, read_root};
+pub use storage::{KeyFingerprint, Storage};
 pub use writer::{IndexWriter, write_index};

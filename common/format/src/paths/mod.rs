@@ -56,14 +56,24 @@ impl PathTime for TimeTag {
     }
 }
 
+/// Directory of the backups of the cluster's parameters.
+pub const CLUSTER_PARAMETERS_DIR: &str = "cluster_parameters_backup_dest";
+
 /// Path of one backup of the cluster's parameters, relative to its own destination.
 #[must_use]
 pub fn cluster_parameter(time: Scn) -> String {
     format!("cluster_parameter.{}.obbak", time.tag())
 }
 
+/// The same, relative to the path that [`CLUSTER_PARAMETERS_DIR`] lies in.
+#[must_use]
+pub fn cluster_parameter_in_dir(time: Scn) -> String {
+    format!("{CLUSTER_PARAMETERS_DIR}/{}", cluster_parameter(time))
+}
+
 /// The time tag of a backup of the cluster's parameters.
 #[must_use]
 pub fn parse_cluster_parameter(path: &str) -> Option<TimeTag> {
-    lex::time(path.strip_prefix("cluster_parameter.")?.strip_suffix(".obbak")?)
+    let name = path.strip_prefix(CLUSTER_PARAMETERS_DIR).and_then(|p| p.strip_prefix('/')).unwrap_or(path);
+    lex::time(name.strip_prefix("cluster_parameter.")?.strip_suffix(".obbak")?)
 }

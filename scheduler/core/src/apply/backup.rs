@@ -1,17 +1,19 @@
-//! The data backup job (fact sheet 2.10, 4.6): INIT, data, index, wait for the log, infos, COMPLETED.
+//! The data backup job (fact sheet 2.10, 4.6): INIT, data, index, wait for the log, copy the log, infos, end, COMPLETED.
 //!
-//! Order rule: what the set's info files will say is decided when the job enters the stage that writes them.
+//! Order rules: what the set's info files will say is decided when the job enters the stage that writes them. Whether
+//! a set ends well is decided before its end placeholder is written, and never again: in the stage `End` a job cannot be
+//! cancelled and does not fail but by giving the medium up, and then no other placeholder is written. So no set ever
+//! has two ends.
 
 use super::destination;
 use super::tenant::normal;
-use crate::checkpoint::tenant_max_scn;
-use crate::command::{Done, Outcome};
+use super::{backup_range, backup_turn, initiator};
+use crate::command::{BackupParam, Done, Outcome};
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, DestKind, LsPart, State, TaskRun};
-use std::collections::BTreeMap;
+use crate::state::{BackupJob, BackupSet, DestKind, State, TaskRun};
 use strandline_types::{
-    Access, BackupJobStatus, BackupSetId, BackupSetKind, BackupSetStatus, Failure, FileStatus, JobId, RetryId, RoundId,
-    RoundState, Scn, TenantId, Transition, TurnId, limits,
+    Access, BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, JobId, RoundState, Secret, TenantId,
+    Transition, limits,
 };
 
 pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, access: Access) -> Outcome {
@@ -29,100 +31,16 @@ pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, acc
     Ok(dest.map_or(Done::Ok, Done::Dest))
 }
 
-pub(super) fn start(state: &mut State, id: TenantId, incremental: bool, description: String) -> Outcome {
-    let (dest_id, uri, round_id) = check_start(state, id, incremental)?;
-    let start_scn = tenant_max_scn(state, id);
-    let now_ms = state.clock_ms;
-    let job_id = state.next.job;
-    state.next.job = job_id.next();
+pub(super) fn set_param(state: &mut State, id: TenantId, param: BackupParam) -> Outcome {
+    normal(state, id)?;
     let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
-    let set_id = tenant.next.backup_set;
-    tenant.next.backup_set = set_id.next();
-    let job = BackupJob {
-        id: job_id,
-        tenant_id: id,
-        set_id,
-        kind: BackupSetKind::Full,
-        dest_id,
-        uri: uri.clone(),
-        description,
-        status: BackupJobStatus::Init,
-        started_ms: now_ms,
-        ended_ms: None,
-        progress_ms: now_ms,
-        round_id,
-        tasks: BTreeMap::new(),
-        results: BTreeMap::new(),
-        index: TaskRun::default(),
-        index_result: None,
-        failure: None,
-        trouble: None,
-        closed: false,
-    };
-    let set = new_set(&job, start_scn);
-    state.backup_sets.insert((id, set_id), set);
-    state.backup_jobs.insert(job_id, job);
-    prune(state);
-    Ok(Done::BackupJob(job_id))
-}
-
-fn check_start(
-    state: &State,
-    id: TenantId,
-    incremental: bool,
-) -> Result<(strandline_types::DestId, String, RoundId), Failure> {
-    let tenant = normal(state, id)?;
-    let refused = |why: &str, todo: &str| Err(refuse::backup_cannot_start(&tenant.name, why, todo));
-    if let Some(job) = state.open_backup_job(id) {
-        return Err(refuse::backup_in_progress(job.id));
+    let (min, max) = (limits::BACKUP_DATA_FILE_BYTES_MIN, limits::BACKUP_DATA_FILE_BYTES_MAX);
+    match param {
+        BackupParam::DataFileBytes(bytes) => tenant.backup.data_file_bytes = bytes.clamp(min, max),
+        BackupParam::LowThreads(n) => tenant.backup.ha_low_thread_score = n.min(limits::HA_LOW_THREADS_MAX),
+        BackupParam::Compression(number) => tenant.backup.compression = number,
     }
-    if incremental {
-        return refused("incremental sets are not supported yet", "ALTER SYSTEM BACKUP DATABASE");
-    }
-    let Some(dest) = tenant.data_dest.and_then(|d| state.destinations.get(&d)) else {
-        return refused("no data backup destination is set", "ALTER SYSTEM SET DATA_BACKUP_DEST = '...' first");
-    };
-    if !dest.formatted {
-        return refused("the destination is not ready", "see CDB_STRANDLINE_WAITING");
-    }
-    match state.open_round(id) {
-        Some(round) if round.state == RoundState::Doing => Ok((dest.id, dest.uri.clone(), round.round_id)),
-        Some(round) => refused(&format!("archive round {} is {}", round.round_id, round.state), "wait for DOING"),
-        None => refused("the log is not archived", "ALTER SYSTEM ARCHIVELOG first"),
-    }
-}
-
-fn new_set(job: &BackupJob, start_scn: Scn) -> BackupSet {
-    BackupSet {
-        tenant_id: job.tenant_id,
-        set_id: job.set_id,
-        job_id: job.id,
-        dest_id: job.dest_id,
-        uri: job.uri.clone(),
-        kind: job.kind,
-        prev_full: BackupSetId(0),
-        prev_inc: BackupSetId(0),
-        status: BackupSetStatus::Doing,
-        file_status: FileStatus::Incomplete,
-        start_ms: job.started_ms,
-        end_ms: 0,
-        start_scn,
-        start_replay_scn: Scn::MIN,
-        min_restore_scn: Scn::MIN,
-        consistent_scn: Scn::MIN,
-        input_bytes: 0,
-        output_bytes: 0,
-        tablet_count: 0,
-        finish_tablet_count: 0,
-        macro_block_count: 0,
-        file_count: 0,
-        meta_turn: TurnId(1),
-        data_turn: TurnId(1),
-        index_retry: RetryId(0),
-        parts: BTreeMap::new(),
-        result: 0,
-        comment: String::new(),
-    }
+    Ok(Done::Ok)
 }
 
 pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: BackupJobStatus) -> Outcome {
@@ -134,13 +52,22 @@ pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: B
         return Ok(Done::Nothing);
     }
     match to {
-        BackupJobStatus::Data => add_tasks(state, id),
-        BackupJobStatus::Index => decide_range(state, id),
-        BackupJobStatus::Log => count_index(state, id),
-        BackupJobStatus::Infos => edit_set(state, id, |set| {
-            set.end_ms = now_ms;
-            set.finish_tablet_count = set.tablet_count;
-        }),
+        BackupJobStatus::Data => backup_range::add_tasks(state, id),
+        BackupJobStatus::Index => backup_range::decide(state, id),
+        BackupJobStatus::Log => backup_range::count_index(state, id),
+        BackupJobStatus::CopyLog => backup_range::add_log_tasks(state, id),
+        BackupJobStatus::Infos => {
+            match from {
+                BackupJobStatus::Index => backup_range::count_index(state, id),
+                BackupJobStatus::CopyLog => backup_range::count_log(state, id),
+                _ => {}
+            }
+            edit_set(state, id, |set| {
+                set.end_ms = now_ms;
+                set.finish_tablet_count = set.tablet_count;
+            });
+        }
+        BackupJobStatus::End => {}
         BackupJobStatus::Completed => edit_set(state, id, |set| {
             set.status = BackupSetStatus::Success;
             set.file_status = FileStatus::Available;
@@ -152,9 +79,9 @@ pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: B
         job.status = to;
         job.progress_ms = now_ms;
         job.trouble = None;
-        if to == BackupJobStatus::Completed {
-            close(job, now_ms);
-        }
+    }
+    if to == BackupJobStatus::Completed {
+        close(state, id);
     }
     Ok(Done::Ok)
 }
@@ -162,64 +89,50 @@ pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: B
 /// What a stage needs of the one before it, whoever proposes the step.
 fn may_advance(state: &State, job: &BackupJob, to: BackupJobStatus) -> bool {
     match to {
-        BackupJobStatus::Index => !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished),
-        BackupJobStatus::Log => job.index.is_finished(),
-        BackupJobStatus::Infos => {
-            let needed = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.min_restore_scn);
-            let round = state.rounds.get(&(job.tenant_id, job.round_id));
-            round.is_some_and(|r| r.state == RoundState::Doing && needed.is_some_and(|n| r.checkpoint_scn >= n))
+        BackupJobStatus::Index => {
+            !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished) && {
+                let tenant = state.tenants.get(&job.tenant_id);
+                let is_last_turn = job.turn.0 >= limits::BACKUP_TURNS_MAX;
+                is_last_turn || tenant.is_some_and(|t| !backup_turn::changed(job, t).is_any())
+            }
         }
+        BackupJobStatus::Log => job.mode != BackupMode::Synthetic && job.index.is_finished(),
+        BackupJobStatus::CopyLog => job.plus_archivelog && is_covered(state, job),
+        BackupJobStatus::Infos => match job.status {
+            BackupJobStatus::Index => job.mode == BackupMode::Synthetic && job.index.is_finished(),
+            BackupJobStatus::CopyLog => job.log_tasks.values().all(TaskRun::is_finished),
+            _ => !job.plus_archivelog && is_covered(state, job),
+        },
         _ => true,
     }
 }
 
-fn add_tasks(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get_mut(&id) else { return };
-    let Some(tenant) = state.tenants.get(&job.tenant_id) else { return };
-    job.tasks = tenant.log_streams.keys().map(|ls| (*ls, TaskRun::default())).collect();
+/// The archive holds all that the set needs.
+fn is_covered(state: &State, job: &BackupJob) -> bool {
+    let needed = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.min_restore_scn);
+    let round = state.rounds.get(&(job.tenant_id, job.round_id));
+    round.is_some_and(|r| r.state == RoundState::Doing && needed.is_some_and(|n| r.checkpoint_scn >= n))
 }
 
-/// The consistent points are known: from where to where log is needed.
-fn decide_range(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
-    let max_scn = tenant_max_scn(state, job.tenant_id);
-    let round_start = state.rounds.get(&(job.tenant_id, job.round_id)).map_or(Scn::MIN, |r| r.clock.round_start);
-    let Some(set) = state.backup_sets.get_mut(&(job.tenant_id, job.set_id)) else { return };
-    let results = || job.results.values();
-    set.consistent_scn = results().map(|r| r.checkpoint_scn).max().unwrap_or_default();
-    set.min_restore_scn = set.consistent_scn.max(max_scn);
-    set.start_replay_scn = results().map(|r| r.base.prev_scn).min().unwrap_or_default().max(round_start);
-    set.input_bytes = results().map(|r| r.input_bytes).sum();
-    set.output_bytes = results().map(|r| r.output_bytes).sum();
-    set.tablet_count = results().map(|r| r.tablet_count).sum();
-    set.macro_block_count = results().map(|r| r.macro_block_count).sum();
-    set.file_count = results().map(|r| r.file_count).sum();
-    set.parts = job.tasks.iter().map(|(ls, t)| (*ls, LsPart { turn: t.turn, retry: t.retry })).collect();
-}
-
-fn count_index(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
-    let (result, retry) = (job.index_result.unwrap_or_default(), job.index.retry);
-    edit_set(state, id, |set| {
-        set.file_count += result.file_count;
-        set.output_bytes += result.output_bytes;
-        set.index_retry = retry;
-    });
-}
-
-fn edit_set(state: &mut State, id: JobId, edit: impl FnOnce(&mut BackupSet)) {
+pub(super) fn edit_set(state: &mut State, id: JobId, edit: impl FnOnce(&mut BackupSet)) {
     let key = state.backup_jobs.get(&id).map(|j| (j.tenant_id, j.set_id));
     if let Some(set) = key.and_then(|k| state.backup_sets.get_mut(&k)) {
         edit(set);
     }
 }
 
-fn close(job: &mut BackupJob, now_ms: u64) {
+/// Nothing is left to do for the job.
+fn close(state: &mut State, id: JobId) {
+    let now_ms = state.clock_ms;
+    let Some(job) = state.backup_jobs.get_mut(&id) else { return };
     job.closed = true;
     job.trouble = None;
     job.ended_ms = job.ended_ms.or(Some(now_ms));
     // Metas of log streams are large and are on the medium by now.
     job.results.clear();
+    job.spent.clear();
+    job.seal_key = Secret::NONE;
+    initiator::settle(state, id);
 }
 
 pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
@@ -227,7 +140,7 @@ pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
     let Some(job) = state.open_backup_job(id).filter(|j| !j.status.is_ended()) else {
         return Err(refuse::no_backup_running(&name));
     };
-    if job.status == BackupJobStatus::Infos {
+    if matches!(job.status, BackupJobStatus::Infos | BackupJobStatus::End) {
         return Err(refuse::backup_completing(job.id));
     }
     let job_id = job.id;
@@ -236,6 +149,7 @@ pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
         job.status = BackupJobStatus::Canceling;
         job.failure = Some(what.clone());
         job.ended_ms = Some(state.clock_ms);
+        job.seal_key = Secret::NONE;
     }
     spoil_set(state, job_id, &what);
     Ok(Done::BackupJob(job_id))
@@ -245,10 +159,16 @@ pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     let now_ms = state.clock_ms;
     let may_fail = |j: &&mut BackupJob| j.status.may_become(BackupJobStatus::Failed);
     let Some(job) = state.backup_jobs.get_mut(&id).filter(may_fail) else { return false };
+    // The placeholder of the other end may be on its way, or there: no second one.
+    let was_ending = job.status == BackupJobStatus::End;
     job.status = BackupJobStatus::Failed;
     job.failure = Some(failure.clone());
     job.ended_ms = Some(now_ms);
+    job.seal_key = Secret::NONE;
     spoil_set(state, id, &failure);
+    if was_ending {
+        close(state, id);
+    }
     true
 }
 
@@ -258,27 +178,25 @@ fn spoil_set(state: &mut State, id: JobId, failure: &Failure) {
         set.status = BackupSetStatus::Failed;
         set.file_status = FileStatus::Incomplete;
         set.end_ms = end_ms;
-        // -4000 is the original's "some error".
-        set.result = if failure.code == 0 { -4000 } else { failure.code };
+        set.result = refuse::result_code(failure);
         set.comment = failure.to_string();
     });
 }
 
 /// The end placeholder of a failed or cancelled set is written, or was given up.
 pub(super) fn closed(state: &mut State, id: JobId) -> Outcome {
-    let now_ms = state.clock_ms;
     let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
     match job.status {
         BackupJobStatus::Canceling => job.status = BackupJobStatus::Canceled,
         BackupJobStatus::Failed => {}
         _ => return Ok(Done::Nothing),
     }
-    close(job, now_ms);
+    close(state, id);
     Ok(Done::Ok)
 }
 
 /// Forgets the oldest ended jobs. Sets are kept.
-fn prune(state: &mut State) {
+pub(super) fn prune(state: &mut State) {
     let ended: Vec<JobId> = state.backup_jobs.values().filter(|j| !j.is_open()).map(|j| j.id).collect();
     for id in ended.iter().take(ended.len().saturating_sub(limits::JOBS_KEPT_MAX)) {
         state.backup_jobs.remove(id);

@@ -14,9 +14,16 @@ use strandline_types::{BackupJobStatus, ErrorClass, Failure, JobId, LsTaskStatus
 /// The task that a key names, while its job is in the stage that runs it.
 pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Option<&mut TaskRun> {
     let run = match key.kind {
-        TaskKind::BackupLs => {
+        TaskKind::BackupLs | TaskKind::Synthetic => {
             let job = state.backup_jobs.get_mut(&key.job_id).filter(|j| j.status == BackupJobStatus::Data)?;
+            if job.data_task_kind() != key.kind {
+                return None;
+            }
             job.tasks.get_mut(&key.ls_id)
+        }
+        TaskKind::BackupLog => {
+            let job = state.backup_jobs.get_mut(&key.job_id).filter(|j| j.status == BackupJobStatus::CopyLog)?;
+            job.log_tasks.get_mut(&key.ls_id)
         }
         TaskKind::BackupIndex => {
             let job = state.backup_jobs.get_mut(&key.job_id).filter(|j| j.status == BackupJobStatus::Index)?;
@@ -93,11 +100,14 @@ fn touch(state: &mut State, key: TaskKey) {
 fn done(state: &mut State, report: TaskReport, worker: NodeId) {
     let key = report.key;
     let stored = match (key.kind, report.result) {
-        (TaskKind::BackupLs, Some(TaskResult::BackupLs(result))) => {
+        (TaskKind::BackupLs | TaskKind::Synthetic, Some(TaskResult::BackupLs(result))) => {
             state.backup_jobs.get_mut(&key.job_id).map(|j| j.results.insert(key.ls_id, result)).is_some()
         }
         (TaskKind::BackupIndex, Some(TaskResult::BackupIndex(result))) => {
             state.backup_jobs.get_mut(&key.job_id).map(|j| j.index_result = Some(result)).is_some()
+        }
+        (TaskKind::BackupLog, Some(TaskResult::BackupLog(result))) => {
+            state.backup_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
         }
         (TaskKind::RestoreLog, Some(TaskResult::RestoreLog(result))) => {
             state.restore_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
@@ -155,7 +165,7 @@ fn candidates(state: &State, key: TaskKey) -> usize {
         TaskKind::BackupLs => {
             tenant.and_then(|t| t.log_streams.get(&key.ls_id)).map_or(1, |ls| ls.members.len().max(1))
         }
-        TaskKind::BackupIndex => state.workers.len().clamp(1, 3),
+        TaskKind::BackupIndex | TaskKind::Synthetic | TaskKind::BackupLog => state.workers.len().clamp(1, 3),
         // Every replica of a restore is a task of its own, and all of them read the same medium.
         _ => 1,
     }
@@ -191,7 +201,9 @@ pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failur
         Subject::Backup(id) => {
             let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
             job.trouble = trouble;
-            if !job.status.is_ended() && (is_hard(failure.class) || failure.class == ErrorClass::Fenced) {
+            // In its last stage a set is whole: only time gives it up.
+            let may_fail = !job.status.is_ended() && job.status != BackupJobStatus::End;
+            if may_fail && (is_hard(failure.class) || failure.class == ErrorClass::Fenced) {
                 fail_job(state, id, failure);
             }
         }

@@ -5,15 +5,19 @@
 
 mod archive;
 mod backup;
+mod backup_range;
+mod backup_start;
+pub(crate) mod backup_turn;
 mod cluster;
 mod destination;
 mod heartbeat;
+mod initiator;
 mod jobs;
 mod pieces;
 mod restore;
 mod tenant;
 
-use crate::command::{Action, Command, Outcome};
+use crate::command::{Action, Command, Done, Outcome};
 use crate::state::State;
 
 /// Applies one command: a pure function of state and command. A refusal changes nothing but the state's clock.
@@ -52,11 +56,12 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::PieceFrozen { tenant, round, piece } => pieces::frozen(state, (tenant, round), piece),
         Action::RoundStopped { tenant, round, forced } => archive::round_stopped(state, (tenant, round), forced),
         Action::SetDataDest { tenant, uri, access } => backup::set_dest(state, tenant, uri, access),
-        Action::StartBackup { tenant, incremental, description } => {
-            backup::start(state, tenant, incremental, description)
-        }
+        Action::SetBackupParam { tenant, param } => backup::set_param(state, tenant, param),
+        Action::StartBackup { tenant, wish } => backup_start::start(state, tenant, wish, None).map(Done::BackupJob),
+        Action::StartBackups { tenants, all, wish } => initiator::start(state, &tenants, all, &wish),
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),
         Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
+        Action::NextTurn { job, turn } => backup_turn::next(state, job, turn),
         Action::BackupClosed { job } => backup::closed(state, job),
         Action::StartRestore(wish) => restore::start(state, *wish),
         Action::CancelRestore { tenant } => restore::cancel(state, tenant),

@@ -3,7 +3,9 @@
 use crate::command::{Done, Outcome};
 use crate::placement;
 use crate::refuse;
-use crate::state::{ArchiveConfig, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+use crate::state::{
+    ArchiveConfig, BackupParams, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus,
+};
 use std::collections::BTreeMap;
 use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TenantId, Term, limits};
 
@@ -58,6 +60,7 @@ pub(super) fn insert(
         dictionary_version: 0,
         archive: ArchiveConfig::default(),
         data_dest: None,
+        backup: BackupParams::default(),
         restored_by,
         next: TenantCounters::default(),
     };

@@ -2,15 +2,13 @@
 
 use super::archive::{keep_alive_scn, round_orders};
 use super::{
-    BackupIndexSpec, BackupLsSpec, LsTurn, Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder,
-    TaskOrder, TaskSpec,
+    Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, TaskOrder, TaskSpec,
+    backup_tasks::backup_tasks,
 };
 use crate::spool;
-use crate::state::{BackupJob, LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
+use crate::state::{LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{
-    BackupJobStatus, BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, Secret, TenantId, limits,
-};
+use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, Secret, TenantId};
 
 /// The orders of one worker.
 #[must_use]
@@ -62,37 +60,6 @@ fn is_for(run: &TaskRun, worker: NodeId) -> bool {
 
 fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
     TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
-}
-
-fn backup_tasks(state: &State, job: &BackupJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
-    let Some(set) = state.backup_sets.get(&(job.tenant_id, job.set_id)) else { return };
-    let incremental = job.kind == BackupSetKind::Inc;
-    match job.status {
-        BackupJobStatus::Data => {
-            for (&ls, run) in job.tasks.iter().filter(|(_, r)| is_for(r, worker)) {
-                let spec = TaskSpec::BackupLs(BackupLsSpec {
-                    uri: job.uri.clone(),
-                    set_id: job.set_id,
-                    incremental,
-                    min_checkpoint_scn: set.start_scn,
-                    data_file_bytes: limits::BACKUP_DATA_FILE_BYTES,
-                });
-                tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::BackupLs, run), spec });
-            }
-        }
-        BackupJobStatus::Index if is_for(&job.index, worker) => {
-            let parts = set.parts.iter().map(|(&ls_id, p)| LsTurn { ls_id, turn: p.turn, retry: p.retry });
-            let spec = TaskSpec::BackupIndex(BackupIndexSpec {
-                uri: job.uri.clone(),
-                set_id: job.set_id,
-                incremental,
-                parts: parts.collect(),
-            });
-            let key = key(job.id, job.tenant_id, TaskKey::TENANT, TaskKind::BackupIndex, &job.index);
-            tasks.push(TaskOrder { key, spec });
-        }
-        _ => {}
-    }
 }
 
 fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {

@@ -4,9 +4,11 @@
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
 mod archive;
+mod backup_tasks;
 mod build;
 mod medium_tasks;
 
+pub use backup_tasks::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;
 pub use medium_tasks::{CleanSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec};
 
@@ -142,6 +144,10 @@ pub enum TaskSpec {
     BackupLs(BackupLsSpec),
     /// See [`BackupIndexSpec`].
     BackupIndex(BackupIndexSpec),
+    /// See [`BackupLogSpec`].
+    BackupLog(BackupLogSpec),
+    /// See [`SyntheticSpec`].
+    Synthetic(SyntheticSpec),
     /// See [`RestoreDataSpec`].
     RestoreData(RestoreDataSpec),
     /// See [`RestoreLogSpec`].
@@ -154,34 +160,6 @@ pub enum TaskSpec {
     Fingerprint(FingerprintSpec),
     /// See [`RecoverTableSpec`].
     RecoverTable(Box<RecoverTableSpec>),
-}
-
-/// Back up one consistent point of one log stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackupLsSpec {
-    /// Destination.
-    pub uri: String,
-    /// Set.
-    pub set_id: BackupSetId,
-    /// True for an incremental set.
-    pub incremental: bool,
-    /// The consistent point must not be before this.
-    pub min_checkpoint_scn: Scn,
-    /// Size at which a data file is closed.
-    pub data_file_bytes: u64,
-}
-
-/// Build the tenant-level index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackupIndexSpec {
-    /// Destination.
-    pub uri: String,
-    /// Set.
-    pub set_id: BackupSetId,
-    /// True for an incremental set.
-    pub incremental: bool,
-    /// The attempts that succeeded.
-    pub parts: Vec<LsTurn>,
 }
 
 /// The attempt that made one log stream's part.

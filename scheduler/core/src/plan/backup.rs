@@ -1,15 +1,20 @@
 //! The next steps of each backup job (fact sheet 4.6; protocols page, section 4).
 
 use super::{dest_ref, tasks};
+use crate::apply::backup_turn;
 use crate::command::{Action, Subject};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
-use crate::step::{MediumWork, Plan, SetInfos};
+use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupSetStatus, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId, limits,
+    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId,
+    limits,
 };
+
+/// Tasks that this plan hands out.
+type Planned = BTreeMap<NodeId, usize>;
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for job in state.backup_jobs.values().filter(|j| j.is_open()) {
@@ -54,15 +59,22 @@ impl Ctx<'_> {
             return;
         }
         match job.status {
-            BackupJobStatus::Init => self.work(plan, vec![self.set_start()], self.advance(BackupJobStatus::Data)),
-            BackupJobStatus::Data if job.tasks.values().all(TaskRun::is_finished) => {
-                plan.propose(self.advance(BackupJobStatus::Index));
-            }
+            BackupJobStatus::Init => self.plan_start(plan),
+            BackupJobStatus::Data if job.tasks.values().all(TaskRun::is_finished) => self.plan_turn(plan),
             BackupJobStatus::Data => self.plan_data(plan),
-            BackupJobStatus::Index if job.index.is_finished() => plan.propose(self.advance(BackupJobStatus::Log)),
+            BackupJobStatus::Index if job.index.is_finished() => {
+                let is_synthetic = job.mode == BackupMode::Synthetic;
+                let to = if is_synthetic { BackupJobStatus::Infos } else { BackupJobStatus::Log };
+                plan.propose(self.advance(to));
+            }
             BackupJobStatus::Index => self.plan_index(plan),
             BackupJobStatus::Log => self.plan_log(plan),
+            BackupJobStatus::CopyLog if job.log_tasks.values().all(TaskRun::is_finished) => {
+                plan.propose(self.advance(BackupJobStatus::Infos));
+            }
+            BackupJobStatus::CopyLog => self.plan_copy_log(plan),
             BackupJobStatus::Infos => self.plan_infos(plan),
+            BackupJobStatus::End => self.plan_end(plan),
             _ => {}
         }
     }
@@ -74,19 +86,54 @@ impl Ctx<'_> {
     /// Without its archive round a set is worth nothing; and nothing waits for ever.
     fn plan_failure(&self, plan: &mut Plan) -> bool {
         let job = self.job;
-        let named = format!("round {}", job.round_id);
-        let failure = match self.round().filter(|r| r.is_open()) {
-            // Once its log is on the medium the set needs the round no more.
-            _ if job.status == BackupJobStatus::Infos => None,
-            Some(round) if round.state == RoundState::Doing => None,
-            Some(round) => Some(refuse::archive_not_running(&format!("{named} ({})", round.state))),
-            None => Some(refuse::archive_interrupted(&named)),
+        let moved_ms = self.now_ms.saturating_sub(job.progress_ms);
+        let failure = if job.status == BackupJobStatus::End {
+            // What is decided stays decided; only a medium that takes nothing for so long is given up.
+            (moved_ms >= limits::FORCE_STOP_MS).then(|| refuse::end_unknown(job.set_id))
+        } else {
+            self.round_failure().or_else(|| (moved_ms >= limits::JOB_STALL_MS).then(|| refuse::stalled(self.name())))
         };
-        let is_stalled = self.now_ms.saturating_sub(job.progress_ms) >= limits::JOB_STALL_MS;
-        let failure = failure.or_else(|| is_stalled.then(|| refuse::stalled(self.name())));
         let Some(failure) = failure else { return false };
         plan.propose(Action::JobFailed { job: job.id, failure });
         true
+    }
+
+    fn round_failure(&self) -> Option<Failure> {
+        let job = self.job;
+        // Once its log is on the medium the set needs the round no more; a synthetic one never does.
+        if job.status == BackupJobStatus::Infos || job.mode == BackupMode::Synthetic {
+            return None;
+        }
+        let named = format!("round {}", job.round_id);
+        match self.state.rounds.get(&(job.tenant_id, job.round_id)) {
+            Some(round) if round.state == RoundState::Doing => None,
+            Some(round) if round.is_open() => Some(refuse::archive_not_running(&format!("{named} ({})", round.state))),
+            _ => Some(refuse::archive_interrupted(&named)),
+        }
+    }
+
+    /// The set is begun, once its destination is ready.
+    fn plan_start(&self, plan: &mut Plan) {
+        let dest = self.state.destinations.get(&self.job.dest_id);
+        if dest.is_some_and(|d| !d.formatted) {
+            let trouble = dest.and_then(|d| d.trouble.as_ref()).map(|t| t.failure.to_string()).unwrap_or_default();
+            let on = format!("its destination, which is not ready. {trouble}");
+            return plan.wait(self.job.tenant_id, self.name(), on.trim_end(), self.job.progress_ms);
+        }
+        self.work(plan, vec![self.set_start()], self.advance(BackupJobStatus::Data));
+    }
+
+    /// All data tasks are done: on to the index, unless the tenant is not the one any more that they copied.
+    fn plan_turn(&self, plan: &mut Plan) {
+        let job = self.job;
+        if job.turn.0 >= limits::BACKUP_TURNS_MAX || !backup_turn::changed(job, self.tenant).is_any() {
+            return plan.propose(self.advance(BackupJobStatus::Index));
+        }
+        if !backup_turn::is_logged(self.tenant) {
+            let on = "log stream 1 to log the newest data dictionary";
+            return plan.wait(job.tenant_id, self.name(), on, job.progress_ms);
+        }
+        plan.propose(Action::NextTurn { job: job.id, turn: job.turn });
     }
 
     fn set_start(&self) -> MediumWork {
@@ -114,35 +161,69 @@ impl Ctx<'_> {
     }
 
     fn plan_data(&self, plan: &mut Plan) {
+        let kind = self.job.data_task_kind();
+        self.plan_tasks(plan, kind, &self.job.tasks, |ctx, ls, planned| match kind {
+            TaskKind::Synthetic => ctx.anybody(planned),
+            _ => ctx.members(ls, planned),
+        });
+    }
+
+    fn plan_copy_log(&self, plan: &mut Plan) {
+        self.plan_tasks(plan, TaskKind::BackupLog, &self.job.log_tasks, |ctx, _, planned| ctx.anybody(planned));
+    }
+
+    fn plan_tasks(
+        &self,
+        plan: &mut Plan,
+        kind: TaskKind,
+        tasks: &BTreeMap<LsId, TaskRun>,
+        candidates: impl Fn(&Self, LsId, &Planned) -> Vec<NodeId>,
+    ) {
         // What this plan hands out counts as load as well.
-        let mut planned: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for (&ls, run) in &self.job.tasks {
-            let key = tasks::key_of(self.key(ls, TaskKind::BackupLs), run);
+        let mut planned = Planned::new();
+        for (&ls, run) in tasks {
+            let key = tasks::key_of(self.key(ls, kind), run);
             if tasks::supervise(self.state, self.now_ms, key, run, plan) {
                 continue;
             }
-            if let Some(executor) = tasks::assign(self.now_ms, key, run, &self.executors(ls, &planned), plan) {
+            if let Some(executor) = tasks::assign(self.now_ms, key, run, &candidates(self, ls, &planned), plan) {
                 *planned.entry(executor).or_default() += 1;
             }
         }
     }
 
-    /// Known members of a log stream: caught-up followers first, then the rest, the leader last; by load, then id.
-    fn executors(&self, ls: LsId, planned: &BTreeMap<NodeId, usize>) -> Vec<NodeId> {
+    /// Known members of a log stream. Of an incremental set the one that made the set before comes first, because
+    /// replicas compact on their own and share few blocks; else caught-up followers, then the rest, the leader last; by
+    /// load, then id.
+    fn members(&self, ls: LsId, planned: &Planned) -> Vec<NodeId> {
         let Some(stream) = self.tenant.log_streams.get(&ls) else { return Vec::new() };
+        let before = self.job.base.and_then(|base| self.state.backup_sets.get(&(self.job.tenant_id, base)));
+        let before = before.and_then(|set| set.parts.get(&ls)).map(|part| part.executor);
         let mut known: Vec<_> = stream
             .members
             .iter()
             .filter(|m| self.state.is_known(**m, self.now_ms))
             .filter_map(|m| {
                 let replica = self.state.workers.get(m)?.replicas.get(&(self.tenant.id, ls))?;
-                let is_behind = replica.max_scn < self.set.start_scn;
-                let load = tasks::load(self.state, *m) + planned.get(m).copied().unwrap_or(0);
-                Some((stream.leader == Some(*m), is_behind, load, *m))
+                let is_behind = replica.max_scn < self.job.turn_scn;
+                let is_other = is_behind || before != Some(*m);
+                Some((is_other, stream.leader == Some(*m), is_behind, self.load(*m, planned), *m))
             })
             .collect();
         known.sort_unstable();
-        known.into_iter().map(|(_, _, _, id)| id).collect()
+        known.into_iter().map(|(.., id)| id).collect()
+    }
+
+    /// Known workers, by load: for what only needs the medium.
+    fn anybody(&self, planned: &Planned) -> Vec<NodeId> {
+        let known = self.state.workers.keys().filter(|w| self.state.is_known(**w, self.now_ms));
+        let mut by_load: Vec<_> = known.map(|w| (self.load(*w, planned), *w)).collect();
+        by_load.sort_unstable();
+        by_load.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn load(&self, worker: NodeId, planned: &Planned) -> usize {
+        tasks::load(self.state, worker) + planned.get(&worker).copied().unwrap_or(0)
     }
 
     fn plan_index(&self, plan: &mut Plan) {
@@ -151,26 +232,27 @@ impl Ctx<'_> {
         if tasks::supervise(self.state, self.now_ms, key, run, plan) {
             return;
         }
-        let known = self.state.workers.keys().filter(|w| self.state.is_known(**w, self.now_ms));
-        let mut by_load: Vec<_> = known.map(|w| (tasks::load(self.state, *w), *w)).collect();
-        by_load.sort_unstable();
-        let candidates: Vec<NodeId> = by_load.into_iter().map(|(_, id)| id).collect();
-        tasks::assign(self.now_ms, key, run, &candidates, plan);
+        tasks::assign(self.now_ms, key, run, &self.anybody(&Planned::new()), plan);
     }
 
     fn plan_log(&self, plan: &mut Plan) {
         let checkpoint = self.round().map(|r| r.checkpoint_scn).unwrap_or_default();
         if checkpoint >= self.set.min_restore_scn {
-            return plan.propose(self.advance(BackupJobStatus::Infos));
+            let with_log = self.job.plus_archivelog;
+            let to = if with_log { BackupJobStatus::CopyLog } else { BackupJobStatus::Infos };
+            return plan.propose(self.advance(to));
         }
         let on = format!("checkpoint_scn {checkpoint} to reach min_restore_scn {}", self.set.min_restore_scn);
         plan.wait(self.job.tenant_id, self.name(), on, self.job.progress_ms);
     }
 
+    /// The set as its files describe it: as it will be once they are all there.
+    fn whole_set(&self) -> BackupSet {
+        BackupSet { status: BackupSetStatus::Success, file_status: FileStatus::Available, ..self.set.clone() }
+    }
+
     fn plan_infos(&self, plan: &mut Plan) {
-        // The files say what the set will be once they are all there.
-        let set =
-            BackupSet { status: BackupSetStatus::Success, file_status: FileStatus::Available, ..self.set.clone() };
+        let set = self.whole_set();
         let earlier = self.state.backup_sets.range((self.tenant.id, strandline_types::BackupSetId(0))..);
         let earlier = earlier.map(|(_, s)| s).take_while(|s| s.tenant_id == set.tenant_id && s.set_id < set.set_id);
         let parts = self.set.parts.iter().filter_map(|(ls, part)| {
@@ -181,14 +263,47 @@ impl Ctx<'_> {
         let infos = SetInfos {
             dest: self.dest(),
             tenant: self.tenant.clone(),
-            set: set.clone(),
+            workers: self.hosts(),
             earlier: earlier.filter(|s| s.dest_id == set.dest_id).cloned().collect(),
             parts: parts.collect(),
             dictionary: sys.unwrap_or_else(|| self.tenant.dictionary()),
+            set,
         };
-        let end = MediumWork::SetEnd { dest: self.dest(), set: Box::new(set), success: true };
-        let work = vec![MediumWork::SetInfos(Box::new(infos)), end];
-        self.work(plan, work, self.advance(BackupJobStatus::Completed));
+        let mut work = Vec::new();
+        if self.job.plus_archivelog {
+            work.extend(self.complement(&infos.set).map(|c| MediumWork::ComplementLog(Box::new(c))));
+        }
+        work.push(MediumWork::SetInfos(Box::new(infos)));
+        self.work(plan, work, self.advance(BackupJobStatus::End));
+    }
+
+    /// The workers that host the tenant.
+    fn hosts(&self) -> Vec<(NodeId, String)> {
+        let is_host = |id: &NodeId| self.tenant.log_streams.values().any(|ls| ls.members.contains(id));
+        self.state.workers.values().filter(|w| is_host(&w.id)).map(|w| (w.id, w.address.clone())).collect()
+    }
+
+    /// What makes the copied log an archive of its own.
+    fn complement(&self, set: &BackupSet) -> Option<ComplementLog> {
+        let round = self.state.rounds.get(&(set.tenant_id, set.archive_round_id))?;
+        let rows = self.job.log_pieces.iter().filter_map(|key| round.pieces.get(&key.piece_id));
+        Some(ComplementLog {
+            dest: self.dest(),
+            archive_dest_id: round.dest_id,
+            set_id: set.set_id,
+            kind: set.kind,
+            created_ms: set.end_ms,
+            clock: round.clock,
+            round_id: round.round_id,
+            checkpoint_scn: set.min_restore_scn,
+            pieces: rows.copied().collect(),
+            log_streams: self.job.log_tasks.keys().copied().collect(),
+        })
+    }
+
+    fn plan_end(&self, plan: &mut Plan) {
+        let end = MediumWork::SetEnd { dest: self.dest(), set: Box::new(self.whole_set()), success: true };
+        self.work(plan, vec![end], self.advance(BackupJobStatus::Completed));
     }
 
     /// The placeholder that says "failed" is a courtesy: it is given up when the medium does not take it.

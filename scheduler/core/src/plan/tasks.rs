@@ -58,7 +58,8 @@ pub(super) fn load(state: &State, worker: NodeId) -> usize {
     let busy = |t: &&TaskRun| t.is_running() && t.executor == Some(worker);
     let backups = state.backup_jobs.values().filter(|j| !j.status.is_ended());
     let restores = state.restore_jobs.values().filter(|j| !j.stage.is_ended());
-    let of_backups = backups.flat_map(|j| j.tasks.values().chain([&j.index])).filter(busy).count();
+    let of_backups =
+        backups.flat_map(|j| j.tasks.values().chain([&j.index]).chain(j.log_tasks.values())).filter(busy).count();
     let of_restores = restores.flat_map(|j| j.data_tasks.values().chain(j.log_tasks.values())).filter(busy).count();
     of_backups + of_restores
 }

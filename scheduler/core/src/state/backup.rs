@@ -1,25 +1,34 @@
 //! Backup jobs and the sets that they make.
 
 use super::{TaskRun, Trouble};
-use crate::report::{BackupIndexResult, BackupLsResult};
+use crate::report::{BackupIndexResult, BackupLogResult, BackupLsResult};
+use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupSetId, BackupSetKind, BackupSetStatus, DestId, Failure, FileStatus, JobId, LsId, RetryId,
-    RoundId, Scn, TenantId, TurnId,
+    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, Failure, FileStatus, JobId, LsId,
+    NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
-/// What an administrator asked for with BACKUP DATABASE, for one tenant.
+/// What was asked for with BACKUP DATABASE, for one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupJob {
     /// Id.
     pub id: JobId,
     /// Tenant.
     pub tenant_id: TenantId,
+    /// The job of the system tenant that it is a part of.
+    pub initiator: Option<JobId>,
+    /// What was asked for.
+    pub mode: BackupMode,
     /// The set it makes.
     pub set_id: BackupSetId,
-    /// The set's kind.
+    /// The set's kind; an incremental without a chain becomes a full one.
     pub kind: BackupSetKind,
+    /// The set directly before in the chain; of a synthetic set, the newest of the chain that it is made of.
+    pub base: Option<BackupSetId>,
+    /// PLUS ARCHIVELOG.
+    pub plus_archivelog: bool,
     /// Destination.
     pub dest_id: DestId,
     /// Where it is.
@@ -34,16 +43,38 @@ pub struct BackupJob {
     pub ended_ms: Option<u64>,
     /// When it last came a step further.
     pub progress_ms: u64,
-    /// The archive round that it relies on; another one ends it.
+    /// The archive round that it relies on, whose end ends it; 0 = none (synthetic).
     pub round_id: RoundId,
+    /// Size at which a data file is closed.
+    pub data_file_bytes: u64,
+    /// Compressor number of the format.
+    pub compression: u32,
+    /// Threads of one executor at most; 0 = the default.
+    pub threads_max: u32,
+    /// Key of an encrypted set; wiped when the job ends.
+    pub seal_key: Secret,
+    /// Present turn: one more each time that the tenant changes under the data tasks.
+    pub turn: TurnId,
+    /// Consistent points of the present turn are not before this.
+    pub turn_scn: Scn,
+    /// Dictionary version when the present turn began.
+    pub turn_dictionary: u64,
     /// One task per log stream.
     pub tasks: BTreeMap<LsId, TaskRun>,
-    /// What they left.
+    /// Attempts of earlier turns, per log stream: their finished blocks may be referenced.
+    pub spent: BTreeMap<LsId, Vec<(TurnId, RetryId)>>,
+    /// What the tasks left.
     pub results: BTreeMap<LsId, BackupLsResult>,
     /// The tenant-level index task.
     pub index: TaskRun,
     /// What it left.
     pub index_result: Option<BackupIndexResult>,
+    /// PLUS ARCHIVELOG: one copy of log per log stream.
+    pub log_tasks: BTreeMap<LsId, TaskRun>,
+    /// What they left.
+    pub log_results: BTreeMap<LsId, BackupLogResult>,
+    /// Pieces that the log is copied from.
+    pub log_pieces: Vec<PieceKey>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// What holds the scheduler's own writes up.
@@ -57,6 +88,12 @@ impl BackupJob {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.closed
+    }
+
+    /// What its data tasks do.
+    #[must_use]
+    pub fn data_task_kind(&self) -> TaskKind {
+        if self.mode == BackupMode::Synthetic { TaskKind::Synthetic } else { TaskKind::BackupLs }
     }
 }
 
@@ -115,6 +152,22 @@ pub struct BackupSet {
     pub index_retry: RetryId,
     /// The attempts that succeeded, per log stream.
     pub parts: BTreeMap<LsId, LsPart>,
+    /// Bytes of indexes.
+    pub extra_bytes: u64,
+    /// PLUS ARCHIVELOG: the set carries its log and can be restored alone.
+    pub plus_archivelog: bool,
+    /// Log files in it.
+    pub log_file_count: u64,
+    /// Whose log covers it; 0 = nobody's (synthetic sets have that of their chain).
+    pub archive_dest_id: DestId,
+    /// The round of that archive.
+    pub archive_round_id: RoundId,
+    /// How it is encrypted, if it is.
+    pub seal: Option<SetSeal>,
+    /// Version of the program that decided it: sets of another version are no base for an incremental one.
+    pub version: String,
+    /// What is to be known about it though it did not fail, for example why it is a full one.
+    pub note: String,
     /// The original's error number of the end, 0 = success.
     pub result: i32,
     /// Why it failed.
@@ -128,4 +181,29 @@ pub struct LsPart {
     pub turn: TurnId,
     /// Retry.
     pub retry: RetryId,
+    /// Who did it: its replica shares most blocks with the set, so the next incremental prefers it.
+    pub executor: NodeId,
+}
+
+/// What may be known of a set's encryption: enough to tell whether a password is the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetSeal {
+    /// What the key was derived with.
+    pub salt: [u8; 16],
+    /// Of the key.
+    pub fingerprint: [u8; 8],
+}
+
+impl SetSeal {
+    /// As views and set infos show the mode of an encrypted or plain set (fact sheet 2.6).
+    #[must_use]
+    pub fn mode(seal: Option<&Self>) -> &'static str {
+        if seal.is_some() { "PASSWORD_ENCRYPTION" } else { "NONE" }
+    }
+
+    /// The fingerprint as text: what PASSWD shows.
+    #[must_use]
+    pub fn passwd(seal: Option<&Self>) -> String {
+        seal.map(|s| s.fingerprint.iter().map(|b| format!("{b:02x}")).collect()).unwrap_or_default()
+    }
 }

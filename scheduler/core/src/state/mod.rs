@@ -7,26 +7,28 @@
 mod archive;
 mod backup;
 mod destination;
+mod initiator;
 mod restore;
 mod task_run;
 mod tenant;
 mod worker;
 
 pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
-pub use backup::{BackupJob, BackupSet, LsPart};
+pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
+pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use task_run::TaskRun;
-pub use tenant::{Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use worker::{ReplicaSeen, Worker};
 
 use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupSetId, ClusterId, DestId, DestNo, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
+    Access, BackupSetId, ClusterId, DestId, DestNo, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
 };
 
 /// The scheduler's whole state.
@@ -48,6 +50,8 @@ pub struct State {
     pub rounds: BTreeMap<(TenantId, RoundId), Round>,
     /// Backup jobs, running and ended.
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
+    /// Backup jobs of the system tenant, running and ended.
+    pub initiators: BTreeMap<JobId, InitiatorJob>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
@@ -164,6 +168,12 @@ impl State {
     #[must_use]
     pub fn open_backup_job(&self, tenant: TenantId) -> Option<&BackupJob> {
         self.backup_jobs.values().find(|j| j.tenant_id == tenant && j.is_open())
+    }
+
+    /// Keys of a destination: for orders and for the medium, never for views.
+    #[must_use]
+    pub fn access_of(&self, dest: DestId) -> Access {
+        self.destinations.get(&dest).map_or_else(Access::default, |d| d.access.clone())
     }
 
     /// The restore job that builds a tenant.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use strandline_types::{
-    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId, Term,
+    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId, Term, limits,
 };
 
 /// Life of a tenant.
@@ -52,6 +52,8 @@ pub struct Tenant {
     pub archive: ArchiveConfig,
     /// Where data backups go.
     pub data_dest: Option<DestId>,
+    /// How data backups are made.
+    pub backup: BackupParams,
     /// The restore job that built it, if any.
     pub restored_by: Option<JobId>,
     /// Ids to give out next.
@@ -83,6 +85,23 @@ impl Default for TenantCounters {
             piece: PieceId(1),
             backup_set: BackupSetId(1),
         }
+    }
+}
+
+/// Parameters of a tenant's data backups (fact sheet 4.12). A job keeps those that it was started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupParams {
+    /// `backup_data_file_size`: a data file is closed at this size.
+    pub data_file_bytes: u64,
+    /// `ha_low_thread_score`: threads of one backup, cleaning or validation task; 0 = the worker's default.
+    pub ha_low_thread_score: u32,
+    /// `backup_compression`: the format's compressor number.
+    pub compression: u32,
+}
+
+impl Default for BackupParams {
+    fn default() -> Self {
+        Self { data_file_bytes: limits::BACKUP_DATA_FILE_BYTES, ha_low_thread_score: 0, compression: 1 }
     }
 }
 

@@ -160,6 +160,13 @@ impl World {
         self.act(step.then).unwrap();
     }
 
+    /// The dictionary that log stream 1 of a tenant holds.
+    pub fn logged_dictionary(&self, tenant: TenantId) -> Dictionary {
+        let version = self.streams.get(&(tenant, LsId::SYS)).map_or(0, |s| s.dictionary_version);
+        let newest = self.state.tenants.get(&tenant).map(|t| t.dictionary()).unwrap_or_default();
+        if newest.version == version { newest } else { Dictionary { version, ..Dictionary::default() } }
+    }
+
     /// Every live worker follows its orders and reports.
     pub fn beat(&mut self) {
         let mut reports = Vec::new();
@@ -299,13 +306,27 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
                 macro_block_count: 3,
                 tablet_count: 2,
                 file_count: 9,
-                dictionary: is_sys.then(Dictionary::default),
+                dictionary: is_sys.then(|| world.logged_dictionary(order.key.tenant_id)),
                 ..BackupLsResult::default()
             }))
         }
         TaskSpec::BackupIndex(_) => {
             Some(TaskResult::BackupIndex(BackupIndexResult { file_count: 6, output_bytes: 10 }))
         }
+        TaskSpec::Synthetic(spec) => Some(TaskResult::BackupLs(BackupLsResult {
+            checkpoint_scn: Scn(1),
+            output_bytes: 60,
+            file_count: 9,
+            dictionary: spec.source_ls_id.is_sys().then(Dictionary::default),
+            ..BackupLsResult::default()
+        })),
+        TaskSpec::BackupLog(spec) => Some(TaskResult::BackupLog(BackupLogResult {
+            start_lsn: spec.start_lsn,
+            end_lsn: spec.start_lsn.advance(100),
+            end_scn: spec.end_scn,
+            file_count: 1,
+            output_bytes: 100,
+        })),
         TaskSpec::RestoreData(_) => None,
         TaskSpec::RestoreLog(spec) => {
             Some(TaskResult::RestoreLog(RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))

@@ -1,13 +1,19 @@
 //! Every statement that is understood, and what is said about the others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::super::request::backup::BackupRequest;
 use super::super::request::clean::{CleanRequest, DeleteWhat, PolicyText, ValidateRequest, ValidateWhat};
 use super::super::request::restore::*;
 use super::super::request::{ArchiveDest, SessionWord};
 use super::*;
-use strandline_types::{Binding, Scn, ValidateLevel};
+use strandline_scheduler_core::BackupParam;
+use strandline_types::{BackupMode, Binding, Scn, ValidateLevel};
 
 fn named(names: &[&str]) -> Tenants {
     Tenants::Named(names.iter().map(|n| (*n).to_owned()).collect())
+}
+
+fn backup(mode: BackupMode, tenants: Tenants) -> BackupRequest {
+    BackupRequest { mode, tenants, to: None, plus_archivelog: false, description: String::new() }
 }
 
 fn both() -> RestoreFrom {
@@ -53,9 +59,37 @@ fn every_statement_is_read() {
         ("ALTER SYSTEM SET DATA_BACKUP_DEST = ''", R::SetDataBackupDest { tenant: None, uri: None }),
         (
             "ALTER SYSTEM BACKUP DATABASE DESCRIPTION 'nightly'",
-            R::Backup { tenants: Tenants::Session, description: "nightly".into() },
+            R::Backup(BackupRequest { description: "nightly".into(), ..backup(BackupMode::Full, Tenants::Session) }),
         ),
-        ("ALTER SYSTEM BACKUP TENANT = t1,t2", R::Backup { tenants: named(&["t1", "t2"]), description: String::new() }),
+        ("ALTER SYSTEM BACKUP TENANT = t1,t2", R::Backup(backup(BackupMode::Full, named(&["t1", "t2"])))),
+        ("ALTER SYSTEM BACKUP SYNTHETIC DATABASE", R::Backup(backup(BackupMode::Synthetic, Tenants::Session))),
+        (
+            "ALTER SYSTEM BACKUP INCREMENTAL TENANT t1 TO 'file:///x' PLUS ARCHIVELOG DESCRIPTION = 'd'",
+            R::Backup(BackupRequest {
+                to: t("file:///x"),
+                plus_archivelog: true,
+                description: "d".into(),
+                ..backup(BackupMode::Incremental, named(&["t1"]))
+            }),
+        ),
+        (
+            "ALTER SYSTEM BACKUP CLUSTER PARAMETERS TO 'file:///p'",
+            R::BackupClusterParameters { uri: "file:///p".into() },
+        ),
+        (
+            "ALTER SYSTEM SET backup_data_file_size = '512M' TENANT = t1",
+            R::SetBackupParam { tenant: t("t1"), param: BackupParam::DataFileBytes(512 << 20) },
+        ),
+        (
+            "ALTER SYSTEM SET ha_low_thread_score = 8",
+            R::SetBackupParam { tenant: None, param: BackupParam::LowThreads(8) },
+        ),
+        (
+            "ALTER SYSTEM SET backup_compression = 'zstd'",
+            R::SetBackupParam { tenant: None, param: BackupParam::Compression(3) },
+        ),
+        ("SET ENCRYPTION ON IDENTIFIED BY 'secret' ONLY", R::Session(SessionWord::Encryption(t("secret")))),
+        ("SET ENCRYPTION OFF", R::Session(SessionWord::Encryption(None))),
         ("ALTER SYSTEM CANCEL RESTORE n", R::CancelRestore { tenant: "n".into() }),
         (
             "ALTER SYSTEM SET archive_lag_target = '120s' TENANT = t1",
@@ -135,9 +169,12 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
         ("ALTER SYSTEM SET LOG_RESTORE_SOURCE = 'file:///a'", "no LOCATION"),
         ("ALTER SYSTEM RESTORE n FROM 'a,b' UNTIL TIME = 'yesterday'", "not a time"),
         ("ALTER SYSTEM RESTORE n FROM 'a,b' WITH 'replicas=all'", "not a number of replicas"),
-        ("ALTER SYSTEM BACKUP INCREMENTAL DATABASE", "not supported yet"),
-        ("ALTER SYSTEM BACKUP DATABASE PLUS ARCHIVELOG", "not supported yet"),
-        ("ALTER SYSTEM BACKUP DATABASE TO 'file:///x'", "not supported yet"),
+        ("ALTER SYSTEM BACKUP SYNTHETIC DATABASE PLUS ARCHIVELOG", "its log neither"),
+        ("ALTER SYSTEM SET backup_data_file_size = '8G'", "not supported"),
+        ("ALTER SYSTEM SET backup_data_file_size = 'big'", "not a size"),
+        ("ALTER SYSTEM SET ha_low_thread_score = 101", "not supported"),
+        ("ALTER SYSTEM SET backup_compression = 'rar'", "not a compression"),
+        ("SET ENCRYPTION ON IDENTIFIED BY '' ONLY", "protects nothing"),
     ] {
         let failure = parse(text).expect_err(text);
         assert!(failure.what.contains(cause), "{text}: {failure}");

@@ -30,11 +30,11 @@ impl PalfLog {
             },
             None => (None, state.floor.base),
         };
+        sync.cut_to(base.lsn, &state.dir.path)?;
         cut_files(&mut state, base)?;
         state.starts.truncate((keep - first) as usize);
         state.last = last;
         state.framer = Framer::new(base);
-        sync.cut_to(base.lsn);
         Ok(())
     }
 

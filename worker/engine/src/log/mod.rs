@@ -6,7 +6,8 @@
 //! 2. a block file keeps its provisional name until every block before it is durable, so a torn end is only ever
 //!    accepted where nothing after it was acknowledged;
 //! 3. a cut shortens files from the highest block down, so what is left is always a prefix;
-//! 4. a bad group with log after it is an error, never skipped and never cut.
+//! 4. a bad group below what was durable is an error, never skipped and never cut; above it a power cut may have left
+//!    pages in any order, and the log ends before the first group that is not whole.
 
 mod append;
 mod block;
@@ -14,6 +15,7 @@ mod copy;
 mod cut;
 mod entry;
 mod floor;
+mod mark;
 mod read;
 mod recover;
 mod state;
@@ -41,6 +43,9 @@ pub(crate) struct PalfLog {
     state: RwLock<State>,
     /// Held over a whole flush, so that flushes do not overlap and the second of two finds its work done.
     flush: Mutex<SyncState>,
+    /// The next flush fails as a broken disk does.
+    #[cfg(test)]
+    breaks: std::sync::atomic::AtomicBool,
 }
 
 impl PalfLog {
@@ -48,7 +53,12 @@ impl PalfLog {
     pub(crate) fn open(dir: &Path, id: LogId) -> io::Result<Self> {
         let state = recover::open(dir, id)?;
         let flush = Mutex::new(SyncState::durable_to(state.end()));
-        Ok(Self { state: RwLock::new(state), flush })
+        Ok(Self {
+            state: RwLock::new(state),
+            flush,
+            #[cfg(test)]
+            breaks: std::sync::atomic::AtomicBool::new(false),
+        })
     }
 
     /// Writes an empty log that goes on at `floor` into `dir`, durably. Blocks that already lie there stay before it.

@@ -1,10 +1,13 @@
 //! Opening a log: list, walk what Raft sees, cut a torn end, make all of it durable.
 //!
 //! A torn end is accepted only in the last block, or in a block whose successors still have their provisional names:
-//! nothing after it was ever durable, so nothing after it was acknowledged. Everything else is damage.
+//! nothing after it was ever durable, so nothing after it was acknowledged. In such a block everything above the mark is
+//! suspect: the log ends there before the first group that is not whole, whatever lies behind it. Everything else is
+//! damage, and so is a log that ends below its mark.
 
 use super::block::{BlockDir, offset_of};
 use super::floor::Floor;
+use super::mark;
 use super::state::{LogId, State, Tail};
 use super::walk::{self, Stop};
 use crate::error::corrupt;
@@ -121,22 +124,29 @@ fn walk_blocks(
     walked: &mut Walked,
 ) -> io::Result<BTreeMap<u64, BlockHeader>> {
     let mut kept = blocks.clone();
+    let marked = mark::load(&dir.path);
     for (n, header) in blocks.range(walked.base.lsn.block()..) {
         if header.base != walked.base || header.first_index != walked.index {
             return Err(corrupt(format!("log block {n} does not go on where the block before it ends")));
         }
         let file = dir.open(*n)?;
-        let (end, stop) = walk::block(&file, walked.base, |group| walked.see(group))?;
+        // A block has its final name only once every block before it is durable.
+        let later_confirmed = kept.range(n + 1..).any(|(b, _)| !provisional.contains(b));
+        let durable = if later_confirmed { header.base.lsn.block_end() } else { marked };
+        let (end, stop) = walk::block(&file, walked.base, durable, |group| walked.see(group))?;
         if end.lsn == header.base.lsn.block_end() {
             continue;
         }
-        let later_confirmed = kept.range(n + 1..).any(|(b, _)| !provisional.contains(b));
         if later_confirmed {
             return Err(corrupt(format!("log block {n} ends at lsn {}, before its end", end.lsn)));
         }
         cut_torn(dir, *n, &file, end.lsn, stop)?;
         drop(kept.split_off(&(n + 1)));
         break;
+    }
+    if walked.base.lsn < marked {
+        let end = walked.base.lsn;
+        return Err(corrupt(format!("the log ends at lsn {end}, but it was durable up to lsn {marked}")));
     }
     if walked.base.lsn < walked.floor.base.lsn {
         return Err(corrupt(format!("the log ends at lsn {}, before what was purged", walked.base.lsn)));
@@ -169,6 +179,7 @@ fn finish(dir: BlockDir, blocks: BTreeMap<u64, BlockHeader>, floor: Floor, walke
         tail = (n == walked.base.lsn.block()).then(|| Tail { block: n, file: Arc::new(file) });
     }
     files::sync_dir(&dir.path)?;
+    mark::store(&dir.path, walked.base.lsn)?;
     Ok(State {
         dir,
         blocks,

@@ -212,6 +212,8 @@ fn a_bad_byte_with_log_after_it_is_corruption() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
     log.append(small(0..6)).unwrap();
+    log.sync().unwrap();
+    log.mark_durable();
     let (third, fourth) = (log.after(2).unwrap().unwrap().1.lsn, log.after(3).unwrap().unwrap().1.lsn);
     drop(log);
     let original = fs::read(block_file(&dir, 0)).unwrap();
@@ -227,6 +229,75 @@ fn a_bad_byte_with_log_after_it_is_corruption() {
     bytes[100] ^= 1;
     fs::write(block_file(&dir, 0), bytes).unwrap();
     assert_eq!(PalfLog::open(dir.path(), ID).unwrap_err().kind(), io::ErrorKind::InvalidData, "block header");
+}
+
+#[test]
+fn a_power_cut_that_wrote_pages_out_of_order_costs_only_what_was_not_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    log.append(small(0..5)).unwrap();
+    log.sync().unwrap();
+    log.mark_durable();
+    log.append(small(5..30)).unwrap();
+    let (durable, hole, after) = [4, 9, 10].map(|n| log.after(n).unwrap().unwrap().1).into();
+    drop(log);
+    let original = fs::read(block_file(&dir, 0)).unwrap();
+    let without = |from: Lsn, to: Lsn| {
+        let mut bytes = original.clone();
+        bytes[4096 + from.0 as usize..4096 + to.0 as usize].fill(0);
+        fs::write(block_file(&dir, 0), bytes).unwrap();
+        mark::store(dir.path(), durable.lsn).unwrap();
+    };
+    without(hole.lsn, after.lsn);
+    assert_eq!(open(&dir).tail(), hole, "whole groups lie after the hole, but nobody was told that they are durable");
+    without(durable.lsn, after.lsn);
+    let log = open(&dir);
+    assert_eq!((log.tail(), all(&log).len()), (durable, 5));
+    drop(log);
+    without(Lsn(durable.lsn.0 - 1), durable.lsn);
+    let damaged = PalfLog::open(dir.path(), ID).unwrap_err();
+    assert_eq!(damaged.kind(), io::ErrorKind::InvalidData, "{damaged}");
+    fs::write(block_file(&dir, 0), &original[..4096 + durable.lsn.0 as usize - 1]).unwrap();
+    let short = PalfLog::open(dir.path(), ID).unwrap_err();
+    assert!(short.to_string().contains("durable up to"), "{short}");
+}
+
+#[test]
+fn a_cut_below_the_mark_lowers_it_before_other_log_is_written_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    log.append(small(0..9)).unwrap();
+    log.sync().unwrap();
+    log.mark_durable();
+    log.truncate_after(Some(LogPos { term: 1, index: 3 })).unwrap();
+    let cut = log.tail();
+    log.append((4..9).map(|i| entry(2, i, 2000 + i, vec![9; 40])).collect()).unwrap();
+    drop(log);
+    let mut bytes = fs::read(block_file(&dir, 0)).unwrap();
+    bytes[4096 + cut.lsn.0 as usize + 20] ^= 1;
+    fs::write(block_file(&dir, 0), bytes).unwrap();
+    assert_eq!(open(&dir).tail(), cut);
+}
+
+#[test]
+fn log_that_a_broken_disk_never_took_is_not_durable_after_a_reopen_in_the_same_process() {
+    for mebibytes in [0, 150] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(&dir);
+        log.append(small(0..5)).unwrap();
+        log.sync().unwrap();
+        let durable = log.tail();
+        log.append(small(5..8)).unwrap();
+        log.append((8..8 + mebibytes / 2).map(|i| entry(1, i, 5000 + i, vec![0; 2 << 20])).collect()).unwrap();
+        log.breaks.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(log.sync().is_err());
+        assert!(log.append(small(8 + mebibytes / 2..9 + mebibytes / 2)).is_err(), "the log has ended for this process");
+        drop(log);
+        let log = open(&dir);
+        assert_eq!((log.tail(), all(&log)), (durable, small(0..5)), "{mebibytes} MiB");
+        log.append(small(5..6)).unwrap();
+        log.sync().unwrap();
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ const _: () = assert!(WINDOW_BYTES > LOG_ENTRY_BODY_BYTES_MAX * 2 + 4096);
 pub(super) enum Stop {
     /// Nothing: the file or the block ends.
     End,
-    /// Bytes that are no whole group, and nothing after them: the end of a write that did not finish.
+    /// Bytes that are no whole group: the end of writes that did not finish.
     Torn,
 }
 
@@ -27,10 +27,12 @@ pub(super) fn corrupt_group(error: PalfError) -> io::Error {
     corrupt(error.to_string())
 }
 
-/// Walks from `base` to the end of its block, calling `see` for each group. Returns the state at the end.
+/// Walks from `base` to the end of its block, calling `see` for each group. Returns the state at the end. Below `durable`
+/// every group has to be right; above it the walk may end before anything.
 pub(super) fn block(
     file: &File,
     base: PalfBase,
+    durable: Lsn,
     mut see: impl FnMut(&GroupView<'_>) -> io::Result<()>,
 ) -> io::Result<(PalfBase, Stop)> {
     let block_end = base.lsn.block_end();
@@ -45,7 +47,7 @@ pub(super) fn block(
         file.read_exact_at(&mut window, at)?;
         match groups(&window, base, &mut see)? {
             (after, Ok(())) if after.lsn > from => base = after,
-            (after, fault) => return judge(file, after, until, fault.err()).map(|stop| (after, stop)),
+            (after, fault) => return judge(file, after, durable, until, fault.err()).map(|stop| (after, stop)),
         }
     }
     Ok((base, Stop::End))
@@ -74,12 +76,16 @@ fn groups(
     }
 }
 
-/// Decides whether what stands at the end of a walk is a torn tail or damage.
-fn judge(file: &File, base: PalfBase, until: Lsn, fault: Option<PalfError>) -> io::Result<Stop> {
+/// Decides whether what stands at the end of a walk is a torn tail or damage. Above `durable` pages reach the disk in any
+/// order: whole groups after a hole prove nothing there.
+fn judge(file: &File, base: PalfBase, durable: Lsn, until: Lsn, fault: Option<PalfError>) -> io::Result<Stop> {
     if let Some(error) = &fault
         && matches!(error.fault, PalfFault::Fork { .. } | PalfFault::ScnOrder { .. })
     {
         return Err(corrupt_group(error.clone()));
+    }
+    if base.lsn >= durable {
+        return Ok(Stop::Torn);
     }
     match group_after(file, base.lsn, until)? {
         None => Ok(Stop::Torn),

@@ -5,6 +5,8 @@
 //! or not at all.
 
 mod apply;
+mod fingerprint;
+mod halt;
 mod head;
 mod point;
 mod replay;
@@ -15,18 +17,21 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fingerprint::Seen;
 pub(crate) use head::SnapshotHead;
+pub(crate) use replay::apply_replayed;
 pub(crate) use reply::Outcome;
 
 use crate::dirs::{Generation, ReplicaDir};
 use crate::error::corrupt;
 use crate::log::{LogId, PalfLog};
 use crate::tablet::{InnerState, SharedMemory, TabletStore};
+use halt::Halt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use strandline_consensus::{Applied, Entry, GroupStateMachine, LogPos, Reply, SnapshotDir};
-use strandline_types::Lsn;
+use strandline_types::{Lsn, Scn};
 use tokio::sync::watch;
 
 /// State machine of one replica.
@@ -41,6 +46,7 @@ pub(crate) struct Machine {
     inner: RwLock<Arc<InnerState>>,
     /// Held while entries are applied or a consistent point is taken.
     gate: Mutex<Gate>,
+    halt: Halt,
     committed: watch::Sender<Lsn>,
 }
 
@@ -72,7 +78,7 @@ impl Machine {
             return Err(corrupt(format!("the log ends at lsn {end}, but the tablets hold its effects up to {at}")));
         }
         let snapshot = snapshot::newest(&dir)?;
-        let end = inner.applied.map_or(Lsn::ZERO, |a| a.base.lsn);
+        let (end, scn) = inner.applied.map_or((Lsn::ZERO, Scn::MIN), |a| (a.base.lsn, a.base.prev_scn));
         Ok(Arc::new(Self {
             dir,
             id,
@@ -81,6 +87,7 @@ impl Machine {
             store: RwLock::new(Arc::new(store)),
             inner: RwLock::new(Arc::new(inner)),
             gate: Mutex::new(Gate { generation, snapshot, installed: false }),
+            halt: Halt::after(scn),
             committed: watch::Sender::new(end),
         }))
     }
@@ -127,8 +134,20 @@ impl GroupStateMachine for Machine {
     }
 
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Reply>> {
-        let _gate = self.gate();
-        self.apply_entries(&entries)
+        let mut rest = entries.as_slice();
+        let mut replies = Vec::with_capacity(rest.len());
+        while !rest.is_empty() {
+            let gate = self.gate();
+            let (now, later) = rest.split_at(self.halt.before(rest));
+            replies.extend(self.apply_entries(now)?);
+            self.halt.saw(now);
+            drop(gate);
+            if !later.is_empty() {
+                self.halt.wait();
+            }
+            rest = later;
+        }
+        Ok(replies)
     }
 
     fn build_snapshot(&self) -> io::Result<SnapshotDir> {

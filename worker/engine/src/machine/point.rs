@@ -5,6 +5,7 @@ use crate::TabletCheckpoint;
 use crate::tablet::{AppliedRecord, engine_files, list_blocks};
 use std::io;
 use std::path::Path;
+use strandline_proto::v1::Dictionary;
 
 impl Machine {
     /// A consistent point into `dir`, which must not exist.
@@ -14,7 +15,7 @@ impl Machine {
         }
         // Most of the flushing happens before the pause.
         self.flush()?;
-        let applied = self.link_point(dir)?;
+        let (applied, dictionary) = self.link_point(dir)?;
         let blocks = list_blocks(dir, &self.memory)?;
         Ok(TabletCheckpoint {
             dir: dir.to_owned(),
@@ -24,16 +25,18 @@ impl Machine {
             scn: applied.base.prev_scn,
             blocks,
             engine_files: engine_files(dir)?,
+            dictionary,
         })
     }
 
-    /// Makes the links and tells where the log was then.
-    fn link_point(&self, dir: &Path) -> io::Result<AppliedRecord> {
+    /// Makes the links and tells where the log was then, and what the dictionary said.
+    fn link_point(&self, dir: &Path) -> io::Result<(AppliedRecord, Option<Dictionary>)> {
         let _gate = self.gate();
-        let Some(applied) = self.inner().applied else {
+        let inner = self.inner();
+        let Some(applied) = inner.applied else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was applied here yet"));
         };
         self.store().checkpoint(dir)?;
-        Ok(applied)
+        Ok((applied, inner.dictionary.clone()))
     }
 }

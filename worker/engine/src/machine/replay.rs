@@ -12,6 +12,15 @@ use strandline_format::entry::{EntryBody, decode_payload, kind_of_item};
 use strandline_format::pb::{ReplayedBatch, ReplayedItem};
 use strandline_types::{LsId, Lsn, Scn};
 
+/// Applies a batch of the nearest source, see [`apply`].
+pub(crate) fn apply_replayed(
+    effects: &mut Effects<'_>,
+    ls: LsId,
+    batch: &ReplayedBatch,
+) -> io::Result<Result<(), Lsn>> {
+    apply(effects, ls, 0, batch)
+}
+
 /// Applies a batch of the source `level` steps up. The inner error is where that source stands when the batch does not
 /// start there; a batch that is already applied is success without effect.
 pub(super) fn apply(

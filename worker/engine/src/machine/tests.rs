@@ -158,6 +158,7 @@ fn tablets_that_are_ahead_of_their_log_are_corruption() {
     drop(machine);
     let block = std::fs::OpenOptions::new().write(true).open(log.join("0.log")).unwrap();
     block.set_len(4096).unwrap();
+    std::fs::remove_file(log.join("durable")).unwrap();
     let error = Machine::open(dir(&tmp, "a"), ID, &memory()).unwrap_err();
     let error = EngineError::io("opening", tmp.path(), error);
     assert!(matches!(error, EngineError::Corrupt { .. }), "{error}");

@@ -38,6 +38,7 @@ pub(super) async fn run(replica: Weak<Replica>) {
 impl Replica {
     async fn tend(self: &Arc<Self>, done: &mut Done) {
         let end = *self.machine.committed().borrow();
+        self.machine.log().mark_durable();
         let idle_since = self.machine.log().last_scn().as_ms();
         let now = self.proposer.clock.now();
         if now.as_ms() >= idle_since.saturating_add(KEEP_ALIVE_IDLE_MS)

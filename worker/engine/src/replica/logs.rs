@@ -3,7 +3,7 @@
 use super::Replica;
 use crate::machine::Outcome;
 use crate::proposer::Identity;
-use crate::{Committed, EngineError, ReplayBatch, Result};
+use crate::{Committed, Door, EngineError, ReplayBatch, Result};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -76,10 +76,11 @@ impl Replica {
         }
     }
 
-    /// Appends a keep-alive group with exactly `scn` when this replica leads, is open, and its stream is below `scn`.
+    /// Appends a keep-alive group with exactly `scn` when this replica leads, clients may write, and its stream is below
+    /// `scn`. A stream that is replayed into has the SCNs of its source and no others.
     pub async fn keep_alive_to(&self, scn: Scn) -> Result<()> {
         let below = self.machine.log().last_scn() < scn;
-        if !below || !self.is_open() || !self.group.role().is_leader {
+        if !below || self.door() != Door::Open || !self.group.role().is_leader {
             return Ok(());
         }
         let Some(_alone) = OnItsWay::begin(&self.keep_alive_on_its_way) else { return Ok(()) };
@@ -89,7 +90,8 @@ impl Replica {
     /// Logs the dictionary when this replica leads log stream 1 and the version is newer than the stored one.
     pub async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<()> {
         let stored = self.machine.inner().dictionary.as_ref().map_or(0, |d| d.version);
-        if !self.identity.ls.is_sys() || dictionary.version <= stored || !self.group.role().is_leader {
+        let closed = self.door() == Door::ReadOnly;
+        if !self.identity.ls.is_sys() || closed || dictionary.version <= stored || !self.group.role().is_leader {
             return Ok(());
         }
         let body = Bytes::from(dictionary.encode_to_vec());
@@ -110,7 +112,7 @@ impl Replica {
     pub async fn append_replayed(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<()>>> {
         self.check_leader()?;
         let Identity { tenant, ls } = self.identity;
-        let Some(stands) = self.replayed().filter(|_| !self.is_open()) else {
+        let Some(stands) = self.replayed().filter(|_| self.door() != Door::Open) else {
             let what = "replay is over, or was never begun";
             let object = format!("log stream {tenant}/{ls}");
             return Err(Failure::new(ErrorClass::Fenced, what, object, "nothing has to be replayed here").into());

@@ -10,21 +10,21 @@ mod start;
 pub(crate) use start::{Context, Parts, wait_released};
 
 use crate::dirs::ReplicaDir;
-use crate::machine::Machine;
+use crate::machine::{Machine, Seen};
 use crate::proposer::{Identity, Proposer, WriteJob};
 use crate::spec::StoredSpec;
-use crate::{EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
+use crate::{Door, EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
 use bytes::Bytes;
 use prost::Message;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::Group;
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
-use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, Scn, TabletId, TenantId, Term};
+use strandline_types::{CausalityToken, ErrorClass, Failure, Fingerprint, LsId, NodeId, Scn, TabletId, TenantId, Term};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +40,6 @@ pub struct Replica {
     proposer: Proposer,
     writes: RwLock<Option<mpsc::Sender<WriteJob>>>,
     stored: RwLock<StoredSpec>,
-    open: AtomicBool,
     dictionary_on_its_way: AtomicBool,
     keep_alive_on_its_way: AtomicBool,
     write_room: Arc<Semaphore>,
@@ -81,7 +80,7 @@ impl Replica {
             max_scn: base.prev_scn,
             dictionary_version: inner.dictionary.as_ref().map_or(0, |d| d.version),
             replayed: self.replayed(),
-            open: self.is_open(),
+            door: self.door(),
         }
     }
 
@@ -106,25 +105,37 @@ impl Replica {
         stored.store(&self.dir)
     }
 
-    /// Opens or closes the door for clients; remembered over restarts.
-    pub fn set_open(&self, open: bool) {
-        if self.open.swap(open, Ordering::AcqRel) != open {
-            let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
-            stored.open = open;
-            if let Err(error) = stored.store(&self.dir) {
-                tracing::warn!(?self.identity, %error, "the door of a replica is {open}, but a restart may not know");
-            }
+    /// Says what clients may do; remembered over restarts.
+    pub fn set_door(&self, door: Door) {
+        let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut stored.door, door) != door
+            && let Err(error) = stored.store(&self.dir)
+        {
+            tracing::warn!(?self.identity, %error, ?door, "the door of a replica moved, but a restart may not know");
         }
     }
 
-    /// True when clients may read and write.
+    /// What clients may do.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+    pub fn door(&self) -> Door {
+        self.stored.read().unwrap_or_else(PoisonError::into_inner).door
     }
 
-    fn check_open(&self) -> Result<()> {
-        if self.is_open() { Ok(()) } else { Err(EngineError::NotOpen { tenant: self.identity.tenant }) }
+    fn check_readable(&self) -> Result<()> {
+        match self.door() {
+            Door::Open | Door::ReadOnly => Ok(()),
+            Door::Closed => Err(EngineError::NotOpen { tenant: self.identity.tenant }),
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.door() != Door::ReadOnly {
+            return self.check_readable();
+        }
+        let what = "the tenant is a standby: it follows an archive, and clients may only read";
+        let object = format!("tenant {}", self.identity.tenant);
+        let todo = "write to the tenant that it follows, or ACTIVATE STANDBY first";
+        Err(Failure::new(ErrorClass::Invalid, what, object, todo).into())
     }
 
     fn check_leader(&self) -> Result<()> {
@@ -138,7 +149,7 @@ impl Replica {
 
     /// Writes an atomic batch; returns its SCN once it is applied here.
     pub async fn write(&self, writes: Vec<KvWrite>, token: CausalityToken) -> Result<Scn> {
-        self.check_open()?;
+        self.check_writable()?;
         self.check_leader()?;
         self.check_token(token)?;
         check::writes(&writes, &self.machine.store())?;
@@ -185,7 +196,7 @@ impl Replica {
 
     /// Linearizable read: the value and the SCN up to which the answer is true.
     pub async fn get(&self, tablet: TabletId, key: &[u8]) -> Result<(Option<Bytes>, Scn)> {
-        self.check_open()?;
+        self.check_readable()?;
         check::tablet(tablet)?;
         check::key(key)?;
         self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
@@ -195,7 +206,7 @@ impl Replica {
 
     /// Linearizable scan of `[start, end)`; an empty `end` is the end of the tablet, `limit` 0 is "as many as fit".
     pub async fn scan(&self, tablet: TabletId, start: &[u8], end: &[u8], limit: usize) -> Result<ScanPage> {
-        self.check_open()?;
+        self.check_readable()?;
         check::tablet(tablet)?;
         self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
         let (store, start, end) = (self.machine.store(), start.to_vec(), end.to_vec());
@@ -219,6 +230,31 @@ impl Replica {
     pub async fn checkpoint(&self, dir: &Path) -> Result<TabletCheckpoint> {
         let (machine, dir) = (self.machine.clone(), dir.to_owned());
         self.blocking("taking a consistent point", move || machine.checkpoint(&dir)).await
+    }
+
+    /// Digest of the tablets as of `scn` (`None` = now), and the SCN that it is of. An SCN that is not applied yet is
+    /// waited for; one that has passed is refused when anything changed since. `bytes` counts what was read.
+    ///
+    /// # Errors
+    /// `Invalid` when the content has moved on; `Transient` when another look is under way or the moment was missed.
+    pub async fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> Result<(Scn, Fingerprint)> {
+        let machine = self.machine.clone();
+        let look = move || machine.fingerprint(scn, &stop, &bytes);
+        match self.blocking("reading every tablet", look).await? {
+            Seen::At(scn, print) => Ok((scn, print)),
+            Seen::Passed(changed) => {
+                let what = format!("the content has changed at scn {changed}, after the scn that was asked for");
+                let object = format!("log stream {}/{}", self.identity.tenant, self.identity.ls);
+                Err(Failure::new(ErrorClass::Invalid, what, object, "ask for an SCN that is still to come").into())
+            }
+            Seen::Busy => Err(self.identity.transient("another look at the content is under way, or it came too late")),
+            Seen::Cancelled => Err(self.identity.transient("nobody wants the digest any more")),
+        }
     }
 
     async fn blocking<T: Send + 'static>(

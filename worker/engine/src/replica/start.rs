@@ -67,7 +67,6 @@ impl Replica {
             machine,
             writes: RwLock::new(Some(proposer.start())),
             proposer,
-            open: AtomicBool::new(stored.open),
             stored: RwLock::new(stored),
             dictionary_on_its_way: AtomicBool::new(false),
             keep_alive_on_its_way: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use crate::Replayed;
 use crate::error::corrupt;
 use bytes::Bytes;
 use rocksdb::{BoundColumnFamily, WriteBatch};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use strandline_format::pb;
@@ -21,12 +21,18 @@ pub(crate) struct Effects<'a> {
     inner: InnerState,
     batch: WriteBatch,
     tablets: HashMap<u64, Arc<BoundColumnFamily<'a>>>,
+    only: Option<&'a BTreeSet<TabletId>>,
 }
 
 impl<'a> Effects<'a> {
     pub(crate) fn new(store: &'a TabletStore, before: &'a InnerState) -> Self {
         let batch = WriteBatch::default();
-        Self { store, before, inner: before.clone(), batch, tablets: HashMap::new() }
+        Self { store, before, inner: before.clone(), batch, tablets: HashMap::new(), only: None }
+    }
+
+    /// Writes to other tablets are passed over.
+    pub(crate) fn only(self, tablets: &'a BTreeSet<TabletId>) -> Self {
+        Self { only: Some(tablets), ..self }
     }
 
     /// Writes of one client batch. A tablet begins to exist with its first write.
@@ -34,6 +40,9 @@ impl<'a> Effects<'a> {
         for write in writes {
             if write.tablet_id < TabletId::FIRST_USER.0 {
                 return Err(corrupt(format!("a client batch writes into inner tablet {}", write.tablet_id)));
+            }
+            if self.only.is_some_and(|only| !only.contains(&TabletId(write.tablet_id))) {
+                continue;
             }
             let cf = self.tablet(write.tablet_id)?;
             if write.delete {
@@ -58,6 +67,11 @@ impl<'a> Effects<'a> {
         let cf = db.cf_handle(&name).ok_or_else(|| io::Error::other(format!("tablet {id} was not created")))?;
         self.tablets.insert(id, cf.clone());
         Ok(cf)
+    }
+
+    /// The records of another store become those of this one.
+    pub(crate) fn adopt(&mut self, inner: InnerState) {
+        self.inner = inner;
     }
 
     pub(crate) fn set_membership(&mut self, membership: Bytes) {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod blocks;
+mod fingerprint;
 mod inner;
 mod options;
 mod store;

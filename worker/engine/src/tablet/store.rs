@@ -1,13 +1,15 @@
 //! One open RocksDB of a replica.
 
 use super::inner::{InnerState, applied_at};
-use super::options::SharedMemory;
+use super::options::{SharedMemory, without_wal};
 use super::{DEFAULT, INNER, name_of, rocks, tablet_of};
 use crate::ScanPage;
 use crate::error::corrupt;
 use bytes::Bytes;
 use rocksdb::checkpoint::Checkpoint;
-use rocksdb::{BoundColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, ReadOptions};
+use rocksdb::{
+    BoundColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch,
+};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ pub(crate) struct TabletStore {
     pub(super) path: PathBuf,
     pub(super) memory: Arc<SharedMemory>,
     /// Tablets that exist, the inner one included.
-    tablets: RwLock<BTreeSet<TabletId>>,
+    pub(super) tablets: RwLock<BTreeSet<TabletId>>,
 }
 
 impl std::fmt::Debug for TabletStore {
@@ -38,6 +40,40 @@ impl TabletStore {
         let descriptors = names.into_iter().map(|n| ColumnFamilyDescriptor::new(n, memory.column_family()));
         let db = DB::open_cf_descriptors(&options, path, descriptors).map_err(rocks)?;
         Ok(Self { db, path: path.to_owned(), memory: memory.clone(), tablets })
+    }
+
+    /// Opens the store in `path` for reading, with the inner tablet and those of `only` that it has. The files of the
+    /// others need not be there.
+    pub(crate) fn open_some(path: &Path, memory: &Arc<SharedMemory>, only: &BTreeSet<TabletId>) -> io::Result<Self> {
+        let mut options = memory.database();
+        options.create_if_missing(false);
+        let mut names = DB::list_cf(&options, path).map_err(rocks)?;
+        names.retain(|n| n == DEFAULT || tablet_of(n).is_some_and(|t| t == TabletId::INNER || only.contains(&t)));
+        let tablets = RwLock::new(names.iter().filter_map(|n| tablet_of(n)).collect());
+        let db = DB::open_cf_for_read_only(&options, path, names, false).map_err(rocks)?;
+        Ok(Self { db, path: path.to_owned(), memory: memory.clone(), tablets })
+    }
+
+    /// Copies every pair of a tablet from another store, `portion_bytes` at a time.
+    pub(crate) fn copy_tablet(&self, from: &Self, tablet: TabletId, portion_bytes: usize) -> io::Result<()> {
+        let name = name_of(tablet);
+        let Some(source) = from.db.cf_handle(&name) else { return Ok(()) };
+        if self.db.cf_handle(&name).is_none() {
+            self.db.create_cf(&name, &self.memory.column_family()).map_err(rocks)?;
+            self.add_tablet(tablet);
+        }
+        let target =
+            self.db.cf_handle(&name).ok_or_else(|| io::Error::other(format!("tablet {tablet} was not created")))?;
+        let mut portion = WriteBatch::default();
+        for pair in from.db.iterator_cf(&source, IteratorMode::Start) {
+            let (key, value) = pair.map_err(rocks)?;
+            portion.put_cf(&target, key, value);
+            if portion.size_in_bytes() >= portion_bytes {
+                let full = std::mem::take(&mut portion);
+                self.db.write_opt(full, &without_wal()).map_err(rocks)?;
+            }
+        }
+        self.db.write_opt(portion, &without_wal()).map_err(rocks)
     }
 
     /// What the inner column family says.
@@ -149,9 +185,7 @@ pub(super) fn column_families(options: &Options, path: &Path) -> io::Result<Vec<
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::options::without_wal;
     use super::*;
-    use rocksdb::WriteBatch;
 
     const NEW: TabletId = TabletId::FIRST_USER;
 

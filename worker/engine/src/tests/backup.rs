@@ -138,7 +138,7 @@ async fn a_tenant_rebuilt_from_a_point_replays_log_and_opens() {
     assert_eq!(leader.replayed().unwrap(), crate::Replayed { lsn: end.end, scn: end.scn });
     assert!(leader.status().max_scn >= end.scn);
     for replica in cluster.replicas(RESTORED, LS) {
-        replica.set_open(true);
+        replica.set_door(Door::Open);
     }
     for i in 0..30 {
         let expected = if i < 10 { "backup" } else { "log" };
@@ -160,6 +160,32 @@ async fn a_tenant_rebuilt_from_a_point_replays_log_and_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_read_while_it_follows_and_written_only_once_it_is_activated() {
+    let (cluster, point, batches) = restored_cluster().await;
+    let leader = cluster.leader(RESTORED, LS).await;
+    for replica in cluster.replicas(RESTORED, LS) {
+        replica.set_door(Door::ReadOnly);
+    }
+    for (n, batch) in batches.iter().enumerate() {
+        leader.append_replayed(batch.clone()).await.unwrap().await.unwrap();
+        assert_eq!(read(&leader, "k1").await.as_deref(), Some("backup"), "after batch {n}");
+        let refused = leader.write(vec![put("k1", "mine")], CausalityToken::default()).await.unwrap_err();
+        assert_eq!(refused.class(), strandline_types::ErrorClass::Invalid);
+        assert!(strandline_types::Failure::from(refused).todo.contains("ACTIVATE"));
+        let end = leader.status().end_lsn;
+        leader.keep_alive_to(Scn(batch.scn.0 + 1_000_000)).await.unwrap();
+        assert_eq!(leader.status().end_lsn, end, "a standby has the SCNs of its source and no others");
+    }
+    let replayed = leader.replayed().unwrap();
+    assert!(replayed.scn > point.scn);
+    for replica in cluster.replicas(RESTORED, LS) {
+        replica.set_door(Door::Open);
+    }
+    assert!(write(&leader, "k1", "new life").await > replayed.scn);
+    assert!(leader.append_replayed(batches[0].clone()).await.is_err(), "it follows no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replayed_log_is_applied_at_most_once_and_never_over_a_hole() {
     let (cluster, _, batches) = restored_cluster().await;
     let leader = cluster.leader(RESTORED, LS).await;
@@ -174,6 +200,19 @@ async fn replayed_log_is_applied_at_most_once_and_never_over_a_hole() {
     assert_eq!(leader.replayed().unwrap(), at, "what is applied is passed over");
     append(&batches[2]).await.unwrap();
     assert_eq!(leader.replayed().unwrap().lsn, batches[2].end);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_restore_whose_replica_was_never_ordered_go_once_nobody_wants_them() {
+    let cluster = Cluster::with_stream(1).await;
+    let engine = &cluster.workers[&NodeId(1)].engine;
+    let dir = engine.prepare_restored(RESTORED, LS, JOB).await.unwrap();
+    std::fs::write(dir.join("000001.sst"), b"half").unwrap();
+    engine.remove_strays(&[(RESTORED, LS)].into()).await.unwrap();
+    assert!(dir.exists(), "a task still works on it");
+    engine.remove_strays(&[].into()).await.unwrap();
+    assert!(!cluster.workers[&NodeId(1)].dir.join(format!("data/t{RESTORED}")).exists());
+    assert!(engine.replica(TENANT, LS).is_some_and(|r| r.status().is_leader), "what is hosted stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,7 +254,7 @@ async fn a_restored_replica_that_comes_late_takes_its_base_from_the_leader() {
     order(1).await;
     order(2).await;
     let leader = cluster.leader(RESTORED, LS).await;
-    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_open(true));
+    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_door(Door::Open));
     write(&leader, "k2", "new").await;
     order(3).await;
     cluster.settled(RESTORED, LS).await;

@@ -95,14 +95,14 @@ async fn what_is_too_large_is_refused_with_its_bound() {
 async fn a_closed_tenant_neither_reads_nor_writes() {
     let mut cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
-    leader.set_open(false);
+    leader.set_door(Door::Closed);
     assert_eq!(leader.get(TABLET, b"k").await.unwrap_err().class(), ErrorClass::Transient);
     assert!(leader.write(vec![put("k", "v")], CausalityToken::default()).await.is_err());
     drop(leader);
     cluster.stop(NodeId(1)).await;
     cluster.restart(NodeId(1)).await;
     let leader = cluster.leader(TENANT, LS).await;
-    assert!(!leader.is_open(), "remembered over a restart");
-    leader.set_open(true);
+    assert_eq!(leader.door(), Door::Closed, "remembered over a restart");
+    leader.set_door(Door::Open);
     write(&leader, "k", "v").await;
 }

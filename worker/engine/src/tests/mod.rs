@@ -4,10 +4,11 @@
 mod backup;
 mod bytes;
 mod clients;
+mod fingerprint;
 mod scn;
 mod survive;
 
-use crate::{Clock, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
+use crate::{Clock, Door, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -96,6 +96,8 @@ async fn a_replica_whose_last_write_never_reached_the_disk_comes_back() {
     std::fs::remove_dir_all(&dir).unwrap();
     std::fs::rename(&image, &dir).unwrap();
     let block = dir.join("data/t1002/ls1001/gen-0/log/0.log");
+    // What was not durable is above every mark.
+    std::fs::remove_file(dir.join("data/t1002/ls1001/gen-0/log/durable")).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(block).unwrap();
     file.set_len(file.metadata().unwrap().len() - 10).unwrap();
     cluster.restart(id).await;

@@ -44,7 +44,24 @@ pub enum FileForm {
     /// One object.
     Plain,
     /// Parts, sorted by start then end; together they cover the file from byte 0.
-    Parts(Vec<Range<u64>>),
+    Parts(Vec<PartAt>),
+}
+
+/// One part of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartAt {
+    /// The plain bytes that it holds.
+    pub range: Range<u64>,
+    /// Its length on the medium.
+    pub stored_bytes: u64,
+}
+
+impl PartAt {
+    /// True when it does not hold its plain bytes as they are: it is compressed or sealed (or damaged).
+    #[must_use]
+    pub const fn is_packed(&self) -> bool {
+        self.stored_bytes != self.range.end.saturating_sub(self.range.start)
+    }
 }
 
 /// One log file of one piece.
@@ -103,7 +120,7 @@ pub enum ChainError {
         /// The missing bytes of the file.
         missing: Range<u64>,
     },
-    /// A part is not as long as its name says, or parts came without their first object.
+    /// A part whose name is no range, or parts that came without their first object.
     #[error("piece {piece} file {file_id}: {what}")]
     BadPart {
         /// Piece of the file.
@@ -125,42 +142,50 @@ pub enum ChainError {
     },
 }
 
+/// Folds the objects of one log directory into files, sorted by number; each file on its own.
+pub fn fold_each(
+    piece: PieceKey,
+    objects: impl IntoIterator<Item = LogObject>,
+) -> Vec<(FileId, Result<LogFile, ChainError>)> {
+    let mut by_file: BTreeMap<FileId, Vec<LogObject>> = BTreeMap::new();
+    for object in objects {
+        by_file.entry(object.file_id).or_default().push(object);
+    }
+    by_file.into_iter().map(|(file_id, objects)| (file_id, fold_file(piece, file_id, &objects))).collect()
+}
+
 /// Folds the objects of one log directory into files, sorted by number.
 ///
 /// # Errors
 /// [`ChainError::BadPart`] and [`ChainError::PartHole`] for parts that do not make a file.
 pub fn fold_objects(piece: PieceKey, objects: impl IntoIterator<Item = LogObject>) -> Result<Vec<LogFile>, ChainError> {
-    let mut by_file: BTreeMap<FileId, Vec<LogObject>> = BTreeMap::new();
-    for object in objects {
-        by_file.entry(object.file_id).or_default().push(object);
-    }
-    by_file.into_iter().map(|(file_id, objects)| fold_file(piece, file_id, objects)).collect()
+    fold_each(piece, objects).into_iter().map(|(_, file)| file).collect()
 }
 
-fn fold_file(piece: PieceKey, file_id: FileId, objects: Vec<LogObject>) -> Result<LogFile, ChainError> {
+fn fold_file(piece: PieceKey, file_id: FileId, objects: &[LogObject]) -> Result<LogFile, ChainError> {
     if let Some(plain) = objects.iter().find(|o| o.role == ObjectRole::Plain) {
         return Ok(LogFile { piece, file_id, form: FileForm::Plain, bytes: plain.bytes });
     }
     let bad = |what: String| ChainError::BadPart { piece, file_id, what };
     let mut parts = Vec::new();
-    for object in &objects {
+    for object in objects {
         if let ObjectRole::Part { start, end } = object.role {
-            if end < start || object.bytes != end - start {
-                return Err(bad(format!("part [{start}, {end}) has {} bytes", object.bytes)));
+            if end <= start {
+                return Err(bad(format!("part [{start}, {end}) holds nothing")));
             }
-            parts.push(start..end);
+            parts.push(PartAt { range: start..end, stored_bytes: object.bytes });
         }
     }
     if !parts.is_empty() && !objects.iter().any(|o| o.role == ObjectRole::FormatMeta) {
         return Err(bad("parts without FORMAT_META".to_owned()));
     }
-    parts.sort_by_key(|p| (p.start, p.end));
+    parts.sort_by_key(|p| (p.range.start, p.range.end));
     let mut covered = 0;
     for part in &parts {
-        if part.start > covered {
-            return Err(ChainError::PartHole { piece, file_id, missing: covered..part.start });
+        if part.range.start > covered {
+            return Err(ChainError::PartHole { piece, file_id, missing: covered..part.range.start });
         }
-        covered = covered.max(part.end);
+        covered = covered.max(part.range.end);
     }
     Ok(LogFile { piece, file_id, form: FileForm::Parts(parts), bytes: covered })
 }
@@ -276,7 +301,9 @@ mod tests {
     fn parts_make_a_file_whatever_their_order_and_overlap() {
         let got = fold_objects(piece(1), [part(4096, 9000), META, part(0, 4096), part(4096, 5000)]).unwrap();
         assert_eq!(got[0].bytes, 9000);
-        assert_eq!(got[0].form, FileForm::Parts(vec![0..4096, 4096..5000, 4096..9000]));
+        let FileForm::Parts(parts) = &got[0].form else { panic!("parts") };
+        let ranges: Vec<_> = parts.iter().map(|p| p.range.clone()).collect();
+        assert_eq!(ranges, [0..4096, 4096..5000, 4096..9000]);
     }
 
     #[test]
@@ -286,8 +313,16 @@ mod tests {
             Err(ChainError::PartHole { piece: piece(1), file_id: FileId(7), missing: 4096..5000 })
         );
         assert!(matches!(fold_objects(piece(1), [part(0, 10)]), Err(ChainError::BadPart { .. })));
+        assert!(matches!(fold_objects(piece(1), [META, part(10, 10)]), Err(ChainError::BadPart { .. })));
+    }
+
+    #[test]
+    fn a_part_of_another_length_than_its_range_is_packed() {
         let short = LogObject { bytes: 9, ..part(0, 10) };
-        assert!(matches!(fold_objects(piece(1), [META, short]), Err(ChainError::BadPart { .. })));
+        let got = fold_objects(piece(1), [META, short]).unwrap();
+        let FileForm::Parts(parts) = &got[0].form else { panic!("parts") };
+        assert!(parts[0].is_packed());
+        assert_eq!(got[0].bytes, 10, "the length of a file is the plain one");
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! When the next request may go out: limits of the administrator and what the store can bear.
+//!
+//! Pure: time is an argument, in nanoseconds since the destination was first opened. The store's bearable rate is
+//! found by additive increase and multiplicative decrease: a "slow down" halves the rate that was really used, every
+//! quiet second adds a twentieth of the rate at which the store complained; after half a minute it grows faster, and a
+//! rate that is far higher than what is used is no limit any more.
+
+const SECOND: u64 = 1_000_000_000;
+/// So long before its time a request may go out: unevenness below it does not wait.
+const BURST_NS: u64 = SECOND / 10;
+/// A store is never asked less often than this by one process, in requests per second.
+const RATE_MIN: f64 = 1.0;
+/// The limit goes when it is so many times higher than what is used.
+const FREE_AT: f64 = 4.0;
+/// Complaints within this time after a decrease are answers to older requests.
+const DEAF_NS: u64 = SECOND / 2;
+/// After so long without a complaint the store is well again, and the rate grows by this part of itself per second.
+const CALM_NS: u64 = 30 * SECOND;
+const CALM_GROWTH: f64 = 0.1;
+
+/// Spaces things out to so many per second.
+#[derive(Debug, Default)]
+pub(crate) struct Pacer {
+    free_at: u64,
+}
+
+impl Pacer {
+    /// Books `amount` at `rate` per second and gives how long to wait before it, in nanoseconds.
+    pub(crate) fn book(&mut self, now: u64, amount: f64, rate: f64) -> u64 {
+        let start = self.free_at.max(now);
+        // Both are positive and finite; a huge quotient saturates.
+        self.free_at = start.saturating_add((amount / rate * SECOND as f64) as u64);
+        start.saturating_sub(now.saturating_add(BURST_NS))
+    }
+}
+
+/// Finds the rate that a store bears.
+#[derive(Debug, Default)]
+pub(crate) struct Governor {
+    /// Requests per second; `None` = the store has not complained.
+    rate: Option<f64>,
+    /// Added per quiet second.
+    step: f64,
+    /// Nobody asks before this.
+    quiet_until: u64,
+    decreased_at: Option<u64>,
+    /// The second that is being counted, requests in it, and in the one before.
+    second: u64,
+    count: u64,
+    used: u64,
+}
+
+impl Governor {
+    /// A request goes out.
+    pub(crate) fn sent(&mut self, now: u64) {
+        self.turn_over(now);
+        self.count += 1;
+    }
+
+    /// The store said that it is too much; `retry_after` in nanoseconds when it said how long.
+    pub(crate) fn complained(&mut self, now: u64, retry_after: Option<u64>) {
+        self.turn_over(now);
+        self.quiet_until = self.quiet_until.max(now.saturating_add(retry_after.unwrap_or(0)));
+        if self.decreased_at.is_some_and(|at| now < at.saturating_add(DEAF_NS)) {
+            return;
+        }
+        let used = self.used.max(self.count) as f64;
+        let from = self.rate.map_or(used, |rate| rate.min(used.max(RATE_MIN)));
+        self.rate = Some((from / 2.0).max(RATE_MIN));
+        self.step = (from / 20.0).max(RATE_MIN);
+        self.decreased_at = Some(now);
+    }
+
+    /// Requests per second, if there is a limit now.
+    pub(crate) fn rate(&mut self, now: u64) -> Option<f64> {
+        self.turn_over(now);
+        self.rate
+    }
+
+    /// How long nobody may ask, in nanoseconds.
+    pub(crate) fn pause(&self, now: u64) -> u64 {
+        self.quiet_until.saturating_sub(now)
+    }
+
+    fn turn_over(&mut self, now: u64) {
+        let second = now / SECOND;
+        if second == self.second {
+            return;
+        }
+        let passed = second - self.second;
+        self.used = if passed == 1 { self.count } else { 0 };
+        (self.count, self.second) = (0, second);
+        let quiet = now.saturating_sub(self.decreased_at.unwrap_or(0));
+        if let Some(rate) = self.rate
+            && quiet >= SECOND
+        {
+            let seconds = passed.min(60) as f64;
+            let is_calm = quiet >= CALM_NS;
+            let step = if is_calm { self.step.max(rate * CALM_GROWTH) } else { self.step };
+            let grown = rate + step * seconds;
+            let is_free = is_calm && grown > FREE_AT * (self.used as f64).max(25.0 * RATE_MIN);
+            self.rate = if is_free { None } else { Some(grown) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pacer_lets_so_many_through_per_second() {
+        let mut pacer = Pacer::default();
+        let mut now = 0;
+        for _ in 0..1000 {
+            now += pacer.book(now, 1.0, 100.0);
+        }
+        let seconds = now as f64 / SECOND as f64;
+        assert!((9.5..=10.0).contains(&seconds), "{seconds}");
+    }
+
+    /// A store that bears `bears` requests per second, asked as fast as the governor lets.
+    fn run(governor: &mut Governor, seconds: u64, from: u64, bears: u64) -> (u64, u64) {
+        let (mut done, mut refused) = (0, 0);
+        for second in from..from + seconds {
+            let rate = governor.rate(second * SECOND).unwrap_or(1000.0) as u64;
+            for n in 0..rate.min(1000) {
+                let now = second * SECOND + n * (SECOND / 1000);
+                governor.sent(now);
+                if n < bears {
+                    done += 1;
+                } else {
+                    refused += 1;
+                    governor.complained(now, None);
+                }
+            }
+        }
+        (done, refused)
+    }
+
+    #[test]
+    fn the_rate_finds_what_the_store_bears_and_is_free_again_afterwards() {
+        let mut governor = Governor::default();
+        run(&mut governor, 20, 0, 100);
+        let (done, refused) = run(&mut governor, 60, 20, 100);
+        assert!(done > 60 * 60, "most of what the store bears is used: {done}");
+        assert!(refused < done / 5, "few requests are refused: {refused} of {done}");
+        run(&mut governor, 120, 80, u64::MAX);
+        assert_eq!(governor.rate(200 * SECOND), None, "a store that bears everything is asked without limit");
+    }
+
+    #[test]
+    fn a_store_that_asks_for_a_pause_gets_it() {
+        let mut governor = Governor::default();
+        governor.complained(5 * SECOND, Some(3 * SECOND));
+        assert_eq!(governor.pause(6 * SECOND), 2 * SECOND);
+        assert_eq!(governor.pause(9 * SECOND), 0);
+        assert!(governor.rate(5 * SECOND).is_some_and(|rate| rate >= RATE_MIN));
+    }
+}

@@ -1,0 +1,12 @@
+//! The archived log of one log stream, whatever form it lies in: plain objects, parts, overlapping, compacted,
+//! compressed and sealed ones, over pieces, rounds and destinations.
+//!
+//! `chain` folds listings into files and files into one chain of bytes (pure), `files` lists and reads them, `stream`
+//! gives verified groups. Restore, verification, inspection and export read archived log through here and nowhere else.
+
+pub mod chain;
+mod files;
+mod stream;
+
+pub use files::{LogFiles, LogSource, log_object};
+pub use stream::{LogGroup, LogReader};

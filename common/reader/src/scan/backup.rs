@@ -1,0 +1,110 @@
+//! Sets of a data backup destination.
+
+use super::{Scan, Small, file_status, small};
+use crate::source::Source;
+use strandline_catalogue::{Place, PlaceId, SetEntry};
+use strandline_format::paths::backup::{SETS_DIR, complement_log_dir};
+use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
+use strandline_format::{DataType, pb};
+use strandline_types::{BackupSetId, BackupSetStatus, DestId, Failure, FileStatus, RetryId, RoundId, Scn, TurnId};
+
+pub(super) async fn scan(source: &Source, place: Place) -> Result<Scan, Failure> {
+    let mut found = Scan::default();
+    found.catalogue.places.push(place);
+    found.media.push(std::sync::Arc::clone(&source.medium));
+    for object in source.medium.list(SETS_DIR).await? {
+        if let Some(BackupPath::SetEnd { set, success, .. }) = BackupPath::parse(&object.path)
+            && source.has_set(set)
+        {
+            let entry = entry(source, &mut found, set, success, &object.path).await?;
+            found.catalogue.sets.push(entry);
+        }
+    }
+    found.catalogue.sets.sort_by_key(|s| s.set_id);
+    Ok(found)
+}
+
+/// Sets that carry their own log.
+pub(super) fn with_own_log(found: &Scan) -> Vec<(SetName, BackupSetId)> {
+    let own = found.catalogue.sets.iter().filter(|s| s.plus_archivelog && s.status == BackupSetStatus::Success);
+    own.map(|s| (SetName { id: s.set_id, kind: s.kind }, s.set_id)).collect()
+}
+
+async fn entry(
+    source: &Source,
+    found: &mut Scan,
+    set: SetName,
+    success: bool,
+    end_path: &str,
+) -> Result<SetEntry, Failure> {
+    let medium = source.medium.as_ref();
+    let blank = SetEntry { kind: set.kind, ..SetEntry::full(set.id, Scn::MIN, Scn::MIN) };
+    if !success {
+        return Ok(SetEntry { status: BackupSetStatus::Failed, ..blank });
+    }
+    let path = BackupPath::SingleSetInfo { set }.path();
+    let info = match small::<pb::BackupSetInfo>(found, medium, &path, DataType::BackupSetInfo).await? {
+        Small::Read(info) => info,
+        missing => {
+            if matches!(missing, Small::Absent) {
+                found.problem(medium, &path, "it is missing, yet the set has its end placeholder");
+            }
+            // The end placeholder still tells where the set would have begun.
+            let end = small::<pb::SetPlaceholder>(found, medium, end_path, DataType::SetPlaceholder).await?;
+            let end = end.read().unwrap_or_default();
+            let (start_replay_scn, min_restore_scn) = (Scn(end.start_replay_scn), Scn(end.min_restore_scn));
+            return Ok(SetEntry { file_status: FileStatus::Broken, start_replay_scn, min_restore_scn, ..blank });
+        }
+    };
+    let mut entry = described(source, set, &info).await?;
+    let metas = BackupPath::LsMetaInfos { set }.path();
+    match small::<pb::LsMetaInfos>(found, medium, &metas, DataType::LsMetaInfos).await? {
+        Small::Read(_) => {}
+        Small::Absent => {
+            found.problem(medium, &metas, "it is missing: nothing says where the log goes on");
+            entry.file_status = FileStatus::Broken;
+        }
+        Small::Bad => entry.file_status = FileStatus::Broken,
+    }
+    found.infos.insert((PlaceId(0), set.id), (set, info));
+    Ok(entry)
+}
+
+async fn described(source: &Source, set: SetName, info: &pb::BackupSetInfo) -> Result<SetEntry, Failure> {
+    let success = info.status == BackupSetStatus::Success.to_string();
+    let own_log = complement_log_dir(set);
+    let has_own_log = info.plus_archivelog && !source.medium.list_dirs(&own_log).await?.is_empty();
+    let data_turn = TurnId(info.data_turn_id);
+    Ok(SetEntry {
+        place: PlaceId(0),
+        set_id: set.id,
+        kind: set.kind,
+        status: if success { BackupSetStatus::Success } else { BackupSetStatus::Failed },
+        file_status: file_status(&info.file_status),
+        prev_full: BackupSetId(info.prev_full_backup_set_id),
+        prev_inc: BackupSetId(info.prev_inc_backup_set_id),
+        start_replay_scn: Scn(info.start_replay_scn),
+        min_restore_scn: Scn(info.min_restore_scn),
+        consistent_scn: Scn(info.consistent_scn),
+        archive: (info.archive_dest_id != 0).then_some((DestId(info.archive_dest_id), RoundId(info.archive_round_id))),
+        plus_archivelog: has_own_log,
+        encryption_mode: info.encryption_mode.clone(),
+        data_turn,
+        index_retry: index_retry(source, set, data_turn).await?,
+        output_bytes: info.stats.unwrap_or_default().output_bytes,
+        end_ms: Scn(info.end_time_ns).as_ms(),
+    })
+}
+
+/// The highest retry of the tenant-level index.
+async fn index_retry(source: &Source, set: SetName, data_turn: TurnId) -> Result<RetryId, Failure> {
+    let (kind, index) = (InfoKind::Major, IndexKind::MacroRange);
+    let first = BackupPath::TenantIndex { set, kind, turn: data_turn, index, retry: RetryId(0) }.path();
+    let dir = first.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let listed = source.medium.list(dir).await?;
+    let retries = listed.iter().filter_map(|o| match BackupPath::parse(&o.path)? {
+        BackupPath::TenantIndex { index: IndexKind::MacroRange, retry, .. } => Some(retry),
+        _ => None,
+    });
+    Ok(retries.max().unwrap_or(RetryId(0)))
+}

@@ -1,0 +1,175 @@
+//! BACKUP: who is meant, where to, and with which key. Passwords end here: a command holds the key that was derived
+//! from one, and only its salt and fingerprint are ever shown.
+
+use super::Executor;
+use super::tenants::Named;
+use crate::clock;
+use crate::effects::{self, cluster_parameters, destination};
+use crate::sql::request::Tenants;
+use crate::sql::request::backup::BackupRequest;
+use std::time::Duration;
+use strandline_format::cipher::{self, Key};
+use strandline_scheduler_core::state::{DestKind, SetSeal};
+use strandline_scheduler_core::{Action, BackupDest, BackupWish, DestRef, Done, SealKey, newest_set};
+use strandline_types::{Access, BackupMode, DestId, DestNo, ErrorClass, Failure, Secret, TenantId};
+
+/// A destination that does not answer for this long is refused.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The original's number for a destination that cannot be used.
+const BAD_PATH_CODE: i32 = -9116;
+
+impl Executor {
+    /// Starts a backup of one or several tenants.
+    pub(super) async fn backup(
+        &self,
+        request: BackupRequest,
+        session: Option<&str>,
+        password: Option<&str>,
+    ) -> Result<String, Failure> {
+        let tenants = self.tenants(&request.tenants, session)?;
+        let to = match request.to {
+            Some(uri) => Some(self.backup_to(&tenants, &uri).await?),
+            None => None,
+        };
+        let seal = match password {
+            Some(password) => Some(self.seal(&tenants, to.as_ref(), request.mode, password).await?),
+            None => None,
+        };
+        let wish = BackupWish {
+            mode: request.mode,
+            to,
+            plus_archivelog: request.plus_archivelog,
+            description: request.description,
+            seal,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let names = |id: &TenantId| tenants.iter().find(|t| t.0 == *id).map_or("", |t| t.1.as_str()).to_owned();
+        if let (Some(_), [(tenant, name)]) = (session, tenants.as_slice()) {
+            let done = self.node.act(Action::StartBackup { tenant: *tenant, wish }).await?;
+            return Ok(format!("{name}: {}", super::statements::said(&done)));
+        }
+        let all = !matches!(request.tenants, Tenants::Named(_));
+        let ids = tenants.iter().map(|t| t.0).collect();
+        match self.node.act(Action::StartBackups { tenants: ids, all, wish }).await? {
+            Done::Initiator { job, started, refused } => {
+                let started = started.iter().map(|(tenant, job)| format!("{}: backup job {job}", names(tenant)));
+                let refused = refused.iter().map(|(tenant, why)| format!("{}: not started: {why}", names(tenant)));
+                let parts: Vec<String> = started.chain(refused).collect();
+                Ok(format!("backup job {job} of sys; {}", parts.join("; ")))
+            }
+            other => Ok(super::statements::said(&other)),
+        }
+    }
+
+    /// TO: the path can become (or is) a data backup destination of the tenant.
+    async fn backup_to(&self, tenants: &[Named], uri: &str) -> Result<BackupDest, Failure> {
+        let [tenant] = tenants else {
+            let todo = "ALTER SYSTEM BACKUP TENANT = <name> TO '<uri>'";
+            return Err(Failure::new(ErrorClass::Invalid, "a backup TO a path is of exactly one tenant", uri, todo));
+        };
+        let bad_path = |failure: Failure| if failure.code == 0 { failure.with_code(BAD_PATH_CODE) } else { failure };
+        let (place, access) = strandline_media::split_secrets(uri);
+        let medium = effects::open_with(&place, &access).map_err(bad_path)?;
+        let uri = medium.uri();
+        let (dest, known) = self.dest_of(tenant, DestKind::Data, &uri);
+        let examined = destination::examine(medium.as_ref(), &dest, DestKind::Data, known, clock::now());
+        match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
+            Ok(examined) => examined.map_err(bad_path)?,
+            Err(_) => {
+                let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
+                let todo = "check that it is mounted and reachable from every scheduler and worker";
+                return Err(Failure::new(ErrorClass::Transient, what, uri, todo).with_code(BAD_PATH_CODE));
+            }
+        }
+        Ok(BackupDest { uri, access: Access::new(access) })
+    }
+
+    /// A path as this tenant's destination of a kind, and whether State knows it as that.
+    pub(super) fn dest_of(&self, tenant: &Named, kind: DestKind, uri: &str) -> (DestRef, bool) {
+        self.node.read(|state| {
+            let known = state
+                .destinations
+                .values()
+                .find(|d| d.tenant_id == tenant.0 && d.kind == kind && d.uri == uri && d.formatted)
+                .map(|d| d.id);
+            let dest = DestRef {
+                uri: uri.to_owned(),
+                access: Access::default(),
+                dest_no: DestNo(0),
+                dest_id: known.unwrap_or(DestId(0)),
+                tenant_id: tenant.0,
+                tenant_name: tenant.1.clone(),
+                cluster_id: state.cluster.id,
+                cluster_name: state.cluster.name.clone(),
+            };
+            (dest, known.is_some())
+        })
+    }
+
+    /// The key of a password. A set that goes on with a chain uses the chain's salt, so that one key opens all of it; a
+    /// password that is not the chain's gets a salt of its own, and the core sees that the chain cannot go on.
+    async fn seal(
+        &self,
+        tenants: &[Named],
+        to: Option<&BackupDest>,
+        mode: BackupMode,
+        password: &str,
+    ) -> Result<SealKey, Failure> {
+        let salt_of_chain = match (mode, tenants) {
+            (BackupMode::Full, _) => None,
+            (_, [tenant]) => self.newest_seal(tenant.0, to),
+            _ => {
+                let todo = "one statement per tenant: ALTER SYSTEM BACKUP INCREMENTAL TENANT = <name>";
+                let what = "chains have keys of their own: an encrypted incremental or synthetic set is of one tenant";
+                return Err(Failure::new(ErrorClass::Invalid, what, "SET ENCRYPTION", todo));
+            }
+        };
+        if let Some(seal) = salt_of_chain {
+            let key = derive(password, seal.salt).await?;
+            if cipher::fingerprint(&key) == seal.fingerprint {
+                return Ok(SealKey { key: Secret::new(key.bytes().to_vec()), seal });
+            }
+        }
+        let salt: [u8; 16] = rand::random();
+        let key = derive(password, salt).await?;
+        let seal = SetSeal { salt, fingerprint: cipher::fingerprint(&key) };
+        Ok(SealKey { key: Secret::new(key.bytes().to_vec()), seal })
+    }
+
+    fn newest_seal(&self, tenant: TenantId, to: Option<&BackupDest>) -> Option<SetSeal> {
+        self.node.read(|state| {
+            let dest = match to {
+                Some(to) => state.destinations.values().find(|d| d.tenant_id == tenant && d.uri == to.uri)?.id,
+                None => state.tenants.get(&tenant)?.data_dest?,
+            };
+            newest_set(state, tenant, dest)?.seal
+        })
+    }
+
+    /// BACKUP CLUSTER PARAMETERS: one file, whole when the statement returns.
+    pub(super) async fn backup_cluster_parameters(&self, uri: &str, session: Option<&str>) -> Result<String, Failure> {
+        if let Some(tenant) = session {
+            let todo = "log in as root, not as root@<tenant>";
+            let what = "cluster parameters are backed up from the system tenant only";
+            return Err(Failure::new(ErrorClass::Permission, what, format!("tenant {tenant}"), todo));
+        }
+        let medium = effects::open(uri)?;
+        let parameters = self.node.read(|state| cluster_parameters::of(state, self.node.config()));
+        let write = cluster_parameters::write(medium.as_ref(), &parameters, clock::now());
+        match tokio::time::timeout(EXAMINE_TIMEOUT, write).await {
+            Ok(path) => Ok(format!("{} parameters in {}/{}", parameters.len(), medium.uri(), path?)),
+            Err(_) => {
+                let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
+                Err(Failure::new(ErrorClass::Transient, what, medium.uri(), "check that it is mounted and reachable"))
+            }
+        }
+    }
+}
+
+/// The slow derivation must not hold up the loops of this process.
+async fn derive(password: &str, salt: [u8; 16]) -> Result<Key, Failure> {
+    let password = password.to_owned();
+    tokio::task::spawn_blocking(move || cipher::derive_key(&password, &salt)).await.map_err(|e| {
+        Failure::new(ErrorClass::Transient, format!("the key was not derived: {e}"), "SET ENCRYPTION", "try again")
+    })
+}

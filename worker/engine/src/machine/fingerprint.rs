@@ -1,0 +1,94 @@
+//! The content of a replica as a digest: as it is now, or as of an SCN.
+//!
+//! Tablets keep no history, so an SCN that is still to come is caught in flight: apply pauses after the last entry up to
+//! it while a snapshot is taken. An SCN that has passed is answered only when nothing changed since.
+
+use super::Machine;
+use crate::tablet::TabletStore;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_types::{Fingerprint, Scn};
+use tokio_util::sync::CancellationToken;
+
+/// What came out of a look at the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The content of this SCN.
+    At(Scn, Fingerprint),
+    /// The content has changed at this SCN, after the one that was asked for.
+    Passed(Scn),
+    /// Another observer halts the apply already, or the moment was missed.
+    Busy,
+    /// Nobody wants it any more.
+    Cancelled,
+}
+
+impl Machine {
+    #[cfg(test)]
+    pub(crate) fn is_halting(&self) -> bool {
+        self.halt.is_asked()
+    }
+
+    /// Digest of the tablets as of `scn` (`None` = now). Waits for an SCN that is not applied yet. `bytes` counts what
+    /// was read.
+    pub(crate) fn fingerprint(
+        &self,
+        scn: Option<Scn>,
+        stop: &CancellationToken,
+        bytes: &AtomicU64,
+    ) -> io::Result<Seen> {
+        let store = self.store();
+        let applied = || self.inner().applied.map_or(Scn::MIN, |a| a.base.prev_scn);
+        let gate = self.gate();
+        let now = applied();
+        let Some(wanted) = scn else {
+            let snapshot = store.snapshot();
+            drop(gate);
+            return digest(&store, &snapshot, now, stop, bytes);
+        };
+        if now >= wanted {
+            let changed = self.halt.last_change();
+            if changed > wanted {
+                return Ok(Seen::Passed(changed));
+            }
+            let snapshot = store.snapshot();
+            drop(gate);
+            return digest(&store, &snapshot, wanted, stop, bytes);
+        }
+        // Under the gate: no entry slips through between the look and the halt.
+        if !self.halt.ask(wanted) {
+            return Ok(Seen::Busy);
+        }
+        drop(gate);
+        loop {
+            match self.halt.look() {
+                None => return Ok(Seen::Busy),
+                Some(true) => break,
+                Some(false) if stop.is_cancelled() => {
+                    self.halt.release();
+                    return Ok(Seen::Cancelled);
+                }
+                Some(false) if applied() >= wanted => break,
+                Some(false) => {}
+            }
+        }
+        // Apply stands at the halt, or has come exactly to it: either way it does not pass while the halt is there.
+        let snapshot = store.snapshot();
+        self.halt.release();
+        digest(&store, &snapshot, wanted, stop, bytes)
+    }
+}
+
+fn digest(
+    store: &TabletStore,
+    snapshot: &rocksdb::Snapshot<'_>,
+    scn: Scn,
+    stop: &CancellationToken,
+    bytes: &AtomicU64,
+) -> io::Result<Seen> {
+    let count = |n: u64| {
+        bytes.fetch_add(n, Ordering::Relaxed);
+        !stop.is_cancelled()
+    };
+    Ok(store.fingerprint(snapshot, count)?.map_or(Seen::Cancelled, |f| Seen::At(scn, f)))
+}

@@ -1,0 +1,143 @@
+//! The files of a restore on this worker's disk: fetched in parallel within a byte budget and made durable one by one.
+//!
+//! The files themselves are the ledger: one that is here with the right length and checksum is finished, whichever
+//! attempt of whichever process laid it down, and is never fetched again.
+
+use super::set::BackupSet;
+use crate::disk::{blocking, io_failure, sync_dir, write_durable};
+use crate::task_ctx::TaskCtx;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strandline_format::checksum::crc32c_raw;
+use strandline_types::Failure;
+use strandline_types::limits::{BLOCK_BYTES_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
+use strandline_worker_core::restore_plan::{BlockRun, WantedBlock, runs};
+use tokio::sync::Semaphore;
+
+/// The file that makes RocksDB see the others; it is written after all of them.
+const LAST_ENGINE_FILE: &str = "CURRENT";
+const BUDGET_UNIT_BYTES: u64 = 1024;
+
+/// Fetches what is not here yet into `dir`.
+pub(super) async fn fetch_all(
+    ctx: &TaskCtx,
+    set: &Arc<BackupSet>,
+    dir: &Path,
+    wanted: Vec<WantedBlock>,
+) -> Result<(), Failure> {
+    let (missing, kept) = missing(ctx, dir, wanted).await?;
+    metrics::counter!("strandline_restore_blocks_kept_total").increment(kept);
+    tracing::info!(dir = %dir.display(), kept, missing = missing.len(), "blocks that are here and blocks to fetch");
+    let budget = Semaphore::new((BLOCK_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize);
+    let budget = &budget;
+    stream::iter(runs(missing, RESTORE_READ_BYTES_MAX))
+        .map(Ok)
+        .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |run| async move {
+            let units = run.bytes().min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+            // Nobody closes the semaphore.
+            let _room = budget.acquire_many(units).await;
+            let bytes = set.read(&run).await?;
+            let (set, dir) = (Arc::clone(set), dir.to_owned());
+            let written = blocking(move || lay_run(&set, &dir, &run, &bytes)).await?;
+            ctx.progress.add_done(written);
+            Ok::<_, Failure>(())
+        })
+        .await
+}
+
+/// Verifies and writes the blocks of one read; gives their plain bytes.
+fn lay_run(set: &BackupSet, dir: &Path, run: &BlockRun, bytes: &Bytes) -> Result<u64, Failure> {
+    let mut written = 0;
+    for (nth, wanted) in run.blocks().iter().enumerate() {
+        let content = set.open_block(run, nth, bytes)?;
+        write_durable(&dir.join(&wanted.entry.file_name), &content)?;
+        written += content.len() as u64;
+    }
+    metrics::counter!("strandline_restore_blocks_fetched_total").increment(run.blocks().len() as u64);
+    metrics::counter!("strandline_restore_data_bytes_total").increment(written);
+    Ok(written)
+}
+
+/// Takes out what is here already; also tells how many blocks that are.
+async fn missing(ctx: &TaskCtx, dir: &Path, wanted: Vec<WantedBlock>) -> Result<(Vec<WantedBlock>, u64), Failure> {
+    let all = wanted.len();
+    let checked = stream::iter(wanted).map(|wanted| {
+        let path = dir.join(&wanted.entry.file_name);
+        async move {
+            if !wanted.is_present {
+                return Ok(Some(wanted));
+            }
+            let checksum = wanted.entry.checksum;
+            let here = blocking(move || is_intact(&path, checksum)).await?;
+            if here {
+                ctx.progress.add_done(wanted.entry.plain_bytes);
+            }
+            Ok::<_, Failure>((!here).then_some(wanted))
+        }
+    });
+    let missing: Vec<WantedBlock> =
+        checked.buffered(BLOCKS_IN_FLIGHT_MAX).try_filter_map(|w| async { Ok(w) }).try_collect().await?;
+    let kept = (all - missing.len()) as u64;
+    Ok((missing, kept))
+}
+
+fn is_intact(path: &Path, checksum: u32) -> Result<bool, Failure> {
+    let content = std::fs::read(path).map_err(|e| io_failure("read", path, &e))?;
+    Ok(crc32c_raw(0, &content) == checksum)
+}
+
+/// Makes a directory and what is missing above it.
+pub(super) fn make_dir(dir: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir).map_err(|e| io_failure("make", dir, &e))
+}
+
+/// Names and lengths of the plain files in a directory.
+pub(super) async fn present_files(dir: PathBuf) -> Result<BTreeMap<String, u64>, Failure> {
+    blocking(move || {
+        let list = || {
+            let mut files = BTreeMap::new();
+            for entry in std::fs::read_dir(&dir)? {
+                let entry = entry?;
+                let meta = entry.metadata()?;
+                if let (true, Ok(name)) = (meta.is_file(), entry.file_name().into_string()) {
+                    files.insert(name, meta.len());
+                }
+            }
+            Ok(files)
+        };
+        list().map_err(|e| io_failure("list", &dir, &e))
+    })
+    .await
+}
+
+/// Removes what an earlier attempt left and this set does not have: the store must be the set's and nothing else.
+pub(super) async fn remove_strays(
+    dir: PathBuf,
+    present: BTreeMap<String, u64>,
+    kept: BTreeSet<String>,
+) -> Result<(), Failure> {
+    blocking(move || {
+        for name in present.keys().filter(|name| !kept.contains(*name)) {
+            let path = dir.join(name);
+            std::fs::remove_file(&path).map_err(|e| io_failure("remove", &path, &e))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Writes the engine's own small files, the one that makes the store a store last.
+pub(super) fn lay_engine_files(dir: &Path, files: &BTreeMap<String, Bytes>) -> Result<(), Failure> {
+    let (last, others): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| *name == LAST_ENGINE_FILE);
+    for (name, content) in others {
+        write_durable(&dir.join(name), content)?;
+    }
+    sync_dir(dir)?;
+    for (name, content) in last {
+        write_durable(&dir.join(name), content)?;
+    }
+    sync_dir(dir)
+}
