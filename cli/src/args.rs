@@ -58,6 +58,12 @@ pub enum Command {
     Dest(DestArgs),
     /// Show what a file of an archive or backup destination says.
     Inspect(InspectArgs),
+    /// Say what can be restored from destinations, and why not everything.
+    Window(WindowArgs),
+    /// Say whether backups are sound: 0 = sound, 3 = damage found, 1 = could not look.
+    Verify(VerifyArgs),
+    /// Work with an archive destination without a cluster.
+    Archive(ArchiveArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
     Demo(DemoArgs),
     /// Measure this machine: a cluster of its own, a steady load, one report.
@@ -191,8 +197,92 @@ pub enum DestCommand {
 /// `inspect`
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// A file below an archive or backup destination.
-    pub file: PathBuf,
+    /// A file below an archive or backup destination, a log file in parts (the folder of its parts), or the URI of one.
+    pub file: String,
+    /// Keys of compressed and sealed files.
+    #[command(flatten)]
+    pub keys: KeyArgs,
+}
+
+/// Keys for reading without a cluster.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct KeyArgs {
+    /// File with the password of encrypted backup sets; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Vec<PathBuf>,
+    /// Source of an archive key, file:/path or command:/path arguments; may be repeated.
+    #[arg(long, value_name = "SOURCE")]
+    pub key_source: Vec<String>,
+}
+
+/// `window`
+#[derive(Debug, ClapArgs)]
+pub struct WindowArgs {
+    /// Destinations (data and archive), or single sets and pieces below one.
+    #[arg(required = true, value_name = "URI")]
+    pub uris: Vec<String>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `verify`
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Destinations (data or archive), or single sets and pieces below one.
+    #[arg(required = true, value_name = "URI")]
+    pub uris: Vec<String>,
+    /// How deep: basic = every listed file is there with its length; physical = everything is read.
+    #[arg(long, value_enum, default_value_t = LevelArg::Physical)]
+    pub level: LevelArg,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+    /// Keys.
+    #[command(flatten)]
+    pub keys: KeyArgs,
+}
+
+/// Depth of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// File lists, lengths, small files.
+    Basic,
+    /// Every byte.
+    Physical,
+}
+
+/// `archive`
+#[derive(Debug, ClapArgs)]
+pub struct ArchiveArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ArchiveCommand,
+}
+
+/// Commands on an archive destination.
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// Copy an archive, every log file as one plain object: uncompressed, unsealed, without parts.
+    Export(ExportArgs),
+}
+
+/// `archive export`
+#[derive(Debug, ClapArgs)]
+pub struct ExportArgs {
+    /// Write plain log files (the only form there is).
+    #[arg(long, required = true)]
+    pub plain: bool,
+    /// The archive.
+    pub from: String,
+    /// A directory that is empty, or holds an earlier attempt of the same export.
+    pub to: String,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
+    /// Keys.
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 /// `demo`

@@ -6,6 +6,17 @@ use strandline_types::{ErrorClass, Failure};
 /// Something that is our own fault or the machine's; clap itself uses 2 for a wrong command line.
 pub const INTERNAL: u8 = 1;
 
+/// `verify` found damage.
+pub const DAMAGED: u8 = 3;
+
+/// Ends the process with a code that a command's own contract fixes, after printing the failure if there is one.
+pub fn now(code: u8, failure: Option<&Failure>) -> ! {
+    if let Some(failure) = failure {
+        eprintln!("strandline: {failure}");
+    }
+    std::process::exit(code.into())
+}
+
 /// The exit code of a failure: one per error class, from 10.
 pub fn of(failure: &Failure) -> ExitCode {
     code(failure.class).into()
@@ -34,6 +45,6 @@ mod tests {
         let all = [Invalid, NotFound, Permission, Corrupt, Fenced, Exhausted, Transient];
         let codes: BTreeSet<u8> = all.into_iter().map(code).collect();
         assert_eq!(codes.len(), all.len());
-        assert!(!codes.contains(&0) && !codes.contains(&INTERNAL) && !codes.contains(&2));
+        assert!([0, INTERNAL, 2, DAMAGED].iter().all(|taken| !codes.contains(taken)));
     }
 }

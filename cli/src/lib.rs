@@ -10,6 +10,7 @@ use std::time::Duration;
 use strandline_types::Failure;
 
 pub mod admin;
+mod archive_export;
 mod args;
 mod bench;
 pub mod cluster;
@@ -20,10 +21,13 @@ mod endpoints;
 mod exit;
 mod inspect;
 mod kv;
+mod looks;
 mod output;
 pub mod scrape;
 mod server;
 mod sql;
+mod verify;
+mod window;
 
 pub use args::{Args, Command};
 
@@ -67,7 +71,10 @@ async fn dispatch(args: Args) -> Outcome<ExitCode> {
         Command::Worker(a) => server::worker(a).await,
         Command::Sql(a) => sql::run(&client, a).await,
         Command::Kv(a) => kv::run(&client, a).await,
-        Command::Inspect(a) => inspect::run(&client, &a),
+        Command::Inspect(a) => inspect::run(&client, &a).await,
+        Command::Window(a) => window::run(&client, &a).await,
+        Command::Verify(a) => verify::run(&client, &a).await,
+        Command::Archive(a) => archive_export::run(&client, &a).await,
         Command::Demo(a) => demo::run(&client, a).await,
         Command::Bench(a) => bench::run(&client, a).await,
     };

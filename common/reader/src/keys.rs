@@ -48,10 +48,15 @@ impl Keys {
     /// The key with this fingerprint; passphrases are tried with `salt`, each salt once. Slow the first time.
     #[must_use]
     pub fn derive(&self, salt: &[u8; SALT_BYTES], fingerprint: &[u8; 8]) -> Option<Key> {
-        if let Some(key) = self.find(fingerprint) {
-            return Some(key);
-        }
-        // The lock is held while deriving: others that wait for the same salt find its key afterwards.
+        self.find(fingerprint).or_else(|| {
+            self.meet(salt);
+            self.find(fingerprint)
+        })
+    }
+
+    /// Makes the keys of all passphrases with this salt, unless that was done before. Slow the first time.
+    pub fn meet(&self, salt: &[u8; SALT_BYTES]) {
+        // The lock is held while deriving: others that wait for the same salt find its keys afterwards.
         let mut known = self.known();
         if known.tried.insert(*salt) {
             for secret in &self.secrets {
@@ -61,7 +66,6 @@ impl Keys {
                 }
             }
         }
-        known.keys.get(fingerprint).cloned()
     }
 
     /// True when there is nothing to open with.

@@ -3,12 +3,15 @@
 //!
 //! It never writes to a destination, and it asks no scheduler.
 
+mod export;
 mod folder;
 mod keys;
 pub mod log;
 mod scan;
 mod source;
+pub mod verify;
 
+pub use export::{Exported, export_plain};
 pub use folder::Folder;
 pub use keys::Keys;
 pub use log::{LogGroup, LogReader, LogSource};

@@ -153,6 +153,8 @@ pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
 pub const BACKUP_THREADS_DEFAULT: usize = 2;
 /// Ranged reads of the archive that one replay has under way, each of [`ARCHIVE_READ_BYTES_MAX`].
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
+/// Log streams or data directories that one verification reads side by side.
+pub const VERIFY_STREAMS_MAX: usize = 4;
 /// A batch of replayed log is proposed once it holds this much.
 pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
 /// Batches of replayed log that wait for their commit.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use strandline_format::DataType;
 use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::paths::ArchivePath;
-use strandline_format::paths::archive::{LogPart, ls_dir, piece_dir};
+use strandline_format::paths::archive::{LogPart, ls_dir, piece_dir, schema_meta_dir};
 use strandline_format::pb;
 use strandline_media::Medium;
 use strandline_scheduler_core::FreezePiece;
@@ -29,8 +29,11 @@ pub async fn freeze(medium: &dyn Medium, freeze: &FreezePiece) -> Result<(), Fai
     let mut lists = Vec::with_capacity(found.len());
     for (ls, files) in &found {
         let list = ls_file_list(medium, freeze, *ls, files).await?;
-        put::once(medium, &ArchivePath::LsFileInfo { key, ls: *ls }.path(), DataType::SingleLsFileList, &list).await?;
-        lists.push(list);
+        let path = ArchivePath::LsFileInfo { key, ls: *ls }.path();
+        // The first list stays, and the piece's list repeats what lies there: a dictionary that a former leader adds
+        // between two attempts is in neither.
+        put::first(medium, &path, DataType::SingleLsFileList, &list).await?;
+        lists.push(put::read(medium, &path, DataType::SingleLsFileList).await?);
     }
     let file_count = found.values().map(|files| files.len() as u64).sum();
     let list = pb::PieceFileList {
@@ -39,7 +42,7 @@ pub async fn freeze(medium: &dyn Medium, freeze: &FreezePiece) -> Result<(), Fai
         piece_id: key.piece_id.0,
         log_streams: lists,
     };
-    put::once(medium, &ArchivePath::PieceFileInfo { key }.path(), DataType::PieceFileList, &list).await?;
+    put::first(medium, &ArchivePath::PieceFileInfo { key }.path(), DataType::PieceFileList, &list).await?;
     placeholders(medium, freeze, file_count).await
 }
 
@@ -100,7 +103,21 @@ async fn ls_file_list(
         max_lsn,
         files: files.iter().map(|(id, size)| pb::LogFile { file_id: id.0, size_bytes: *size }).collect(),
         deleted: false,
+        schema_meta_scns: if ls.is_sys() { schema_metas(medium, key).await? } else { Vec::new() },
+        has_schema_metas: ls.is_sys(),
     })
+}
+
+/// The dictionary snapshots of the piece, in order.
+async fn schema_metas(medium: &dyn Medium, key: PieceKey) -> Result<Vec<u64>, Failure> {
+    let listed = medium.list(&schema_meta_dir(key)).await?;
+    let scn = |path: &str| match ArchivePath::parse(path)? {
+        ArchivePath::SchemaMeta { scn, .. } => Some(scn.0),
+        _ => None,
+    };
+    let mut found: Vec<u64> = listed.iter().filter_map(|o| scn(&o.path)).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The first LSN in a log file, as its header says.

@@ -71,6 +71,12 @@ impl LogFiles {
         Ok(Self { files, source_of, ..this })
     }
 
+    /// One file that was listed already, overlapping parts and all.
+    #[must_use]
+    pub(crate) fn of_one(source: LogSource, ls: LsId, keys: Arc<Keys>, file: LogFile) -> Self {
+        Self { sources: vec![source], ls, keys, files: vec![(file, Lsn::ZERO)], source_of: vec![0] }
+    }
+
     /// The files with the LSN of their headers.
     #[must_use]
     pub fn files(&self) -> &[(LogFile, Lsn)] {
@@ -91,9 +97,7 @@ impl LogFiles {
     pub fn last_object(&self) -> String {
         match (self.files.last(), self.source_of.last(), self.sources.last()) {
             (Some((file, _)), Some(source), _) => object_name(&self.sources[*source], self.ls, file.file_id),
-            (_, _, Some(s)) => {
-                format!("{}/{}", s.medium.uri().trim_end_matches('/'), ls_log_dir(s.piece, self.ls))
-            }
+            (_, _, Some(s)) => crate::source::object_name(&s.medium.uri(), &ls_log_dir(s.piece, self.ls)),
             _ => format!("log stream {}, no piece", self.ls),
         }
     }
@@ -183,15 +187,7 @@ impl LogFiles {
             return Ok(medium.get_range(&path, local).await?);
         }
         let stored = medium.get(&path).await?;
-        let plain = match decode_part(&place, &stored, None) {
-            Err(FormatError::KeyMissing { what, found }) => match find_key(&self.keys, &place, &**medium, &found).await
-            {
-                Some(key) => decode_part(&place, &stored, Some(&key)),
-                None => Err(FormatError::KeyMissing { what, found }),
-            },
-            done => done,
-        };
-        let plain = plain.map_err(|e| e.into_failure(format!("{}/{path}", medium.uri().trim_end_matches('/'))))?;
+        let plain = open_part(&place, &stored, medium, &self.keys).await?;
         Ok(plain.slice(local.start as usize..local.end as usize))
     }
 
@@ -215,13 +211,28 @@ impl LogFiles {
     }
 }
 
-/// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.
-pub(crate) async fn find_key(
-    keys: &Keys,
+/// The plain bytes of a part, with whichever key it needs.
+///
+/// # Errors
+/// `Corrupt` for a part that is damaged, or that is sealed with a key that was not given.
+pub async fn open_part(
     place: &PartPlace,
-    medium: &dyn Medium,
-    fingerprint: &[u8; 8],
-) -> Option<Key> {
+    stored: &Bytes,
+    medium: &Arc<dyn Medium>,
+    keys: &Keys,
+) -> Result<Bytes, Failure> {
+    let plain = match decode_part(place, stored, None) {
+        Err(FormatError::KeyMissing { what, found }) => match find_key(keys, place, &**medium, &found).await {
+            Some(key) => decode_part(place, stored, Some(&key)),
+            None => Err(FormatError::KeyMissing { what, found }),
+        },
+        done => done,
+    };
+    plain.map_err(|e| e.into_failure(crate::source::object_name(&medium.uri(), &place.path())))
+}
+
+/// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.
+async fn find_key(keys: &Keys, place: &PartPlace, medium: &dyn Medium, fingerprint: &[u8; 8]) -> Option<Key> {
     if let Some(key) = keys.find(fingerprint) {
         return Some(key);
     }
@@ -252,7 +263,7 @@ fn log_path(file: &LogFile, ls: LsId) -> String {
 
 fn object_name(source: &LogSource, ls: LsId, file_id: FileId) -> String {
     let path = ArchivePath::Log { key: source.piece, ls, file_id }.path();
-    format!("{}/{path}", source.medium.uri().trim_end_matches('/'))
+    crate::source::object_name(&source.medium.uri(), &path)
 }
 
 /// What a listed object is; `None` for objects that are no log of this log stream and piece.

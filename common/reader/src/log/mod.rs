@@ -8,5 +8,5 @@ pub mod chain;
 mod files;
 mod stream;
 
-pub use files::{LogFiles, LogSource, log_object};
+pub use files::{LogFiles, LogSource, log_object, open_part};
 pub use stream::{LogGroup, LogReader};

@@ -4,7 +4,7 @@ use super::{Scan, Small, file_status, small};
 use crate::source::Source;
 use strandline_catalogue::{Place, PlaceId, SetEntry};
 use strandline_format::paths::backup::{SETS_DIR, complement_log_dir};
-use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
+use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
 use strandline_types::{BackupSetId, BackupSetStatus, DestId, Failure, FileStatus, RetryId, RoundId, Scn, TurnId};
 
@@ -74,7 +74,6 @@ async fn described(source: &Source, set: SetName, info: &pb::BackupSetInfo) -> R
     let success = info.status == BackupSetStatus::Success.to_string();
     let own_log = complement_log_dir(set);
     let has_own_log = info.plus_archivelog && !source.medium.list_dirs(&own_log).await?.is_empty();
-    let data_turn = TurnId(info.data_turn_id);
     Ok(SetEntry {
         place: PlaceId(0),
         set_id: set.id,
@@ -89,22 +88,9 @@ async fn described(source: &Source, set: SetName, info: &pb::BackupSetInfo) -> R
         archive: (info.archive_dest_id != 0).then_some((DestId(info.archive_dest_id), RoundId(info.archive_round_id))),
         plus_archivelog: has_own_log,
         encryption_mode: info.encryption_mode.clone(),
-        data_turn,
-        index_retry: index_retry(source, set, data_turn).await?,
+        data_turn: TurnId(info.data_turn_id),
+        index_retry: RetryId(info.index_retry),
         output_bytes: info.stats.unwrap_or_default().output_bytes,
         end_ms: Scn(info.end_time_ns).as_ms(),
     })
-}
-
-/// The highest retry of the tenant-level index.
-async fn index_retry(source: &Source, set: SetName, data_turn: TurnId) -> Result<RetryId, Failure> {
-    let (kind, index) = (InfoKind::Major, IndexKind::MacroRange);
-    let first = BackupPath::TenantIndex { set, kind, turn: data_turn, index, retry: RetryId(0) }.path();
-    let dir = first.rsplit_once('/').map_or("", |(dir, _)| dir);
-    let listed = source.medium.list(dir).await?;
-    let retries = listed.iter().filter_map(|o| match BackupPath::parse(&o.path)? {
-        BackupPath::TenantIndex { index: IndexKind::MacroRange, retry, .. } => Some(retry),
-        _ => None,
-    });
-    Ok(retries.max().unwrap_or(RetryId(0)))
 }

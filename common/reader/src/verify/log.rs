@@ -1,0 +1,277 @@
+//! The log of one log stream over the pieces of one round: every file, every group, in order.
+//!
+//! Basic looks at headers and lengths: each file begins where the one before it ends. Physical walks every group with all
+//! its checksums, the unbroken accumulated checksum and the group numbers, compares overlapping parts, and knows where
+//! the log on the medium really ends. Memory: one read of one file.
+
+use super::checker::Checker;
+use super::parts;
+use super::report::DamageKind;
+use crate::log::chain::{FileForm, LogFile, fold_each};
+use crate::log::{LogFiles, LogSource, log_object};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
+use strandline_format::paths::ArchivePath;
+use strandline_format::paths::archive::ls_log_dir;
+use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX};
+use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, PieceKey, Scn, ScnRange, Term};
+
+/// A piece as the walk needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PieceScope {
+    pub(super) key: PieceKey,
+    pub(super) is_frozen: bool,
+    /// Its SCNs, where its round says them.
+    pub(super) range: Option<ScnRange>,
+    /// True for the first piece of the round: everything before its start counts to it, and the log begins in it.
+    pub(super) is_base: bool,
+}
+
+/// Where the walk is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LsWalk {
+    /// End of the log so far; `None` before the first file and after damage.
+    at: Option<Lsn>,
+    base: Option<PalfBase>,
+    term: Term,
+    /// Largest SCN of a whole group, in which piece.
+    pub(super) reach: Option<(Scn, PieceKey)>,
+    /// Something was wrong: the end of the log is not known.
+    pub(super) is_damaged: bool,
+}
+
+/// Length of each file of a log stream in a piece, by number; a file that cannot be told is `None`.
+pub(super) type Found = Vec<(FileId, Option<u64>)>;
+
+/// Checks the files of one log stream in one piece and gives their plain lengths.
+pub(super) async fn walk_piece(
+    c: &Arc<Checker>,
+    scope: PieceScope,
+    ls: LsId,
+    walk: &mut LsWalk,
+) -> Result<Found, Failure> {
+    let dir = format!("{}/", ls_log_dir(scope.key, ls));
+    let objects = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
+    let objects = objects.filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
+    let folded = fold_each(scope.key, objects);
+    let count = folded.len();
+    let mut found = Found::with_capacity(count);
+    for (n, (file_id, file)) in folded.into_iter().enumerate() {
+        let path = ArchivePath::Log { key: scope.key, ls, file_id }.path();
+        let file = match file {
+            Ok(file) => file,
+            Err(e) => {
+                c.damage(&path, DamageKind::Missing, e.to_string());
+                walk.lose();
+                found.push((file_id, None));
+                continue;
+            }
+        };
+        parts::check(c, scope, ls, &file).await?;
+        found.push((file_id, Some(file.bytes)));
+        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file };
+        one.check(walk).await?;
+    }
+    Ok(found)
+}
+
+impl LsWalk {
+    fn lose(&mut self) {
+        (self.at, self.base, self.is_damaged) = (None, None, true);
+    }
+}
+
+struct OneFile<'a> {
+    c: &'a Arc<Checker>,
+    scope: PieceScope,
+    ls: LsId,
+    path: String,
+    /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
+    is_last: bool,
+    file: LogFile,
+}
+
+impl OneFile<'_> {
+    async fn check(self, walk: &mut LsWalk) -> Result<(), Failure> {
+        let Self { c, file, path, .. } = &self;
+        c.count(0);
+        if file.bytes < ARCHIVE_FILE_HEADER_BYTES {
+            if self.scope.is_frozen || !self.is_last {
+                c.damage(path, DamageKind::Truncated, "it is shorter than its header");
+                walk.lose();
+            }
+            return Ok(());
+        }
+        let source = LogSource { medium: Arc::clone(&c.medium), piece: self.scope.key };
+        let files = LogFiles::of_one(source, self.ls, Arc::clone(&c.keys), file.clone());
+        let Some(header) = self.read(&files, 0, ARCHIVE_FILE_HEADER_BYTES, walk).await? else { return Ok(()) };
+        let start = match ArchiveFileHeader::decode(&header) {
+            Ok(header) => header.start_lsn,
+            Err(e) => {
+                c.format_damage(path, &e);
+                walk.lose();
+                return Ok(());
+            }
+        };
+        if !self.is_at_its_place(start, walk) {
+            walk.lose();
+            return Ok(());
+        }
+        let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
+        if c.is_physical() {
+            self.walk_groups(&files, start, end, walk).await
+        } else {
+            if !self.is_last && end != start.block_end() {
+                self.ends_early(end);
+                walk.lose();
+            } else {
+                walk.at = Some(end);
+            }
+            Ok(())
+        }
+    }
+
+    /// The header's LSN belongs to this file and goes on where the log before it ended.
+    fn is_at_its_place(&self, start: Lsn, walk: &LsWalk) -> bool {
+        let Self { c, file, path, .. } = self;
+        let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
+        if start.file_id() != file.file_id || end > start.block_end() {
+            let detail = format!("its header says that it begins at lsn {start}, which is in another file");
+            c.damage(path, DamageKind::Foreign, detail);
+            return false;
+        }
+        match walk.at {
+            Some(at) if at < start => {
+                c.damage(path, DamageKind::Gap, format!("the log [{at}, {start}) before it is not there"));
+                false
+            }
+            Some(at) if at > start => {
+                let detail = format!("it begins at lsn {start}, the log before it ends at {at}");
+                c.damage(path, DamageKind::Foreign, detail);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    async fn walk_groups(&self, files: &LogFiles, start: Lsn, end: Lsn, walk: &mut LsWalk) -> Result<(), Failure> {
+        let mut state =
+            FileWalk { at: start, base: walk.base.filter(|b| b.lsn == start), rest: Bytes::new(), groups: 0 };
+        let mut offset = ARCHIVE_FILE_HEADER_BYTES;
+        while offset < self.file.bytes {
+            let next = self.file.bytes.min(offset + self.step(offset));
+            let Some(data) = self.read(files, offset, next, walk).await? else { return Ok(()) };
+            offset = next;
+            if let Err(detail) = self.take_in(&mut state, data, start, walk) {
+                self.c.damage(&self.path, DamageKind::Corrupt, detail);
+                walk.lose();
+                self.c.add(state.groups, 0);
+                return Ok(());
+            }
+        }
+        self.c.add(state.groups, 0);
+        (walk.at, walk.base) = (Some(state.at), state.base);
+        if state.at < end && (self.scope.is_frozen || !self.is_last) {
+            let detail = format!("a log group at lsn {} is cut off at {end}", state.at);
+            self.c.damage(&self.path, DamageKind::Truncated, detail);
+            walk.lose();
+        } else if !self.is_last && state.at != start.block_end() {
+            self.ends_early(state.at);
+            walk.lose();
+        }
+        Ok(())
+    }
+
+    /// Bytes of the next read: a packed part is read once.
+    fn step(&self, offset: u64) -> u64 {
+        let usual = ARCHIVE_READ_BYTES_MAX as u64;
+        let FileForm::Parts(parts) = &self.file.form else { return usual };
+        let holder = parts.iter().rev().find(|p| p.range.contains(&offset) && p.is_packed());
+        holder.map_or(usual, |p| p.range.end - offset)
+    }
+
+    fn take_in(&self, state: &mut FileWalk, data: Bytes, start: Lsn, walk: &mut LsWalk) -> Result<(), String> {
+        let data = state.joined(data);
+        let mut walker = GroupWalker::new(&data, state.at, state.base);
+        while let Some(group) = walker.next_group().map_err(|e| e.to_string())? {
+            let header = &group.header;
+            if header.committed_end_lsn != group.lsn {
+                return Err(format!(
+                    "log group at lsn {}: it says that it lies at {}",
+                    group.lsn, header.committed_end_lsn
+                ));
+            }
+            if header.proposal_id < walk.term {
+                return Err(format!("log group at lsn {}: term {} after {}", group.lsn, header.proposal_id, walk.term));
+            }
+            walk.term = header.proposal_id;
+            if group.lsn == start {
+                self.first_group(group.lsn, header.max_scn, header.log_id, walk);
+            }
+            if self.scope.range.is_some_and(|range| {
+                header.max_scn >= range.end || (header.max_scn < range.start && !self.scope.is_base)
+            }) {
+                return Err(format!("log group at lsn {}: scn {} belongs to another piece", group.lsn, header.max_scn));
+            }
+            walk.reach = Some((header.max_scn, self.scope.key));
+            state.groups += 1;
+        }
+        let (base, at, left) = (walker.base(), walker.lsn(), walker.rest().len());
+        (state.base, state.at) = (base, at);
+        state.rest = data.slice(data.len() - left..);
+        Ok(())
+    }
+
+    /// A round's log begins at the start of the block that holds the round's start: a later first block is a hole.
+    fn first_group(&self, lsn: Lsn, max_scn: Scn, log_id: u64, walk: &LsWalk) {
+        let begins_round = walk.at.is_none() && !walk.is_damaged && self.scope.is_base && log_id > 1;
+        let is_block_start = lsn == lsn.block_start();
+        if begins_round && is_block_start && self.scope.range.is_some_and(|range| max_scn > range.start) {
+            let detail = format!("the log of this round before lsn {lsn} is not there");
+            self.c.damage(&self.path, DamageKind::Gap, detail);
+        }
+    }
+
+    fn ends_early(&self, at: Lsn) {
+        let detail = format!("its log ends at lsn {at}, yet a later file is there");
+        self.c.damage(&self.path, DamageKind::Truncated, detail);
+    }
+
+    /// Bytes of the file; what is wrong with them is a damage.
+    async fn read(&self, files: &LogFiles, from: u64, to: u64, walk: &mut LsWalk) -> Result<Option<Bytes>, Failure> {
+        match files.read(0, from..to).await {
+            Ok(bytes) => {
+                self.c.add_bytes(bytes.len() as u64);
+                Ok(Some(bytes))
+            }
+            Err(e) if matches!(e.class, ErrorClass::NotFound | ErrorClass::Corrupt) => {
+                let kind = if e.class == ErrorClass::NotFound { DamageKind::Missing } else { DamageKind::Corrupt };
+                self.c.damage(self.c.relative(&e.object, &self.path), kind, e.what);
+                walk.lose();
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Where the walk is inside a file.
+struct FileWalk {
+    at: Lsn,
+    base: Option<PalfBase>,
+    rest: Bytes,
+    groups: u64,
+}
+
+impl FileWalk {
+    fn joined(&mut self, data: Bytes) -> Bytes {
+        if self.rest.is_empty() {
+            return data;
+        }
+        let mut joined = BytesMut::with_capacity(self.rest.len() + data.len());
+        joined.extend_from_slice(&self.rest);
+        joined.extend_from_slice(&data);
+        joined.freeze()
+    }
+}

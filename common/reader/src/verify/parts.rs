@@ -1,0 +1,51 @@
+//! The objects of a log file in parts: their first and last object, and that each part is as long as it says.
+
+use super::checker::Checker;
+use super::log::PieceScope;
+use super::report::DamageKind;
+use crate::log::chain::{FileForm, LogFile};
+use std::sync::Arc;
+use strandline_format::header::{COMMON_HEADER_BYTES, CommonHeader};
+use strandline_format::paths::{ArchivePath, LogPart};
+use strandline_format::{DataType, pb};
+use strandline_types::{Failure, LsId};
+
+/// Checks everything of a file but the log bytes in it.
+pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &LogFile) -> Result<(), Failure> {
+    let FileForm::Parts(parts) = &file.form else { return Ok(()) };
+    let path = |part| ArchivePath::LogPart { key: scope.key, ls, file_id: file.file_id, part }.path();
+    let meta_path = path(LogPart::FormatMeta);
+    let meta: Option<pb::AppendFormatMeta> = c.small(&meta_path, DataType::AppendFormatMeta).await?;
+    if let Some(meta) = meta {
+        c.same(&meta_path, "format version", meta.format_version, 1);
+    }
+    let seal_path = path(LogPart::SealMeta);
+    let seal: Option<pb::SealMeta> = c.small_if_there(&seal_path, DataType::SealMeta).await?;
+    if seal.is_none() && scope.is_frozen && !c.listed.contains_key(&seal_path) {
+        c.damage(&seal_path, DamageKind::Missing, "the piece is frozen, yet this log file was not sealed");
+    }
+    if let Some(seal) = seal {
+        c.same(&seal_path, "length of the log file", seal.size_bytes, file.bytes);
+        for part in &seal.parts {
+            let data = path(LogPart::Data { start: part.start, end: part.end });
+            if !c.listed.contains_key(&data) {
+                c.damage(data, DamageKind::Missing, "the seal of its log file lists it");
+            }
+        }
+    }
+    for part in parts.iter().filter(|p| p.is_packed()) {
+        let data = path(LogPart::Data { start: part.range.start, end: part.range.end });
+        let plain = part.range.end - part.range.start;
+        let head_bytes = part.stored_bytes.min(COMMON_HEADER_BYTES as u64);
+        let Some(head) = c.get_range(&data, 0..head_bytes).await? else { continue };
+        match CommonHeader::decode(&head) {
+            Ok(header) if header.total_bytes() == part.stored_bytes && header.plain_bytes == plain => {}
+            _ if part.stored_bytes < plain => {
+                let detail = format!("{} bytes, its name says {plain}", part.stored_bytes);
+                c.damage(data, DamageKind::Truncated, detail);
+            }
+            _ => c.damage(data, DamageKind::Corrupt, format!("{} bytes, its name says {plain}", part.stored_bytes)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,447 @@
+//! One backup set: its placeholders, its file list, its small files, its data files and indexes, and the archive that it
+//! carries itself.
+//!
+//! A set without end placeholder is not finished and is only noted, unless its infos say that it was: then the
+//! placeholder is missing. Blocks of earlier sets that an incremental one names are checked, too.
+
+use super::archive;
+use super::checker::Checker;
+use super::data::{self, Fact, Known};
+use super::report::DamageKind;
+use super::set_small::{self, SetFacts};
+use crate::folder::Folder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use strandline_format::blocks::{FileKind, open_macroblock};
+use strandline_format::checksum::crc32c_raw;
+use strandline_format::index::{IndexEntry, MacroIndexEntry, MetaIndexEntry, SecMetaIndexEntry};
+use strandline_format::paths::backup::{complement_log_dir, set_dir};
+use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
+use strandline_format::{DataType, pb};
+use strandline_types::limits::{BLOCK_ALIGN_BYTES, VERIFY_STREAMS_MAX};
+use strandline_types::{
+    BackupSetId, BackupSetStatus, DataKind, ErrorClass, Failure, FileId, LsId, RetryId, Scn, TenantId, TurnId,
+};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Bytes at the end of a file that the file list has a checksum of.
+pub const TAIL_BYTES: u64 = BLOCK_ALIGN_BYTES as u64;
+
+/// What sets of one destination share while they are checked.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) tenant: Option<TenantId>,
+    /// Every set of the destination by id: an index names blocks of earlier ones.
+    pub(super) names: Arc<BTreeMap<BackupSetId, SetName>>,
+    pub(super) known: Arc<Known>,
+}
+
+/// Checks a set; `only` as in `archive::one_piece`.
+pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only: Option<LsId>) -> Result<(), Failure> {
+    let info_path = BackupPath::SingleSetInfo { set }.path();
+    let has_info = c.listed.contains_key(&info_path);
+    let Some(success) = ends(c, set) else {
+        if has_info {
+            let path = format!("backup_sets/{set}_end_success_…");
+            c.damage(path, DamageKind::Missing, "the set is whole but for its end placeholder");
+        } else {
+            c.note(format!("{set} is not finished and was not verified"));
+        }
+        return Ok(());
+    };
+    if !success {
+        c.note(format!("{set} ended without success and was not verified"));
+        return Ok(());
+    }
+    let rest = only.is_none_or(|ls| ls.0 == 0);
+    let info = c.small::<pb::BackupSetInfo>(&info_path, DataType::BackupSetInfo).await?;
+    if let Some(salt) = info.as_ref().and_then(|i| <[u8; 16]>::try_from(&i.password_salt[..]).ok()) {
+        let keys = Arc::clone(&c.keys);
+        // Deriving is slow on purpose: not on a thread that others wait for.
+        tokio::task::spawn_blocking(move || keys.meet(&salt)).await.ok();
+    }
+    if rest {
+        if let Some(info) = &info {
+            own_info(c, set, shared, &info_path, info);
+        }
+        file_list(c, set).await?;
+        let start = BackupPath::SetStart { set }.path();
+        if !c.listed.contains_key(&start) {
+            c.damage(start, DamageKind::Missing, "every set has a start placeholder");
+        }
+        let facts = SetFacts { set, tenant: shared.tenant, info: info.clone() };
+        set_small::check(c, &facts, &small_paths(c, set)).await?;
+        complement_log(c, set, shared, info.as_ref()).await?;
+    }
+    if let Some(info) = &info {
+        needed(c, set, info, rest);
+        data_files(c, set, shared, info, only).await?;
+    }
+    Ok(())
+}
+
+/// Whether the set ended with success; `None` while it has no end placeholder.
+fn ends(c: &Checker, set: SetName) -> Option<bool> {
+    c.listed.keys().find_map(|path| match BackupPath::parse(path)? {
+        BackupPath::SetEnd { set: s, success, .. } if s == set => Some(success),
+        _ => None,
+    })
+}
+
+fn own_info(c: &Checker, set: SetName, shared: &Shared, path: &str, info: &pb::BackupSetInfo) {
+    c.same(path, "backup set", (info.backup_set_id, info.backup_type.as_str()), (set.id.0, set.kind.tag()));
+    if let Some(tenant) = shared.tenant {
+        c.same(path, "tenant", TenantId(info.tenant_id), tenant);
+    }
+    c.same(path, "status", info.status.as_str(), BackupSetStatus::Success.to_string().as_str());
+}
+
+/// Objects of the set but data, index and complement log files.
+fn small_paths(c: &Checker, set: SetName) -> Vec<String> {
+    let mine = c.listed.keys().filter(|path| match BackupPath::parse(path) {
+        Some(
+            BackupPath::MacroBlockData { .. }
+            | BackupPath::LsIndex { .. }
+            | BackupPath::TenantIndex { .. }
+            | BackupPath::ComplementLog { .. }
+            | BackupPath::SingleSetInfo { .. }
+            | BackupPath::DiagnoseInfo { .. },
+        ) => false,
+        Some(BackupPath::SetStart { set: s } | BackupPath::SetEnd { set: s, .. }) => s == set,
+        _ => path.starts_with(&format!("{}/", set_dir(set))),
+    });
+    mine.cloned().collect()
+}
+
+/// Everything that the stored list names is there with its length and its end, and nothing else.
+async fn file_list(c: &Checker, set: SetName) -> Result<(), Failure> {
+    let path = BackupPath::DiagnoseInfo { set }.path();
+    if !c.listed.contains_key(&path) {
+        return Ok(());
+    }
+    let Some(list) = c.small::<pb::DiagnoseInfo>(&path, DataType::DiagnoseInfo).await? else { return Ok(()) };
+    c.same(&path, "backup set", list.backup_set_id, set.id.0);
+    if list.files.is_empty() {
+        c.note(format!("{set} was written by a version that stored no file list: extra files are not seen"));
+        return Ok(());
+    }
+    let dir = format!("{}/", set_dir(set));
+    for file in &list.files {
+        let path = format!("{dir}{}", file.path);
+        match c.listed.get(&path) {
+            None => c.damage(path, DamageKind::Missing, "the file list of the set names it"),
+            Some(bytes) if *bytes != file.size_bytes => {
+                let kind = if *bytes < file.size_bytes { DamageKind::Truncated } else { DamageKind::Corrupt };
+                c.damage(path, kind, format!("{bytes} bytes, the file list of the set says {}", file.size_bytes));
+            }
+            Some(bytes) if c.is_physical() && *bytes > 0 => {
+                let tail = c.get_range(&path, bytes.saturating_sub(TAIL_BYTES)..*bytes).await?;
+                if tail.is_some_and(|tail| crc32c_raw(0, &tail) != file.tail_checksum) {
+                    c.damage(path, DamageKind::Corrupt, "its end is not that of the file list of the set");
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    let named: BTreeSet<&str> = list.files.iter().map(|f| f.path.as_str()).collect();
+    let own = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
+    let is_later = |path: &str| {
+        use BackupPath as P;
+        let later = BackupPath::parse(path);
+        matches!(
+            later,
+            Some(P::DiagnoseInfo { .. } | P::SetInner { .. } | P::SingleSetInfo { .. } | P::TenantSetInfos { .. })
+        )
+    };
+    for (path, _) in own.filter(|(path, _)| !named.contains(&path[dir.len()..]) && !is_later(path)) {
+        c.damage(path, DamageKind::Foreign, "the file list of the set does not name it");
+    }
+    Ok(())
+}
+
+/// Files that every set has, whatever its list says.
+fn needed(c: &Checker, set: SetName, info: &pb::BackupSetInfo, rest: bool) {
+    let (start, end) = (Scn(info.start_replay_scn), Scn(info.min_restore_scn));
+    let scn = Scn(info.consistent_scn);
+    let infos = [
+        BackupPath::SetInner { set, start, end },
+        BackupPath::TenantSetInfos { set },
+        BackupPath::DiagnoseInfo { set },
+        BackupPath::TenantParameter { set },
+        BackupPath::LocalityInfo { set },
+        BackupPath::LsMetaInfos { set },
+        BackupPath::LsAttrInfo { set, turn: TurnId(info.meta_turn_id) },
+        BackupPath::TableListMeta { set, scn },
+    ];
+    for path in infos.iter().filter(|_| rest).map(BackupPath::path) {
+        if !c.listed.contains_key(&path) {
+            c.damage(path, DamageKind::Missing, "every set has it");
+        }
+    }
+}
+
+/// The archive inside the set, as an archive destination of its own.
+async fn complement_log(
+    c: &Arc<Checker>,
+    set: SetName,
+    shared: &Shared,
+    info: Option<&pb::BackupSetInfo>,
+) -> Result<(), Failure> {
+    let dir = complement_log_dir(set);
+    let prefix = format!("{dir}/");
+    let inside: BTreeMap<String, u64> = c
+        .listed
+        .range(prefix.clone()..)
+        .take_while(|(path, _)| path.starts_with(&prefix))
+        .map(|(path, bytes)| (path[prefix.len()..].to_owned(), *bytes))
+        .collect();
+    if inside.is_empty() {
+        if info.is_some_and(|i| i.plus_archivelog) {
+            c.damage(dir, DamageKind::Missing, "the set says that it carries its own log");
+        }
+        return Ok(());
+    }
+    let medium = Arc::new(Folder::new(Arc::clone(&c.medium), dir));
+    let own = Arc::new(c.with_medium(medium, inside));
+    archive::destination(&own, shared.tenant).await?;
+    let mut report = own.take_report();
+    for damage in &mut report.damages {
+        damage.path = format!("{prefix}{}", damage.path);
+    }
+    c.absorb(report);
+    Ok(())
+}
+
+/// Reads the data files of the set (Basic: their ends), then compares the indexes with them.
+async fn data_files(
+    c: &Arc<Checker>,
+    set: SetName,
+    shared: &Shared,
+    info: &pb::BackupSetInfo,
+    only: Option<LsId>,
+) -> Result<(), Failure> {
+    let slots = Arc::new(Semaphore::new(VERIFY_STREAMS_MAX));
+    let mut tasks = JoinSet::new();
+    for (path, bytes) in &c.listed {
+        let Some(parsed) = BackupPath::parse(path) else { continue };
+        let (kind, file) = match parsed {
+            BackupPath::MacroBlockData { set: s, ls, kind, turn, retry, n } if s == set => {
+                (FileKind::Data, Some((set.id, ls, kind, turn, retry, FileId(n))))
+            }
+            BackupPath::LsIndex { set: s, index, .. } | BackupPath::TenantIndex { set: s, index, .. } if s == set => {
+                (index_kind(index), None)
+            }
+            _ => continue,
+        };
+        if !is_wanted(path, only) {
+            continue;
+        }
+        let (c, path, bytes, known) = (Arc::clone(c), path.clone(), *bytes, Arc::clone(&shared.known));
+        let slots = Arc::clone(&slots);
+        tasks.spawn(async move {
+            // `None` only after the semaphore was closed, which nobody does.
+            let _slot = slots.acquire_owned().await.ok();
+            c.count(0);
+            match file.filter(|_| c.is_physical()) {
+                Some(file) => known.insert(file, data::data_file(&c, &path, bytes).await?),
+                None => {
+                    data::ends(&c, &path, bytes, kind).await?;
+                }
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(|e| {
+            Failure::new(ErrorClass::Transient, format!("a check ended by itself: {e}"), c.medium.uri(), "")
+        })??;
+    }
+    let compare = Compare { c, set, shared, info };
+    compare.log_streams(only).await?;
+    if only.is_none_or(|ls| ls.0 == 0) { compare.tenant().await } else { Ok(()) }
+}
+
+fn is_wanted(path: &str, only: Option<LsId>) -> bool {
+    match (BackupPath::parse(path), only) {
+        (_, None) => true,
+        (Some(BackupPath::MacroBlockData { ls, .. } | BackupPath::LsIndex { ls, .. }), Some(only)) => ls == only,
+        (_, Some(only)) => only.0 == 0,
+    }
+}
+
+const fn index_kind(index: IndexKind) -> FileKind {
+    match index {
+        IndexKind::MacroRange => FileKind::RangeIndex,
+        IndexKind::Meta => FileKind::MetaIndex,
+        IndexKind::SecMeta => FileKind::SecMetaIndex,
+    }
+}
+
+/// Indexes against blocks, and tenant-level indexes against those of the log streams.
+struct Compare<'a> {
+    c: &'a Arc<Checker>,
+    set: SetName,
+    shared: &'a Shared,
+    info: &'a pb::BackupSetInfo,
+}
+
+impl Compare<'_> {
+    fn parts(&self) -> impl Iterator<Item = (LsId, TurnId, RetryId)> + '_ {
+        self.info.log_streams.iter().map(|l| (LsId(l.ls_id), TurnId(l.turn), RetryId(l.retry)))
+    }
+
+    fn ls_index(&self, part: (LsId, TurnId, RetryId), kind: DataKind, index: IndexKind) -> String {
+        let (ls, turn, retry) = part;
+        BackupPath::LsIndex { set: self.set, ls, kind, turn, retry, index }.path()
+    }
+
+    /// Every directory that a log stream's part has.
+    async fn log_streams(&self, only: Option<LsId>) -> Result<(), Failure> {
+        for part in self.parts().filter(|(ls, _, _)| only.is_none_or(|o| o == *ls)) {
+            for kind in DataKind::ALL {
+                self.directory(part, kind).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn directory(&self, part: (LsId, TurnId, RetryId), kind: DataKind) -> Result<(), Failure> {
+        let (ls, turn, retry) = part;
+        let first = BackupPath::MacroBlockData { set: self.set, ls, kind, turn, retry, n: 0 }.path();
+        let paths = [IndexKind::MacroRange, IndexKind::Meta, IndexKind::SecMeta].map(|i| self.ls_index(part, kind, i));
+        for path in paths.iter().chain([&first]).filter(|path| !self.c.listed.contains_key(*path)) {
+            self.c.damage(path, DamageKind::Missing, "every log stream of a set has it");
+        }
+        if !self.c.is_physical() {
+            return Ok(());
+        }
+        let [macros, metas, secs] = &paths;
+        let macros = (macros, data::index::<MacroIndexEntry>(self.c, macros).await?);
+        let metas = (metas, data::index::<MetaIndexEntry>(self.c, metas).await?);
+        let secs = (secs, data::index::<SecMetaIndexEntry>(self.c, secs).await?);
+        if let (Some(m), Some(s)) = (&macros.1, &secs.1) {
+            let pairs = m.iter().map(|e| (e.logical, e.physical)).eq(s.iter().map(|e| (e.logical, e.physical)));
+            self.c.same(secs.0, "agreement with macro_range_index", pairs, true);
+        }
+        if let (Some(m), Some(t)) = (&macros.1, &metas.1) {
+            self.blocks(macros.0, m).await?;
+            self.metas(metas.0, t);
+            self.both_ways((self.set.id, ls, kind, turn, retry), macros.0, m, t);
+        }
+        Ok(())
+    }
+
+    /// Every entry names a block that is there and is what the entry says.
+    async fn blocks(&self, path: &str, entries: &[MacroIndexEntry]) -> Result<(), Failure> {
+        for entry in entries {
+            if !data::macro_agrees(self.c, &self.shared.known, path, entry) {
+                self.fetched(path, entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A block of a file that is not read in this run: an earlier set of the chain, seen from one set alone.
+    async fn fetched(&self, path: &str, entry: &MacroIndexEntry) -> Result<(), Failure> {
+        let p = entry.physical;
+        let set =
+            self.shared.names.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.set });
+        let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
+        let file = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
+        if p.backup_set_id == self.set.id && !self.c.listed.contains_key(&file) {
+            self.c.damage(&file, DamageKind::Missing, format!("{path} names a block in it"));
+            return Ok(());
+        }
+        let Some(bytes) = self.c.get_range(&file, p.offset..p.offset.saturating_add(p.length)).await? else {
+            return Ok(());
+        };
+        self.c.add_bytes(bytes.len() as u64);
+        self.c.add(0, 1);
+        match open_macroblock(&bytes, entry, |print| self.c.keys.find(print)) {
+            Ok(_) => {}
+            Err(strandline_format::FormatError::KeyMissing { .. }) => {
+                self.c.note("blocks of earlier sets were not opened: their key was not given");
+            }
+            Err(e) => self.c.damage(&file, DamageKind::Corrupt, e.moved(p.offset).to_string()),
+        }
+        Ok(())
+    }
+
+    fn metas(&self, path: &str, entries: &[MetaIndexEntry]) {
+        for entry in entries {
+            let Some(facts) = self.shared.known.file(&data::file_of(&entry.physical)) else { continue };
+            match facts.get(&entry.physical.offset) {
+                Some(Fact::Meta { length, tablet })
+                    if *length == entry.physical.length && *tablet == entry.tablet_id => {}
+                Some(Fact::Damaged) => {}
+                _ if facts.is_empty() => {}
+                _ => {
+                    let detail = format!("it names a meta of tablet {} that is not there", entry.tablet_id);
+                    self.c.damage(path, DamageKind::Foreign, detail);
+                }
+            }
+        }
+    }
+
+    /// Every block of the directory's data files is named by its indexes.
+    fn both_ways(
+        &self,
+        dir: (BackupSetId, LsId, DataKind, TurnId, RetryId),
+        path: &str,
+        macros: &[MacroIndexEntry],
+        metas: &[MetaIndexEntry],
+    ) {
+        let (set, ls, kind, turn, retry) = dir;
+        let places = macros.iter().map(|e| e.physical).chain(metas.iter().map(|e| e.physical));
+        let named: BTreeSet<_> = places.map(|p| (data::file_of(&p), p.offset)).collect();
+        for n in 0.. {
+            let file = (set, ls, kind, turn, retry, FileId(n));
+            let Some(facts) = self.shared.known.file(&file) else { break };
+            for (offset, fact) in facts.iter().filter(|(_, fact)| **fact != Fact::Damaged) {
+                if !named.contains(&(file, *offset)) {
+                    let what = if matches!(fact, Fact::Meta { .. }) { "tablet meta" } else { "macroblock" };
+                    let detail = format!("it does not name the {what} at offset {offset} of data file {n}");
+                    self.c.damage(path, DamageKind::Foreign, detail);
+                }
+            }
+        }
+    }
+
+    /// The tenant-level indexes are the merged ones of the log streams.
+    async fn tenant(&self) -> Result<(), Failure> {
+        for kind in InfoKind::ALL {
+            self.merged::<MacroIndexEntry>(kind, IndexKind::MacroRange).await?;
+            self.merged::<MetaIndexEntry>(kind, IndexKind::Meta).await?;
+            self.merged::<SecMetaIndexEntry>(kind, IndexKind::SecMeta).await?;
+        }
+        Ok(())
+    }
+
+    async fn merged<E: IndexEntry + PartialEq>(&self, kind: InfoKind, index: IndexKind) -> Result<(), Failure> {
+        let turn = TurnId(self.info.data_turn_id);
+        let retry = RetryId(self.info.index_retry);
+        let path = BackupPath::TenantIndex { set: self.set, kind, turn, index, retry }.path();
+        if !self.c.listed.contains_key(&path) {
+            self.c.damage(path, DamageKind::Missing, "every set has it");
+            return Ok(());
+        }
+        if !self.c.is_physical() {
+            return Ok(());
+        }
+        let Some(tenant) = data::index::<E>(self.c, &path).await? else { return Ok(()) };
+        let mut merged: BTreeMap<Vec<u8>, E> = BTreeMap::new();
+        for part in self.parts() {
+            let own = self.ls_index(part, kind.data_kind(), index);
+            if !self.c.listed.contains_key(&own) {
+                return Ok(());
+            }
+            // Damage of it was reported when its directory was checked.
+            let Some(bytes) = self.c.get(&own).await? else { return Ok(()) };
+            let Ok(entries) = strandline_format::index::IndexReader::<E>::parse(&bytes) else { return Ok(()) };
+            merged.extend(entries.into_iter().map(|e| (e.sort_key(), e)));
+        }
+        self.c.same(&path, "agreement with the indexes of the log streams", tenant.iter().eq(merged.values()), true);
+        Ok(())
+    }
+}
