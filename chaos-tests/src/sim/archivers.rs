@@ -91,7 +91,7 @@ impl World {
             return Ok(());
         }
         let action = running.archiver.next(now_ms, LogView { start: replica.start, end: replica.end });
-        if let Some(failure) = running.archiver.trouble().filter(|f| f.class == ErrorClass::Fenced) {
+        if let Some((failure, _)) = running.archiver.trouble().filter(|(f, _)| f.class == ErrorClass::Fenced) {
             return Err(format!("worker {id}, log stream {}: {failure}", key.1));
         }
         let (number, dest, skew_ms) = (running.number, running.dest, worker.skew_ms);
@@ -198,8 +198,9 @@ impl Running {
             archived: l.archived_lsn,
             checkpoint: l.checkpoint_scn,
         });
-        let archiver =
-            Archiver::new(ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known });
+        let has_stopped = goal == Goal::Stop && order.log_streams.iter().any(|l| l.ls_id == ls && l.stopped);
+        let wish = ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known };
+        let archiver = if has_stopped { Archiver::stopped(wish) } else { Archiver::new(wish) };
         Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
     }
 
