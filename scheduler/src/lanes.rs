@@ -9,7 +9,7 @@ use crate::node::SchedulerNode;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use strandline_scheduler_core::{Step, Subject, failure_action};
+use strandline_scheduler_core::{Action, Step, Subject, failure_action};
 use strandline_types::{ErrorClass, Failure};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -96,12 +96,20 @@ impl Inner {
                     () = tokio::time::sleep(SILENT_MAX) => self.record(step, silent(step)).await,
                 }
             };
-            if let Err(failure) = outcome {
-                self.record(step, failure).await;
-                return Err(());
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(found)) => self.propose(found).await?,
+                Err(failure) => {
+                    self.record(step, failure).await;
+                    return Err(());
+                }
             }
         }
-        self.node.act(step.then.clone()).await.map(|_| ()).map_err(|failure| {
+        self.propose(step.then.clone()).await
+    }
+
+    async fn propose(&self, action: Action) -> Result<(), ()> {
+        self.node.act(action).await.map(|_| ()).map_err(|failure| {
             debug!(%failure, "the end of a step could not be proposed; the next leader repeats it");
         })
     }

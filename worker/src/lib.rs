@@ -20,6 +20,7 @@ pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
+mod probe_door;
 mod reconcile;
 mod replicas;
 pub mod restore;

@@ -74,6 +74,10 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             let end = BackupPath::SetEnd { set: name, success: *success, time_scn: set.min_restore_scn };
             vec![Part::Put(end.path(), encode(&set.set_id))]
         }
+        // The simulator has no policy and deletes nothing; cleaning has its own tests on media.
+        MediumWork::CleanBegin(_) | MediumWork::CleanRest(_) | MediumWork::CleanDest { .. } | MediumWork::Sweep(_) => {
+            Vec::new()
+        }
     }
 }
 

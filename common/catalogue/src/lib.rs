@@ -8,6 +8,7 @@ mod choice;
 mod cover;
 mod nouns;
 mod refusal;
+pub mod retention;
 mod window;
 
 pub use choice::{Choice, Target, choose};

@@ -59,6 +59,69 @@ impl fmt::Display for JobStatus {
     }
 }
 
+/// Where the deletion of one set or piece stands (fact sheet 2.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CleanStage {
+    /// Marked DELETING; nothing is done yet.
+    Waiting,
+    /// The end placeholder goes: from then on no reader lists it.
+    Begin,
+    /// Workers delete the log streams' directories.
+    LogStreams,
+    /// Infos and the start placeholder go.
+    Rest,
+    /// Gone.
+    Done,
+    /// Ended with a reason; the next cleaning goes on with it.
+    Failed,
+    /// Cancelled.
+    Canceled,
+}
+
+impl CleanStage {
+    /// Every stage.
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Begin, Self::LogStreams, Self::Rest, Self::Done, Self::Failed, Self::Canceled];
+
+    /// True once nothing more happens.
+    #[must_use]
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Canceled)
+    }
+
+    /// True while files of it may be going.
+    #[must_use]
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Begin | Self::LogStreams | Self::Rest)
+    }
+}
+
+impl Transition for CleanStage {
+    fn next_states(self) -> &'static [Self] {
+        use CleanStage::{Begin, Canceled, Done, Failed, LogStreams, Rest, Waiting};
+        match self {
+            Waiting => &[Begin, Failed, Canceled],
+            Begin => &[LogStreams, Failed, Canceled],
+            LogStreams => &[Rest, Failed, Canceled],
+            Rest => &[Done, Failed, Canceled],
+            Done | Failed | Canceled => &[],
+        }
+    }
+}
+
+impl fmt::Display for CleanStage {
+    /// The original's words (fact sheet 2.4).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "INIT",
+            Self::Begin | Self::LogStreams | Self::Rest => "DOING",
+            Self::Done => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Canceled => "CANCELED",
+        })
+    }
+}
+
 /// How closely a validation looks (fact sheet 1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ValidateLevel {
@@ -108,6 +171,18 @@ mod tests {
             assert_eq!(s.is_ended(), s.next_states().is_empty(), "{s}");
             assert!(s.is_ended() || s.may_become(JobStatus::Failed), "{s}");
             assert!(!matches!(s, JobStatus::Init | JobStatus::Doing) || s.may_become(JobStatus::Canceling), "{s}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_goes_through_its_stages_in_order() {
+        use CleanStage::*;
+        for pair in [Waiting, Begin, LogStreams, Rest, Done].windows(2) {
+            assert!(pair[0].may_become(pair[1]), "{pair:?}");
+        }
+        for stage in CleanStage::ALL {
+            assert_eq!(stage.is_ended(), stage.next_states().is_empty(), "{stage:?}");
+            assert!(!stage.may_become(Waiting), "nothing that has begun is undone");
         }
     }
 

@@ -28,7 +28,7 @@ pub use causality::CausalityToken;
 pub use error::{ErrorClass, Failure};
 pub use fingerprint::Fingerprint;
 pub use id::*;
-pub use job::{JobStatus, ValidateLevel};
+pub use job::{CleanStage, JobStatus, ValidateLevel};
 pub use lsn::Lsn;
 pub use palf_base::PalfBase;
 pub use piece::{FileStatus, PieceClock, PieceKey, PieceStatus};

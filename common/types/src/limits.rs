@@ -101,6 +101,8 @@ pub const SCHEDULER_TICK_MS: u64 = 100;
 pub const MAX_CLOCK_OFFSET_MS: u64 = 10_000;
 /// A stop on a dead medium is forced after this.
 pub const FORCE_STOP_MS: u64 = 10 * 60 * 1000;
+/// A full medium gets this long to take the placeholder of a failed set.
+pub const FULL_MEDIUM_MS: u64 = 60_000;
 /// Repetitions of one log-stream task before its job fails.
 pub const LS_TASK_RETRIES_MAX: u32 = 64;
 /// A task that has not moved for this long counts as lost and gets a new retry id.
@@ -197,6 +199,20 @@ pub const DELETES_IN_FLIGHT_MAX: usize = 16;
 pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 /// Policies are looked at this often (fact sheet 1.5).
 pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
+/// Sets and pieces that one cleaning job deletes; the next one goes on.
+pub const CLEAN_OBJECTS_MAX: usize = 1000;
+/// Sets and pieces of one cleaning job that go at the same time.
+pub const CLEAN_TASKS_AT_ONCE: usize = 4;
+/// Objects that stay and are named in a job.
+pub const CLEAN_KEPT_SHOWN_MAX: usize = 200;
+/// Ended cleaning, validation and drill jobs that are remembered.
+pub const CLEAN_JOBS_KEPT_MAX: usize = 100;
+/// Pause before a locked object is tried again.
+pub const CLEAN_LOCKED_PAUSE_MS: u64 = 60_000;
+/// Sets and pieces that one validation job looks at.
+pub const VALIDATE_OBJECTS_MAX: usize = 10_000;
+/// Tasks that a worker has at most when a validation gives it one more.
+pub const VALIDATE_TASKS_PER_WORKER: usize = 2;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);

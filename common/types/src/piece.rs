@@ -129,7 +129,8 @@ impl Transition for FileStatus {
             // A piece becomes usable in place when the checkpoint enters it (fact sheet 2.9).
             Incomplete => &[Copying, Deleting, Available],
             Copying => &[Available, Incomplete],
-            Broken => &[Deleting],
+            // Mended from a copy, and validated again.
+            Broken => &[Available, Deleting],
             Expired => &[Available, Deleting],
             Deleting => &[Deleted],
             Deleted => &[],

@@ -5,12 +5,14 @@
 //! so that a step which two leaders ran is harmless.
 
 use crate::report::WorkerReport;
-use crate::state::{DestOptions, DestState, RestoreSource, SetSeal};
+use crate::state::{
+    CleanWhat, DestOptions, DestState, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
+};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId,
-    RestoreStage, RoundId, RoundState, Scn, Secret, TableId, TenantId, Term, TurnId,
+    Access, BackupJobStatus, BackupMode, BackupSetId, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId,
+    NodeId, PieceId, RestoreStage, RoundId, RoundState, Scn, Secret, TableId, TenantId, Term, TurnId, ValidateLevel,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -53,6 +55,10 @@ pub enum Done {
     },
     /// A restore job was accepted.
     RestoreJob(JobId),
+    /// A cleaning job was accepted.
+    CleanJob(JobId),
+    /// A validation job was accepted.
+    ValidateJob(JobId),
 }
 
 /// What happens.
@@ -270,6 +276,26 @@ pub enum Action {
         /// What is asked for.
         wish: BackupWish,
     },
+    /// SET BACKUP SCHEDULE and its relatives.
+    ChangeSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// What changes.
+        change: ScheduleChange,
+    },
+    /// A time of a schedule has come.
+    RunSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// The schedule that it was found in.
+        revision: u64,
+        /// When it is due: what keeps it from running twice.
+        due_ms: u64,
+        /// What is to be made.
+        mode: BackupMode,
+        /// The backup; `None` = too late for it, it is left out.
+        wish: Option<BackupWish>,
+    },
     /// CANCEL BACKUP.
     CancelBackup {
         /// Tenant.
@@ -325,6 +351,82 @@ pub enum Action {
         to: NodeId,
     },
 
+    /// ADD DELETE BACKUP POLICY.
+    AddCleanPolicy {
+        /// Tenant.
+        tenant: TenantId,
+        /// What it says.
+        policy: strandline_catalogue::retention::Policy,
+    },
+    /// DROP DELETE BACKUP POLICY.
+    DropCleanPolicy {
+        /// Tenant.
+        tenant: TenantId,
+        /// Its name.
+        name: String,
+    },
+    /// DELETE BACKUPSET, BACKUPPIECE, OBSOLETE BACKUP, BACKUP ALL.
+    StartClean {
+        /// Tenant.
+        tenant: TenantId,
+        /// What.
+        what: CleanWhat,
+        /// DESCRIPTION.
+        description: String,
+    },
+    /// A policy's turn has come, if nobody has had it since.
+    TickClean {
+        /// Tenant.
+        tenant: TenantId,
+        /// Its last turn.
+        last_run_ms: u64,
+    },
+    /// CANCEL DELETE BACKUP.
+    CancelClean {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// A set or piece that goes comes a stage further, if it still is in `from`.
+    MoveClean {
+        /// Task.
+        task: JobId,
+        /// Stage that the decision was made in.
+        from: CleanStage,
+        /// New stage.
+        to: CleanStage,
+    },
+    /// All tasks of a cleaning job have ended.
+    FinishClean {
+        /// Job.
+        job: JobId,
+    },
+    /// What a look at a destination found that belongs to nothing.
+    Swept {
+        /// Destination.
+        dest: DestId,
+        /// What was found.
+        seen: Swept,
+    },
+    /// A look at a destination is over.
+    SweepEnded {
+        /// Destination.
+        dest: DestId,
+        /// The look before it.
+        last_ms: u64,
+    },
+    /// VALIDATE. The objects were looked up by the body.
+    StartValidate(Box<StartValidate>),
+    /// CANCEL VALIDATE BACKUP.
+    CancelValidate {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// All tasks of a validation job have ended.
+    FinishValidate {
+        /// Job.
+        job: JobId,
+    },
+
     /// A task gets an executor.
     AssignTask {
         /// Which attempt.
@@ -370,6 +472,22 @@ pub enum BackupParam {
     LowThreads(u32),
     /// `backup_compression`: the format's compressor number.
     Compression(u32),
+}
+
+/// A change of a tenant's backup schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScheduleChange {
+    /// A new plan, checked by the proposer.
+    Set {
+        /// The plan.
+        plan: SchedulePlan,
+        /// ENABLE.
+        enable: bool,
+    },
+    /// ENABLE or DISABLE.
+    Enable(bool),
+    /// DROP.
+    Drop,
 }
 
 /// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
@@ -425,6 +543,42 @@ pub enum Subject {
     Round(TenantId, RoundId),
     /// A backup job.
     Backup(JobId),
+    /// A set or piece that is deleted, or the cleaning job that deletes a whole destination.
+    Clean(JobId),
+    /// What belongs to nothing in a destination.
+    Sweep(DestId),
+}
+
+/// A validation that the body has prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartValidate {
+    /// Whose statement it is.
+    pub tenant: TenantId,
+    /// What was asked for.
+    pub kind: ValidateKind,
+    /// How closely.
+    pub level: ValidateLevel,
+    /// The destination that was named; empty = the tenant's own.
+    pub path: String,
+    /// DESCRIPTION.
+    pub description: String,
+    /// What to look at.
+    pub objects: Vec<MediumObject>,
+    /// Keys of encrypted sets.
+    pub keys: Vec<(BackupSetId, Secret)>,
+}
+
+/// What a look at a destination found that belongs to nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// Directories that are still there.
+    pub orphans: Vec<String>,
+    /// Unfinished uploads that are still there.
+    pub unfinished: u64,
+    /// Orphans that were removed now.
+    pub removed: u64,
+    /// Unfinished uploads that were aborted now.
+    pub aborted: u64,
 }
 
 /// A restore that the body has prepared.
@@ -438,6 +592,8 @@ pub struct StartRestore {
     pub target_scn: Scn,
     /// What was chosen.
     pub source: RestoreSource,
+    /// The tenant stays a standby that follows the archive.
+    pub standby: bool,
     /// DESCRIPTION.
     pub description: String,
 }

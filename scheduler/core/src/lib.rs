@@ -10,9 +10,11 @@
 
 pub mod address;
 mod apply;
+mod catalogue;
 mod chain;
 mod checkpoint;
 mod command;
+mod cron;
 mod lint;
 mod news;
 mod orders;
@@ -27,13 +29,15 @@ mod step;
 mod task;
 pub mod views;
 
-pub use apply::apply;
+pub use apply::{apply, check_restore_name};
+pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, SealKey, StartRestore,
-    Subject,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, ScheduleChange, SealKey,
+    StartRestore, StartValidate, Subject, Swept,
 };
+pub use cron::check as check_schedule;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
@@ -48,5 +52,8 @@ pub use report::{
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;
-pub use step::{ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, Waiting, failure_action};
+pub use step::{
+    CleanWork, ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork, Waiting,
+    failure_action,
+};
 pub use task::{TaskKey, TaskKind};

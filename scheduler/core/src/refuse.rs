@@ -168,6 +168,30 @@ pub fn bad_description(bytes: usize) -> Failure {
     invalid(format!("a description of {bytes} bytes is too long"), "DESCRIPTION", todo)
 }
 
+pub fn empty_schedule() -> Failure {
+    let todo = "write FULL = '<cron>', INCREMENTAL = '<cron>', SYNTHETIC = '<cron>' or WEEKLY";
+    invalid("the schedule has nothing to run", "BACKUP SCHEDULE", todo)
+}
+
+pub fn bad_cron(text: &str, why: &str) -> Failure {
+    let todo = "write five fields: minute, hour, day of month, month, day of week, as in '0 2 * * 6'";
+    invalid(format!("not a cron text: {why}"), format!("'{text}'"), todo)
+}
+
+pub fn bad_time_zone(name: &str) -> Failure {
+    invalid("no such time zone", format!("'{name}'"), "use a name like 'UTC', 'Europe/Berlin' or 'Asia/Shanghai'")
+}
+
+pub fn no_schedule(name: &str) -> Failure {
+    let todo = "ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY";
+    Failure::new(ErrorClass::NotFound, "no backup schedule is set", tenant(name), todo)
+}
+
+pub fn run_missed() -> Failure {
+    let what = "missed: nothing could start it at its time, and MISSED RUN is SKIP";
+    Failure::new(ErrorClass::Transient, what, "scheduled backup", "the next one comes at its time")
+}
+
 pub fn one_tenant_only() -> Failure {
     let todo = "ALTER SYSTEM BACKUP TENANT = <name> TO '<uri>'";
     invalid("a backup TO a path is of exactly one tenant", "BACKUP … TO", todo).with_code(-9040)
@@ -253,4 +277,56 @@ pub fn executor_lost(worker: impl ToString, why: &str) -> Failure {
 pub fn too_many_retries(task: impl ToString, last: &Failure) -> Failure {
     let what = format!("given up after too many attempts; the last one: {last}");
     Failure::new(last.class, what, task.to_string(), "mend the cause and start again").with_code(last.code)
+}
+
+pub fn policy_exists(name: &str, policy: &str) -> Failure {
+    let todo = "ALTER SYSTEM DROP DELETE BACKUP POLICY first";
+    invalid(format!("the tenant has the delete policy '{policy}'"), tenant(name), todo)
+}
+
+pub fn no_policy(name: &str, policy: &str) -> Failure {
+    let todo = "ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '7d'";
+    Failure::new(ErrorClass::NotFound, format!("the tenant has no delete policy '{policy}'"), tenant(name), todo)
+}
+
+pub fn log_only_with_data(name: &str) -> Failure {
+    let todo = "clear DATA_BACKUP_DEST, or use the policy 'default'";
+    invalid("the policy log_only is for tenants without a data backup destination", tenant(name), todo)
+}
+
+pub fn clean_in_progress(job: impl ToString) -> Failure {
+    let object = format!("cleaning job {}", job.to_string());
+    invalid("backups are being deleted already", object, "wait for it, or ALTER SYSTEM CANCEL DELETE BACKUP")
+}
+
+pub fn no_clean_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no cleaning runs", tenant(name), "")
+}
+
+pub fn clean_current(dest: impl ToString) -> Failure {
+    let object = format!("destination {}", dest.to_string());
+    invalid("the destination is in use", object, "set another path first; then wait until its round has stopped")
+}
+
+pub fn in_use(object: &str, who: &str) -> Failure {
+    Failure::new(ErrorClass::Transient, format!("it cannot be deleted now: {who}"), object, "wait for that job")
+}
+
+pub fn validate_in_progress(job: impl ToString) -> Failure {
+    let object = format!("validation job {}", job.to_string());
+    invalid("a validation runs already", object, "wait for it, or ALTER SYSTEM CANCEL VALIDATE BACKUP")
+}
+
+pub fn no_validate_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no validation runs", tenant(name), "")
+}
+
+pub fn nothing_to_validate(name: &str) -> Failure {
+    let todo = "see CDB_OB_BACKUP_SET_FILES and CDB_OB_ARCHIVELOG_PIECE_FILES";
+    Failure::new(ErrorClass::NotFound, "there is nothing to validate", tenant(name), todo)
+}
+
+pub fn too_many_objects(got: usize, max: usize) -> Failure {
+    let what = format!("{got} sets and pieces are too many for one job");
+    Failure::new(ErrorClass::Exhausted, what, "VALIDATE", format!("name ids; one job takes {max}"))
 }

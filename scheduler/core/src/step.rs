@@ -5,10 +5,11 @@
 //! different subjects at the same time and never two of one.
 
 use crate::command::{Action, Subject};
+use crate::orders::MediumName;
 use crate::report::BackupLsResult;
 use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, NodeId, PieceClock, PieceKey,
     RoundId, Scn, TenantId,
@@ -154,6 +155,41 @@ pub enum MediumWork {
         /// Which placeholder.
         success: bool,
     },
+    /// The end placeholder of a set or piece goes: readers list it no more.
+    CleanBegin(Box<CleanWork>),
+    /// Infos, leftovers and at last the start placeholder of a set or piece go.
+    CleanRest(Box<CleanWork>),
+    /// What is left of a destination that was emptied: check files and its identity.
+    CleanDest {
+        /// Destination.
+        dest: DestRef,
+    },
+    /// Orphans and unfinished uploads are looked for, and old ones removed. What was found is an action of its own.
+    Sweep(Box<SweepWork>),
+}
+
+/// A set or piece that is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CleanWork {
+    /// Destination.
+    pub dest: DestRef,
+    /// What.
+    pub name: MediumName,
+    /// True when the round's own files go as well.
+    pub ends_round: bool,
+}
+
+/// What belongs to nothing in a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepWork {
+    /// Destination.
+    pub dest: DestRef,
+    /// Sets and pieces that are deleted: whatever of them is still there is an orphan.
+    pub gone: BTreeSet<MediumName>,
+    /// Orphans whose grace time is over.
+    pub remove: Vec<String>,
+    /// Unfinished uploads that were begun before this are aborted.
+    pub abort_before_ms: u64,
 }
 
 /// What the files of a frozen piece say.
@@ -224,6 +260,11 @@ pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Ac
         Subject::Dest(id) => state.destinations.get(&id).and_then(|d| d.trouble.as_ref()),
         Subject::Round(tenant, round) => state.rounds.get(&(tenant, round)).and_then(|r| r.trouble.as_ref()),
         Subject::Backup(id) => state.backup_jobs.get(&id).and_then(|j| j.trouble.as_ref()),
+        Subject::Clean(id) => {
+            let of_task = state.clean_tasks.get(&id).and_then(|t| t.trouble.as_ref());
+            of_task.or_else(|| state.clean_jobs.get(&id).and_then(|j| j.trouble.as_ref()))
+        }
+        Subject::Sweep(id) => state.sweeps.get(&id).and_then(|s| s.trouble.as_ref()),
     };
     if known.is_some_and(|t| t.failure == failure) {
         return None;

@@ -4,6 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World, restore_wish};
+use strandline_scheduler_core::state::{CleanWhat, MediumObject, ValidateKind};
 use strandline_scheduler_core::views::{NAMES, Table, Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -19,15 +20,73 @@ fn full_world() -> World {
     let backup = Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "nightly") };
     w.act(backup.clone()).unwrap();
     w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
+    clean_and_validate(&mut w);
     w.act(restore_wish("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
     w.task_hook = |_, _, _| None;
     w.act(backup).unwrap();
     w.act(restore_wish("running", 3)).unwrap();
+    w.act(validation(2)).unwrap();
+    w.act(clean(2)).unwrap();
+    let policy = strandline_catalogue::retention::Policy {
+        window_ns: 86_400_000_000_000,
+        redundancy: 9,
+        keep_weekly: 0,
+        keep_monthly: 0,
+        keep_yearly: 0,
+        log_only: false,
+    };
+    w.act(Action::AddCleanPolicy { tenant: TENANT, policy }).unwrap();
     w.run(2);
     w.kill(NodeId(3));
     w.run(40);
     w
+}
+
+fn clean(set: u64) -> Action {
+    Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![set]), description: String::new() }
+}
+
+fn validation(set: u64) -> Action {
+    let object = MediumObject {
+        name: MediumName::Set(BackupSetId(set), BackupSetKind::Full),
+        uri: "file:///data".to_owned(),
+        access: Access::default(),
+        dest_id: DestId(1002),
+        log_streams: vec![LsId(1)],
+        bytes: 100,
+        key_source: String::new(),
+    };
+    Action::StartValidate(Box::new(StartValidate {
+        tenant: TENANT,
+        kind: ValidateKind::BackupSet,
+        level: ValidateLevel::Physical,
+        path: String::new(),
+        description: String::new(),
+        objects: vec![object],
+        keys: Vec::new(),
+    }))
+}
+
+/// A validation that found something, a set that was deleted, a policy and an orphan; two more sets to work on.
+fn clean_and_validate(w: &mut World) {
+    for _ in 0..2 {
+        w.write();
+        w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "x") }).unwrap();
+        w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
+    }
+    w.task_hook = |_, _, order| {
+        let damages = vec![Damage { path: "x".to_owned(), kind: "corrupt".to_owned(), detail: "y".to_owned() }];
+        let result = ValidateResult { objects: 1, bytes: 1, damage_count: 1, damages };
+        Some(harness::report(order, TaskState::Done, None, Some(TaskResult::Validate(result))))
+    };
+    w.act(validation(1)).unwrap();
+    w.until("the validation", |w| w.state.open_validate_job(TENANT).is_none());
+    w.task_hook = harness::all_done;
+    w.act(clean(1)).unwrap();
+    w.until("the cleaning", |w| w.state.open_clean_job(TENANT).is_none());
+    let seen = Swept { orphans: vec!["backup_set_1_full".to_owned()], ..Swept::default() };
+    w.act(Action::Swept { dest: DestId(1002), seen }).unwrap();
 }
 
 fn table(w: &World, name: &str) -> Table {
@@ -120,6 +179,23 @@ fn the_columns_are_the_originals() {
              BACKUP_SET_LIST BACKUP_PIECE_LIST TABLET_COUNT FINISH_TABLET_COUNT RESTORE_PROGRESS TOTAL_BYTES \
              TOTAL_BYTES_DISPLAY FINISH_BYTES FINISH_BYTES_DISPLAY DESCRIPTION",
         ),
+        (
+            "CDB_OB_BACKUP_VALIDATE_JOBS",
+            "TENANT_ID JOB_ID INCARNATION INITIATOR_TENANT_ID INITIATOR_JOB_ID EXECUTOR_TENANT_ID TYPE PATH PATH_TYPE ID \
+             VALIDATE_LEVEL START_TIMESTAMP END_TIMESTAMP STATUS RETRY_COUNT TASK_COUNT SUCCESS_TASK_COUNT RESULT \
+             DESCRIPTION COMMENT",
+        ),
+        (
+            "CDB_OB_BACKUP_DELETE_JOBS",
+            "TENANT_ID JOB_ID INCARNATION INITIATOR_TENANT_ID INITIATOR_JOB_ID EXECUTOR_TENANT_ID TYPE PARAMETER \
+             JOB_LEVEL START_TIMESTAMP END_TIMESTAMP STATUS TASK_COUNT SUCCESS_TASK_COUNT RESULT COMMENT DESCRIPTION",
+        ),
+        (
+            "CDB_OB_BACKUP_DELETE_TASKS",
+            "TENANT_ID TASK_ID INCARNATION JOB_ID TASK_TYPE ID ROUND_ID DEST_ID START_TIMESTAMP END_TIMESTAMP STATUS \
+             TOTAL_LS_COUNT FINISH_LS_COUNT RESULT COMMENT PATH",
+        ),
+        ("CDB_OB_BACKUP_DELETE_POLICY", "TENANT_ID POLICY_NAME RECOVERY_WINDOW"),
     ];
     for (name, wanted) in originals {
         assert!(columns(name).starts_with(wanted), "{name}:\n{}\n{wanted}", columns(name));
@@ -154,7 +230,7 @@ fn the_backup_views_tell_running_and_ended_jobs_apart() {
     let w = full_world();
     let running = table(&w, "CDB_OB_BACKUP_JOBS");
     let ended = table(&w, "CDB_OB_BACKUP_JOB_HISTORY");
-    assert_eq!((running.rows.len(), ended.rows.len()), (1, 1));
+    assert_eq!((running.rows.len(), ended.rows.len()), (1, 3));
     assert_eq!(text(&running, 0, "STATUS"), "DOING");
     assert_eq!((text(&ended, 0, "STATUS"), text(&ended, 0, "RESULT")), ("COMPLETED".into(), "0".into()));
     assert_eq!(text(&ended, 0, "DESCRIPTION"), "nightly");

@@ -18,7 +18,7 @@ pub fn restore_data(s: core::RestoreDataSpec) -> v1::RestoreDataSpec {
         source_ls_id: s.source_ls_id.0,
         ls_turn: s.ls_turn.0,
         ls_retry: s.ls_retry.0,
-        access: s.access,
+        access: s.access.reveal().to_owned(),
         seal_key: key(&s.seal_key),
         chain_keys: s
             .chain_keys
@@ -35,7 +35,7 @@ pub fn restore_log(s: core::RestoreLogSpec) -> v1::RestoreLogSpec {
         source_ls_id: s.source_ls_id.0,
         base: Some(s.base.into()),
         target_scn: s.target_scn.0,
-        access: s.access,
+        access: s.access.reveal().to_owned(),
         key_source: s.key_source,
         follow: s.follow,
     }
@@ -52,7 +52,7 @@ pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
     };
     v1::ValidateSpec {
         uri: s.uri,
-        access: s.access,
+        access: s.access.reveal().to_owned(),
         level: s.level.number(),
         backup_set_id,
         incremental,
@@ -64,13 +64,16 @@ pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
 }
 
 pub fn clean(s: core::CleanSpec) -> v1::CleanSpec {
-    v1::CleanSpec { uri: s.uri, access: s.access, directories: s.directories }
+    v1::CleanSpec { uri: s.uri, access: s.access.reveal().to_owned(), directories: s.directories }
 }
 
 pub fn recover_table(s: core::RecoverTableSpec) -> v1::RecoverTableSpec {
     let source = |uri: &str, access: &str| v1::RestoreSource { uri: uri.to_owned(), access: access.to_owned() };
     v1::RecoverTableSpec {
-        sources: vec![source(&s.data.data_uri, &s.data.access), source(&s.log.archive_uri, &s.log.access)],
+        sources: vec![
+            source(&s.data.data_uri, s.data.access.reveal()),
+            source(&s.log.archive_uri, s.log.access.reveal()),
+        ],
         source_ls_id: s.source_ls_id.0,
         data: Some(restore_data(s.data)),
         log: Some(restore_log(s.log)),

@@ -4,15 +4,15 @@
 //! work may be repeated by anybody at any time; a write-once file that is there with the same bytes is a success;
 //! nothing is ever overwritten. Work never reads the State: everything it needs is in its argument.
 
-pub mod catalogue;
 mod checkpoint;
+mod clean;
 pub mod cluster_parameters;
 pub mod complement;
 pub mod destination;
 mod freeze;
 mod piece;
 mod piece_attr;
-mod put;
+pub mod put;
 mod round;
 mod set_attr;
 mod set_end;
@@ -21,9 +21,10 @@ mod set_infos;
 mod table_list;
 
 use std::sync::Arc;
+use std::time::Duration;
 use strandline_format::paths::SetName;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
-use strandline_scheduler_core::{DestRef, MediumWork};
+use strandline_scheduler_core::{Action, DestRef, MediumWork};
 use strandline_types::{ErrorClass, Failure};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
@@ -50,18 +51,37 @@ pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
-/// Does one piece of work. On return everything is durable.
+/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold its lane.
+const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Does one piece of work. On return everything is durable. Work that looks for something says what it found: an action
+/// to be proposed before the step's own.
 ///
 /// # Errors
 /// What the medium says, with the path.
-pub async fn run(work: &MediumWork) -> Result<(), Failure> {
+pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     if let MediumWork::ComplementLog(log) = work {
         let set = SetName { id: log.set_id, kind: log.kind };
         let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
-        return complement::write(medium.as_ref(), log).await;
+        return complement::write(medium.as_ref(), log).await.map(|()| None);
     }
     let dest = dest_of(work);
-    run_on(open_with(&dest.uri, dest.access.reveal())?.as_ref(), work).await
+    let medium = open_with(&dest.uri, dest.access.reveal())?;
+    match work {
+        MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
+        MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
+        MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
+        MediumWork::CleanDest { .. } => in_time(dest, clean::destination(medium.as_ref())).await.map(|()| None),
+        other => run_on(medium.as_ref(), other).await.map(|()| None),
+    }
+}
+
+async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(CLEAN_TIMEOUT, work).await.unwrap_or_else(|_| {
+        let what = format!("cleaning has not come to an end within {} s", CLEAN_TIMEOUT.as_secs());
+        let todo = "it goes on by itself; check that the destination is mounted and reachable";
+        Err(Failure::new(ErrorClass::Transient, what, dest.uri.clone(), todo))
+    })
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
@@ -81,6 +101,10 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         MediumWork::ComplementLog(log) => complement::write(medium, log).await,
         MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
         MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
+        MediumWork::CleanBegin(work) => clean::begin(medium, work).await,
+        MediumWork::CleanRest(work) => clean::rest(medium, work).await,
+        MediumWork::CleanDest { .. } => clean::destination(medium).await,
+        MediumWork::Sweep(work) => clean::sweep(medium, work).await.map(|_| ()),
     }
 }
 
@@ -93,7 +117,10 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::PublishCheckpoint { dest, .. }
         | MediumWork::RoundEnd { dest, .. }
         | MediumWork::SetStart { dest, .. }
-        | MediumWork::SetEnd { dest, .. } => dest,
+        | MediumWork::SetEnd { dest, .. }
+        | MediumWork::CleanDest { dest } => dest,
+        MediumWork::CleanBegin(work) | MediumWork::CleanRest(work) => &work.dest,
+        MediumWork::Sweep(work) => &work.dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
         MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,

@@ -12,7 +12,7 @@ use strandline_scheduler_core::state::{
     ArchiveConfig, BackupParams, BackupSet, DestKind, Dictionary, LsPart, PieceRow, SetSeal, Table, Tenant,
     TenantCounters, TenantStatus,
 };
-use strandline_scheduler_core::{BackupLsResult, FreezePiece, SetInfos};
+use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
     Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
@@ -249,19 +249,25 @@ async fn work_that_was_cut_off_anywhere_ends_the_same_when_it_is_repeated() {
 async fn the_catalogue_of_a_bare_destination_says_what_the_state_said() {
     let medium = empty();
     live(medium.as_ref(), &archive_life()).await.unwrap();
-    let pieces = catalogue::pieces(medium.as_ref()).await.unwrap();
-    let seen: Vec<_> = pieces.iter().map(|p| (p.key.piece_id.0, p.status, p.checkpoint_scn.0, p.start_scn.0)).collect();
+    let found = scan(medium.clone()).await;
+    let seen: Vec<_> = found
+        .catalogue
+        .pieces
+        .iter()
+        .map(|p| (p.key.piece_id.0, p.status, p.checkpoint_scn.0, p.start_scn.0))
+        .collect();
     assert_eq!(seen, [(1, PieceStatus::Frozen, 1_099, 1_000), (2, PieceStatus::Active, 1_120, 1_100)]);
 
     let data = empty();
     live(data.as_ref(), &backup_life()).await.unwrap();
-    let sets = catalogue::sets(data.as_ref()).await.unwrap();
-    let found = catalogue::catalogue(&sets, pieces);
+    let found = scan(data.clone()).await.catalogue;
     assert_eq!(found.sets.len(), 1);
     assert_eq!(found.sets[0].status, BackupSetStatus::Success);
     assert_eq!((found.sets[0].start_replay_scn, found.sets[0].min_restore_scn), (Scn(1_010), Scn(1_090)));
-    let (name, _) = sets[&BackupSetId(1)];
-    assert_eq!(catalogue::ls_metas(data.as_ref(), name).await.unwrap().log_streams.len(), 1);
+}
+
+async fn scan(medium: Arc<dyn Medium>) -> strandline_reader::Scan {
+    strandline_reader::scan(&strandline_reader::Source::whole(medium)).await.unwrap()
 }
 
 #[tokio::test]
@@ -269,7 +275,89 @@ async fn a_set_without_its_end_placeholder_does_not_exist() {
     let data = empty();
     let works = backup_life();
     live(data.as_ref(), &works[..3]).await.unwrap();
-    assert!(catalogue::sets(data.as_ref()).await.unwrap().is_empty());
+    assert!(scan(data.clone()).await.catalogue.sets.is_empty());
+}
+
+/// What deletes the only set, or the frozen piece, of a destination.
+fn clean_work(name: MediumName) -> Box<CleanWork> {
+    Box::new(CleanWork { dest: dest(), name, ends_round: false })
+}
+
+#[tokio::test]
+async fn a_set_that_is_deleted_leaves_nothing_and_is_unlisted_first() {
+    let data = empty();
+    live(data.as_ref(), &backup_life()).await.unwrap();
+    let name = MediumName::Set(BackupSetId(1), BackupSetKind::Full);
+    run_on(data.as_ref(), &MediumWork::CleanBegin(clean_work(name))).await.unwrap();
+    assert!(scan(data.clone()).await.catalogue.sets.is_empty(), "no reader lists it any more");
+    assert!(!data.list("backup_set_1_full").await.unwrap().is_empty(), "its files are still there");
+    for _ in 0..2 {
+        run_on(data.as_ref(), &MediumWork::CleanRest(clean_work(name))).await.unwrap();
+    }
+    let left: Vec<String> = data.list("").await.unwrap().into_iter().map(|o| o.path).collect();
+    assert!(left.iter().all(|p| !p.contains("backup_set")), "{left:?}");
+    let refused = run_on(data.as_ref(), &MediumWork::CleanDest { dest: dest() }).await.unwrap_err();
+    assert!(refused.what.contains("are left"), "{refused}");
+    for path in left.iter().filter(|p| p.starts_with("piece_")) {
+        data.delete(path).await.unwrap();
+    }
+    run_on(data.as_ref(), &MediumWork::CleanDest { dest: dest() }).await.unwrap();
+    assert!(data.list("").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_cut_off_anywhere_keeps_the_start_placeholder_until_all_else_is_gone() {
+    for skip in 0.. {
+        let inner = empty();
+        live(inner.as_ref(), &backup_life()).await.unwrap();
+        let plan = FaultPlan::new(1);
+        let fault = Fault::Refuse(ErrorClass::Transient);
+        let op = Some(strandline_media::Op::Delete);
+        plan.add(FaultRule { op, path_part: String::new(), skip, times: 1, fault });
+        let medium = Faulty::new(inner.clone(), plan.clone());
+        let name = MediumName::Set(BackupSetId(1), BackupSetKind::Full);
+        let outcome = run_on(&medium, &MediumWork::CleanRest(clean_work(name))).await;
+        if plan.injected() == 0 {
+            assert!(skip > 5, "only {skip} deletions");
+            break;
+        }
+        assert!(outcome.is_err());
+        let start = inner.head("backup_sets/backup_set_1_full_start.obbak").await;
+        assert!(start.is_ok(), "somebody must know that something is left (cut off at {skip})");
+        run_on(&medium, &MediumWork::CleanRest(clean_work(name))).await.unwrap();
+        assert!(inner.list("backup_set_1_full").await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_piece_is_deleted_and_the_active_one_stays() {
+    let medium = empty();
+    live(medium.as_ref(), &archive_life()).await.unwrap();
+    let before = scan(medium.clone()).await.catalogue.pieces[1];
+    run_on(medium.as_ref(), &MediumWork::CleanRest(clean_work(MediumName::Piece(key(1))))).await.unwrap();
+    let found = scan(medium.clone()).await.catalogue;
+    assert_eq!(found.pieces, [before]);
+    assert!(medium.list("pieces").await.unwrap().iter().all(|o| !o.path.contains("p1_")), "its placeholders are gone");
+}
+
+#[tokio::test]
+async fn orphans_are_only_what_state_has_deleted_and_go_only_after_their_grace_time() {
+    let medium = empty();
+    live(medium.as_ref(), &archive_life()).await.unwrap();
+    let work = |gone: &[u64], remove: &[&str]| SweepWork {
+        dest: dest(),
+        gone: gone.iter().map(|p| MediumName::Piece(key(*p))).collect(),
+        remove: remove.iter().map(|d| (*d).to_owned()).collect(),
+        abort_before_ms: 0,
+    };
+    let seen = |action: Action| if let Action::Swept { seen, .. } = action { seen } else { panic!("{action:?}") };
+    let nothing = seen(clean::sweep(medium.as_ref(), &work(&[], &[])).await.unwrap());
+    assert!(nothing.orphans.is_empty(), "what State never knew is somebody else's");
+    let found = seen(clean::sweep(medium.as_ref(), &work(&[1], &[])).await.unwrap());
+    assert_eq!((found.orphans.as_slice(), found.removed), (&["piece_d1001r1p1".to_owned()][..], 0));
+    let gone = seen(clean::sweep(medium.as_ref(), &work(&[1], &["piece_d1001r1p1"])).await.unwrap());
+    assert_eq!((gone.orphans.len(), gone.removed), (0, 1));
+    assert!(medium.list("piece_d1001r1p1").await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -283,20 +371,6 @@ async fn a_frozen_piece_lists_its_files_with_their_log_range() {
     assert_eq!(list.files, [pb::LogFile { file_id: 1, size_bytes: 4196 }]);
     let absent = ArchivePath::LsFileInfo { key: key(1), ls: LsId(1001) }.path();
     assert!(medium.head(&absent).await.unwrap_err().is_not_found(), "a log stream without files gets no list");
-}
-
-#[tokio::test]
-async fn a_damaged_info_file_is_named() {
-    let medium = empty();
-    live(medium.as_ref(), &archive_life()).await.unwrap();
-    let path = ArchivePath::TenantArchivePieceInfos { key: key(2) }.path();
-    let mut bytes = medium.get(&path).await.unwrap().to_vec();
-    bytes[50] ^= 1;
-    medium.delete(&path).await.unwrap();
-    medium.put(&path, bytes.into()).await.unwrap();
-    let failure = catalogue::pieces(medium.as_ref()).await.unwrap_err();
-    assert_eq!(failure.class, ErrorClass::Corrupt);
-    assert!(failure.object.contains(&path), "{failure}");
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
 mod backup;
+mod clean;
 pub mod forward;
 mod reads;
 mod restore;
 mod statements;
 mod tenants;
+mod validate;
 
 use crate::node::SchedulerNode;
 use crate::session::Session;
@@ -148,6 +150,7 @@ impl Executor {
                 session.forget_sources();
                 Ok(Answer::Done(said))
             }
+            AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
             AdminRequest::Backup(request) => {
                 let password = session.settings()?.encryption;
                 self.backup(request, session.tenant(), password.as_deref()).await.map(Answer::Done)

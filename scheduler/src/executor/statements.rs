@@ -56,6 +56,10 @@ impl Executor {
                 self.node.act(Action::SetBackupParam { tenant, param }).await?;
                 Ok(format!("set for the next backups of {name}"))
             }
+            AdminRequest::Schedule { tenants, change } => {
+                let action = |tenant| Action::ChangeSchedule { tenant, change: change.clone() };
+                self.for_each(&tenants, session, action).await
+            }
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
             }
@@ -84,7 +88,10 @@ impl Executor {
                 let done = self.node.act(action).await?;
                 Ok(format!("table {name}: {}", said(&done)))
             }
-            AdminRequest::Clean(_) | AdminRequest::Validate(_) | AdminRequest::CancelValidate(_) => Err(not_yet()),
+            AdminRequest::Validate(request) => self.validate(request, session).await,
+            AdminRequest::CancelValidate(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
+            }
             AdminRequest::Standby(_) | AdminRequest::Drill(_) | AdminRequest::Catalog(_) => Err(not_yet()),
             AdminRequest::RecoverTable(_) | AdminRequest::CancelRecoverTable { .. } => Err(not_yet()),
             // Answered elsewhere.
@@ -92,6 +99,7 @@ impl Executor {
             | AdminRequest::Show(_)
             | AdminRequest::Restore(_)
             | AdminRequest::RestorePreview(_)
+            | AdminRequest::Clean(_)
             | AdminRequest::Session(_)
             | AdminRequest::Backup(_)
             | AdminRequest::Nothing => Ok(String::new()),
@@ -99,7 +107,7 @@ impl Executor {
     }
 
     /// One action per tenant. All are tried; the first refusal is the statement's, and says how many were done.
-    async fn for_each(
+    pub(super) async fn for_each(
         &self,
         clause: &Tenants,
         session: Option<&str>,
@@ -227,5 +235,7 @@ pub(super) fn said(done: &Done) -> String {
         Done::Round(id) => format!("archive round {id}"),
         Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
+        Done::CleanJob(id) => format!("cleaning job {id}"),
+        Done::ValidateJob(id) => format!("validation job {id}"),
     }
 }

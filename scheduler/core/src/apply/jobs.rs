@@ -3,13 +3,16 @@
 //! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
 //! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
-use super::{backup, restore};
+use super::{backup, clean, restore, validate};
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
 use crate::state::{State, TaskRun, Trouble};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{BackupJobStatus, ErrorClass, Failure, JobId, LsTaskStatus, NodeId, RestoreStage, limits};
+use strandline_types::{
+    BackupJobStatus, CleanStage, ErrorClass, Failure, JobId, JobStatus, LsTaskStatus, NodeId, RestoreStage, RetryId,
+    limits,
+};
 
 /// The task that a key names, while its job is in the stage that runs it.
 pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Option<&mut TaskRun> {
@@ -37,7 +40,15 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
             let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::ReplayLog)?;
             job.log_tasks.get_mut(&key.ls_id)
         }
-        TaskKind::Validate | TaskKind::Clean | TaskKind::Fingerprint | TaskKind::RecoverTable => None,
+        TaskKind::Validate => {
+            let task = state.validate_tasks.get_mut(&key.job_id).filter(|t| t.status == JobStatus::Doing)?;
+            task.runs.get_mut(&key.ls_id)
+        }
+        TaskKind::Clean => {
+            let task = state.clean_tasks.get_mut(&key.job_id).filter(|t| t.stage == CleanStage::LogStreams)?;
+            task.runs.get_mut(&key.ls_id)
+        }
+        TaskKind::Fingerprint | TaskKind::RecoverTable => None,
     };
     run.filter(|r| r.turn == key.turn && r.retry == key.retry)
 }
@@ -51,6 +62,7 @@ pub(super) fn assign(state: &mut State, key: TaskKey, executor: NodeId) -> Outco
     run.status = LsTaskStatus::Pending;
     run.executor = Some(executor);
     run.boot_id = boot_id;
+    run.assigned_ms = now_ms;
     run.deadline_ms = now_ms + limits::TASK_STALL_MS;
     run.bytes_total = 0;
     run.bytes_done = 0;
@@ -95,6 +107,10 @@ fn touch(state: &mut State, key: TaskKey) {
     if let Some(job) = state.restore_jobs.get_mut(&key.job_id) {
         job.progress_ms = now_ms;
     }
+    if let Some(task) = state.clean_tasks.get_mut(&key.job_id) {
+        task.progress_ms = now_ms;
+    }
+    validate::touch(state, key.job_id);
 }
 
 fn done(state: &mut State, report: TaskReport, worker: NodeId) {
@@ -113,6 +129,10 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
             state.restore_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
         }
         (TaskKind::RestoreData, _) => true,
+        (TaskKind::Validate, Some(TaskResult::Validate(result))) => {
+            validate::take_result(state, key.job_id, key.ls_id, result)
+        }
+        (TaskKind::Clean, Some(TaskResult::Clean(result))) => clean::take_result(state, key.job_id, result),
         _ => false,
     };
     if !stored {
@@ -125,6 +145,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
         run.failure = None;
     }
     touch(state, key);
+    if key.kind == TaskKind::Validate {
+        validate::settle(state, key.job_id);
+    }
 }
 
 /// True for a failure that the same attempt elsewhere may escape, but the same attempt here will not.
@@ -143,8 +166,15 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     run.bytes_done = 0;
     run.not_before_ms = now_ms + limits::LS_TASK_RETRY_DELAY_MS;
     run.black_list.insert(executor);
+    if key.kind == TaskKind::Clean && failure.class == ErrorClass::Permission {
+        // An object lock ends some day: it is waited for, not counted (fact sheet 2.11).
+        run.retry = RetryId(run.retry.0.min(limits::LS_TASK_RETRIES_MAX));
+        run.not_before_ms = now_ms + limits::CLEAN_LOCKED_PAUSE_MS;
+        run.failure = Some(failure.clone());
+        return clean::medium_failed(state, key.job_id, &failure);
+    }
     // A missing object is as final for a restore as a damaged one; for a backup only the replica may be gone.
-    let is_restore = matches!(key.kind, TaskKind::RestoreData | TaskKind::RestoreLog);
+    let is_restore = matches!(key.kind, TaskKind::RestoreData | TaskKind::RestoreLog | TaskKind::Validate);
     if is_hard(failure.class) || (is_restore && failure.class == ErrorClass::NotFound) {
         run.hard_failures += 1;
     }
@@ -179,6 +209,12 @@ pub(super) fn failed(state: &mut State, job: JobId, failure: Failure) -> Outcome
 pub(super) fn fail_job(state: &mut State, job: JobId, failure: Failure) -> bool {
     if state.backup_jobs.contains_key(&job) {
         backup::fail(state, job, failure)
+    } else if state.clean_tasks.contains_key(&job) {
+        clean::fail_task(state, job, failure)
+    } else if state.validate_tasks.contains_key(&job) {
+        validate::fail_task(state, job, failure)
+    } else if state.validate_jobs.contains_key(&job) {
+        validate::fail_job(state, job, &failure)
     } else {
         restore::fail(state, job, failure)
     }
@@ -198,6 +234,8 @@ pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failur
             let since_ms = round.trouble.as_ref().map_or(state.clock_ms, |t| t.since_ms);
             round.trouble = Some(Trouble { failure, since_ms });
         }
+        Subject::Clean(id) => clean::medium_failed(state, id, &failure),
+        Subject::Sweep(dest) => clean::sweep_failed(state, dest, failure),
         Subject::Backup(id) => {
             let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
             job.trouble = trouble;

@@ -8,6 +8,7 @@ mod backup;
 mod backup_range;
 mod backup_start;
 pub(crate) mod backup_turn;
+mod clean;
 mod cluster;
 mod destination;
 mod heartbeat;
@@ -15,7 +16,12 @@ mod initiator;
 mod jobs;
 mod pieces;
 mod restore;
+mod schedule;
 mod tenant;
+mod validate;
+
+pub(crate) use clean::{decide as decide_clean, has_objects};
+pub use restore::check_name as check_restore_name;
 
 use crate::command::{Action, Command, Done, Outcome};
 use crate::state::State;
@@ -59,6 +65,10 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::SetBackupParam { tenant, param } => backup::set_param(state, tenant, param),
         Action::StartBackup { tenant, wish } => backup_start::start(state, tenant, wish, None).map(Done::BackupJob),
         Action::StartBackups { tenants, all, wish } => initiator::start(state, &tenants, all, &wish),
+        Action::ChangeSchedule { tenant, change } => schedule::change(state, tenant, change),
+        Action::RunSchedule { tenant, revision, due_ms, mode, wish } => {
+            schedule::run(state, tenant, revision, (due_ms, mode), wish)
+        }
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),
         Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
         Action::NextTurn { job, turn } => backup_turn::next(state, job, turn),
@@ -67,6 +77,18 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::CancelRestore { tenant } => restore::cancel(state, tenant),
         Action::MoveRestore { job, from, to } => restore::advance(state, job, from, to),
         Action::MoveReplica { job, ls, from, to } => restore::move_replica(state, job, ls, from, to),
+        Action::AddCleanPolicy { tenant, policy } => clean::add_policy(state, tenant, policy),
+        Action::DropCleanPolicy { tenant, name } => clean::drop_policy(state, tenant, &name),
+        Action::StartClean { tenant, what, description } => clean::start(state, tenant, what, description),
+        Action::TickClean { tenant, last_run_ms } => clean::tick(state, tenant, last_run_ms),
+        Action::CancelClean { tenant } => clean::cancel(state, tenant),
+        Action::MoveClean { task, from, to } => clean::advance(state, task, from, to),
+        Action::FinishClean { job } => clean::finish(state, job),
+        Action::Swept { dest, seen } => clean::swept(state, dest, seen),
+        Action::SweepEnded { dest, last_ms } => clean::sweep_ended(state, dest, last_ms),
+        Action::StartValidate(wish) => validate::start(state, *wish),
+        Action::CancelValidate { tenant } => validate::cancel(state, tenant),
+        Action::FinishValidate { job } => validate::finish(state, job),
         Action::AssignTask { key, executor } => jobs::assign(state, key, executor),
         Action::TaskLost { key, executor, failure } => jobs::lost(state, key, executor, failure),
         Action::JobFailed { job, failure } => jobs::failed(state, job, failure),

@@ -10,11 +10,20 @@ use crate::state::{RestoreJob, State, TaskRun, TenantStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, TabletId, TenantId, Transition, limits};
 
-pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
-    let same_name = |j: &&RestoreJob| !j.stage.is_ended() && j.tenant_name.eq_ignore_ascii_case(&wish.tenant_name);
+/// Whether a tenant of this name may be restored now.
+///
+/// # Errors
+/// OB_RESTORE_IN_PROGRESS while one is, and what every new tenant's name must be.
+pub fn check_name(state: &State, name: &str) -> Result<(), Failure> {
+    let same_name = |j: &&RestoreJob| !j.stage.is_ended() && j.tenant_name.eq_ignore_ascii_case(name);
     if state.restore_jobs.values().find(same_name).is_some() {
-        return Err(refuse::restore_in_progress(&wish.tenant_name));
+        return Err(refuse::restore_in_progress(name));
     }
+    tenant::check_new_tenant(state, name, 1)
+}
+
+pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
+    check_name(state, &wish.tenant_name)?;
     tenant::check_new_tenant(state, &wish.tenant_name, wish.replicas)?;
     let ids: BTreeSet<LsId> = wish.source.log_streams.iter().map(|ls| ls.ls_id).collect();
     if !ids.contains(&LsId::SYS) || ids.len() != wish.source.log_streams.len() {
@@ -34,6 +43,7 @@ pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
         tenant_name: wish.tenant_name,
         target_scn: wish.target_scn,
         source: wish.source,
+        standby: wish.standby,
         description: wish.description,
         stage: RestoreStage::CreateTenant,
         started_ms: state.clock_ms,
@@ -71,6 +81,7 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
         RestoreStage::Success => {
             open_tenant(tenant, job);
             job.ended_ms = Some(now_ms);
+            job.source.wipe();
         }
         _ => {}
     }
@@ -148,6 +159,7 @@ pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     job.stage = RestoreStage::Failed;
     job.failure = Some(failure);
     job.ended_ms = Some(now_ms);
+    job.source.wipe();
     let tenant_id = job.tenant_id;
     tenant::begin_drop(state, tenant_id);
     true

@@ -8,7 +8,7 @@ use super::{
 use crate::spool;
 use crate::state::{LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, Secret, TenantId};
+use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, TenantId};
 
 /// The orders of one worker.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
     for job in state.restore_jobs.values() {
         restore_tasks(job, worker, &mut orders.tasks);
     }
+    super::medium_tasks::tasks(state, worker, &mut orders.tasks);
     orders
 }
 
@@ -75,9 +76,9 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 source_ls_id: from.ls_id,
                 ls_turn: from.turn,
                 ls_retry: from.retry,
-                access: String::new(),
-                seal_key: Secret::NONE,
-                chain_keys: Vec::new(),
+                access: source.access.clone(),
+                seal_key: source.seal_key.clone(),
+                chain_keys: source.chain_keys.clone(),
             });
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreData, run), spec });
         }
@@ -87,12 +88,12 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
             let Some(from) = source.log_stream(ls) else { continue };
             let spec = TaskSpec::RestoreLog(RestoreLogSpec {
                 archive_uri: source.archive_uri.clone(),
-                pieces: source.pieces.iter().map(|p| (*p).into()).collect(),
+                pieces: source.pieces.clone(),
                 source_ls_id: from.ls_id,
                 base: from.base,
                 target_scn: job.target_scn,
-                access: String::new(),
-                key_source: String::new(),
+                access: source.access.clone(),
+                key_source: source.key_source.clone(),
                 follow: false,
             });
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreLog, run), spec });

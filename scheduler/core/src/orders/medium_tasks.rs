@@ -1,7 +1,12 @@
 //! Tasks over what lies on a medium: validation, cleaning, drills and table recovery.
 
-use super::{RestoreDataSpec, RestoreLogSpec};
-use strandline_types::{BackupSetId, BackupSetKind, LsId, PieceKey, Scn, Secret, TabletId, TenantId, ValidateLevel};
+use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
+use crate::state::{State, TaskRun};
+use crate::task::{TaskKey, TaskKind};
+use strandline_types::{
+    Access, BackupSetId, BackupSetKind, CleanStage, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId, TenantId,
+    ValidateLevel,
+};
 
 /// A set or a piece, as it lies in a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -18,7 +23,7 @@ pub struct ValidateSpec {
     /// Destination, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// How closely.
     pub level: ValidateLevel,
     /// What.
@@ -37,7 +42,7 @@ pub struct CleanSpec {
     /// Destination, without secrets.
     pub uri: String,
     /// Its access parameters.
-    pub access: String,
+    pub access: Access,
     /// Directories below it.
     pub directories: Vec<String>,
 }
@@ -71,4 +76,66 @@ pub struct TabletMap {
     pub source_tablet_id: TabletId,
     /// Name in the target tenant.
     pub target_table: String,
+}
+
+/// Validation and cleaning tasks of one worker.
+pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
+    let is_for = |run: &TaskRun| run.is_running() && run.executor == Some(worker);
+    for task in state.validate_tasks.values().filter(|t| !t.status.is_ended()) {
+        let Some(job) = state.validate_jobs.get(&task.job_id) else { continue };
+        for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
+            let object = &task.object;
+            let key_of_set = |id: BackupSetId| job.keys.iter().find(|(set, _)| *set == id).map(|(_, k)| k.clone());
+            let seal_key = match object.name {
+                MediumName::Set(id, _) => key_of_set(id).unwrap_or_default(),
+                MediumName::Piece(_) => Secret::NONE,
+            };
+            let spec = TaskSpec::Validate(ValidateSpec {
+                uri: object.uri.clone(),
+                access: object.access.clone(),
+                level: job.level,
+                name: object.name,
+                source_ls_id: ls,
+                seal_key,
+                archive_key_source: object.key_source.clone(),
+            });
+            tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Validate, run), spec });
+        }
+    }
+    for task in state.clean_tasks.values().filter(|t| t.stage == CleanStage::LogStreams) {
+        let Some(dest) = state.destinations.get(&task.dest_id) else { continue };
+        for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
+            let spec = TaskSpec::Clean(CleanSpec {
+                uri: dest.uri.clone(),
+                access: dest.access.clone(),
+                directories: vec![task.name.part(ls)],
+            });
+            tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Clean, run), spec });
+        }
+    }
+}
+
+fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
+    TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
+}
+
+impl MediumName {
+    /// The directory of one log stream; 0 = the set's own archive.
+    #[must_use]
+    pub fn part(&self, ls: LsId) -> String {
+        match ls {
+            LsId(0) => format!("{self}/complement_log"),
+            ls => format!("{self}/logstream_{ls}"),
+        }
+    }
+}
+
+impl std::fmt::Display for MediumName {
+    /// The directory on the medium (fact sheet 3.1, 3.2).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Set(id, kind) => write!(f, "backup_set_{id}_{}", kind.tag()),
+            Self::Piece(key) => write!(f, "piece_{key}"),
+        }
+    }
 }

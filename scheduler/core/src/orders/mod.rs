@@ -191,7 +191,7 @@ pub struct RestoreDataSpec {
     /// Retry of its meta.
     pub ls_retry: RetryId,
     /// Access parameters of the data backup.
-    pub access: String,
+    pub access: Access,
     /// Key of an encrypted set.
     pub seal_key: Secret,
     /// Keys of further sets of the chain, where they differ.
@@ -212,7 +212,7 @@ pub struct RestoreLogSpec {
     /// Replay groups with SCN up to this.
     pub target_scn: Scn,
     /// Access parameters of the archive.
-    pub access: String,
+    pub access: Access,
     /// Where the key of an encrypted archive comes from; never a key.
     pub key_source: String,
     /// Never done by itself: more pieces and a higher target come with later orders.

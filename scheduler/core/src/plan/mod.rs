@@ -5,10 +5,13 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod pieces;
 mod restore;
+mod schedule;
 mod tasks;
 mod tenant;
+mod validate;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
@@ -23,8 +26,11 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     let mut plan = Plan::default();
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
+    schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    clean::plan(state, now_ms, &mut plan);
+    validate::plan(state, now_ms, &mut plan);
     plan
 }
 

@@ -53,6 +53,14 @@ pub(super) fn assign(
     chosen
 }
 
+/// Known workers, the least busy one first.
+pub(super) fn by_load(state: &State, now_ms: u64) -> Vec<NodeId> {
+    let known = state.workers.keys().filter(|w| state.is_known(**w, now_ms));
+    let mut by_load: Vec<_> = known.map(|w| (load(state, *w), *w)).collect();
+    by_load.sort_unstable();
+    by_load.into_iter().map(|(_, id)| id).collect()
+}
+
 /// Tasks that a worker has to do at the moment, of any job.
 pub(super) fn load(state: &State, worker: NodeId) -> usize {
     let busy = |t: &&TaskRun| t.is_running() && t.executor == Some(worker);
@@ -61,5 +69,7 @@ pub(super) fn load(state: &State, worker: NodeId) -> usize {
     let of_backups =
         backups.flat_map(|j| j.tasks.values().chain([&j.index]).chain(j.log_tasks.values())).filter(busy).count();
     let of_restores = restores.flat_map(|j| j.data_tasks.values().chain(j.log_tasks.values())).filter(busy).count();
-    of_backups + of_restores
+    let of_cleaning = state.clean_tasks.values().filter(|t| t.stage.is_running()).flat_map(|t| t.runs.values());
+    let of_validation = state.validate_tasks.values().filter(|t| !t.status.is_ended()).flat_map(|t| t.runs.values());
+    of_backups + of_restores + of_cleaning.chain(of_validation).filter(busy).count()
 }

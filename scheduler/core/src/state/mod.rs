@@ -6,22 +6,28 @@
 
 mod archive;
 mod backup;
+mod clean;
 mod destination;
 mod initiator;
 mod restore;
+mod schedule;
 mod task_run;
 mod tenant;
+mod validate;
 mod worker;
 
 pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
+pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, Worker};
 
 use crate::refuse;
@@ -52,10 +58,24 @@ pub struct State {
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
     /// Backup jobs of the system tenant, running and ended.
     pub initiators: BTreeMap<JobId, InitiatorJob>,
+    /// Backup schedules.
+    pub schedules: BTreeMap<TenantId, BackupSchedule>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
     pub restore_jobs: BTreeMap<JobId, RestoreJob>,
+    /// Retention policies.
+    pub clean_policies: BTreeMap<TenantId, CleanPolicy>,
+    /// Cleaning jobs, running and ended.
+    pub clean_jobs: BTreeMap<JobId, CleanJob>,
+    /// Sets and pieces that they delete.
+    pub clean_tasks: BTreeMap<JobId, CleanTask>,
+    /// What belongs to nothing, by destination.
+    pub sweeps: BTreeMap<DestId, Sweep>,
+    /// Validation jobs, running and ended.
+    pub validate_jobs: BTreeMap<JobId, ValidateJob>,
+    /// Sets and pieces that they look at.
+    pub validate_tasks: BTreeMap<JobId, ValidateTask>,
     /// Ids to give out next.
     pub next: Counters,
 }
@@ -180,5 +200,17 @@ impl State {
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
         self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+
+    /// The cleaning job of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_clean_job(&self, tenant: TenantId) -> Option<&CleanJob> {
+        self.clean_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
+    }
+
+    /// The validation job of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_validate_job(&self, tenant: TenantId) -> Option<&ValidateJob> {
+        self.validate_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
     }
 }

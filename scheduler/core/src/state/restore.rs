@@ -1,12 +1,13 @@
 //! Restore jobs.
 
 use super::{Dictionary, TaskRun};
+use crate::orders::RestorePiece;
 use crate::report::RestoreLogResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupSetId, BackupSetKind, Failure, JobId, LsId, NodeId, PalfBase, PieceKey, RestoreStage, RetryId, Scn, TenantId,
-    TurnId,
+    Access, BackupSetId, BackupSetKind, Failure, JobId, LsId, NodeId, PalfBase, RestoreStage, RetryId, Scn, Secret,
+    TenantId, TurnId,
 };
 
 /// What an administrator asked for with RESTORE.
@@ -22,6 +23,8 @@ pub struct RestoreJob {
     pub target_scn: Scn,
     /// Where it comes from.
     pub source: RestoreSource,
+    /// The tenant stays a standby that follows the archive.
+    pub standby: bool,
     /// What the administrator wrote.
     pub description: String,
     /// Where it stands.
@@ -49,10 +52,16 @@ pub struct RestoreJob {
 pub struct RestoreSource {
     /// Where the data backup is.
     pub data_uri: String,
-    /// Where the log archive is.
+    /// Where the log archive is; empty when no log is needed.
     pub archive_uri: String,
+    /// Access parameters of both.
+    pub access: Access,
+    /// Where the key of an encrypted archive comes from, on every worker; never a key.
+    pub key_source: String,
     /// Cluster that made the backup.
     pub cluster_name: String,
+    /// Version of the program that made the backup.
+    pub cluster_version: String,
     /// Tenant that was backed up.
     pub tenant_id: TenantId,
     /// Its name.
@@ -61,16 +70,24 @@ pub struct RestoreSource {
     pub set_id: BackupSetId,
     /// Its kind.
     pub set_kind: BackupSetKind,
+    /// Its chain, from the full set on, itself last.
+    pub sets: Vec<(BackupSetId, BackupSetKind)>,
     /// Turn of its tenant-level index.
     pub data_turn: TurnId,
     /// Log streams in the set.
     pub log_streams: Vec<SourceLs>,
     /// Pieces to replay, in order.
-    pub pieces: Vec<PieceKey>,
-    /// Bytes of the set.
+    pub pieces: Vec<RestorePiece>,
+    /// Bytes of the chain.
     pub total_bytes: u64,
+    /// Bytes of the pieces.
+    pub log_bytes: u64,
     /// Tablets of the set.
     pub tablet_count: u64,
+    /// Key of an encrypted set; wiped when the job ends.
+    pub seal_key: Secret,
+    /// Keys of further sets of the chain; wiped when the job ends.
+    pub chain_keys: Vec<(BackupSetId, Secret)>,
 }
 
 /// One log stream in a set.
@@ -87,6 +104,12 @@ pub struct SourceLs {
 }
 
 impl RestoreSource {
+    /// Forgets the keys.
+    pub fn wipe(&mut self) {
+        self.seal_key = Secret::NONE;
+        self.chain_keys.clear();
+    }
+
     /// A log stream of the set.
     #[must_use]
     pub fn log_stream(&self, id: LsId) -> Option<&SourceLs> {

@@ -4,10 +4,15 @@
 
 mod archive;
 mod backup;
+mod backup_tasks;
+mod clean;
 mod cluster;
 mod restore;
+mod schedule;
+mod validate;
 mod value;
 
+pub use clean::clean_preview;
 pub use value::Value;
 
 use crate::state::State;
@@ -34,6 +39,20 @@ pub const NAMES: &[&str] = &[
     "CDB_OB_BACKUP_TASK_HISTORY",
     "CDB_OB_BACKUP_SET_FILES",
     "CDB_OB_BACKUP_PARAMETER",
+    "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK",
+    "CDB_STRANDLINE_BACKUP_SCHEDULES",
+    "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS",
+    "CDB_OB_BACKUP_VALIDATE_JOBS",
+    "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY",
+    "CDB_OB_BACKUP_VALIDATE_TASKS",
+    "CDB_OB_BACKUP_VALIDATE_TASK_HISTORY",
+    "CDB_STRANDLINE_BACKUP_DAMAGES",
+    "CDB_OB_BACKUP_DELETE_JOBS",
+    "CDB_OB_BACKUP_DELETE_JOB_HISTORY",
+    "CDB_OB_BACKUP_DELETE_TASKS",
+    "CDB_OB_BACKUP_DELETE_TASK_HISTORY",
+    "CDB_OB_BACKUP_DELETE_POLICY",
+    "CDB_STRANDLINE_BACKUP_ORPHANS",
     "CDB_OB_RESTORE_PROGRESS",
     "CDB_OB_RESTORE_HISTORY",
     "CDB_OB_TENANTS",
@@ -55,10 +74,24 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" => archive::progress(state),
         "CDB_OB_BACKUP_JOBS" => backup::jobs(state, false),
         "CDB_OB_BACKUP_JOB_HISTORY" => backup::jobs(state, true),
-        "CDB_OB_BACKUP_TASKS" => backup::tasks(state, false),
-        "CDB_OB_BACKUP_TASK_HISTORY" => backup::tasks(state, true),
+        "CDB_OB_BACKUP_TASKS" => backup_tasks::tasks(state, false),
+        "CDB_OB_BACKUP_TASK_HISTORY" => backup_tasks::tasks(state, true),
         "CDB_OB_BACKUP_SET_FILES" => backup::sets(state),
         "CDB_OB_BACKUP_PARAMETER" => backup::parameters(state),
+        "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK" => backup_tasks::schedule_tasks(state),
+        "CDB_STRANDLINE_BACKUP_SCHEDULES" => schedule::schedules(state, now_ms),
+        "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS" => schedule::runs(state),
+        "CDB_OB_BACKUP_VALIDATE_JOBS" => validate::jobs(state, false),
+        "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY" => validate::jobs(state, true),
+        "CDB_OB_BACKUP_VALIDATE_TASKS" => validate::tasks(state, false),
+        "CDB_OB_BACKUP_VALIDATE_TASK_HISTORY" => validate::tasks(state, true),
+        "CDB_STRANDLINE_BACKUP_DAMAGES" => validate::damages(state),
+        "CDB_OB_BACKUP_DELETE_JOBS" => clean::jobs(state, false),
+        "CDB_OB_BACKUP_DELETE_JOB_HISTORY" => clean::jobs(state, true),
+        "CDB_OB_BACKUP_DELETE_TASKS" => clean::tasks(state, false),
+        "CDB_OB_BACKUP_DELETE_TASK_HISTORY" => clean::tasks(state, true),
+        "CDB_OB_BACKUP_DELETE_POLICY" => clean::policies(state),
+        "CDB_STRANDLINE_BACKUP_ORPHANS" => clean::orphans(state),
         "CDB_OB_RESTORE_PROGRESS" => restore::progress(state),
         "CDB_OB_RESTORE_HISTORY" => restore::history(state),
         "CDB_OB_TENANTS" => cluster::tenants(state),

@@ -8,7 +8,7 @@ use strandline_types::{LsId, RestoreStage, TenantId};
 /// The tenant under which the original shows the cluster's own part of a restore.
 const SYS_TENANT: TenantId = TenantId(1);
 
-const PROGRESS_COLUMNS: [&str; 24] = [
+const PROGRESS_COLUMNS: [&str; 25] = [
     "TENANT_ID",
     "JOB_ID",
     "RESTORE_TENANT_NAME",
@@ -33,6 +33,7 @@ const PROGRESS_COLUMNS: [&str; 24] = [
     "FINISH_BYTES_DISPLAY",
     "DESCRIPTION",
     "COMMENT",
+    "ETA_SECONDS",
 ];
 
 /// Two rows per running job: the cluster's part and the new tenant's.
@@ -53,7 +54,7 @@ pub(super) fn progress(state: &State) -> Table {
     view.done()
 }
 
-fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -> [Value; 24] {
+fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -> [Value; 25] {
     let (done, total) = bytes(j);
     let streams = j.source.log_streams.len().max(1) as u64;
     let finished = finished_log_streams(j) as u64;
@@ -83,17 +84,39 @@ fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -
         bytes_display(done),
         t(&j.description),
         t(comment(j)),
+        eta(state, j),
     ]
 }
 
-/// Bytes of the set, averaged over replicas as long as data is fetched.
+/// Bytes of data, averaged over replicas, and of log: done and all.
 fn bytes(j: &RestoreJob) -> (u64, u64) {
-    let total = j.source.total_bytes;
-    if !matches!(j.stage, RestoreStage::CreateTenant | RestoreStage::RestoreData) {
-        return (total, total);
+    let share = |part: u64, of: u64, whole: u64| (percent(part, of) / 100.0 * whole as f64) as u64;
+    let moved =
+        |runs: &mut dyn Iterator<Item = &TaskRun>| runs.fold((0, 0), |s, r| (s.0 + r.bytes_done, s.1 + r.bytes_total));
+    let (data, log) = (j.source.total_bytes, j.source.log_bytes);
+    let done = match j.stage {
+        RestoreStage::CreateTenant | RestoreStage::RestoreData => {
+            let (done, of) = moved(&mut j.data_tasks.values());
+            share(done, of, data)
+        }
+        RestoreStage::StartLogStreams | RestoreStage::ReplayLog => {
+            let (done, of) = moved(&mut j.log_tasks.values());
+            data + share(done, of, log)
+        }
+        _ => data + log,
+    };
+    (done, data + log)
+}
+
+/// Seconds until the rest is done at the pace so far; NULL before there is a pace.
+fn eta(state: &State, j: &RestoreJob) -> Value {
+    let (done, total) = bytes(j);
+    let elapsed_ms = state.clock_ms.saturating_sub(j.started_ms);
+    if done == 0 || elapsed_ms == 0 {
+        return Value::Null;
     }
-    let (moved, of) = j.data_tasks.values().fold((0, 0), |s, r: &TaskRun| (s.0 + r.bytes_done, s.1 + r.bytes_total));
-    ((percent(moved, of) / 100.0 * total as f64) as u64, total)
+    let rest_ms = u128::from(total.saturating_sub(done)) * u128::from(elapsed_ms) / u128::from(done);
+    n(u64::try_from(rest_ms / 1000).unwrap_or(u64::MAX))
 }
 
 fn finished_log_streams(j: &RestoreJob) -> usize {
@@ -113,11 +136,12 @@ fn option(state: &State, j: &RestoreJob) -> String {
 }
 
 fn sets(j: &RestoreJob) -> String {
-    format!("backup_set_{}_{}", j.source.set_id, j.source.set_kind.tag())
+    let all: Vec<String> = j.source.sets.iter().map(|(id, kind)| format!("backup_set_{id}_{}", kind.tag())).collect();
+    all.join(",")
 }
 
 fn pieces(j: &RestoreJob) -> String {
-    let all: Vec<String> = j.source.pieces.iter().map(|p| format!("piece_{p}")).collect();
+    let all: Vec<String> = j.source.pieces.iter().map(|p| format!("piece_{}", p.key)).collect();
     all.join(",")
 }
 
@@ -177,7 +201,7 @@ pub(super) fn history(state: &State) -> Table {
             t(if is_success { "SUCCESS" } else { "FAIL" }),
             t(sets(j)),
             t(pieces(j)),
-            t(env!("CARGO_PKG_VERSION")),
+            t(&j.source.cluster_version),
             n(streams as u64),
             n(finished as u64),
             n(j.source.tablet_count),

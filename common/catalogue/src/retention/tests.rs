@@ -1,0 +1,274 @@
+//! Retention by example, and against the windows that restores go by.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use crate::window::restorable;
+use crate::{Owner, Place, Role};
+use proptest::prelude::*;
+use strandline_types::{DestId, PieceId, RoundId};
+
+const DAY: u64 = 86_400_000_000_000;
+
+fn day(n: u64) -> Scn {
+    Scn(n * DAY)
+}
+
+fn policy(days: u64) -> Policy {
+    Policy { window_ns: days * DAY, redundancy: 1, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, log_only: false }
+}
+
+/// A full set of day `n`: its log begins an hour before.
+fn full(id: u64, n: u64) -> SetEntry {
+    SetEntry::full(BackupSetId(id), Scn(n * DAY - DAY / 24), day(n))
+}
+
+fn inc(id: u64, prev_full: u64, prev_inc: u64, n: u64) -> SetEntry {
+    let prev = (BackupSetId(prev_full), BackupSetId(prev_inc));
+    SetEntry { kind: BackupSetKind::Inc, prev_full: prev.0, prev_inc: prev.1, ..full(id, n) }
+}
+
+/// Piece `id` holds day `id`.
+fn piece(id: u64, last: u64) -> PieceEntry {
+    let is_last = id == last;
+    PieceEntry {
+        place: PlaceId(0),
+        key: PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(id) },
+        status: if is_last { PieceStatus::Active } else { PieceStatus::Frozen },
+        file_status: FileStatus::Available,
+        start_scn: day(id),
+        end_scn: day(id + 1),
+        checkpoint_scn: if is_last { Scn(day(id).0 + DAY / 2) } else { day(id + 1).prev() },
+        output_bytes: 0,
+    }
+}
+
+fn catalogue(sets: Vec<SetEntry>, last: u64) -> Catalogue {
+    let place = |role| Place {
+        uri: "file:///x".to_owned(),
+        role,
+        owner: Owner::default(),
+        cluster_name: String::new(),
+        tenant_name: String::new(),
+        dest_id: DestId(1001),
+        of_set: None,
+    };
+    Catalogue {
+        places: vec![place(Role::Archive), place(Role::Backup)],
+        sets,
+        pieces: (0..=last).map(|id| piece(id, last)).collect(),
+        rounds: Vec::new(),
+    }
+}
+
+fn deleted_sets(plan: &CleanPlan) -> Vec<u64> {
+    plan.delete.iter().filter_map(|i| if let Object::Set(id) = i.object { Some(id.0) } else { None }).collect()
+}
+
+fn deleted_pieces(plan: &CleanPlan) -> Vec<u64> {
+    let id = |i: &Item<DeleteWhy>| if let Object::Piece(key) = i.object { Some(key.piece_id.0) } else { None };
+    plan.delete.iter().filter_map(id).collect()
+}
+
+#[test]
+fn the_newest_set_before_the_window_stays_and_what_is_older_goes() {
+    // The original's own example: fulls on day 1, 4, 7, 11, 14, a window back to day 8.
+    let all = catalogue([1, 4, 7, 11, 14].into_iter().map(|n| full(n, n)).collect(), 15);
+    let plan = plan(&all, &policy(7), day(15));
+    assert_eq!(deleted_sets(&plan), [1, 4]);
+    assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4, 5], "day 6 holds the beginning of the log of the set of day 7");
+    let why = |id| plan.keep.iter().find(|i| i.object == Object::Set(BackupSetId(id))).map(|i| i.why.clone());
+    assert_eq!(why(7), Some(KeepWhy::Anchor { scn: day(8) }));
+    assert_eq!(why(11), Some(KeepWhy::InWindow));
+}
+
+#[test]
+fn a_kept_increment_keeps_its_chain() {
+    let sets = vec![full(1, 1), inc(2, 1, 1, 3), inc(3, 1, 2, 6), full(4, 9)];
+    let plan = plan(&catalogue(sets, 10), &policy(3), day(10));
+    assert!(deleted_sets(&plan).is_empty(), "set 3 serves day 7 and 8 and needs 1 and 2");
+    assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4], "the chain's own log is not needed");
+}
+
+#[test]
+fn without_a_usable_full_set_only_failed_ones_go() {
+    let broken = SetEntry { file_status: FileStatus::Broken, ..full(1, 1) };
+    let failed = SetEntry { status: BackupSetStatus::Failed, file_status: FileStatus::Incomplete, ..full(2, 2) };
+    let plan = plan(&catalogue(vec![broken, failed], 10), &policy(3), day(10));
+    assert_eq!((deleted_sets(&plan), deleted_pieces(&plan)), (vec![2], vec![]));
+}
+
+#[test]
+fn no_window_means_that_nothing_expires() {
+    let plan = plan(&catalogue(vec![full(1, 1), full(2, 5)], 10), &policy(0), day(10));
+    assert!(plan.delete.is_empty());
+    assert!(plan.keep.iter().any(|i| i.why == KeepWhy::NoWindow));
+}
+
+#[test]
+fn redundancy_and_periods_keep_sets_with_the_log_that_makes_them_whole() {
+    let all = catalogue((1..40).map(|n| full(n, n)).collect(), 40);
+    let kept = |policy: &Policy| {
+        let plan = plan(&all, policy, day(40));
+        let mut after = all.clone();
+        remove(&mut after, &plan.delete);
+        let windows = windows(&after);
+        assert!(windows.iter().all(|w| !w.is_empty()), "a kept set that cannot be restored is no set: {windows:?}");
+        (after.sets.iter().map(|s| s.set_id.0).collect::<Vec<_>>(), after.pieces.len())
+    };
+    assert_eq!(kept(&policy(2)).0, [38, 39]);
+    assert_eq!(kept(&Policy { redundancy: 4, ..policy(2) }).0, [36, 37, 38, 39]);
+    // 1970-01-01 was a Thursday: weeks end on day 3, 10, 17, 24, 31, 38; January on day 30.
+    let (weekly, pieces) = kept(&Policy { keep_weekly: 4, ..policy(2) });
+    assert_eq!(weekly, [24, 31, 38, 39]);
+    assert!(pieces < 12, "the days between are not kept: {pieces} pieces");
+    assert_eq!(kept(&Policy { keep_monthly: 2, ..policy(2) }).0, [30, 38, 39]);
+    assert_eq!(kept(&Policy { keep_yearly: 1, ..policy(2) }).0, [38, 39]);
+}
+
+#[test]
+fn log_only_goes_by_the_window_alone() {
+    let all = catalogue(Vec::new(), 10);
+    let plan = plan(&all, &Policy { log_only: true, ..policy(3) }, day(10));
+    assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_set_by_hand_names_what_stands_in_its_way() {
+    let all = catalogue(vec![full(1, 1), inc(2, 1, 1, 3), full(3, 5)], 10);
+    let place = Some(PlaceId(0));
+    let said = |ids: &[u64], current, policy| check_sets(&all, ids, current, policy).unwrap_err().to_string();
+    assert!(said(&[9], place, false).contains("id=9, there is no such"));
+    assert!(said(&[1], place, false).contains("(related id=2)"));
+    assert!(said(&[3, 1, 2], place, false).contains("the last full"));
+    assert!(said(&[1, 2], place, true).contains("policy"));
+    assert_eq!(check_sets(&all, &[1, 2], place, false).unwrap().len(), 2);
+    assert_eq!(check_sets(&all, &[1, 2, 3], None, true).unwrap().len(), 3, "an old path may be emptied");
+}
+
+#[test]
+fn pieces_by_hand_go_from_the_oldest_on_and_never_under_a_set() {
+    let all = catalogue(vec![full(1, 4)], 10);
+    let place = [PlaceId(0)];
+    let said = |ids: &[u64], policy| check_pieces(&all, ids, &place, policy).unwrap_err().to_string();
+    assert!(said(&[10], false).contains("still being written"));
+    assert!(said(&[1], false).contains("(related id=0)"));
+    assert!(said(&[0, 1, 2, 3], false).contains("needs its log (related id=1)"));
+    assert!(said(&[0], true).contains("policy"));
+    assert_eq!(check_pieces(&all, &[0, 1, 2], &place, false).unwrap().len(), 3);
+}
+
+fn remove<W>(catalogue: &mut Catalogue, items: &[Item<W>]) {
+    let gone = |place, object| items.iter().any(|i| i.place == place && i.object == object);
+    catalogue.sets.retain(|s| !gone(s.place, Object::Set(s.set_id)));
+    catalogue.pieces.retain(|p| !gone(p.place, Object::Piece(p.key)));
+}
+
+prop_compose! {
+    /// Fulls and increments with chains that are mostly right, some broken, failed or still written.
+    fn any_sets()(raw in prop::collection::vec((0u64..60, 0u64..4, 0u8..12, any::<prop::sample::Index>()), 0..12)) -> Vec<SetEntry> {
+        let mut sets: Vec<SetEntry> = Vec::new();
+        let mut at = 0;
+        for (n, (step, replay, kind, base)) in raw.into_iter().enumerate() {
+            at += step * DAY / 8;
+            let id = n as u64 + 1;
+            let mut set = SetEntry::full(BackupSetId(id), Scn(at.saturating_sub(replay * DAY / 6)), Scn(at));
+            if kind < 5 && !sets.is_empty() {
+                let base = base.get(&sets);
+                let prev_full = if base.kind == BackupSetKind::Full { base.set_id } else { base.prev_full };
+                set = SetEntry { kind: BackupSetKind::Inc, prev_full, prev_inc: base.set_id, ..set };
+            }
+            match kind {
+                5 => set.file_status = FileStatus::Broken,
+                6 => { set.status = BackupSetStatus::Failed; set.file_status = FileStatus::Incomplete; }
+                7 => { set.status = BackupSetStatus::Doing; set.file_status = FileStatus::Incomplete; }
+                8 => set.file_status = FileStatus::Deleting,
+                _ => {}
+            }
+            sets.push(set);
+        }
+        sets
+    }
+}
+
+prop_compose! {
+    /// Rounds of pieces of different lengths with gaps, interruptions and broken pieces, in one or two destinations.
+    fn any_pieces()(raw in prop::collection::vec((1u64..4, 1usize..8, 0u64..3, 0u8..8, 0u32..2), 1..5)) -> Vec<PieceEntry> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for (n, (length, count, gap, oddity, place)) in raw.into_iter().enumerate() {
+            start += gap * DAY / 2;
+            for i in 0..count as u64 {
+                let range = (start, start + length * DAY);
+                let is_last = i + 1 == count as u64;
+                let status = if is_last { PieceStatus::Active } else { PieceStatus::Frozen };
+                let checkpoint = if is_last { range.0 + length * DAY / 2 } else { range.1 - 1 };
+                pieces.push(PieceEntry {
+                    place: PlaceId(place),
+                    key: PieceKey { dest_id: DestId(1001 + u64::from(place)), round_id: RoundId(n as u64 + 1), piece_id: PieceId(i + 1) },
+                    status,
+                    file_status: if oddity == 1 && i == 1 { FileStatus::Broken } else { FileStatus::Available },
+                    start_scn: Scn(range.0),
+                    end_scn: Scn(range.1),
+                    checkpoint_scn: Scn(checkpoint),
+                    output_bytes: 0,
+                });
+                start = range.1;
+            }
+            start -= length * DAY / 2;
+        }
+        pieces
+    }
+}
+
+prop_compose! {
+    fn any_policy()(days in 0u64..40, redundancy in 0u32..4, weekly in 0u32..4, monthly in 0u32..3, yearly in 0u32..2) -> Policy {
+        Policy { window_ns: days * DAY, redundancy, keep_weekly: weekly, keep_monthly: monthly, keep_yearly: yearly, log_only: false }
+    }
+}
+
+/// SCNs at which something begins or ends, and their neighbours.
+fn probes(catalogue: &Catalogue, expire: Scn) -> BTreeSet<Scn> {
+    let of_sets = catalogue.sets.iter().flat_map(|s| [s.start_replay_scn, s.min_restore_scn]);
+    let of_pieces = catalogue.pieces.iter().flat_map(|p| [p.start_scn, p.checkpoint_scn, p.end_scn]);
+    let all = of_sets.chain(of_pieces).chain([expire]);
+    all.flat_map(|s| [s.prev(), s, s.next(), Scn(s.0 + DAY / 4)]).filter(|s| *s >= expire).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_could_be_restored_in_the_window_still_can(
+        sets in any_sets(),
+        pieces in any_pieces(),
+        policy in any_policy(),
+        now_days in 0u64..80,
+        cut in prop::collection::vec(any::<bool>(), 64),
+    ) {
+        let before = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
+        let now = day(now_days);
+        let plan = plan(&before, &policy, now);
+        let expire = Scn(if policy.window_ns == 0 { 0 } else { now.0.saturating_sub(policy.window_ns) });
+
+        // Everything stands in the plan exactly once.
+        let named: Vec<_> = plan.delete.iter().map(|i| (i.place, i.object)).chain(plan.keep.iter().map(|i| (i.place, i.object))).collect();
+        let unique: BTreeSet<_> = named.iter().copied().collect();
+        prop_assert_eq!(unique.len(), named.len());
+        prop_assert_eq!(named.len(), before.sets.len() + before.pieces.len());
+
+        // The whole plan, and any part of it: a cleaning may be cut off anywhere.
+        let part: Vec<_> = plan.delete.iter().zip(cut.iter().cycle()).filter(|(_, c)| **c).map(|(i, _)| i.clone()).collect();
+        for delete in [&plan.delete, &part] {
+            let mut after = before.clone();
+            remove(&mut after, delete);
+            let (was, is) = (restorable(&before), restorable(&after));
+            for scn in probes(&before, expire) {
+                prop_assert!(!was.holds(scn) || is.holds(scn), "SCN {scn} is lost by {delete:#?}");
+            }
+            let has_full = |c: &Catalogue| {
+                usable_sets(c).iter().zip(windows(c)).any(|(s, w)| s.kind == BackupSetKind::Full && !w.is_empty())
+            };
+            prop_assert!(!has_full(&before) || has_full(&after), "no usable full set stays: {delete:#?}");
+        }
+    }
+}

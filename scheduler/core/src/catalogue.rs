@@ -1,0 +1,175 @@
+//! What State knows of a tenant's destinations, in the words of the catalogue crate: cleaning, drills and views decide
+//! by the same functions as restores and the offline commands.
+
+use crate::orders::MediumName;
+use crate::state::{BackupSet, DestKind, PieceRow, Round, State};
+use std::collections::BTreeMap;
+use strandline_catalogue::retention::Object;
+use strandline_catalogue::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
+use strandline_types::{BackupSetStatus, DestId, FileStatus, RoundState, TenantId};
+
+/// A tenant's catalogue and which destination each of its places is.
+#[derive(Clone, Debug, Default)]
+pub struct StateCatalogue {
+    /// What is there.
+    pub catalogue: Catalogue,
+    /// Destinations in the order of the places.
+    pub dests: Vec<DestId>,
+}
+
+impl StateCatalogue {
+    /// What State knows of a tenant.
+    #[must_use]
+    pub fn of(state: &State, tenant: TenantId) -> Self {
+        let mut found = Self::default();
+        let name = state.tenants.get(&tenant).map(|t| t.name.clone()).unwrap_or_default();
+        for dest in state.destinations.values().filter(|d| d.tenant_id == tenant) {
+            found.dests.push(dest.id);
+            found.catalogue.places.push(Place {
+                uri: dest.uri.clone(),
+                role: if dest.kind == DestKind::Archive { Role::Archive } else { Role::Backup },
+                owner: Owner { cluster_id: state.cluster.id, tenant_id: tenant },
+                cluster_name: state.cluster.name.clone(),
+                tenant_name: name.clone(),
+                dest_id: dest.id,
+                of_set: None,
+            });
+        }
+        let sets = state.backup_sets.values().filter(|s| s.tenant_id == tenant);
+        found.catalogue.sets = sets.filter_map(|s| Some(set_entry(state, s, found.place(s.dest_id)?))).collect();
+        for round in state.rounds_of(tenant) {
+            let Some(place) = found.place(round.dest_id) else { continue };
+            found.catalogue.rounds.push(round_entry(round, place));
+            found.catalogue.pieces.extend(round.pieces.values().map(|p| piece_entry(p, place)));
+        }
+        found
+    }
+
+    /// The place of a destination.
+    #[must_use]
+    pub fn place(&self, dest: DestId) -> Option<PlaceId> {
+        let at = self.dests.iter().position(|d| *d == dest)?;
+        u32::try_from(at).ok().map(PlaceId)
+    }
+
+    /// The destination of a place.
+    #[must_use]
+    pub fn dest(&self, place: PlaceId) -> Option<DestId> {
+        self.dests.get(place.0 as usize).copied()
+    }
+
+    /// The name on the medium of an object of the catalogue.
+    #[must_use]
+    pub fn name(&self, object: Object) -> Option<MediumName> {
+        match object {
+            Object::Piece(key) => Some(MediumName::Piece(key)),
+            Object::Set(id) => self.catalogue.sets.iter().find(|s| s.set_id == id).map(|s| MediumName::Set(id, s.kind)),
+        }
+    }
+}
+
+fn set_entry(state: &State, set: &BackupSet, place: PlaceId) -> SetEntry {
+    // The end of a failed set may still have to be written.
+    let is_open = state.backup_jobs.get(&set.job_id).is_some_and(crate::state::BackupJob::is_open);
+    SetEntry {
+        place,
+        kind: set.kind,
+        status: if is_open { BackupSetStatus::Doing } else { set.status },
+        file_status: set.file_status,
+        prev_full: set.prev_full,
+        prev_inc: set.prev_inc,
+        consistent_scn: set.consistent_scn,
+        data_turn: set.data_turn,
+        index_retry: set.index_retry,
+        output_bytes: set.output_bytes,
+        end_ms: set.end_ms,
+        ..SetEntry::full(set.set_id, set.start_replay_scn, set.min_restore_scn)
+    }
+}
+
+fn piece_entry(piece: &PieceRow, place: PlaceId) -> PieceEntry {
+    PieceEntry {
+        place,
+        key: piece.key,
+        status: piece.status,
+        file_status: piece.file_status,
+        start_scn: piece.start_scn,
+        end_scn: piece.end_scn,
+        checkpoint_scn: piece.checkpoint_scn,
+        output_bytes: piece.output_bytes,
+    }
+}
+
+fn round_entry(round: &Round, place: PlaceId) -> RoundEntry {
+    RoundEntry {
+        place,
+        dest_id: round.dest_id,
+        round_id: round.round_id,
+        start_scn: round.clock.round_start,
+        ended_at: (round.state == RoundState::Stop).then_some(round.checkpoint_scn),
+    }
+}
+
+/// What running jobs read, and who: nothing of it may go.
+#[must_use]
+pub(crate) fn in_use(state: &State, tenant: TenantId) -> BTreeMap<Object, String> {
+    let mut used = BTreeMap::new();
+    for job in state.backup_jobs.values().filter(|j| j.tenant_id == tenant && j.is_open()) {
+        let who = format!("backup job {} builds on it", job.id);
+        let bases = state.backup_sets.get(&(tenant, job.set_id)).map(|s| [s.prev_inc, s.prev_full]);
+        for set in bases.into_iter().flatten() {
+            note_chain(state, tenant, set, &who, &mut used);
+        }
+    }
+    for job in state.restore_jobs.values().filter(|j| !j.stage.is_ended()) {
+        let who = format!("restore job {} reads it", job.id);
+        let is_ours = |uri: &str| state.destinations.values().any(|d| d.tenant_id == tenant && d.uri == uri);
+        if is_ours(&job.source.data_uri) {
+            note_chain(state, tenant, job.source.set_id, &who, &mut used);
+        }
+        if is_ours(&job.source.archive_uri) {
+            used.extend(job.source.pieces.iter().map(|p| (Object::Piece(p.key), who.clone())));
+        }
+    }
+    used
+}
+
+/// A set and everything that it is built on.
+fn note_chain(
+    state: &State,
+    tenant: TenantId,
+    set: strandline_types::BackupSetId,
+    who: &str,
+    used: &mut BTreeMap<Object, String>,
+) {
+    let mut next = Some(set);
+    while let Some(row) = next.and_then(|id| state.backup_sets.get(&(tenant, id))) {
+        used.insert(Object::Set(row.set_id), who.to_owned());
+        next = Some(row.prev_inc).filter(|id| *id < row.set_id && id.0 > 0);
+    }
+}
+
+/// True when new sets or log of a tenant go to a destination.
+#[must_use]
+pub(crate) fn is_current(state: &State, tenant: TenantId, dest: DestId) -> bool {
+    let Some(tenant_row) = state.tenants.get(&tenant) else { return false };
+    tenant_row.data_dest == Some(dest)
+        || tenant_row.archive.dests.values().any(|d| d.dest_id == dest)
+        || state.open_rounds(tenant).any(|r| r.dest_id == dest)
+        || state.open_backup_job(tenant).is_some_and(|j| j.dest_id == dest)
+}
+
+/// The worth of a set's or piece's files.
+pub(crate) fn file_status_mut<'a>(
+    state: &'a mut State,
+    tenant: TenantId,
+    name: MediumName,
+) -> Option<&'a mut FileStatus> {
+    match name {
+        MediumName::Set(id, _) => state.backup_sets.get_mut(&(tenant, id)).map(|s| &mut s.file_status),
+        MediumName::Piece(key) => {
+            let round = state.rounds.get_mut(&(tenant, key.round_id)).filter(|r| r.dest_id == key.dest_id)?;
+            round.pieces.get_mut(&key.piece_id).map(|p| &mut p.file_status)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The scheduler's own deletions: placeholders, infos and leftovers of a set or piece, and what belongs to nothing.
+//!
+//! Order rules (fact sheet 4.10): the end placeholder first, so that no reader lists the thing any more; at the end
+//! infos in a fixed order, whatever else is left, and the start placeholder last: as long as it is there, somebody knows
+//! that something may be left. Each deletion may be repeated; what is gone is a success. Nothing outside of the named
+//! directory is ever touched.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR};
+use strandline_format::paths::backup::SETS_DIR;
+use strandline_format::paths::{ArchivePath, BackupPath, SetName};
+use strandline_media::Medium;
+use strandline_scheduler_core::{Action, CleanWork, MediumName, SweepWork, Swept};
+use strandline_types::{ErrorClass, Failure, PieceKey, limits};
+use tracing::warn;
+
+/// Deletes the end placeholder.
+pub async fn begin(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
+    let ends = match work.name {
+        MediumName::Set(id, kind) => {
+            let name = SetName { id, kind };
+            placeholders(medium, SETS_DIR, |p| is_set_end(p, name)).await?
+        }
+        MediumName::Piece(key) => placeholders(medium, PIECES_DIR, |p| is_piece_end(p, key)).await?,
+    };
+    delete_all(medium, ends).await.map(|_| ())
+}
+
+/// Deletes everything that is left, in the order of the fact sheet, and the start placeholder last.
+pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
+    begin(medium, work).await?;
+    empty_directory(medium, &work.name.to_string(), rank).await?;
+    match work.name {
+        MediumName::Set(id, kind) => {
+            let set = SetName { id, kind };
+            delete_all(medium, vec![BackupPath::SetStart { set }.path()]).await?;
+        }
+        MediumName::Piece(key) => {
+            let starts = placeholders(medium, PIECES_DIR, |p| is_piece_start(p, key)).await?;
+            delete_all(medium, starts).await?;
+            if work.ends_round {
+                let (dest, round) = (key.dest_id, key.round_id);
+                let end = ArchivePath::RoundEnd { dest, round }.path();
+                let start = ArchivePath::RoundStart { dest, round }.path();
+                delete_all(medium, vec![end]).await?;
+                delete_all(medium, vec![start]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes check files and the identity of a destination that holds nothing else any more.
+pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
+    for dir in [SETS_DIR, PIECES_DIR, ROUNDS_DIR, "check_file"] {
+        empty_directory(medium, dir, |_| 0).await?;
+    }
+    let left: Vec<String> = medium.list("").await?.into_iter().map(|o| o.path).collect();
+    let format = ArchivePath::Format.path();
+    match left.iter().find(|path| **path != format) {
+        None => delete_all(medium, vec![format]).await.map(|_| ()),
+        Some(other) => {
+            let what = format!("{} objects are left in the destination", left.len() - 1);
+            let todo = "they are not Strandline's, or belong to something it does not know: look at them";
+            Err(Failure::new(ErrorClass::Invalid, what, format!("{}/{other}", medium.uri()), todo))
+        }
+    }
+}
+
+/// Looks for what belongs to nothing, and removes what has done so for long enough. The answer is the whole picture.
+pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Failure> {
+    let mut seen = Swept::default();
+    for unfinished in medium.unfinished().await? {
+        if unfinished.started_ms < work.abort_before_ms {
+            medium.abort(&unfinished).await?;
+            seen.aborted += 1;
+        } else {
+            seen.unfinished += 1;
+        }
+    }
+    let there = medium.list_dirs("").await?;
+    for name in &work.gone {
+        let dir = name.to_string();
+        if !there.contains(&dir) || medium.list(&dir).await?.is_empty() {
+            continue;
+        }
+        if work.remove.contains(&dir) {
+            warn!(%dir, uri = medium.uri(), "files of something that was deleted are removed after their grace time");
+            empty_directory(medium, &dir, rank).await?;
+            seen.removed += 1;
+        } else {
+            seen.orphans.push(dir);
+        }
+    }
+    Ok(Action::Swept { dest: work.dest.dest_id, seen })
+}
+
+async fn placeholders(medium: &dyn Medium, dir: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+    Ok(medium.list(dir).await?.into_iter().map(|o| o.path).filter(|p| wanted(p)).collect())
+}
+
+fn is_set_end(path: &str, name: SetName) -> bool {
+    matches!(BackupPath::parse(path), Some(BackupPath::SetEnd { set, .. }) if set == name)
+}
+
+fn is_piece_end(path: &str, wanted: PieceKey) -> bool {
+    matches!(ArchivePath::parse(path), Some(ArchivePath::PieceEnd { key, .. }) if key == wanted)
+}
+
+fn is_piece_start(path: &str, wanted: PieceKey) -> bool {
+    matches!(ArchivePath::parse(path), Some(ArchivePath::PieceStart { key, .. }) if key == wanted)
+}
+
+/// When a file of a set or piece goes: log streams' leftovers, then infos, then what describes the whole.
+fn rank(path: &str) -> u8 {
+    if let Some(archive) = ArchivePath::parse(path) {
+        return match archive {
+            ArchivePath::PieceFileInfo { .. } => 1,
+            ArchivePath::Checkpoint { .. } | ArchivePath::CheckpointInfo { .. } => 2,
+            ArchivePath::SinglePieceInfo { .. } => 3,
+            ArchivePath::TenantArchivePieceInfos { .. } => 4,
+            ArchivePath::PieceInner { .. } => 5,
+            _ => 0,
+        };
+    }
+    match BackupPath::parse(path) {
+        Some(BackupPath::LsAttrInfo { .. } | BackupPath::LsMetaInfos { .. }) => 1,
+        Some(BackupPath::TenantIndex { .. } | BackupPath::TabletLsInfo { .. }) => 2,
+        Some(BackupPath::TableList { .. } | BackupPath::TableListMeta { .. }) => 3,
+        Some(BackupPath::SingleSetInfo { .. }) => 5,
+        Some(BackupPath::TenantSetInfos { .. }) => 6,
+        Some(BackupPath::SetInner { .. }) => 7,
+        _ if path.contains("/infos/") => 4,
+        _ => 0,
+    }
+}
+
+/// Deletes everything below a directory, by rank, and looks again: who writes there meanwhile is told of.
+async fn empty_directory(medium: &dyn Medium, dir: &str, rank: fn(&str) -> u8) -> Result<(), Failure> {
+    let mut paths: Vec<String> = medium.list(dir).await?.into_iter().map(|o| o.path).collect();
+    paths.sort_by_key(|p| rank(p));
+    for same_rank in paths.chunk_by(|a, b| rank(a) == rank(b)) {
+        delete_all(medium, same_rank.to_vec()).await?;
+    }
+    match medium.list(dir).await?.first() {
+        None => Ok(()),
+        Some(left) => {
+            let object = format!("{}/{}", medium.uri(), left.path);
+            let what = "a file is there again after it was deleted";
+            Err(Failure::new(ErrorClass::Transient, what, object, "it is deleted again; find out who writes there"))
+        }
+    }
+}
+
+async fn delete_all(medium: &dyn Medium, paths: Vec<String>) -> Result<usize, Failure> {
+    let count = paths.len();
+    let deletions = stream::iter(paths).map(|path| async move { medium.delete(&path).await });
+    deletions.buffer_unordered(limits::DELETES_IN_FLIGHT_MAX).try_collect::<()>().await?;
+    Ok(count)
+}

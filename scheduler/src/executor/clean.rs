@@ -1,0 +1,101 @@
+//! Cleaning and validation statements.
+
+use super::{Answer, Executor};
+use crate::clock;
+use crate::executor::statements::said;
+use crate::sql::request::Tenants;
+use crate::sql::request::clean::{CleanRequest, DeleteWhat, PolicyText};
+use crate::sql::select::Rows;
+use strandline_catalogue::retention::Policy;
+use strandline_scheduler_core::state::CleanWhat;
+use strandline_scheduler_core::{Action, views};
+use strandline_types::{DestId, ErrorClass, Failure, TenantId};
+
+impl Executor {
+    /// Does what is asked for about cleaning.
+    pub(super) async fn clean(&self, request: CleanRequest, session: Option<&str>) -> Result<Answer, Failure> {
+        match request {
+            CleanRequest::AddPolicy { tenants, policy } => {
+                let policy = policy_of(&policy)?;
+                self.for_each(&tenants, session, |tenant| Action::AddCleanPolicy { tenant, policy })
+                    .await
+                    .map(Answer::Done)
+            }
+            CleanRequest::DropPolicy { tenants, name } => {
+                let drop = |tenant| Action::DropCleanPolicy { tenant, name: name.clone() };
+                self.for_each(&tenants, session, drop).await.map(Answer::Done)
+            }
+            CleanRequest::Cancel(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::CancelClean { tenant }).await.map(Answer::Done)
+            }
+            CleanRequest::Delete { tenants, what, preview: true, .. } => {
+                self.clean_preview(&tenants, &what, session).map(Answer::Rows)
+            }
+            CleanRequest::Delete { tenants, what, description, preview: false } => {
+                let mut done = Vec::new();
+                for (tenant, name) in self.tenants(&tenants, session)? {
+                    let what = self.clean_what(tenant, &what)?;
+                    let action = Action::StartClean { tenant, what, description: description.clone() };
+                    done.push(format!("{name}: {}", said(&self.node.act(action).await?)));
+                }
+                Ok(Answer::Done(done.join("; ")))
+            }
+        }
+    }
+
+    fn clean_preview(&self, tenants: &Tenants, what: &DeleteWhat, session: Option<&str>) -> Result<Rows, Failure> {
+        let now_ms = clock::now().as_ms();
+        let mut all = Rows { columns: Vec::new(), rows: Vec::new() };
+        for (tenant, _) in self.tenants(tenants, session)? {
+            let what = self.clean_what(tenant, what)?;
+            let table = self.node.read(|s| views::clean_preview(s, tenant, &what, now_ms))?;
+            all.columns = table.columns.iter().map(|c| (*c).to_owned()).collect();
+            all.rows.extend(table.rows);
+        }
+        Ok(all)
+    }
+
+    fn clean_what(&self, tenant: TenantId, what: &DeleteWhat) -> Result<CleanWhat, Failure> {
+        Ok(match what {
+            DeleteWhat::Sets(ids) => CleanWhat::Sets(ids.clone()),
+            DeleteWhat::Pieces(ids) => CleanWhat::Pieces(ids.clone()),
+            DeleteWhat::Obsolete => CleanWhat::Obsolete,
+            DeleteWhat::AllData(uri) | DeleteWhat::AllLog(uri) => CleanWhat::All(self.dest_of_tenant(tenant, uri)?),
+        })
+    }
+
+    /// A destination that the tenant has or had, by its address without keys.
+    pub(super) fn dest_of_tenant(&self, tenant: TenantId, uri: &str) -> Result<DestId, Failure> {
+        let (place, _) = strandline_media::split_secrets(uri.trim().trim_end_matches('/'));
+        let found = self.node.read(|s| {
+            s.destinations
+                .values()
+                .find(|d| d.tenant_id == tenant && d.uri.trim_end_matches('/') == place)
+                .map(|d| d.id)
+        });
+        found.ok_or_else(|| {
+            let todo = "see CDB_OB_ARCHIVE_DEST and CDB_OB_BACKUP_SET_FILES for the paths of the tenant";
+            Failure::new(ErrorClass::NotFound, "the tenant never had this destination", place, todo)
+        })
+    }
+}
+
+fn policy_of(text: &PolicyText) -> Result<Policy, Failure> {
+    let log_only = match text.name.to_ascii_lowercase().as_str() {
+        "default" => false,
+        "log_only" => true,
+        _ => {
+            let what = format!("'{}' is not a delete policy", text.name);
+            return Err(Failure::new(ErrorClass::Invalid, what, text.name.clone(), "use 'default' or 'log_only'"));
+        }
+    };
+    let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok(Policy {
+        window_ns: text.window_ms.saturating_mul(1_000_000),
+        redundancy: clamp(text.redundancy),
+        keep_weekly: clamp(text.keep_weekly),
+        keep_monthly: clamp(text.keep_monthly),
+        keep_yearly: clamp(text.keep_yearly),
+        log_only,
+    })
+}

@@ -1,0 +1,129 @@
+//! VALIDATE: which sets and pieces are looked at, of the tenant's own destinations or of any other.
+
+use super::Executor;
+use crate::effects::open_with;
+use crate::executor::restore::in_time;
+use crate::executor::statements::said;
+use crate::sql::request::clean::{ValidateRequest, ValidateWhat};
+use std::sync::Arc;
+use strandline_catalogue::{PlaceId, Role};
+use strandline_media::{Medium, split_secrets};
+use strandline_reader::{Source, scan};
+use strandline_scheduler_core::state::{MediumObject, State, ValidateKind};
+use strandline_scheduler_core::{Action, MediumName, StartValidate};
+use strandline_types::{Access, BackupSetStatus, DestId, ErrorClass, Failure, FileStatus, LsId, TenantId};
+
+impl Executor {
+    /// Starts a validation job per tenant.
+    pub(super) async fn validate(&self, request: ValidateRequest, session: Option<&str>) -> Result<String, Failure> {
+        let (kind, ids) = match &request.what {
+            ValidateWhat::Database => (ValidateKind::Database, &Vec::new()),
+            ValidateWhat::Sets(ids) => (ValidateKind::BackupSet, ids),
+            ValidateWhat::Pieces(ids) => (ValidateKind::Piece, ids),
+        };
+        let mut done = Vec::new();
+        for (tenant, name) in self.tenants(&request.tenants, session)? {
+            let objects = match &request.dest {
+                Some(uri) => in_time(uri, objects_at(uri, kind)).await?,
+                None => self.node.read(|s| own_objects(s, tenant, kind)),
+            };
+            let objects = by_ids(objects, ids)?;
+            let start = StartValidate {
+                tenant,
+                kind,
+                level: request.level,
+                path: request.dest.as_deref().map(|uri| split_secrets(uri).0).unwrap_or_default(),
+                description: request.description.clone(),
+                objects,
+                keys: Vec::new(),
+            };
+            let action = Action::StartValidate(Box::new(start));
+            done.push(format!("{name}: {}", said(&self.node.act(action).await?)));
+        }
+        Ok(done.join("; "))
+    }
+}
+
+/// Sets and pieces of the tenant's own destinations that are worth a look: what is being written or deleted is not.
+fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<MediumObject> {
+    let is_worth = |s: FileStatus| matches!(s, FileStatus::Available | FileStatus::Broken);
+    let all_streams =
+        || state.tenants.get(&tenant).map(|t| t.log_streams.keys().copied().collect()).unwrap_or_default();
+    let object = |name, dest_id, mut log_streams: Vec<LsId>, bytes, key_source: &str| {
+        let dest = state.destinations.get(&dest_id)?;
+        if log_streams.is_empty() {
+            log_streams = all_streams();
+        }
+        let (uri, access) = (dest.uri.clone(), dest.access.clone());
+        Some(MediumObject { name, uri, access, dest_id, log_streams, bytes, key_source: key_source.to_owned() })
+    };
+    let mut found = Vec::new();
+    if kind != ValidateKind::Piece {
+        let sets = state.backup_sets.values().filter(|s| s.tenant_id == tenant && is_worth(s.file_status));
+        found.extend(sets.filter(|s| s.status == BackupSetStatus::Success).filter_map(|s| {
+            object(MediumName::Set(s.set_id, s.kind), s.dest_id, s.parts.keys().copied().collect(), s.output_bytes, "")
+        }));
+    }
+    if kind != ValidateKind::BackupSet {
+        for round in state.rounds_of(tenant) {
+            let pieces = round.pieces.values().filter(|p| is_worth(p.file_status));
+            let streams: Vec<LsId> = round.progress.keys().copied().collect();
+            let key_source = round.options.encryption.key_source();
+            found.extend(pieces.filter_map(|p| {
+                object(MediumName::Piece(p.key), round.dest_id, streams.clone(), p.output_bytes, key_source)
+            }));
+        }
+    }
+    found
+}
+
+/// Sets and pieces of any destination, found on the medium.
+async fn objects_at(uri: &str, kind: ValidateKind) -> Result<Vec<MediumObject>, Failure> {
+    let (place, access) = split_secrets(uri);
+    let medium = open_with(&place, &access)?;
+    let found = scan(&Source::whole(Arc::clone(&medium))).await?;
+    let sets = found.infos.iter().filter(|_| kind != ValidateKind::Piece);
+    let mut names: Vec<(MediumName, u64)> = sets
+        .map(|(_, (name, info))| (MediumName::Set(name.id, name.kind), info.stats.unwrap_or_default().output_bytes))
+        .collect();
+    let is_archive = |p: PlaceId| found.catalogue.place(p).is_some_and(|p| p.role == Role::Archive);
+    let pieces = found.catalogue.pieces.iter().filter(|p| kind != ValidateKind::BackupSet && is_archive(p.place));
+    names.extend(pieces.map(|p| (MediumName::Piece(p.key), p.output_bytes)));
+    let mut objects = Vec::with_capacity(names.len());
+    for (name, bytes) in names {
+        objects.push(MediumObject {
+            name,
+            uri: medium.uri(),
+            access: Access::new(access.clone()),
+            dest_id: DestId(0),
+            log_streams: log_streams_in(medium.as_ref(), name).await?,
+            bytes,
+            key_source: String::new(),
+        });
+    }
+    Ok(objects)
+}
+
+/// Log streams that have a directory in a set or piece.
+async fn log_streams_in(medium: &dyn Medium, name: MediumName) -> Result<Vec<LsId>, Failure> {
+    let dirs = medium.list_dirs(&name.to_string()).await?;
+    let id = |dir: &String| dir.rsplit('/').next()?.strip_prefix("logstream_")?.parse().ok().map(LsId);
+    Ok(dirs.iter().filter_map(id).collect())
+}
+
+/// The named ones; all of them when none is named.
+fn by_ids(objects: Vec<MediumObject>, ids: &[u64]) -> Result<Vec<MediumObject>, Failure> {
+    if ids.is_empty() {
+        return Ok(objects);
+    }
+    let id_of = |o: &MediumObject| match o.name {
+        MediumName::Set(id, _) => id.0,
+        MediumName::Piece(key) => key.piece_id.0,
+    };
+    if let Some(missing) = ids.iter().find(|id| !objects.iter().any(|o| id_of(o) == **id)) {
+        let todo = "see CDB_OB_BACKUP_SET_FILES and CDB_OB_ARCHIVELOG_PIECE_FILES";
+        let what = "there is nothing of this id to validate";
+        return Err(Failure::new(ErrorClass::NotFound, what, format!("id {missing}"), todo).with_code(-9159));
+    }
+    Ok(objects.into_iter().filter(|o| ids.contains(&id_of(o))).collect())
+}
