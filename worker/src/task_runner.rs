@@ -5,13 +5,14 @@
 //! its task runs is handed to the task: those that follow an archive go on with it, the others need not look. Only so
 //! many run at a time; the others wait for their turn. Tasks that follow take no turn: they would never give it back.
 
-use crate::backup::{run_backup_index, run_backup_ls};
+use crate::backup::{run_backup_index, run_backup_log, run_backup_ls, run_synthetic};
 use crate::clean::run_clean;
 use crate::dest_check::run_dest_check;
 use crate::fingerprint::run_fingerprint;
 use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
 use crate::source::Engine;
 use crate::task_ctx::{MediumOpener, Progress, TableOpener, TaskCtx, cancelled, no_tables};
+use crate::validate::run_validate;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -201,9 +202,12 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
+        Spec::BackupLog(s) => run_backup_log(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLog(r))),
+        Spec::Synthetic(s) => run_synthetic(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
         Spec::RecoverTable(s) => run_recover_table(ctx, &s, key).await.map(|r| Some(TaskResult::RecoverTable(r))),
+        Spec::Validate(s) => run_validate(ctx, &s).await.map(|r| Some(TaskResult::Validate(r))),
         Spec::Clean(s) => run_clean(ctx, &s).await.map(|r| Some(TaskResult::Clean(r))),
         Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
         Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),

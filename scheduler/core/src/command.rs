@@ -5,7 +5,10 @@
 //! so that a step which two leaders ran is harmless.
 
 use crate::report::WorkerReport;
-use crate::state::{CleanWhat, DestOptions, DestState, MediumObject, RestoreSource, SetSeal, ValidateKind};
+use crate::round_machine::RoundEvent;
+use crate::state::{
+    CleanWhat, DestOptions, DestState, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
+};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
@@ -38,6 +41,8 @@ pub enum Done {
     Table(TableId),
     /// A destination was set (or its id found again).
     Dest(DestId),
+    /// A check of a destination has begun.
+    DestCheck(JobId),
     /// An archive round was opened.
     Round(RoundId),
     /// A backup job was accepted.
@@ -151,6 +156,18 @@ pub enum Action {
         /// Its new keys.
         access: Access,
     },
+    /// archive_new_tenants: every new tenant is archived below this destination; `None` switches it off.
+    ArchiveNewTenants {
+        /// The parent and the options.
+        parent: Option<ArchiveDestSpec>,
+    },
+    /// CHECK DESTINATION, or part of setting one: every known worker probes it.
+    CheckDest {
+        /// The destination, without keys.
+        uri: String,
+        /// Its keys.
+        access: Access,
+    },
     /// ARCHIVELOG.
     ArchiveLog {
         /// Tenant.
@@ -181,7 +198,7 @@ pub enum Action {
         /// Round.
         round: RoundId,
     },
-    /// A round changes its state, if it still is in `from`.
+    /// Something happens to a round, if it still is in `from`.
     MoveRound {
         /// Tenant.
         tenant: TenantId,
@@ -189,8 +206,8 @@ pub enum Action {
         round: RoundId,
         /// State that the decision was made in.
         from: RoundState,
-        /// New state.
-        to: RoundState,
+        /// What happens.
+        event: RoundEvent,
         /// Why, for users.
         comment: String,
     },
@@ -242,6 +259,30 @@ pub enum Action {
         forced: bool,
     },
 
+    /// AUTO_RESTART: an interrupted round stops, and another one follows it.
+    RestartRound {
+        /// Tenant.
+        tenant: TenantId,
+        /// The interrupted round.
+        round: RoundId,
+    },
+    /// AUTO_RESTART: the interrupted round has stopped, and its destination is usable: the next one opens.
+    ReopenRound {
+        /// Tenant.
+        tenant: TenantId,
+        /// The round that has stopped.
+        round: RoundId,
+    },
+    /// AUTO_RESTART: the new round is DOING: a full backup starts.
+    BackupAfterRestart {
+        /// Tenant.
+        tenant: TenantId,
+        /// The new round.
+        round: RoundId,
+        /// The proposer's version, for the set.
+        version: String,
+    },
+
     /// DATA_BACKUP_DEST; `None` clears it.
     SetDataDest {
         /// Tenant.
@@ -273,6 +314,26 @@ pub enum Action {
         all: bool,
         /// What is asked for.
         wish: BackupWish,
+    },
+    /// SET BACKUP SCHEDULE and its relatives.
+    ChangeSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// What changes.
+        change: ScheduleChange,
+    },
+    /// A time of a schedule has come.
+    RunSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// The schedule that it was found in.
+        revision: u64,
+        /// When it is due: what keeps it from running twice.
+        due_ms: u64,
+        /// What is to be made.
+        mode: BackupMode,
+        /// The backup; `None` = too late for it, it is left out.
+        wish: Option<BackupWish>,
     },
     /// CANCEL BACKUP.
     CancelBackup {
@@ -450,6 +511,22 @@ pub enum BackupParam {
     LowThreads(u32),
     /// `backup_compression`: the format's compressor number.
     Compression(u32),
+}
+
+/// A change of a tenant's backup schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScheduleChange {
+    /// A new plan, checked by the proposer.
+    Set {
+        /// The plan.
+        plan: SchedulePlan,
+        /// ENABLE.
+        enable: bool,
+    },
+    /// ENABLE or DISABLE.
+    Enable(bool),
+    /// DROP.
+    Drop,
 }
 
 /// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
