@@ -30,6 +30,7 @@ pub mod source;
 mod tables;
 pub mod task_ctx;
 pub mod task_runner;
+pub mod validate;
 
 pub use clock::WallClock;
 pub use config::WorkerConfig;
