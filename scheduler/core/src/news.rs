@@ -84,6 +84,7 @@ fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
         TaskKind::BackupIndex => state.backup_jobs.get(&key.job_id).map(|j| &j.index),
         TaskKind::RestoreData => state.restore_jobs.get(&key.job_id)?.data_tasks.get(&(key.ls_id, executor)),
         TaskKind::RestoreLog => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
+        TaskKind::DestCheck => state.dest_checks.get(&key.job_id)?.runs.get(&executor),
         TaskKind::Validate => state.validate_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Clean => state.clean_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Fingerprint | TaskKind::RecoverTable => None,
