@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use strandline_scheduler_core::state::State;
-use strandline_scheduler_core::tenant_max_scn;
+use strandline_scheduler_core::{replayed_scn, tenant_max_scn};
 use strandline_types::Scn;
 
 /// The process's recorder; `None` when another server of this process has installed one before.
@@ -59,6 +59,7 @@ fn set_gauges(node: &SchedulerNode) {
         gauge!("strandline_scheduler_workers", "state" => "unknown").set((state.workers.len() - known) as f64);
         set_archive_gauges(state, now);
         set_job_gauges(state);
+        set_recovery_gauges(state, now);
     });
 }
 
@@ -77,6 +78,21 @@ fn set_archive_gauges(state: &State, now: Scn) {
         gauge!("strandline_archive_in_trouble", "tenant" => tenant.name.clone()).set(trouble);
         gauge!("strandline_archive_round_state", "tenant" => tenant.name.clone(), "state" => round.state.to_string())
             .set(1.0);
+    }
+}
+
+/// How far standbys are behind, and up to where backups are proven.
+fn set_recovery_gauges(state: &State, now: Scn) {
+    for tenant in state.standbys.keys().filter_map(|id| state.tenants.get(id)) {
+        let lag = now.0.saturating_sub(replayed_scn(state, tenant).0) as f64 / 1e9;
+        gauge!("strandline_standby_lag_seconds", "tenant" => tenant.name.clone()).set(lag);
+    }
+    for (id, plan) in &state.drill_plans {
+        let Some(tenant) = state.tenants.get(id) else { continue };
+        let name = || tenant.name.clone();
+        gauge!("strandline_proven_restorable_until_scn", "tenant" => name()).set(plan.proven_scn.0 as f64);
+        let age = now.as_ms().saturating_sub(plan.proven_ms) as f64 / 1e3;
+        gauge!("strandline_proven_restorable_age_seconds", "tenant" => name()).set(age);
     }
 }
 

@@ -43,7 +43,7 @@ pub use orders::{
     Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder,
     RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
-pub use plan::plan;
+pub use plan::{plan, replayed_scn};
 pub use report::{
     ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
     TaskResult, TaskState, WorkerReport,
@@ -51,7 +51,7 @@ pub use report::{
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use state::State;
 pub use step::{
-    CleanWork, ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork, Waiting,
-    failure_action,
+    CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork,
+    Waiting, failure_action,
 };
 pub use task::{TaskKey, TaskKind};

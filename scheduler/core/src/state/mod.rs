@@ -8,8 +8,10 @@ mod archive;
 mod backup;
 mod clean;
 mod destination;
+mod drill;
 mod initiator;
 mod restore;
+mod standby;
 mod task_run;
 mod tenant;
 mod validate;
@@ -21,8 +23,10 @@ pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
+pub use drill::{Drill, DrillPlan, DrillStage};
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use standby::{Standby, StandbyStage};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
@@ -60,6 +64,12 @@ pub struct State {
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
     pub restore_jobs: BTreeMap<JobId, RestoreJob>,
+    /// Standby tenants.
+    pub standbys: BTreeMap<TenantId, Standby>,
+    /// Restore drills, running and ended.
+    pub drills: BTreeMap<JobId, Drill>,
+    /// How often backups are proven, and what is.
+    pub drill_plans: BTreeMap<TenantId, DrillPlan>,
     /// Retention policies.
     pub clean_policies: BTreeMap<TenantId, CleanPolicy>,
     /// Cleaning jobs, running and ended.
@@ -196,6 +206,12 @@ impl State {
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
         self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+
+    /// The restore drill of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_drill(&self, tenant: TenantId) -> Option<&Drill> {
+        self.drills.values().find(|d| d.tenant_id == tenant && !d.stage.is_ended())
     }
 
     /// The cleaning job of a tenant that has not ended; there is at most one.
