@@ -315,6 +315,8 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Archiving: lag, cost, an outage of the medium and catching up.
     Archive(BenchArchiveArgs),
+    /// Data backup: full and incremental beside a copy of the same files, CPU, memory, and what clients feel.
+    Backup(BenchBackupArgs),
     /// Restore: the baseline against `cp -r`, and the replay of log.
     Restore(BenchRestoreArgs),
 }
@@ -326,6 +328,29 @@ pub enum BenchMedium {
     File,
     /// A bucket of an S3 test server that the bench starts.
     S3,
+}
+
+/// `bench backup`
+#[derive(Debug, ClapArgs)]
+pub struct BenchBackupArgs {
+    /// Where the backup goes.
+    #[arg(long, value_enum, default_value_t = BenchMedium::File)]
+    pub medium: BenchMedium,
+    /// Data, in MB (10^6 bytes).
+    #[arg(long, default_value_t = 2048, value_name = "N", value_parser = clap::value_parser!(u64).range(16..))]
+    pub size_mb: u64,
+    /// How long clients write in each of the three measurements of them; 0 = not measured.
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub foreground_seconds: u64,
+    /// Measure restic and pgBackRest on the same files, where they are installed.
+    #[arg(long)]
+    pub peers: bool,
+    /// Directory for the run; it is removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub place: Option<PathBuf>,
+    /// Same as --output json.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `bench archive`

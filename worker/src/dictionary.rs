@@ -18,3 +18,18 @@ pub(crate) fn for_medium(dictionary: &v1::Dictionary) -> pb::Dictionary {
         tables: dictionary.tables.iter().map(table).collect(),
     }
 }
+
+/// The format's dictionary as the wire's.
+pub(crate) fn from_medium(dictionary: &pb::Dictionary) -> v1::Dictionary {
+    let tablet = |t: &pb::DictionaryTablet| v1::Tablet { tablet_id: t.tablet_id, ls_id: t.ls_id };
+    let table = |t: &pb::DictionaryTable| v1::Table {
+        table_id: t.table_id,
+        name: t.name.clone(),
+        tablets: t.tablets.iter().map(tablet).collect(),
+    };
+    v1::Dictionary {
+        version: dictionary.version,
+        scn: dictionary.scn,
+        tables: dictionary.tables.iter().map(table).collect(),
+    }
+}

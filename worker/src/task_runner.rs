@@ -5,7 +5,7 @@
 //! its task runs is handed to the task: those that follow an archive go on with it, the others need not look. Only so
 //! many run at a time; the others wait for their turn. Tasks that follow take no turn: they would never give it back.
 
-use crate::backup::{run_backup_index, run_backup_ls};
+use crate::backup::{run_backup_index, run_backup_log, run_backup_ls, run_synthetic};
 use crate::clean::run_clean;
 use crate::dest_check::run_dest_check;
 use crate::fingerprint::run_fingerprint;
@@ -201,6 +201,8 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),
+        Spec::BackupLog(s) => run_backup_log(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLog(r))),
+        Spec::Synthetic(s) => run_synthetic(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
         Spec::RecoverTable(s) => run_recover_table(ctx, &s, key).await.map(|r| Some(TaskResult::RecoverTable(r))),

@@ -19,12 +19,12 @@ use strandline_proto::v1::{
     self, BackupLsResult, RecoverTableSpec, RestoreDataSpec, RestoreLogSpec, RestorePiece, TabletMap,
 };
 use strandline_types::{
-    CausalityToken, ClusterId, DestId, Failure, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId, RoundId, Scn,
-    TabletId, TenantId, TurnId,
+    CausalityToken, ClusterId, DestId, ErrorClass, Failure, JobId, LsId, Lsn, NodeId, PieceClock, PieceId, RetryId,
+    RoundId, Scn, TabletId, TenantId, TurnId,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
-use strandline_worker::backup::{run_backup_index, run_backup_ls};
+use strandline_worker::backup::{run_backup_index, run_backup_log, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::{run_recover_table, run_restore_data, run_restore_log};
 use strandline_worker::task_ctx::{TableSink, TaskCtx};
@@ -419,4 +419,43 @@ async fn a_restored_tenant_can_be_archived_backed_up_and_restored_again() {
     assert!(content(&leader).await == oracle);
     let (tables, _) = recover_tables(&worker, &second_dest, &second, target).await;
     assert!(tables == as_tables(&oracle), "log that was replayed into the source counts once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_carries_its_log_restores_without_the_archive() {
+    let root = tempfile::tempdir().unwrap();
+    let worker = Worker::start(&root.path().join("w")).await;
+    worker.order(SOURCE, None).await;
+    let leader = worker.leader(SOURCE).await;
+    let dest = Destinations::new(root.path(), &worker, SOURCE).await;
+    let mut oracle = Content::new();
+    write_some(&leader, &mut oracle, 0, 40, 500).await;
+    let backup = back_up(&worker, SOURCE, &dest).await;
+    // Over a change of pieces.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let target = write_some(&leader, &mut oracle, 100, 40, 500).await;
+    write_some(&leader, &mut oracle.clone(), 200, 5, 500).await;
+    let spec = v1::BackupLogSpec {
+        archive_uri: dest.archive.clone(),
+        dest_uri: dest.data.clone(),
+        backup_set_id: 1,
+        pieces: dest.pieces(target),
+        source_ls_id: LS.0,
+        start_lsn: backup.base.unwrap().lsn,
+        end_scn: target.0,
+        ..Default::default()
+    };
+    let beyond = v1::BackupLogSpec { end_scn: u64::MAX, backup_set_id: 9, ..spec.clone() };
+    dest.archived(leader.status().end_lsn).await;
+    let missing = run_backup_log(&worker.ctx("log_copy"), &beyond, key(SOURCE, LS)).await.unwrap_err();
+    assert_eq!(missing.class, ErrorClass::NotFound, "{missing}");
+    let copied = run_backup_log(&worker.ctx("log_copy"), &spec, key(SOURCE, LS)).await.unwrap();
+    assert!(copied.end_scn >= target.0 && copied.start_lsn == spec.start_lsn, "{copied:?}");
+    assert_eq!(run_backup_log(&worker.ctx("log_copy"), &spec, key(SOURCE, LS)).await.unwrap(), copied, "repeated");
+    dest.manager.shutdown().await;
+    std::fs::remove_dir_all(dest.archive.strip_prefix("file://").unwrap()).unwrap();
+
+    let alone = Destinations { archive: format!("{}/backup_set_1_full/complement_log", dest.data), ..dest };
+    let restored = restore(&worker, &alone, &backup, TenantId(1100), target).await;
+    assert!(content(&restored).await == oracle);
 }

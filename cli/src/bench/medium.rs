@@ -64,6 +64,21 @@ impl BenchDest {
         }
     }
 
+    /// A folder beside the destination as rclone names it, and the environment in which it can.
+    pub fn rclone(&self, folder: &str) -> (String, Vec<(String, String)>) {
+        let Some(server) = &self.server else { return (self.away().display().to_string(), Vec::new()) };
+        let of_remote = |name: &str, value: String| (format!("RCLONE_CONFIG_BENCH_{name}"), value);
+        let env = vec![
+            of_remote("TYPE", "s3".to_owned()),
+            of_remote("PROVIDER", "Other".to_owned()),
+            of_remote("ENDPOINT", format!("http://127.0.0.1:{}", server.port)),
+            of_remote("ACCESS_KEY_ID", "ak".to_owned()),
+            of_remote("SECRET_ACCESS_KEY", "sk".to_owned()),
+            of_remote("FORCE_PATH_STYLE", "true".to_owned()),
+        ];
+        (format!("bench:{BUCKET}/{folder}"), env)
+    }
+
     /// The directory in which the objects can be looked at.
     pub fn root(&self) -> &Path {
         &self.root

@@ -14,9 +14,9 @@ impl Figures {
         self.0.push((name, json!((figure * 10.0).round() / 10.0), note));
     }
 
-    /// Adds a figure that is about 1: two digits after the point.
+    /// Adds a figure that is about 1 or below: three digits after the point.
     pub fn add_fine(&mut self, name: &'static str, figure: f64, note: &'static str) {
-        self.0.push((name, json!((figure * 100.0).round() / 100.0), note));
+        self.0.push((name, json!((figure * 1000.0).round() / 1000.0), note));
     }
 
     /// Adds a text: what was measured.

@@ -73,6 +73,8 @@ impl DestNo {
 }
 
 impl TenantId {
+    /// The system tenant: jobs that work for several tenants are its.
+    pub const SYS: Self = Self(1);
     /// The first user tenant, as in the original; smaller ids are reserved.
     pub const FIRST_USER: Self = Self(1002);
 }

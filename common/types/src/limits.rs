@@ -93,6 +93,8 @@ pub const SCHEDULER_TICK_MS: u64 = 100;
 pub const MAX_CLOCK_OFFSET_MS: u64 = 10_000;
 /// A stop on a dead medium is forced after this.
 pub const FORCE_STOP_MS: u64 = 10 * 60 * 1000;
+/// A full medium gets this long to take the placeholder of a failed set.
+pub const FULL_MEDIUM_MS: u64 = 60_000;
 /// Repetitions of one log-stream task before its job fails.
 pub const LS_TASK_RETRIES_MAX: u32 = 64;
 /// A task that has not moved for this long counts as lost and gets a new retry id.

@@ -6,7 +6,9 @@
 
 use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
-use crate::state::{CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SetSeal, ValidateKind};
+use crate::state::{
+    CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
+};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
@@ -277,6 +279,26 @@ pub enum Action {
         /// What is asked for.
         wish: BackupWish,
     },
+    /// SET BACKUP SCHEDULE and its relatives.
+    ChangeSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// What changes.
+        change: ScheduleChange,
+    },
+    /// A time of a schedule has come.
+    RunSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// The schedule that it was found in.
+        revision: u64,
+        /// When it is due: what keeps it from running twice.
+        due_ms: u64,
+        /// What is to be made.
+        mode: BackupMode,
+        /// The backup; `None` = too late for it, it is left out.
+        wish: Option<BackupWish>,
+    },
     /// CANCEL BACKUP.
     CancelBackup {
         /// Tenant.
@@ -526,6 +548,22 @@ pub enum BackupParam {
     LowThreads(u32),
     /// `backup_compression`: the format's compressor number.
     Compression(u32),
+}
+
+/// A change of a tenant's backup schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScheduleChange {
+    /// A new plan, checked by the proposer.
+    Set {
+        /// The plan.
+        plan: SchedulePlan,
+        /// ENABLE.
+        enable: bool,
+    },
+    /// ENABLE or DISABLE.
+    Enable(bool),
+    /// DROP.
+    Drop,
 }
 
 /// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.

@@ -14,6 +14,7 @@ mod catalogue;
 mod chain;
 mod checkpoint;
 mod command;
+mod cron;
 mod lint;
 mod news;
 mod orders;
@@ -33,9 +34,10 @@ pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, SealKey, StartRestore,
-    StartValidate, Subject, Swept,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, ScheduleChange, SealKey,
+    StartRestore, StartValidate, Subject, Swept,
 };
+pub use cron::check as check_schedule;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{

@@ -168,6 +168,30 @@ pub fn bad_description(bytes: usize) -> Failure {
     invalid(format!("a description of {bytes} bytes is too long"), "DESCRIPTION", todo)
 }
 
+pub fn empty_schedule() -> Failure {
+    let todo = "write FULL = '<cron>', INCREMENTAL = '<cron>', SYNTHETIC = '<cron>' or WEEKLY";
+    invalid("the schedule has nothing to run", "BACKUP SCHEDULE", todo)
+}
+
+pub fn bad_cron(text: &str, why: &str) -> Failure {
+    let todo = "write five fields: minute, hour, day of month, month, day of week, as in '0 2 * * 6'";
+    invalid(format!("not a cron text: {why}"), format!("'{text}'"), todo)
+}
+
+pub fn bad_time_zone(name: &str) -> Failure {
+    invalid("no such time zone", format!("'{name}'"), "use a name like 'UTC', 'Europe/Berlin' or 'Asia/Shanghai'")
+}
+
+pub fn no_schedule(name: &str) -> Failure {
+    let todo = "ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY";
+    Failure::new(ErrorClass::NotFound, "no backup schedule is set", tenant(name), todo)
+}
+
+pub fn run_missed() -> Failure {
+    let what = "missed: nothing could start it at its time, and MISSED RUN is SKIP";
+    Failure::new(ErrorClass::Transient, what, "scheduled backup", "the next one comes at its time")
+}
+
 pub fn one_tenant_only() -> Failure {
     let todo = "ALTER SYSTEM BACKUP TENANT = <name> TO '<uri>'";
     invalid("a backup TO a path is of exactly one tenant", "BACKUP … TO", todo).with_code(-9040)

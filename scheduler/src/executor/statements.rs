@@ -56,6 +56,10 @@ impl Executor {
                 self.node.act(Action::SetBackupParam { tenant, param }).await?;
                 Ok(format!("set for the next backups of {name}"))
             }
+            AdminRequest::Schedule { tenants, change } => {
+                let action = |tenant| Action::ChangeSchedule { tenant, change: change.clone() };
+                self.for_each(&tenants, session, action).await
+            }
             AdminRequest::CancelBackup(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
             }

@@ -5,10 +5,12 @@
 mod backup;
 mod clean;
 mod restore;
+mod schedule;
 
 use super::cursor::Cursor;
 use super::options;
 use super::request::{AdminRequest, Show, Tenants};
+use strandline_scheduler_core::ScheduleChange;
 use strandline_types::{ErrorClass, Failure, limits};
 
 /// Reads one statement.
@@ -106,7 +108,16 @@ fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     if c.accept("DELETE") {
         return clean::delete(c);
     }
+    for (word, on) in [("ENABLE", true), ("DISABLE", false)] {
+        if c.accept(word) {
+            c.need("BACKUP")?;
+            return schedule::change(c, ScheduleChange::Enable(on));
+        }
+    }
     if c.accept("DROP") {
+        if c.accept("BACKUP") {
+            return schedule::change(c, ScheduleChange::Drop);
+        }
         return clean::drop_policy(c);
     }
     if c.accept("CLEAR") {
@@ -181,6 +192,9 @@ fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     }
     if c.accept("LOG_RESTORE_SOURCE") {
         return restore::log_restore_source(c);
+    }
+    if c.accept("BACKUP") {
+        return schedule::set(c);
     }
     if let Some(request) = backup::parameter(c) {
         return request;

@@ -8,7 +8,7 @@ pub mod restore;
 use backup::BackupRequest;
 use clean::{CleanRequest, ValidateRequest};
 use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
-use strandline_scheduler_core::BackupParam;
+use strandline_scheduler_core::{BackupParam, ScheduleChange};
 use strandline_types::Binding;
 
 /// One statement.
@@ -59,6 +59,13 @@ pub enum AdminRequest {
         tenant: Option<String>,
         /// Which, and its value.
         param: BackupParam,
+    },
+    /// `SET`, `ENABLE`, `DISABLE` and `DROP BACKUP SCHEDULE`.
+    Schedule {
+        /// Whose.
+        tenants: Tenants,
+        /// What changes.
+        change: ScheduleChange,
     },
     /// `CANCEL BACKUP`.
     CancelBackup(Tenants),

@@ -202,6 +202,15 @@ impl Body {
                 backup_files::tenant_index(medium.as_ref(), id, spec).await;
                 Some(TaskResult::BackupIndex(v1::BackupIndexResult { file_count: 8, output_bytes: 8192 }))
             }
+            Spec::BackupLog(spec) => Some(TaskResult::BackupLog(backup_files::copy_log(spec).await)),
+            Spec::Synthetic(spec) => {
+                let as_full = v1::BackupLsSpec {
+                    dest_uri: spec.dest_uri.clone(),
+                    backup_set_id: spec.backup_set_id,
+                    ..Default::default()
+                };
+                Some(TaskResult::BackupLs(self.backup_ls(id, &as_full).await))
+            }
             Spec::RestoreData(_) => None,
             Spec::RestoreLog(spec) => {
                 Some(TaskResult::RestoreLog(v1::RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
@@ -226,7 +235,7 @@ impl Body {
             file_count: 14,
             tablets: vec![200_001],
             ls_meta: ls_meta.into(),
-            dictionary: (id.ls_id == 1).then(|| self.dictionaries.get(&id.tenant_id).cloned().unwrap_or_default()),
+            dictionary: (id.ls_id == 1).then(|| self.dictionaries.get(&id.tenant_id).cloned()).flatten(),
             ..Default::default()
         }
     }

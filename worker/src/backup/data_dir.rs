@@ -187,15 +187,21 @@ fn unwritable(error: FormatError) -> Failure {
     error.into_failure("index of a backup set")
 }
 
-/// The data files of a directory, one after the other.
+/// The data files of a directory, one after the other: a file is finished before the next one begins, so that it counts
+/// when the task fails later.
 pub(super) struct DirWriter<'a> {
     place: &'a LsPlace,
     kind: DataKind,
     packer: Packer,
     file: FileId,
+    open: Option<OpenFile>,
+    written: Written,
+}
+
+/// A data file that is being written.
+struct OpenFile {
     format: DataFileWriter,
     out: Box<dyn ObjectWriter>,
-    written: Written,
 }
 
 impl<'a> DirWriter<'a> {
@@ -205,9 +211,9 @@ impl<'a> DirWriter<'a> {
 
     /// Begins with a data file of this number: those below it are somebody else's.
     pub(super) async fn open_at(place: &'a LsPlace, kind: DataKind, file: FileId) -> Result<Self, Failure> {
-        let (format, out) = open_file(place, kind, file).await?;
+        let open = Some(open_file(place, kind, file).await?);
         let packer = Packer::starting_at(file, place.file_bytes);
-        Ok(Self { place, kind, packer, file, format, out, written: Written::default() })
+        Ok(Self { place, kind, packer, file, open, written: Written::default() })
     }
 
     /// Writes one block where the packer says.
@@ -218,42 +224,36 @@ impl<'a> DirWriter<'a> {
     ) -> Result<Placement, Failure> {
         let at = self.packer.place(block.bytes.len() as u64);
         if at.file != self.file {
-            self.next_file(at.file).await?;
+            self.finish_file().await?;
+            self.file = at.file;
         }
-        let offset = self.format.push(block, content);
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(open_file(self.place, self.kind, self.file).await?),
+        };
+        let offset = open.format.push(block, content);
         debug_assert_eq!(offset, at.offset, "the packer and the file count alike");
-        self.out.write(block.bytes.clone()).await?;
+        open.out.write(block.bytes.clone()).await?;
         Ok(Placement { offset, ..at })
     }
 
-    async fn next_file(&mut self, file: FileId) -> Result<(), Failure> {
-        let (format, out) = open_file(self.place, self.kind, file).await?;
-        let format = std::mem::replace(&mut self.format, format);
-        let out = std::mem::replace(&mut self.out, out);
-        self.written.add(close_file(format, out).await?);
-        self.file = file;
+    async fn finish_file(&mut self) -> Result<(), Failure> {
+        if let Some(OpenFile { format, mut out }) = self.open.take() {
+            out.write(BlockBuffer::aligned(&format.finish().map_err(unwritable)?)).await?;
+            self.written.add(out.finish().await?);
+        }
         Ok(())
     }
 
     pub(super) async fn close(mut self) -> Result<Written, Failure> {
-        self.written.add(close_file(self.format, self.out).await?);
+        self.finish_file().await?;
         Ok(self.written)
     }
 }
 
-async fn open_file(
-    place: &LsPlace,
-    kind: DataKind,
-    file: FileId,
-) -> Result<(DataFileWriter, Box<dyn ObjectWriter>), Failure> {
+async fn open_file(place: &LsPlace, kind: DataKind, file: FileId) -> Result<OpenFile, Failure> {
     let mut format = DataFileWriter::new(FileKind::Data);
     let mut out = place.medium.open_writer(&place.data_path(kind, file)).await?;
     out.write(BlockBuffer::aligned(&format.header())).await?;
-    Ok((format, out))
-}
-
-async fn close_file(format: DataFileWriter, mut out: Box<dyn ObjectWriter>) -> Result<u64, Failure> {
-    let end = format.finish().map_err(unwritable)?;
-    out.write(Bytes::from(end)).await?;
-    Ok(out.finish().await?)
+    Ok(OpenFile { format, out })
 }

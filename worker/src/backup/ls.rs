@@ -55,7 +55,7 @@ pub(super) fn set_name(backup_set_id: u64, incremental: bool) -> SetName {
 
 async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<BackupLsResult, Failure> {
     let place = LsPlace {
-        medium: ctx.medium(&spec.dest_uri)?,
+        medium: ctx.medium_with(&spec.dest_uri, &spec.access)?,
         set: set_name(spec.backup_set_id, spec.incremental),
         ls: id.ls_id,
         turn: id.turn,

@@ -11,5 +11,6 @@ mod set;
 mod table;
 
 pub use data::run_restore_data;
+pub(crate) use log::keys as archive_keys;
 pub use log::run_restore_log;
 pub use table::run_recover_table;

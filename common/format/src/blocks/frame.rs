@@ -4,7 +4,8 @@
 //! many threads and then placed one after the other by [`super::DataFileWriter::push`]. The buffer begins at a multiple
 //! of the block alignment in memory too, so that a medium may hand it to the disk without a copy.
 
-use super::{BlockType, padding_for};
+use super::{BlockType, padding_for, read_block};
+use crate::FormatError;
 use crate::checksum::crc32c_raw;
 use crate::header::{COMMON_HEADER_BYTES, CommonHeader, Compressor, SEALED_DATA_VERSION};
 use bytes::Bytes;
@@ -113,6 +114,31 @@ impl BlockBuffer {
     }
 }
 
+impl FramedBlock {
+    /// A block that lies on a medium, verified, to be placed once more as it is.
+    ///
+    /// # Errors
+    /// Anything that is not exactly one whole, intact block.
+    pub fn read(bytes: &Bytes) -> Result<Self, FormatError> {
+        let block = read_block(bytes)?;
+        if block.bytes != bytes.len() {
+            let (at, extra) = (block.bytes as u64, (bytes.len() - block.bytes) as u64);
+            return Err(FormatError::Trailing { what: "block", at, extra });
+        }
+        let header = CommonHeader::decode(bytes)?;
+        // `read_block` found the payload inside the bytes.
+        let payload_end = COMMON_HEADER_BYTES + header.stored_bytes as usize;
+        let whole = combine(
+            crc32c_raw(0, &bytes[..COMMON_HEADER_BYTES]),
+            header.data_checksum,
+            payload_end - COMMON_HEADER_BYTES,
+        );
+        let checksum = crc32c_raw(whole, &bytes[payload_end..]);
+        let (block_type, payload_checksum) = (block.block_type, header.data_checksum);
+        Ok(Self { block_type, bytes: bytes.clone(), payload_checksum, checksum })
+    }
+}
+
 /// Raw CRC32C of two pieces together, from that of each and the length of the second.
 pub(super) fn combine(first: u32, second: u32, second_bytes: usize) -> u32 {
     let (first, second) = (u64::from(first), u64::from(second));
@@ -122,6 +148,7 @@ pub(super) fn combine(first: u32, second: u32, second_bytes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
 
@@ -140,6 +167,9 @@ mod tests {
             let block = BlockBuffer::of(&payload).frame_plain(BlockType::MacroData);
             prop_assert_eq!(block.checksum, crc32c_raw(0, &block.bytes));
             prop_assert_eq!(block.payload_checksum, crc32c_raw(0, &payload));
+            prop_assert_eq!(&FramedBlock::read(&block.bytes).unwrap(), &block);
+            let more = Bytes::from([&block.bytes[..], &[0]].concat());
+            prop_assert!(FramedBlock::read(&more).is_err());
         }
 
         #[test]

@@ -67,6 +67,7 @@ pub(super) fn assign(state: &mut State, key: TaskKey, executor: NodeId) -> Outco
     run.status = LsTaskStatus::Pending;
     run.executor = Some(executor);
     run.boot_id = boot_id;
+    run.assigned_ms = now_ms;
     run.deadline_ms = now_ms + limits::TASK_STALL_MS;
     run.bytes_total = 0;
     run.bytes_done = 0;

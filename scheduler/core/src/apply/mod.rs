@@ -17,6 +17,7 @@ mod initiator;
 mod jobs;
 mod pieces;
 mod restore;
+mod schedule;
 mod standby;
 mod tenant;
 mod validate;
@@ -66,6 +67,10 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::SetBackupParam { tenant, param } => backup::set_param(state, tenant, param),
         Action::StartBackup { tenant, wish } => backup_start::start(state, tenant, wish, None).map(Done::BackupJob),
         Action::StartBackups { tenants, all, wish } => initiator::start(state, &tenants, all, &wish),
+        Action::ChangeSchedule { tenant, change } => schedule::change(state, tenant, change),
+        Action::RunSchedule { tenant, revision, due_ms, mode, wish } => {
+            schedule::run(state, tenant, revision, (due_ms, mode), wish)
+        }
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),
         Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
         Action::NextTurn { job, turn } => backup_turn::next(state, job, turn),

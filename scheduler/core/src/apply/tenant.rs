@@ -114,6 +114,7 @@ pub(super) fn gone(state: &mut State, id: TenantId) -> Outcome {
     state.destinations.retain(|_, d| d.tenant_id != id);
     state.rounds.retain(|(tenant, _), _| *tenant != id);
     state.backup_sets.retain(|(tenant, _), _| *tenant != id);
+    state.schedules.remove(&id);
     super::clean::forget_tenant(state, id);
     Ok(Done::Ok)
 }

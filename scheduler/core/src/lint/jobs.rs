@@ -2,7 +2,9 @@
 
 use super::check;
 use crate::state::{BackupJob, RestoreJob, State, TaskRun, TenantStatus};
-use strandline_types::{BackupJobStatus, BackupSetStatus, FileStatus, LsTaskStatus, RestoreStage, limits};
+use strandline_types::{
+    BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, FileStatus, LsTaskStatus, RestoreStage, limits,
+};
 
 pub(super) fn lint(state: &State, found: &mut Vec<String>) {
     for tenant in state.tenants.keys() {
@@ -37,21 +39,31 @@ fn lint_backup(state: &State, job: &BackupJob, found: &mut Vec<String>) {
     check(found, job.is_open() || job.status.is_ended(), || format!("{name} is closed and {}", job.status));
     let is_past_data = matches!(
         job.status,
-        BackupJobStatus::Index | BackupJobStatus::Log | BackupJobStatus::Infos | BackupJobStatus::Completed
+        BackupJobStatus::Index
+            | BackupJobStatus::Log
+            | BackupJobStatus::CopyLog
+            | BackupJobStatus::Infos
+            | BackupJobStatus::End
+            | BackupJobStatus::Completed
     );
     let all_done = !job.tasks.is_empty() && job.tasks.values().all(TaskRun::is_finished);
     check(found, !is_past_data || all_done, || format!("{name} is {} with open tasks", job.status));
     if job.status == BackupJobStatus::Completed {
         let set = state.backup_sets.get(&(job.tenant_id, job.set_id));
         let round = state.rounds.get(&(job.tenant_id, job.round_id));
-        let is_covered = set.zip(round).is_none_or(|(s, r)| r.checkpoint_scn >= s.min_restore_scn);
+        let has_own_range = job.mode == BackupMode::Synthetic;
+        let is_covered = has_own_range || set.zip(round).is_none_or(|(s, r)| r.checkpoint_scn >= s.min_restore_scn);
         check(found, is_covered, || format!("{name} is complete, its log is not on the medium"));
         let is_success = set.is_none_or(|s| s.status == BackupSetStatus::Success);
         check(found, is_success, || format!("{name} is complete, its set is no success"));
     }
+    check(found, !job.status.is_ended() || job.seal_key.is_empty(), || format!("{name} has ended and keeps its key"));
+    check(found, job.turn.0 <= limits::BACKUP_TURNS_MAX, || format!("{name}: turn {}", job.turn));
+    let has_base = job.kind == BackupSetKind::Full || job.base.is_some();
+    check(found, has_base, || format!("{name} is incremental without a base"));
     let ends_with_reason = matches!(job.status, BackupJobStatus::Failed | BackupJobStatus::Canceled);
     check(found, !ends_with_reason || job.failure.is_some(), || format!("{name} ended without a reason"));
-    for run in job.tasks.values().chain([&job.index]) {
+    for run in job.tasks.values().chain([&job.index]).chain(job.log_tasks.values()) {
         lint_run(&name, run, found);
     }
 }

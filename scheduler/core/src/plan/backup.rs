@@ -9,8 +9,8 @@ use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId,
-    limits,
+    BackupJobStatus, BackupMode, BackupSetStatus, ErrorClass, Failure, FileStatus, LsId, NodeId, RetryId, RoundState,
+    TurnId, limits,
 };
 
 /// Tasks that this plan hands out.
@@ -310,7 +310,11 @@ impl Ctx<'_> {
     fn plan_close(&self, plan: &mut Plan) {
         let then = Action::BackupClosed { job: self.job.id };
         let ended_ms = self.job.ended_ms.unwrap_or(self.job.progress_ms);
-        let is_hopeless = self.job.trouble.as_ref().is_some_and(|t| !t.failure.class.is_retryable());
+        // A full medium may get room; other lasting reasons do not go away by themselves.
+        let is_hopeless = self.job.trouble.as_ref().is_some_and(|t| match t.failure.class {
+            ErrorClass::Exhausted => self.now_ms.saturating_sub(ended_ms) >= limits::FULL_MEDIUM_MS,
+            class => !class.is_retryable(),
+        });
         if is_hopeless || self.now_ms.saturating_sub(ended_ms) >= limits::FORCE_STOP_MS {
             return plan.propose(then);
         }

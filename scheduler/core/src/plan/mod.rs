@@ -9,6 +9,7 @@ mod clean;
 mod drill;
 mod pieces;
 mod restore;
+mod schedule;
 mod standby;
 mod tasks;
 mod tenant;
@@ -29,6 +30,7 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     let mut plan = Plan::default();
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
+    schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
     standby::plan(state, now_ms, &mut plan);

@@ -11,6 +11,7 @@ mod destination;
 mod drill;
 mod initiator;
 mod restore;
+mod schedule;
 mod standby;
 mod task_run;
 mod tenant;
@@ -26,6 +27,7 @@ pub use destination::{
 pub use drill::{Drill, DrillPlan, DrillStage};
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use standby::{Standby, StandbyStage};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
@@ -60,6 +62,8 @@ pub struct State {
     pub backup_jobs: BTreeMap<JobId, BackupJob>,
     /// Backup jobs of the system tenant, running and ended.
     pub initiators: BTreeMap<JobId, InitiatorJob>,
+    /// Backup schedules.
+    pub schedules: BTreeMap<TenantId, BackupSchedule>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.

@@ -17,6 +17,8 @@ pub struct TaskRun {
     pub executor: Option<NodeId>,
     /// The executor's boot when it got the task: a restarted process has forgotten what it wrote.
     pub boot_id: u64,
+    /// When the executor was chosen.
+    pub assigned_ms: u64,
     /// Workers that failed it.
     pub black_list: BTreeSet<NodeId>,
     /// No new attempt before this.
@@ -41,6 +43,7 @@ impl Default for TaskRun {
             status: LsTaskStatus::Init,
             executor: None,
             boot_id: 0,
+            assigned_ms: 0,
             black_list: BTreeSet::new(),
             not_before_ms: 0,
             deadline_ms: 0,

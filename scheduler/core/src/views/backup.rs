@@ -1,13 +1,13 @@
-//! Backup jobs, their tasks, sets and parameters (fact sheet 2.2).
+//! Backup jobs, their sets and parameters (fact sheet 2.2).
 
-use super::value::{n, percent, scn, scn_display, t, time};
+use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
-use crate::state::{BackupJob, BackupSet, State, TaskRun};
-use strandline_types::{BackupJobStatus, BackupSetKind, BackupSetStatus, INCARNATION};
+use crate::refuse;
+use crate::state::{BackupJob, BackupSet, InitiatorJob, SetSeal, State};
+use strandline_types::{BackupJobStatus, BackupMode, BackupSetStatus, INCARNATION, TenantId};
 
 /// 4.2 in the original's count: separate minor and major data.
 const BACKUP_COMPATIBLE: u64 = 3;
-const NO_ENCRYPTION: &str = "NONE";
 
 const JOB_COLUMNS: [&str; 19] = [
     "TENANT_ID",
@@ -31,165 +31,106 @@ const JOB_COLUMNS: [&str; 19] = [
     "PATH",
 ];
 
-/// Running jobs, or ended ones.
+/// Running jobs, or ended ones: of tenants, and those of the system tenant that they are parts of.
 pub(super) fn jobs(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&JOB_COLUMNS);
+    for j in state.initiators.values().filter(|j| j.status().is_ended() == ended) {
+        view.row(initiator_row(j));
+    }
     for j in state.backup_jobs.values().filter(|j| j.is_open() != ended) {
-        view.row([
-            n(j.tenant_id.0),
-            n(j.id.0),
-            n(INCARNATION),
-            n(j.set_id.0),
-            n(j.tenant_id.0),
-            n(0u64),
-            n(j.tenant_id.0),
-            t("OFF"),
-            backup_type(j.kind),
-            t("USER_TENANT"),
-            t(NO_ENCRYPTION),
-            t(""),
-            time(Some(j.started_ms)),
-            time(j.ended_ms),
-            t(job_status(j.status)),
-            result(j),
-            t(comment(j)),
-            t(&j.description),
-            t(&j.uri),
-        ]);
+        view.row(job_row(state, j));
     }
     view.done()
 }
 
-fn backup_type(kind: BackupSetKind) -> Value {
-    t(match kind {
-        BackupSetKind::Full => "FULL",
-        BackupSetKind::Inc => "INC",
-    })
+fn job_row(state: &State, j: &BackupJob) -> [Value; 19] {
+    let seal = state.backup_sets.get(&(j.tenant_id, j.set_id)).and_then(|s| s.seal.as_ref());
+    let initiator = if j.initiator.is_some() { TenantId::SYS } else { j.tenant_id };
+    [
+        n(j.tenant_id.0),
+        n(j.id.0),
+        n(INCARNATION),
+        n(j.set_id.0),
+        n(initiator.0),
+        n(j.initiator.map_or(0, |id| id.0)),
+        n(j.tenant_id.0),
+        on_off(j.plus_archivelog),
+        t(j.kind),
+        t("USER_TENANT"),
+        t(SetSeal::mode(seal)),
+        t(SetSeal::passwd(seal)),
+        time(Some(j.started_ms)),
+        time(j.ended_ms),
+        t(job_status(j.status)),
+        result(j),
+        t(comment(state, j)),
+        t(&j.description),
+        t(&j.uri),
+    ]
+}
+
+/// A job of the system tenant makes no set: its children do.
+fn initiator_row(j: &InitiatorJob) -> [Value; 19] {
+    let failure = j.failure();
+    let result = failure.map_or(0, |(_, f)| refuse::result_code(f));
+    let unstarted = j.children.iter().filter(|(_, c)| c.job.is_none()).map(|(tenant, _)| tenant.to_string());
+    let unstarted: Vec<String> = unstarted.collect();
+    let mut comment = failure.map(|(tenant, f)| format!("tenant {tenant}: {f}")).unwrap_or_default();
+    if !unstarted.is_empty() {
+        comment = format!("not started for tenants {}; {comment}", unstarted.join(", "));
+    }
+    let kind = if j.mode == BackupMode::Incremental { "INC" } else { "FULL" };
+    [
+        n(TenantId::SYS.0),
+        n(j.id.0),
+        n(INCARNATION),
+        n(0u64),
+        n(TenantId::SYS.0),
+        n(0u64),
+        n(TenantId::SYS.0),
+        on_off(j.plus_archivelog),
+        t(kind),
+        t("SYS_TENANT"),
+        t(if j.is_sealed { "PASSWORD_ENCRYPTION" } else { "NONE" }),
+        t(""),
+        time(Some(j.started_ms)),
+        time(j.ended_ms),
+        t(job_status(j.status())),
+        Value::Int(result.into()),
+        t(comment),
+        t(&j.description),
+        t(""),
+    ]
+}
+
+pub(super) fn on_off(is_on: bool) -> Value {
+    t(if is_on { "ON" } else { "OFF" })
 }
 
 /// A job shows only whether it runs; its stages are the task's.
 fn job_status(status: BackupJobStatus) -> String {
-    use BackupJobStatus::{Data, Index, Infos, Log};
+    use BackupJobStatus::{Canceled, Canceling, Completed, Failed, Init};
     match status {
-        Data | Index | Log | Infos => "DOING".to_owned(),
-        other => other.to_string(),
+        Init | Canceling | Canceled | Completed | Failed => status.to_string(),
+        _ => "DOING".to_owned(),
     }
 }
 
-fn result(job: &BackupJob) -> Value {
-    Value::Int(job.failure.as_ref().map_or(0, |f| if f.code == 0 { -4000 } else { f.code }).into())
+pub(super) fn result(job: &BackupJob) -> Value {
+    Value::Int(job.failure.as_ref().map_or(0, refuse::result_code).into())
 }
 
-fn comment(job: &BackupJob) -> String {
-    let of_tasks = || job.tasks.values().chain([&job.index]).find_map(|t| t.failure.as_ref());
+/// Why it failed, what holds it up, or else what is to be known of the set.
+pub(super) fn comment(state: &State, job: &BackupJob) -> String {
+    let of_tasks = || job.tasks.values().chain([&job.index]).chain(job.log_tasks.values());
+    let of_tasks = || of_tasks().find_map(|t| t.failure.as_ref()).filter(|_| job.is_open());
     let trouble = job.trouble.as_ref().map(|t| &t.failure);
-    job.failure.as_ref().or(trouble).or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+    let failure = job.failure.as_ref().or(trouble).or_else(of_tasks).map(ToString::to_string);
+    let note = || state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.note.clone()).unwrap_or_default();
+    failure.unwrap_or_else(note)
 }
 
-const TASK_COLUMNS: [&str; 34] = [
-    "TENANT_ID",
-    "TASK_ID",
-    "JOB_ID",
-    "INCARNATION",
-    "BACKUP_SET_ID",
-    "START_TIMESTAMP",
-    "END_TIMESTAMP",
-    "STATUS",
-    "START_SCN",
-    "END_SCN",
-    "USER_LS_START_SCN",
-    "ENCRYPTION_MODE",
-    "PASSWD",
-    "INPUT_BYTES",
-    "OUTPUT_BYTES",
-    "OUTPUT_RATE_BYTES",
-    "EXTRA_META_BYTES",
-    "TABLET_COUNT",
-    "FINISH_TABLET_COUNT",
-    "MACRO_BLOCK_COUNT",
-    "FINISH_MACRO_BLOCK_COUNT",
-    "FILE_COUNT",
-    "META_TURN_ID",
-    "DATA_TURN_ID",
-    "RESULT",
-    "COMMENT",
-    "PATH",
-    "MINOR_TURN_ID",
-    "MAJOR_TURN_ID",
-    "DATA_PROGRESS",
-    "LOG_FILE_COUNT",
-    "FINISH_LOG_FILE_COUNT",
-    "LOG_PROGRESS",
-    "LS_TASKS",
-];
-
-/// The set that each running (or ended) job makes, with the stage that it is in.
-pub(super) fn tasks(state: &State, ended: bool) -> Table {
-    let mut view = Build::new(&TASK_COLUMNS);
-    for j in state.backup_jobs.values().filter(|j| j.is_open() != ended) {
-        let Some(s) = state.backup_sets.get(&(j.tenant_id, j.set_id)) else { continue };
-        view.row(task_row(j, s, state.clock_ms));
-    }
-    view.done()
-}
-
-fn task_row(j: &BackupJob, s: &BackupSet, now_ms: u64) -> [Value; 34] {
-    let runs = || j.tasks.values();
-    let done_tablets: u64 = j.results.values().map(|r| r.tablet_count).sum::<u64>().max(s.finish_tablet_count);
-    let blocks = j.results.values().map(|r| r.macro_block_count).sum::<u64>().max(s.macro_block_count);
-    let moved = runs().map(|r| r.bytes_done).sum::<u64>();
-    let total = runs().map(|r| r.bytes_total).sum::<u64>();
-    let ended_well = j.status == BackupJobStatus::Completed;
-    let output = s.output_bytes.max(if ended_well { 0 } else { moved });
-    [
-        n(j.tenant_id.0),
-        n(j.set_id.0),
-        n(j.id.0),
-        n(INCARNATION),
-        n(j.set_id.0),
-        time(Some(j.started_ms)),
-        time(j.ended_ms),
-        t(j.status),
-        scn(s.start_scn),
-        scn(s.min_restore_scn),
-        scn(s.start_scn),
-        t(NO_ENCRYPTION),
-        t(""),
-        n(s.input_bytes),
-        n(output),
-        n(rate(output, s.start_ms, j.ended_ms.unwrap_or(now_ms))),
-        n(0u64),
-        n(s.tablet_count.max(done_tablets)),
-        n(done_tablets),
-        n(blocks),
-        n(blocks),
-        n(s.file_count),
-        n(u64::from(s.meta_turn.0)),
-        n(u64::from(s.data_turn.0)),
-        result(j),
-        t(comment(j)),
-        t(&j.uri),
-        n(u64::from(s.data_turn.0)),
-        n(u64::from(s.data_turn.0)),
-        Value::Real(if ended_well { 100.0 } else { percent(moved, total) }),
-        n(0u64),
-        n(0u64),
-        Value::Real(0.0),
-        t(ls_tasks(j)),
-    ]
-}
-
-/// One word per log stream: `1001: DOING on worker 2, retry 0`.
-fn ls_tasks(job: &BackupJob) -> String {
-    let word = |run: &TaskRun| {
-        let on = run.executor.map(|w| format!(" on worker {w}")).unwrap_or_default();
-        format!("{}{on}, retry {}", run.status, run.retry)
-    };
-    let all: Vec<String> = job.tasks.iter().map(|(ls, run)| format!("{ls}: {}", word(run))).collect();
-    all.join("; ")
-}
-
-fn rate(bytes: u64, from_ms: u64, to_ms: u64) -> u64 {
+pub(super) fn rate(bytes: u64, from_ms: u64, to_ms: u64) -> u64 {
     bytes.saturating_mul(1000) / to_ms.saturating_sub(from_ms).max(1)
 }
 
@@ -254,7 +195,7 @@ fn set_row(s: &BackupSet) -> [Value; 39] {
         n(s.set_id.0),
         n(s.dest_id.0),
         n(INCARNATION),
-        backup_type(s.kind),
+        t(s.kind),
         n(s.prev_full.0),
         n(s.prev_inc.0),
         time(Some(s.start_ms)),
@@ -262,7 +203,7 @@ fn set_row(s: &BackupSet) -> [Value; 39] {
         t(s.status),
         t(s.file_status),
         elapsed_s,
-        t("OFF"),
+        on_off(s.plus_archivelog),
         scn(s.start_replay_scn),
         scn_display(s.start_replay_scn),
         scn(s.min_restore_scn),
@@ -270,7 +211,7 @@ fn set_row(s: &BackupSet) -> [Value; 39] {
         n(s.input_bytes),
         n(s.output_bytes),
         n(rate(s.output_bytes, s.start_ms, s.end_ms)),
-        n(0u64),
+        n(s.extra_bytes),
         n(s.tablet_count),
         n(s.finish_tablet_count),
         n(s.macro_block_count),
@@ -279,26 +220,29 @@ fn set_row(s: &BackupSet) -> [Value; 39] {
         n(u64::from(s.meta_turn.0)),
         turn(),
         Value::Int(s.result.into()),
-        t(&s.comment),
-        t(NO_ENCRYPTION),
-        t(""),
-        t(env!("CARGO_PKG_VERSION")),
+        t(if s.comment.is_empty() { &s.note } else { &s.comment }),
+        t(SetSeal::mode(s.seal.as_ref())),
+        t(SetSeal::passwd(s.seal.as_ref())),
+        t(&s.version),
         n(BACKUP_COMPATIBLE),
         t(&s.uri),
-        t(env!("CARGO_PKG_VERSION")),
+        t(&s.version),
         scn(s.consistent_scn),
         turn(),
         turn(),
     ]
 }
 
-/// Each tenant's DATA_BACKUP_DEST.
+/// Each tenant's DATA_BACKUP_DEST and parameters of backups.
 pub(super) fn parameters(state: &State) -> Table {
     let mut view = Build::new(&["TENANT_ID", "NAME", "VALUE"]);
     for tenant in state.tenants.values() {
         if let Some(dest) = tenant.data_dest.and_then(|d| state.destinations.get(&d)) {
             view.row([n(tenant.id.0), t("data_backup_dest"), t(&dest.uri)]);
         }
+        let params = tenant.backup;
+        view.row([n(tenant.id.0), t("backup_data_file_size"), t(params.data_file_bytes)]);
+        view.row([n(tenant.id.0), t("ha_low_thread_score"), t(params.ha_low_thread_score)]);
     }
     view.done()
 }

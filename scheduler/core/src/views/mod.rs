@@ -4,10 +4,12 @@
 
 mod archive;
 mod backup;
+mod backup_tasks;
 mod clean;
 mod cluster;
 mod drill;
 mod restore;
+mod schedule;
 mod standby;
 mod validate;
 mod value;
@@ -39,6 +41,9 @@ pub const NAMES: &[&str] = &[
     "CDB_OB_BACKUP_TASK_HISTORY",
     "CDB_OB_BACKUP_SET_FILES",
     "CDB_OB_BACKUP_PARAMETER",
+    "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK",
+    "CDB_STRANDLINE_BACKUP_SCHEDULES",
+    "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS",
     "CDB_OB_BACKUP_VALIDATE_JOBS",
     "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY",
     "CDB_OB_BACKUP_VALIDATE_TASKS",
@@ -75,10 +80,13 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" => archive::progress(state),
         "CDB_OB_BACKUP_JOBS" => backup::jobs(state, false),
         "CDB_OB_BACKUP_JOB_HISTORY" => backup::jobs(state, true),
-        "CDB_OB_BACKUP_TASKS" => backup::tasks(state, false),
-        "CDB_OB_BACKUP_TASK_HISTORY" => backup::tasks(state, true),
+        "CDB_OB_BACKUP_TASKS" => backup_tasks::tasks(state, false),
+        "CDB_OB_BACKUP_TASK_HISTORY" => backup_tasks::tasks(state, true),
         "CDB_OB_BACKUP_SET_FILES" => backup::sets(state),
         "CDB_OB_BACKUP_PARAMETER" => backup::parameters(state),
+        "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK" => backup_tasks::schedule_tasks(state),
+        "CDB_STRANDLINE_BACKUP_SCHEDULES" => schedule::schedules(state, now_ms),
+        "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS" => schedule::runs(state),
         "CDB_OB_BACKUP_VALIDATE_JOBS" => validate::jobs(state, false),
         "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY" => validate::jobs(state, true),
         "CDB_OB_BACKUP_VALIDATE_TASKS" => validate::tasks(state, false),

@@ -6,6 +6,7 @@ use super::super::request::restore::*;
 use super::super::request::{ArchiveDest, SessionWord};
 use super::*;
 use strandline_scheduler_core::BackupParam;
+use strandline_scheduler_core::state::{MissedRun, SchedulePlan};
 use strandline_types::{BackupMode, Binding, Scn, ValidateLevel};
 
 fn named(names: &[&str]) -> Tenants {
@@ -89,6 +90,45 @@ fn every_statement_is_read() {
             R::SetBackupParam { tenant: None, param: BackupParam::Compression(3) },
         ),
         ("SET ENCRYPTION ON IDENTIFIED BY 'secret' ONLY", R::Session(SessionWord::Encryption(t("secret")))),
+        (
+            "ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY TIME ZONE = 'Europe/Berlin' MISSED RUN = SKIP ENABLE TENANT = t1",
+            R::Schedule {
+                tenants: named(&["t1"]),
+                change: ScheduleChange::Set {
+                    plan: SchedulePlan {
+                        full: "0 2 * * 6".into(),
+                        incremental: "0 2 * * 2,4".into(),
+                        time_zone: "Europe/Berlin".into(),
+                        missed: MissedRun::Skip,
+                        ..SchedulePlan::default()
+                    },
+                    enable: true,
+                },
+            },
+        ),
+        (
+            "ALTER SYSTEM SET BACKUP SCHEDULE FULL = '5 3 * * *' PLUS ARCHIVELOG",
+            R::Schedule {
+                tenants: Tenants::Session,
+                change: ScheduleChange::Set {
+                    plan: SchedulePlan {
+                        full: "5 3 * * *".into(),
+                        time_zone: "UTC".into(),
+                        plus_archivelog: true,
+                        ..SchedulePlan::default()
+                    },
+                    enable: false,
+                },
+            },
+        ),
+        (
+            "ALTER SYSTEM DISABLE BACKUP SCHEDULE",
+            R::Schedule { tenants: Tenants::Session, change: ScheduleChange::Enable(false) },
+        ),
+        (
+            "ALTER SYSTEM DROP BACKUP SCHEDULE TENANT = ALL",
+            R::Schedule { tenants: Tenants::All, change: ScheduleChange::Drop },
+        ),
         ("SET ENCRYPTION OFF", R::Session(SessionWord::Encryption(None))),
         ("ALTER SYSTEM CANCEL RESTORE n", R::CancelRestore { tenant: "n".into() }),
         (
@@ -174,6 +214,10 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
         ("ALTER SYSTEM SET backup_data_file_size = 'big'", "not a size"),
         ("ALTER SYSTEM SET ha_low_thread_score = 101", "not supported"),
         ("ALTER SYSTEM SET backup_compression = 'rar'", "not a compression"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE ENABLE", "nothing to run"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE FULL = 'now'", "not a cron text"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY TIME ZONE = 'Here'", "no such time zone"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY MISSED RUN = ALWAYS", "not a policy"),
         ("SET ENCRYPTION ON IDENTIFIED BY '' ONLY", "protects nothing"),
     ] {
         let failure = parse(text).expect_err(text);

@@ -1,0 +1,64 @@
+//! Backup schedules: set, switched, and run.
+
+use super::backup_start;
+use super::tenant::normal;
+use crate::command::{BackupWish, Done, Outcome, ScheduleChange};
+use crate::refuse;
+use crate::state::{BackupSchedule, ScheduledRun, State};
+use strandline_types::{BackupMode, TenantId, limits};
+
+/// Sets, switches or drops a tenant's schedule. What was due before is no matter of the new one.
+pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) -> Outcome {
+    let name = normal(state, id)?.name.clone();
+    let now_ms = state.clock_ms;
+    let known = state.schedules.get_mut(&id);
+    match (change, known) {
+        (ScheduleChange::Set { plan, enable }, known) => {
+            let (revision, runs) = known.map_or((1, Vec::new()), |s| (s.revision + 1, s.runs.clone()));
+            let schedule = BackupSchedule { tenant_id: id, plan, enabled: enable, revision, after_ms: now_ms, runs };
+            state.schedules.insert(id, schedule);
+        }
+        (ScheduleChange::Enable(on), Some(schedule)) => {
+            if schedule.enabled == on {
+                return Ok(Done::Nothing);
+            }
+            schedule.enabled = on;
+            schedule.revision += 1;
+            schedule.after_ms = schedule.after_ms.max(now_ms);
+        }
+        (ScheduleChange::Drop, Some(_)) => {
+            state.schedules.remove(&id);
+        }
+        (_, None) => return Err(refuse::no_schedule(&name)),
+    }
+    Ok(Done::Ok)
+}
+
+/// Deals with one due time: starts its backup, or keeps why not. Void when it was dealt with already, or when the
+/// schedule is another one by now.
+pub(super) fn run(
+    state: &mut State,
+    id: TenantId,
+    revision: u64,
+    (due_ms, mode): (u64, BackupMode),
+    wish: Option<BackupWish>,
+) -> Outcome {
+    let now_ms = state.clock_ms;
+    let is_current =
+        |s: &&mut BackupSchedule| s.enabled && s.revision == revision && due_ms > s.after_ms && due_ms <= now_ms;
+    if state.schedules.get_mut(&id).filter(is_current).is_none() {
+        return Ok(Done::Nothing);
+    }
+    let (job, refusal) = match wish.map(|wish| backup_start::start(state, id, wish, None)) {
+        Some(Ok(job)) => (Some(job), None),
+        Some(Err(failure)) => (None, Some(failure)),
+        None => (None, Some(refuse::run_missed())),
+    };
+    if let Some(schedule) = state.schedules.get_mut(&id) {
+        schedule.after_ms = due_ms;
+        schedule.runs.push(ScheduledRun { due_ms, decided_ms: now_ms, mode, job, refusal });
+        let extra = schedule.runs.len().saturating_sub(limits::SCHEDULE_RUNS_KEPT_MAX);
+        schedule.runs.drain(..extra);
+    }
+    Ok(job.map_or(Done::Ok, Done::BackupJob))
+}

@@ -1,0 +1,130 @@
+//! When a schedule is due: cron texts in a time zone, computed from instants that are arguments.
+//!
+//! A text with fixed times runs once a day also where clocks change: a time that does not exist comes right after the
+//! gap, one that exists twice comes the first time. Only the leader computes this; what it found goes into a command,
+//! because another version of the zone data must not make another State.
+
+use crate::refuse;
+use crate::state::{BackupSchedule, MissedRun, SchedulePlan};
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use strandline_types::{BackupMode, Failure, limits};
+
+/// Missed runs are looked for this far back; a weekly plan has one in it.
+const LOOK_BACK_MS: u64 = 8 * 24 * 60 * 60 * 1000;
+/// Steps of one search: a run every minute over [`LOOK_BACK_MS`].
+const STEPS_MAX: usize = 8 * 24 * 60 + 1;
+
+/// A time at which a schedule wants something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// When.
+    pub due_ms: u64,
+    /// What.
+    pub mode: BackupMode,
+    /// True when it is too late for it and the policy leaves it out.
+    pub is_skipped: bool,
+}
+
+/// Checks what an administrator typed.
+///
+/// # Errors
+/// `Invalid` names the text.
+pub fn check(plan: &SchedulePlan) -> Result<(), Failure> {
+    zone(&plan.time_zone)?;
+    let mut any = false;
+    for (_, text) in texts(plan) {
+        any = true;
+        parse(text)?;
+    }
+    if any { Ok(()) } else { Err(refuse::empty_schedule()) }
+}
+
+/// The newest due time that is not dealt with, and what to do for it.
+#[must_use]
+pub fn due(schedule: &BackupSchedule, now_ms: u64) -> Option<Due> {
+    if !schedule.enabled {
+        return None;
+    }
+    let after_ms = schedule.after_ms.max(now_ms.saturating_sub(LOOK_BACK_MS));
+    let found: Vec<(u64, BackupMode)> = texts(&schedule.plan)
+        .filter_map(|(mode, text)| Some((newest_between(text, &schedule.plan.time_zone, after_ms, now_ms)?, mode)))
+        .collect();
+    // Of two at one instant the stronger one.
+    let (due_ms, newest) = found.iter().copied().max_by_key(|(at, mode)| (*at, strength(*mode)))?;
+    let is_late = now_ms.saturating_sub(due_ms) > limits::SCHEDULE_GRACE_MS;
+    let strongest = found.iter().map(|(_, mode)| *mode).max_by_key(|mode| strength(*mode)).unwrap_or(newest);
+    Some(match schedule.plan.missed {
+        MissedRun::RunOnce => Due { due_ms, mode: strongest, is_skipped: false },
+        MissedRun::Skip => Due { due_ms, mode: newest, is_skipped: is_late },
+    })
+}
+
+/// The next due time after an instant, for people.
+#[must_use]
+pub fn next(plan: &SchedulePlan, after_ms: u64) -> Option<(u64, BackupMode)> {
+    let of = |(mode, text)| Some((next_after(text, &plan.time_zone, after_ms)?, mode));
+    texts(plan).filter_map(of).min_by_key(|(at, mode)| (*at, std::cmp::Reverse(strength(*mode))))
+}
+
+fn texts(plan: &SchedulePlan) -> impl Iterator<Item = (BackupMode, &str)> {
+    let all = [
+        (BackupMode::Full, plan.full.as_str()),
+        (BackupMode::Incremental, plan.incremental.as_str()),
+        (BackupMode::Synthetic, plan.synthetic.as_str()),
+    ];
+    all.into_iter().filter(|(_, text)| !text.is_empty())
+}
+
+/// A full set makes up for anything, an incremental one for least.
+const fn strength(mode: BackupMode) -> u8 {
+    match mode {
+        BackupMode::Full => 2,
+        BackupMode::Synthetic => 1,
+        BackupMode::Incremental => 0,
+    }
+}
+
+fn zone(name: &str) -> Result<Tz, Failure> {
+    name.parse::<Tz>().map_err(|_| refuse::bad_time_zone(name))
+}
+
+/// Five fields: minute, hour, day of month, month, day of week.
+fn parse(text: &str) -> Result<Cron, Failure> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(text).map_err(|e| refuse::bad_cron(text, &e.to_string()))
+}
+
+fn at(zone: Tz, ms: u64) -> Option<DateTime<Tz>> {
+    let utc = Utc.timestamp_millis_opt(i64::try_from(ms).ok()?).single()?;
+    Some(utc.with_timezone(&zone))
+}
+
+fn next_after(text: &str, zone_name: &str, after_ms: u64) -> Option<u64> {
+    let (cron, zone) = (parse(text).ok()?, zone(zone_name).ok()?);
+    step(&cron, zone, after_ms)
+}
+
+fn step(cron: &Cron, zone: Tz, after_ms: u64) -> Option<u64> {
+    // A text like the 30th of February has no next time.
+    let next = cron.find_next_occurrence(&at(zone, after_ms)?, false).ok()?;
+    u64::try_from(next.timestamp_millis()).ok().filter(|next| *next > after_ms)
+}
+
+/// The last time in `(after, until]`. Found by going forward, so that it is always one that `next` would have shown.
+fn newest_between(text: &str, zone_name: &str, after_ms: u64, until_ms: u64) -> Option<u64> {
+    let (cron, zone) = (parse(text).ok()?, zone(zone_name).ok()?);
+    let (mut newest, mut from) = (None, after_ms);
+    for _ in 0..STEPS_MAX {
+        match step(&cron, zone, from) {
+            Some(next) if next <= until_ms => (newest, from) = (Some(next), next),
+            _ => break,
+        }
+    }
+    newest
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Scheduled backups over time, failovers and absences.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod harness;
+
+use harness::{TENANT, World};
+use strandline_scheduler_core::state::{BackupSchedule, MissedRun, SchedulePlan};
+use strandline_scheduler_core::*;
+use strandline_types::*;
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+fn set(w: &mut World, plan: SchedulePlan, enable: bool) {
+    let change = ScheduleChange::Set { plan, enable };
+    w.act(Action::ChangeSchedule { tenant: TENANT, change }).unwrap();
+}
+
+fn nightly(missed: MissedRun) -> SchedulePlan {
+    SchedulePlan { full: "0 2 * * *".into(), time_zone: "UTC".into(), missed, ..SchedulePlan::default() }
+}
+
+fn schedule(w: &World) -> &BackupSchedule {
+    &w.state.schedules[&TENANT]
+}
+
+fn all_ended(w: &World) -> bool {
+    w.state.backup_jobs.values().all(|j| !j.is_open())
+}
+
+/// Time passes, with a look every few minutes.
+fn pass(w: &mut World, ms: u64) {
+    let until_ms = w.now_ms + ms;
+    while w.now_ms < until_ms {
+        w.now_ms += 5 * MINUTE_MS;
+        w.run(1);
+    }
+    w.until("the end of jobs", all_ended);
+}
+
+#[test]
+fn a_schedule_is_off_until_it_is_enabled_and_then_runs_once_a_night() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), false);
+    pass(&mut w, 2 * DAY_MS);
+    assert!(w.state.backup_jobs.is_empty());
+    w.act(Action::ChangeSchedule { tenant: TENANT, change: ScheduleChange::Enable(true) }).unwrap();
+    w.run(3);
+    assert!(w.state.backup_jobs.is_empty(), "what was due before is no matter of it");
+    pass(&mut w, 3 * DAY_MS);
+    assert_eq!(w.state.backup_sets.len(), 3);
+    assert!(w.state.backup_sets.values().all(|s| s.status == BackupSetStatus::Success));
+    w.act(Action::ChangeSchedule { tenant: TENANT, change: ScheduleChange::Enable(false) }).unwrap();
+    pass(&mut w, 2 * DAY_MS);
+    assert_eq!(w.state.backup_sets.len(), 3);
+}
+
+#[test]
+fn a_run_that_two_leaders_propose_is_run_once() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    w.now_ms += DAY_MS;
+    w.beat();
+    let is_run = |s: &&Step| matches!(s.then, Action::RunSchedule { .. });
+    let run = plan(&w.state, w.now_ms).steps.iter().find(is_run).unwrap().then.clone();
+    assert!(matches!(w.act(run.clone()), Ok(Done::BackupJob(_))));
+    w.act(Action::TakeLead { node: NodeId(902), term: Term(5) }).unwrap();
+    assert_eq!(w.act(run), Ok(Done::Nothing));
+    w.until("the end", all_ended);
+    w.run(5);
+    assert_eq!(w.state.backup_sets.len(), 1);
+}
+
+#[test]
+fn a_run_that_an_older_plan_decided_is_void() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    w.now_ms += DAY_MS;
+    w.beat();
+    let is_run = |s: &&Step| matches!(s.then, Action::RunSchedule { .. });
+    let run = plan(&w.state, w.now_ms).steps.iter().find(is_run).unwrap().then.clone();
+    set(&mut w, nightly(MissedRun::Skip), true);
+    assert_eq!(w.act(run), Ok(Done::Nothing));
+}
+
+#[test]
+fn after_an_absence_one_run_makes_up_or_none() {
+    for (missed, sets) in [(MissedRun::RunOnce, 1), (MissedRun::Skip, 0)] {
+        let mut w = World::archiving(1, 1, 86_400);
+        set(&mut w, nightly(missed), true);
+        // Four nights without a leader; back at an hour when nothing is due.
+        w.now_ms += 4 * DAY_MS - w.now_ms % DAY_MS + 12 * 60 * MINUTE_MS;
+        w.run(3);
+        w.until("the end", all_ended);
+        assert_eq!(w.state.backup_sets.len(), sets, "{missed:?}");
+        let last = schedule(&w).runs.last().unwrap();
+        assert_eq!(last.refusal.is_some(), sets == 0, "{last:?}");
+    }
+}
+
+#[test]
+fn a_refused_run_tells_why_and_is_not_tried_again_until_the_next_time() {
+    let mut w = World::with_tenant(1, 1);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    pass(&mut w, 2 * DAY_MS);
+    assert!(w.state.backup_jobs.is_empty());
+    assert_eq!(schedule(&w).runs.len(), 2);
+    for run in &schedule(&w).runs {
+        assert_eq!(run.refusal.as_ref().unwrap().code, -9040, "{run:?}");
+    }
+}
+
+#[test]
+fn a_run_waits_for_the_backup_before_it() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
+    let wish = BackupWish::new(BackupMode::Full, "by hand");
+    w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+    w.now_ms += DAY_MS - w.now_ms % DAY_MS + 2 * 60 * MINUTE_MS;
+    w.beat();
+    let waiting = plan(&w.state, w.now_ms).waiting;
+    let found = waiting.iter().any(|x| x.what.contains("scheduled FULL backup") && x.on.contains("backup job 1"));
+    assert!(found, "{waiting:?}");
+    w.task_hook = harness::all_done;
+    w.until("the end of both", |w| w.state.backup_jobs.len() == 2 && all_ended(w));
+}
+
+#[test]
+fn a_dropped_schedule_is_gone_and_says_so() {
+    let mut w = World::archiving(1, 1, 86_400);
+    let drop = |w: &mut World| w.act(Action::ChangeSchedule { tenant: TENANT, change: ScheduleChange::Drop });
+    assert_eq!(drop(&mut w).unwrap_err().class, ErrorClass::NotFound);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    assert_eq!(views::view(&w.state, w.now_ms, "CDB_STRANDLINE_BACKUP_SCHEDULES").unwrap().rows.len(), 1);
+    drop(&mut w).unwrap();
+    pass(&mut w, 2 * DAY_MS);
+    assert!(w.state.backup_jobs.is_empty());
+}
