@@ -1,7 +1,7 @@
 //! Compiles the `.proto` files with protox: no protoc is needed anywhere.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["common.proto", "raft.proto", "kv.proto", "admin.proto", "cluster.proto"];
+    let files = ["common.proto", "raft.proto", "kv.proto", "admin.proto", "cluster.proto", "probe.proto"];
     for file in files {
         println!("cargo::rerun-if-changed=proto/{file}");
     }

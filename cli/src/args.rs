@@ -188,6 +188,9 @@ pub enum DestCommand {
     Check {
         /// The destination, for example 's3://bucket/path?host=https://…&access_id=…&access_key=…'.
         uri: String,
+        /// Also from every worker of the cluster.
+        #[arg(long)]
+        workers: bool,
         /// Same as --output json.
         #[arg(long)]
         json: bool,

@@ -60,8 +60,8 @@ fn a_uri_that_is_no_destination_is_refused_where_it_was_typed() {
     let cluster = Cluster::shared();
     cluster.tenant("bad_uri", 1);
     for (bad, word) in [
-        ("ftp://host/x", "not supported yet"),
-        ("s3://bucket/x?host=h", "not supported yet"),
+        ("ftp://host/x", "not known"),
+        ("gs://bucket/x?host=h", "not known"),
         ("file://relative/path", "absolute path"),
         ("relative/path", "absolute path"),
         ("/absolute/without/scheme", "file://"),
@@ -336,4 +336,19 @@ fn keys_and_files_beyond_the_bounds_are_refused_and_what_was_there_stays() {
     cluster.refused(&["kv", "-t", "bounds", "export", full.to_str().unwrap()]).is(INVALID, &["not empty"]);
     assert_eq!(std::fs::read(full.join("mine")).unwrap(), b"mine");
     assert_eq!(cluster.get("bounds", "first"), "value");
+}
+
+#[test]
+fn a_destination_is_looked_at_from_every_worker() {
+    let cluster = Cluster::shared();
+    let dir = cluster.dir("looked_at");
+    let seen = cluster.ok(&["dest", "check", &uri(&dir), "--workers", "--json"]);
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    let workers = seen["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 3, "{seen:#}");
+    for place in workers {
+        let findings = place["findings"].as_array().unwrap();
+        assert!(findings.len() > 8 && findings.iter().all(|f| f["verdict"] == "good"), "{place:#}");
+    }
+    assert!(medium::tree(&dir).is_empty(), "a probe leaves nothing");
 }

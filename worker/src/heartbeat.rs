@@ -54,6 +54,7 @@ impl Reporter {
             clock_ms: self.clock.now_ms(),
             replicas: replicas::reports(&self.engine),
             archive: self.archive.progress(),
+            archive_waiting: self.archive.waiting(),
             tasks: self.tasks.reports(),
         }
     }

@@ -20,6 +20,7 @@ pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
+mod probe_door;
 mod reconcile;
 mod replicas;
 pub mod restore;
@@ -29,6 +30,7 @@ pub mod source;
 mod tables;
 pub mod task_ctx;
 pub mod task_runner;
+pub mod validate;
 
 pub use clock::WallClock;
 pub use config::WorkerConfig;

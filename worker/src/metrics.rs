@@ -7,7 +7,7 @@
 use crate::archive::ArchiveManager;
 use crate::contact::Contact;
 use crate::task_runner::TaskRunner;
-use metrics::gauge;
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::{Arc, OnceLock};
 use strandline_engine::Engine;
@@ -59,10 +59,40 @@ fn set_gauges(observed: &Observed) {
     gauge!("strandline_worker_replicas").set(replicas.len() as f64);
     gauge!("strandline_worker_replicas_led").set(led as f64);
     gauge!("strandline_worker_tasks").set(observed.tasks.count() as f64);
-    for lag in observed.archive.lags() {
-        let labels = [("tenant", lag.tenant.to_string()), ("ls", lag.ls.to_string())];
-        // Byte counts stay far below 2^53.
+    archive_gauges(&observed.archive);
+}
+
+/// Metrics of archiving, with what they mean.
+const ARCHIVE_HELP: [(&str, &str); 7] = [
+    ("strandline_archive_pending_bytes", "Committed log that is not durable on the destination: the local spool"),
+    (
+        "strandline_archive_behind_seconds",
+        "Time between the newest committed log and what is durable on the destination",
+    ),
+    ("strandline_archive_stream_in_trouble", "1 while something holds the log stream's archiving up"),
+    (
+        "strandline_archive_trouble_seconds",
+        "For how long something has held the log stream's archiving up, 0 = nothing",
+    ),
+    ("strandline_archive_requests", "Requests to the destination since this worker leads the log stream"),
+    ("strandline_archive_memory_bytes", "Log that the archivers of this worker hold in memory"),
+    ("strandline_archive_memory_peak_bytes", "The most log that the archivers of this worker held in memory so far"),
+];
+
+fn archive_gauges(archive: &ArchiveManager) {
+    for (name, help) in ARCHIVE_HELP {
+        describe_gauge!(name, help);
+    }
+    // Byte counts and milliseconds stay far below 2^53.
+    let (held, peak) = archive.memory();
+    gauge!("strandline_archive_memory_bytes").set(held as f64);
+    gauge!("strandline_archive_memory_peak_bytes").set(peak as f64);
+    for lag in archive.lags() {
+        let labels = [("tenant", lag.tenant.to_string()), ("ls", lag.ls.to_string()), ("dest", lag.dest.to_string())];
         gauge!("strandline_archive_pending_bytes", &labels).set(lag.bytes as f64);
-        gauge!("strandline_archive_stream_in_trouble", &labels).set(flag(lag.is_in_trouble));
+        gauge!("strandline_archive_behind_seconds", &labels).set(lag.behind_ms as f64 / 1000.0);
+        gauge!("strandline_archive_stream_in_trouble", &labels).set(flag(lag.trouble_ms > 0));
+        gauge!("strandline_archive_trouble_seconds", &labels).set(lag.trouble_ms as f64 / 1000.0);
+        gauge!("strandline_archive_requests", &labels).set(lag.requests as f64);
     }
 }

@@ -59,6 +59,7 @@ async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::P
 async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
     replica.set_door(Door::of(order.open, order.read_only));
     replica.recycle(Lsn(order.recycle_lsn));
+    replica.bound_log(Lsn(order.recycle_lsn), order.log_bytes_max);
     let (tenant, ls) = key(order);
     let (floor, dictionary) = (Scn(order.keep_alive_scn), order.dictionary.clone());
     // Proposals wait for a quorum: they must not hold up the next orders.

@@ -12,6 +12,7 @@ use crate::fingerprint::run_fingerprint;
 use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
 use crate::source::Engine;
 use crate::task_ctx::{MediumOpener, Progress, TableOpener, TaskCtx, cancelled, no_tables};
+use crate::validate::run_validate;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -206,6 +207,7 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
         Spec::RestoreData(s) => run_restore_data(ctx, &s, key).await.map(|()| None),
         Spec::RestoreLog(s) => run_restore_log(ctx, &s, key).await.map(|r| Some(TaskResult::RestoreLog(r))),
         Spec::RecoverTable(s) => run_recover_table(ctx, &s, key).await.map(|r| Some(TaskResult::RecoverTable(r))),
+        Spec::Validate(s) => run_validate(ctx, &s).await.map(|r| Some(TaskResult::Validate(r))),
         Spec::Clean(s) => run_clean(ctx, &s).await.map(|r| Some(TaskResult::Clean(r))),
         Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
         Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),

@@ -177,7 +177,7 @@ async fn exactly_the_groups_up_to_the_target_are_replayed_over_pieces_and_blocks
 async fn a_replay_goes_on_where_the_last_leader_stopped_and_applies_nothing_twice() {
     let archive = Archive::new(Form::Plain, 300, 60_000);
     let target = archive.target();
-    for batches in [2, 1, 3, 0] {
+    for batches in [1, 1, 2, 0] {
         target.batches_left.store(batches, Ordering::SeqCst);
         let lost = archive.replay(&target, 2800).await.unwrap_err();
         assert_eq!(lost.class, ErrorClass::Transient, "{lost}");

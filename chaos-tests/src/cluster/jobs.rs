@@ -25,8 +25,16 @@ pub async fn make_tenant(cluster: &Cluster, tenant: &str, log_streams: usize, ta
 /// # Errors
 /// A refusal, or the round ended.
 pub async fn archive(cluster: &Cluster, tenant: &str, directory: &Path, piece_seconds: u64) -> Outcome<()> {
+    archive_to(cluster, tenant, &uri(directory), piece_seconds).await
+}
+
+/// The same with any destination.
+///
+/// # Errors
+/// A refusal, or the round ended.
+pub async fn archive_to(cluster: &Cluster, tenant: &str, dest: &str, piece_seconds: u64) -> Outcome<()> {
     let mut admin = cluster.admin()?;
-    let dest = format!("LOCATION={} PIECE_SWITCH_INTERVAL={piece_seconds}s", uri(directory));
+    let dest = format!("LOCATION={dest} PIECE_SWITCH_INTERVAL={piece_seconds}s");
     admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
     let patience = Patience::new("the round is open", PATIENCE);
@@ -40,13 +48,39 @@ pub async fn archive(cluster: &Cluster, tenant: &str, directory: &Path, piece_se
     }
 }
 
+/// Ends the round, and waits until it has ended.
+///
+/// # Errors
+/// A refusal, or the round was interrupted.
+pub async fn stop_archive(cluster: &Cluster, tenant: &str) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    admin.sql(&format!("ALTER SYSTEM NOARCHIVELOG TENANT = {tenant}")).await?;
+    let patience = Patience::new("the round has ended", PATIENCE);
+    loop {
+        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        match round.text(0, "STATUS").as_str() {
+            "STOP" | "" => return Ok(()),
+            "INTERRUPTED" => return Err(ended_badly("round", "INTERRUPTED", &round.text(0, "COMMENT"))),
+            other => patience.once_more(other).await?,
+        }
+    }
+}
+
 /// Begins a full backup.
 ///
 /// # Errors
 /// A refusal.
 pub async fn begin_backup(cluster: &Cluster, tenant: &str, directory: &Path) -> Outcome<()> {
+    begin_backup_to(cluster, tenant, &uri(directory)).await
+}
+
+/// The same with any destination.
+///
+/// # Errors
+/// A refusal.
+pub async fn begin_backup_to(cluster: &Cluster, tenant: &str, dest: &str) -> Outcome<()> {
     let mut admin = cluster.admin()?;
-    admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory))).await?;
+    admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{dest}' TENANT = {tenant}")).await?;
     admin.sql(&format!("ALTER SYSTEM BACKUP TENANT = {tenant}")).await?;
     Ok(())
 }
@@ -75,7 +109,15 @@ pub async fn until_backed_up(cluster: &Cluster) -> Outcome<Scn> {
 /// # Errors
 /// A refusal.
 pub async fn begin_restore(cluster: &Cluster, tenant: &str, data: &Path, archive: &Path, until: Scn) -> Outcome<()> {
-    let from = format!("{},{}", uri(data), uri(archive));
+    begin_restore_from(cluster, tenant, &uri(data), &uri(archive), until).await
+}
+
+/// The same from any two destinations.
+///
+/// # Errors
+/// A refusal.
+pub async fn begin_restore_from(cluster: &Cluster, tenant: &str, data: &str, archive: &str, until: Scn) -> Outcome<()> {
+    let from = format!("{data},{archive}");
     let with = "pool_list=default&replicas=2";
     let statement = format!("ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH '{with}'");
     cluster.admin()?.sql(&statement).await.map(drop)

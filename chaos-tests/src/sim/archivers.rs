@@ -91,7 +91,7 @@ impl World {
             return Ok(());
         }
         let action = running.archiver.next(now_ms, LogView { start: replica.start, end: replica.end });
-        if let Some(failure) = running.archiver.trouble().filter(|f| f.class == ErrorClass::Fenced) {
+        if let Some((failure, _)) = running.archiver.trouble().filter(|(f, _)| f.class == ErrorClass::Fenced) {
             return Err(format!("worker {id}, log stream {}: {failure}", key.1));
         }
         let (number, dest, skew_ms) = (running.number, running.dest, worker.skew_ms);
@@ -132,7 +132,7 @@ impl World {
         running.op = None;
         match outcome {
             Ok(answer) => answer(&mut running.archiver, clock_ms),
-            Err(failure) => running.archiver.on_failed(clock_ms, failure),
+            Err(failure) => running.archiver.on_failed(clock_ms, failure, None),
         }
         self.poke(op.worker, op.key)
     }
@@ -156,6 +156,11 @@ impl World {
                 self.medium.append(&mut self.rng, &path, cut.at, &cut.bytes)?;
                 Ok(Box::new(|a, _| a.on_appended()))
             }
+            // One object per log file: nothing is left to do at its end.
+            Action::Seal { through } => {
+                let through = *through;
+                Ok(Box::new(move |a, _| a.on_sealed(through)))
+            }
             Action::Wait { .. } | Action::Done => Ok(Box::new(|_, _| {})),
         }
     }
@@ -164,7 +169,7 @@ impl World {
         let all = self.medium.list(&mut self.rng, &format!("piece_d{dest}r{round}p"))?;
         let found = all.into_iter().filter_map(|(path, bytes)| match ArchivePath::parse(&path)? {
             ArchivePath::Log { key, ls: of, file_id } if of == ls && key.piece_id >= from => {
-                Some(FoundFile { piece: key.piece_id, file_id, bytes })
+                Some(FoundFile { piece: key.piece_id, file_id, bytes, is_sealed: false })
             }
             _ => None,
         });
@@ -175,7 +180,7 @@ impl World {
         let Some(stream) = self.streams.get(&op.key.1) else { return Box::new(|_, _| {}) };
         let replica = stream.replicas.get(&op.worker).copied().unwrap_or_default();
         if from < replica.start {
-            return Box::new(move |a, now| a.on_recycled(now, from, replica.start));
+            return Box::new(move |a, now| a.on_recycled(now, from, replica.start, None));
         }
         let bytes = Bytes::copy_from_slice(stream.read(from, replica.end, max_bytes));
         Box::new(move |a, now| a.on_log(now, from, bytes))
@@ -191,9 +196,11 @@ impl Running {
             piece: l.piece_id,
             start: l.start_lsn,
             archived: l.archived_lsn,
+            checkpoint: l.checkpoint_scn,
         });
-        let archiver =
-            Archiver::new(ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known });
+        let has_stopped = goal == Goal::Stop && order.log_streams.iter().any(|l| l.ls_id == ls && l.stopped);
+        let wish = ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known };
+        let archiver = if has_stopped { Archiver::stopped(wish) } else { Archiver::new(wish) };
         Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
     }
 

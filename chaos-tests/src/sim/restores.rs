@@ -117,7 +117,9 @@ impl World {
             for path in self.log_files(piece.key, ls) {
                 if !core.has_reached_target() {
                     self.replay_file(&path, &mut core)?;
-                    apply(core.take_rest(), &mut content)?;
+                    while let Some(batch) = core.take_rest() {
+                        apply(Some(batch), &mut content)?;
+                    }
                 }
             }
         }

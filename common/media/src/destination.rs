@@ -142,7 +142,9 @@ impl Destination {
                 return Err("cos:// is not known: use s3:// with host=cos.<region>.myqcloud.com, as COS advises".into());
             }
             other => {
-                return Err(format!("destinations of the kind {other}:// are not known: use file, s3, oss or azblob"));
+                return Err(format!(
+                    "destinations of the kind {other}:// are not known: use file://, s3://, oss:// or azblob://"
+                ));
             }
         };
         let attributes = attributes(scheme, text)?;

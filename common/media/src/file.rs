@@ -93,7 +93,11 @@ impl Medium for FileMedium {
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
         self.objects.delete(path).await?;
         if path.starts_with("check_file/") {
-            self.blocking(Op::Delete, path, |disk, name| Ok(disk.tidy_probes(name))).await?;
+            self.blocking(Op::Delete, path, |disk, name| {
+                disk.tidy_probes(name);
+                Ok(())
+            })
+            .await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod fault;
 mod file;
 pub mod identity;
 pub mod key_source;
+mod limited;
 mod medium;
 mod memory;
 mod metered;

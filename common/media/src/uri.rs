@@ -2,6 +2,8 @@
 
 use crate::access::KeySource;
 use crate::destination::{Destination, Scheme};
+use crate::limited::Limited;
+use crate::traffic::Traffic;
 use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, split_secrets};
 use std::sync::Arc;
 use strandline_types::ErrorClass;
@@ -26,7 +28,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, MediaError> {
 pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError> {
     let dest = Destination::parse(uri)?;
     match dest.scheme {
-        Scheme::File => Ok(Arc::new(FileMedium::new(&dest.path))),
+        Scheme::File => Ok(Arc::new(Limited::new(FileMedium::new(&dest.path), Traffic::of(&dest)))),
         Scheme::Memory => {
             let medium = MemoryMedium::named(&dest.bucket);
             match dest.attribute("log_form") {

@@ -41,6 +41,27 @@ async fn a_directory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn the_limits_of_a_directory_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let uri = format!("file://{}?max_iops=50&max_bandwidth=10MB", dir.path().display());
+    let m = open(&uri).unwrap();
+    identity::claim(&*m, &us(), Scn(1)).await.unwrap();
+    let (before, began) = (strandline_media::requests_of(&uri), std::time::Instant::now());
+    for n in 0..30 {
+        m.put(&format!("{n}"), Bytes::from_static(b"x")).await.unwrap();
+    }
+    // 30 requests, less what may go out before its time.
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    m.put("large", Bytes::from(vec![1; 5 << 20])).await.unwrap();
+    m.put("after", Bytes::from_static(b"x")).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(390), "{:?}", began.elapsed());
+    let after = strandline_media::requests_of(&uri);
+    assert_eq!(after.requests.writes - before.requests.writes, 32);
+    assert_eq!(after.cost_per_day_usd, 0.0, "a directory costs nothing");
+}
+
+#[tokio::test]
 async fn memory_keeps_the_contract() {
     testing::run(&MemoryMedium::new("contract")).await;
 }

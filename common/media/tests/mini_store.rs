@@ -119,6 +119,14 @@ async fn deleting_by_tag_marks_and_removes_nothing() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_locks_objects_holds_log_files_in_parts() {
+    let store = MiniStore::start(true, Conditions::Kept).await;
+    let m = open(&store.uri("p", "&enable_worm=true")).unwrap();
+    assert_eq!(m.log_form(), LogForm::Parts);
+    testing::run(&*m).await;
+}
+
+#[tokio::test]
 async fn a_busy_store_slows_the_process_down_and_nothing_is_lost() {
     let store = MiniStore::start(false, Conditions::Kept).await;
     let uri = store.uri("p", "");

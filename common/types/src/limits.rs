@@ -7,8 +7,11 @@
 pub const ARCHIVE_FILE_HEADER_BYTES: u64 = 4096;
 /// Log bytes of one 64 MiB block.
 pub const BLOCK_BODY_BYTES: u64 = (64 << 20) - ARCHIVE_FILE_HEADER_BYTES;
-/// Largest body of one log entry. The original's limit is 3.5 MiB.
-pub const LOG_ENTRY_BODY_BYTES_MAX: usize = 3 << 20;
+/// Largest body of one log entry: what clients write at most, and what frames it when it is replayed into a restored
+/// tenant, again and again. The original's limit is 3.5 MiB.
+pub const LOG_ENTRY_BODY_BYTES_MAX: usize = WRITE_MERGE_BYTES + KV_BATCH_BYTES_MAX + REPLAY_FRAMING_BYTES_MAX;
+/// What replaying one entry of a source adds to it.
+pub const REPLAY_FRAMING_BYTES_MAX: usize = 64 << 10;
 /// Largest client batch that the KV service takes, keys and values together.
 pub const KV_BATCH_BYTES_MAX: usize = 2 << 20;
 /// Largest key.
@@ -49,8 +52,14 @@ pub const RAFT_LOG_BYTES_MAX: u64 = 256 << 20;
 pub const RAFT_LOG_BYTES_KEPT: u64 = 64 << 20;
 /// One read of the archiver (protocols page, section 3).
 pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
-/// Appends of one log stream that are on their way to the medium.
-pub const ARCHIVE_APPENDS_IN_FLIGHT_MAX: usize = 1;
+/// One read of the archiver while it catches up, and the size to which parts of a log file are merged.
+pub const ARCHIVE_UNIT_BYTES_MAX: usize = 16 << 20;
+/// So many parts of like size, side by side, are merged into one.
+pub const ARCHIVE_PARTS_MERGED: usize = 16;
+/// Parts of one log file; more wait until some are merged.
+pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
+/// Log that one log stream keeps in memory for the slower of its destinations.
+pub const ARCHIVE_FEED_BYTES_MAX: usize = 8 << 20;
 /// Pause of the archiver after the first failure of the medium; doubles with every further one.
 pub const ARCHIVE_BACKOFF_MS_FIRST: u64 = 100;
 /// Backup and restore tasks that run on one worker at a time; more of them wait.
@@ -73,10 +82,12 @@ pub const STORAGE_CHANGES_KEPT_MAX: usize = 32;
 pub const ARCHIVE_LAG_TARGET_MS_MAX: u64 = 7_200_000;
 /// Largest log_archive_concurrency (fact sheet 4.12).
 pub const ARCHIVE_CONCURRENCY_MAX: u32 = 100;
-/// Longest pause of the archiver after a failure.
-pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 10_000;
+/// Longest pause of the archiver after a failure that may pass by itself.
+pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 2_000;
+/// Pause of the archiver after any other failure, and the longest that a medium may ask for.
+pub const ARCHIVE_PAUSE_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.
-pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 64 << 20;
+pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 128 << 20;
 /// Default delay until log is on the medium and reported.
 pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
 /// An idle tenant's log streams append a keep-alive group this often.
@@ -149,8 +160,8 @@ pub const BACKUP_THREADS_DEFAULT: usize = 2;
 pub const ARCHIVE_READS_IN_FLIGHT_MAX: usize = 4;
 /// Log streams or data directories that one verification reads side by side.
 pub const VERIFY_STREAMS_MAX: usize = 4;
-/// A batch of replayed log is proposed once it holds this much.
-pub const REPLAY_BATCH_BYTES: usize = 1 << 20;
+/// A batch of replayed log is proposed before it would hold more than this; a larger group is a batch of its own.
+pub const REPLAY_BATCH_BYTES: usize = 2 << 20;
 /// Batches of replayed log that wait for their commit.
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// One read of a restore: blocks that lie side by side.
@@ -212,7 +223,7 @@ pub const VALIDATE_TASKS_PER_WORKER: usize = 2;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);
-const _: () = assert!(WRITE_MERGE_BYTES + KV_BATCH_BYTES_MAX <= LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < 7 << 19);
 const _: () = assert!(RAFT_LOG_BYTES_KEPT < RAFT_LOG_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
@@ -220,9 +231,13 @@ const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);
 const _: () = assert!((LOG_ENTRY_BODY_BYTES_MAX as u64) < BLOCK_BODY_BYTES);
 const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLOCKS_IN_FLIGHT_MAX as u64);
-const _: () = assert!(REPLAY_BATCH_BYTES < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(REPLAY_BATCH_BYTES + REPLAY_FRAMING_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(REPLAY_BATCHES_IN_FLIGHT_MAX < PROPOSALS_IN_FLIGHT_MAX);
-const _: () = assert!(ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_READ_BYTES_MAX);
+const _: () =
+    assert!(ARCHIVE_UNIT_BYTES_MAX >= ARCHIVE_READ_BYTES_MAX && ARCHIVE_MEMORY_BYTES_MAX >= 4 * ARCHIVE_UNIT_BYTES_MAX);
+const _: () =
+    assert!(ARCHIVE_BACKOFF_MS_FIRST < ARCHIVE_BACKOFF_MS_MAX && ARCHIVE_BACKOFF_MS_MAX < ARCHIVE_PAUSE_MS_MAX);
+const _: () = assert!(2 * ARCHIVE_PARTS_MERGED < ARCHIVE_PARTS_PER_FILE_MAX);
 const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
 const _: () = assert!(

@@ -88,6 +88,7 @@ impl Body {
             replicas,
             archive,
             tasks,
+            archive_waiting: Vec::new(),
         };
         let address = format!("http://{}", self.schedulers[self.at]);
         let answer = async {

@@ -5,6 +5,7 @@
 
 pub mod archiver;
 pub mod backup_plan;
+pub mod budget;
 pub mod index_merge;
 pub mod known;
 pub mod packer;

@@ -1,63 +1,54 @@
-//! One task per log stream and round: does what the archiver core decides, one thing at a time.
+//! One task per log stream and destination: does what the archiver core decides, one thing at a time.
 //!
 //! It lives on the stream's leader only and stops at once when the leadership, the term or the order goes; the next
 //! leader finds everything on the medium. Order rules: log is read within the worker's memory budget and the budget is
-//! given back when the appends are durable or dropped; progress is published after the core has seen the outcome.
+//! given back when the appends are durable or dropped; who waits for memory holds none; progress is published after the
+//! core has seen the outcome. Parts are merged beside the appends, never in their way.
 
 use super::StreamKey;
+use super::feed::{LogFeed, Stretch};
 use super::files::RoundFiles;
+use super::memory::Share;
+use super::opening::Opening;
+use super::shown::Shown;
+use super::trouble::Trouble;
 use crate::clock::WallClock;
-use crate::source::{LogStatus, LogStream, SourceError};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::source::{LogStatus, SourceError};
+use std::sync::Arc;
 use std::time::Duration;
-use strandline_media::Medium;
-use strandline_types::{Failure, LsId, Lsn, Term};
-use strandline_worker_core::archiver::{Action, Archiver, Goal, LogView, Progress};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use strandline_format::palf::GroupWalker;
+use strandline_types::{ErrorClass, LsId, Lsn, Scn, Term};
+use strandline_worker_core::archiver::{Action, Archiver, Cut, Goal, LogView};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Leadership and orders are looked at this often even when nothing happens.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Merging that failed is tried again after this.
+const TIDY_AGAIN_MS: u64 = 5_000;
 
 /// The changeable part of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub goal: Goal,
     pub lag_target_ms: u64,
-}
-
-/// What the driver shows to the rest of the worker.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
-    progress: Mutex<Option<(Progress, LogStatus)>>,
-}
-
-impl Shown {
-    /// The last progress, with the log as it was then.
-    pub(super) fn get(&self) -> Option<(Progress, LogStatus)> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Shows progress; `true` when it is news for the scheduler.
-    fn set(&self, progress: &Progress, log: LogStatus) -> bool {
-        let mut shown = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = shown.as_ref().is_none_or(|(p, _)| p != progress);
-        *shown = Some((progress.clone(), log));
-        is_news
-    }
+    /// Access parameters of the destination.
+    pub access: String,
+    /// Where the key of an encrypted archive comes from.
+    pub key_source: String,
 }
 
 /// Everything that a driver is given.
 pub(super) struct Driver {
     pub key: StreamKey,
     pub term: Term,
-    pub source: Arc<dyn LogStream>,
-    /// The destination, or why it cannot be opened.
-    pub medium: Result<Arc<dyn Medium>, Failure>,
+    pub feed: Arc<LogFeed>,
+    pub opening: Opening,
     pub archiver: Archiver,
     pub wanted: watch::Receiver<Wanted>,
     pub stop: CancellationToken,
-    pub memory: Arc<Semaphore>,
+    pub share: Share,
     pub clock: WallClock,
     pub shown: Arc<Shown>,
     pub news: Arc<Notify>,
@@ -66,17 +57,24 @@ pub(super) struct Driver {
 /// The driver at work.
 struct Work {
     driver: Driver,
-    files: Result<RoundFiles, Failure>,
-    /// Budget of the log that is cut and not durable yet.
-    held: Option<OwnedSemaphorePermit>,
+    /// What it was opened with last.
+    opened_as: Wanted,
+    files: Option<RoundFiles>,
+    /// Log that is cut and not durable yet.
+    held: Option<Stretch>,
+    /// Log that was read while the medium worked.
+    ahead: Option<Stretch>,
+    tidying: Option<JoinHandle<()>>,
+    tidy_after_ms: u64,
 }
 
 impl Driver {
     /// Runs until the stream's part in the round is over here.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let stop = self.stop.clone();
-        let files = self.medium.clone().map(|medium| RoundFiles::new(self.key, medium));
-        let mut work = Work { driver: self, files, held: None };
+        let opened_as = self.wanted.borrow_and_update().clone();
+        let (files, held, ahead, tidying) = (None, None, None, None);
+        let mut work = Work { driver: self, opened_as, files, held, ahead, tidying, tidy_after_ms: 0 };
         // Dropping the work in the middle of an append is harmless: whoever goes on writes the same bytes there.
         tokio::select! {
             () = stop.cancelled() => {}
@@ -85,15 +83,23 @@ impl Driver {
     }
 }
 
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.driver.feed.leave(self.driver.key.dest);
+        if let Some(tidying) = &self.tidying {
+            tidying.abort();
+        }
+    }
+}
+
 impl Work {
     async fn run(&mut self) {
         loop {
-            let log = self.driver.source.log_status();
+            let log = self.driver.feed.source().log_status();
             if !log.is_leader || log.term != self.driver.term {
                 return;
             }
-            let wanted = *self.driver.wanted.borrow_and_update();
-            self.driver.archiver.set_order(wanted.goal, wanted.lag_target_ms);
+            self.take_order();
             let view = LogView { start: log.log_start, end: log.end_lsn };
             let action = self.driver.archiver.next(self.driver.clock.now_ms(), view);
             if !matches!(action, Action::Append(_)) {
@@ -102,19 +108,54 @@ impl Work {
             self.publish(log);
             match action {
                 Action::Done => return,
-                Action::Wait { until_ms } => self.wait(until_ms, log.end_lsn).await,
+                Action::Wait { until_ms } => {
+                    self.ahead = None;
+                    self.wait(until_ms, log.end_lsn).await;
+                }
                 action => {
-                    if let Err(failure) = self.act(action).await {
-                        tracing::warn!(stream = %self.driver.key, %failure, "archiving is held up");
-                        self.driver.archiver.on_failed(self.driver.clock.now_ms(), failure);
+                    if let Err(trouble) = self.act(action, view).await {
+                        self.failed(trouble);
                     }
                 }
             }
+            self.tidy();
         }
     }
 
-    async fn act(&mut self, action: Action) -> Result<(), Failure> {
-        let files = self.files.as_mut().map_err(|failure| failure.clone())?;
+    fn take_order(&mut self) {
+        let wanted = self.driver.wanted.borrow_and_update().clone();
+        self.driver.archiver.set_order(wanted.goal, wanted.lag_target_ms);
+        if (&wanted.access, &wanted.key_source) != (&self.opened_as.access, &self.opened_as.key_source) {
+            // Other keys of the same destination: what is known of it stays.
+            match self.driver.opening.medium(&wanted.access) {
+                Ok(medium) => {
+                    if let Some(files) = &mut self.files {
+                        files.set_medium(medium);
+                    }
+                    self.driver.archiver.retry_now();
+                }
+                Err(failure) => self.failed(failure.into()),
+            }
+        }
+        self.opened_as = wanted;
+    }
+
+    fn failed(&mut self, trouble: Trouble) {
+        let Trouble { failure, retry_after_ms } = trouble;
+        tracing::warn!(stream = %self.driver.key, %failure, "archiving is held up");
+        if failure.class == ErrorClass::Permission {
+            self.driver.opening.forget_key(&self.opened_as.key_source);
+        }
+        self.held = None;
+        self.ahead = None;
+        self.driver.archiver.on_failed(self.driver.clock.now_ms(), failure, retry_after_ms);
+    }
+
+    async fn act(&mut self, action: Action, log: LogView) -> Result<(), Trouble> {
+        if self.files.is_none() {
+            self.files = Some(self.driver.opening.open(&self.opened_as).await?);
+        }
+        let Some(files) = self.files.as_mut() else { return Ok(()) };
         let (archiver, clock) = (&mut self.driver.archiver, self.driver.clock);
         match action {
             Action::List { from } => {
@@ -126,57 +167,107 @@ impl Work {
                 archiver.on_file(clock.now_ms(), bytes);
             }
             Action::ReadLog { from, max_bytes } => return self.read_log(from, max_bytes).await,
-            Action::Append(cut) => {
-                // What is only made durable may lie in a piece that is frozen by now.
-                if self.driver.key.ls == LsId::SYS
-                    && !cut.bytes.is_empty()
-                    && let Some(dictionary) = self.driver.source.dictionary()
-                {
-                    files.put_dictionary(cut.file.piece, &dictionary).await?;
+            Action::Append(cut) => return self.append(&cut, log).await,
+            Action::Seal { through } => {
+                self.ahead = None;
+                if let Some(tidying) = self.tidying.take() {
+                    // What it could not do is done here, or fails here.
+                    let _ = tidying.await;
                 }
-                files.append(&cut).await?;
-                let (tenant, ls) = (self.driver.key.tenant.to_string(), self.driver.key.ls.to_string());
-                metrics::counter!("strandline_archive_bytes_total", "tenant" => tenant, "ls" => ls)
-                    .increment(cut.range.bytes());
-                archiver.on_appended();
+                files.seal(through, &self.driver.share).await?;
+                archiver.on_sealed(through);
             }
             Action::Wait { .. } | Action::Done => {}
         }
         Ok(())
     }
 
-    async fn read_log(&mut self, from: Lsn, max_bytes: usize) -> Result<(), Failure> {
-        let budget = Arc::clone(&self.driver.memory);
-        let bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        // The budget is never closed; without it log is read all the same.
-        self.held = budget.acquire_many_owned(bytes).await.ok();
-        let read = self.driver.source.read_committed(from, max_bytes).await;
-        let now = self.driver.clock.now_ms();
-        match read {
-            Ok(log) => self.driver.archiver.on_log(now, from, log.bytes),
-            Err(SourceError::Recycled { log_start, .. }) => self.driver.archiver.on_recycled(now, from, log_start),
+    /// Appends, and reads the next log meanwhile when there is much of it.
+    async fn append(&mut self, cut: &Cut, log: LogView) -> Result<(), Trouble> {
+        let Driver { key, feed, archiver, share, .. } = &mut self.driver;
+        let Some(files) = self.files.as_mut() else { return Ok(()) };
+        // What is only made durable may lie in a piece that is frozen by now.
+        if key.ls == LsId::SYS && !cut.bytes.is_empty() {
+            files.put_dictionaries(cut, feed.source().dictionary()).await?;
+        }
+        let next = archiver.reads_next(log).filter(|_| self.ahead.is_none());
+        let read_ahead = async {
+            match next {
+                Some((from, max_bytes)) => feed.read_ahead(key.dest, share, from, max_bytes).await,
+                None => None,
+            }
+        };
+        let (appended, ahead) = tokio::join!(files.append(cut, share), read_ahead);
+        self.ahead = ahead.or(self.ahead.take());
+        appended?;
+        let labels = [("tenant", key.tenant.to_string()), ("ls", key.ls.to_string()), ("dest", key.dest.to_string())];
+        metrics::counter!("strandline_archive_bytes_total", &labels).increment(cut.range.bytes());
+        archiver.on_appended();
+        Ok(())
+    }
+
+    async fn read_log(&mut self, from: Lsn, max_bytes: usize) -> Result<(), Trouble> {
+        if let Some(ahead) = self.ahead.take().filter(|a| a.start == from) {
+            self.driver.archiver.on_log(self.driver.clock.now_ms(), from, ahead.bytes.clone());
+            self.held = Some(ahead);
+            return Ok(());
+        }
+        let Driver { key, feed, archiver, share, clock, .. } = &mut self.driver;
+        match feed.read(key.dest, share, from, max_bytes).await {
+            Ok(stretch) => {
+                archiver.on_log(clock.now_ms(), from, stretch.bytes.clone());
+                self.held = Some(stretch);
+            }
+            Err(SourceError::Recycled { log_start, .. }) => {
+                let first = feed.source().read_committed(log_start, 1).await.ok();
+                let first = first.and_then(|log| first_scn(&log.bytes, log.start));
+                archiver.on_recycled(clock.now_ms(), from, log_start, first);
+            }
             Err(other) => return Err(other.into()),
         }
         Ok(())
     }
 
+    /// Starts merging and sealing where there is something to do and nobody does it.
+    fn tidy(&mut self) {
+        let Some(parts) = self.files.as_ref().and_then(RoundFiles::parts) else { return };
+        let now_ms = self.driver.clock.now_ms();
+        let is_busy = self.tidying.as_ref().is_some_and(|t| !t.is_finished());
+        if is_busy || now_ms < self.tidy_after_ms || !parts.is_untidy() {
+            return;
+        }
+        self.tidy_after_ms = now_ms + TIDY_AGAIN_MS / 10;
+        let (parts, share, key) = (Arc::clone(parts), self.driver.share.again(), self.driver.key);
+        self.tidying = Some(tokio::spawn(async move {
+            if let Err(trouble) = parts.tidy(&share).await {
+                tracing::warn!(stream = %key, failure = %trouble.failure, "parts of log files are not merged for now");
+                tokio::time::sleep(Duration::from_millis(TIDY_AGAIN_MS)).await;
+            }
+        }));
+    }
+
     /// Waits for time, log or another order, whichever is asked for and comes first.
     async fn wait(&mut self, until_ms: Option<u64>, end: Lsn) {
-        let Driver { source, wanted, clock, .. } = &mut self.driver;
+        let Driver { feed, wanted, clock, .. } = &mut self.driver;
         let pause = until_ms.map(|until| Duration::from_millis(until.saturating_sub(clock.now_ms())));
         tokio::select! {
             () = tokio::time::sleep(pause.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)) => {}
             // More log changes nothing while a time is waited for.
-            () = source.wait_for_log_after(end), if until_ms.is_none() => {}
+            () = feed.source().wait_for_log_after(end), if until_ms.is_none() => {}
             _ = wanted.changed() => {}
         }
     }
 
     fn publish(&self, log: LogStatus) {
-        if let Some(progress) = self.driver.archiver.progress()
-            && self.driver.shown.set(progress, log)
-        {
+        let counts = self.files.as_ref().map_or((0, 0), RoundFiles::counts);
+        let archiver = &self.driver.archiver;
+        if self.driver.shown.set(archiver.progress(), archiver.trouble(), log, counts) {
             self.driver.news.notify_one();
         }
     }
+}
+
+/// SCN of the first group of a stretch of log.
+fn first_scn(bytes: &[u8], start: Lsn) -> Option<Scn> {
+    GroupWalker::new(bytes, start, None).next_group().ok().flatten().map(|group| group.header.max_scn)
 }

@@ -1,30 +1,73 @@
-//! The log files of one stream in one round on the medium: listing, reading, appending, dictionary snapshots.
+//! The log files of one stream in one round on the medium: listing, reading, appending, sealing, dictionary snapshots.
 //!
-//! Spells no path itself and decides nothing.
+//! One form per round: plain files that grow, or parts (`parts.rs`). Spells no path itself and decides nothing.
 
-use crate::archive::StreamKey;
+use super::StreamKey;
+use super::memory::Share;
+use super::parts::PartStore;
+use super::trouble::Trouble;
 use crate::dictionary::for_medium;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_format::cipher::SALT_BYTES;
+use strandline_format::part::PartForm;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir};
 use strandline_format::{DataType, pb, small};
-use strandline_media::Medium;
+use strandline_media::{LogForm, Medium};
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey, Scn};
-use strandline_worker_core::archiver::{Cut, FoundFile};
+use strandline_worker_core::archiver::{Cut, FoundFile, dictionaries};
 
 /// One stream's files in one round.
 #[derive(Debug)]
 pub(super) struct RoundFiles {
     key: StreamKey,
     medium: Arc<dyn Medium>,
-    /// Version and piece of the dictionary that was written last.
-    dictionary: Option<(u64, PieceId)>,
+    /// `None` where files grow in place.
+    parts: Option<Arc<PartStore>>,
+    /// Dictionaries that are written, by piece and SCN.
+    written: BTreeSet<(PieceId, Scn)>,
+    /// The newest dictionary that was seen in the log.
+    dictionary: Option<pb::Dictionary>,
+    requests: AtomicU64,
+    appended_bytes: AtomicU64,
 }
 
 impl RoundFiles {
-    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>) -> Self {
-        Self { key, medium, dictionary: None }
+    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>, form: PartForm, salt: [u8; SALT_BYTES]) -> Self {
+        let in_parts = medium.log_form() == LogForm::Parts || !form.is_raw();
+        let parts = in_parts.then(|| Arc::new(PartStore::new(key, Arc::clone(&medium), form, salt)));
+        let (requests, appended_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { key, medium, parts, written: BTreeSet::new(), dictionary: None, requests, appended_bytes }
+    }
+
+    /// The same destination, opened with other access keys.
+    pub(super) fn set_medium(&mut self, medium: Arc<dyn Medium>) {
+        if let Some(parts) = &self.parts {
+            parts.set_medium(Arc::clone(&medium));
+        }
+        self.medium = medium;
+    }
+
+    /// The parts, where files are made of them.
+    pub(super) fn parts(&self) -> Option<&Arc<PartStore>> {
+        self.parts.as_ref()
+    }
+
+    /// Requests to the medium, and bytes stored, since this leader took over.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let parts = self.parts.as_ref();
+        let of = |own: &AtomicU64, theirs: Option<&AtomicU64>| {
+            own.load(Ordering::Relaxed) + theirs.map_or(0, |n| n.load(Ordering::Relaxed))
+        };
+        (of(&self.requests, parts.map(|p| &p.requests)), of(&self.appended_bytes, parts.map(|p| &p.stored_bytes)))
+    }
+
+    fn medium(&self) -> &dyn Medium {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        &*self.medium
     }
 
     fn piece(&self, piece_id: PieceId) -> PieceKey {
@@ -33,62 +76,110 @@ impl RoundFiles {
 
     /// Every log file from a piece on. A destination without its identity file is not there: an unmounted directory
     /// must not look like an empty archive.
-    pub(super) async fn list(&self, from: PieceId) -> Result<Vec<FoundFile>, Failure> {
+    pub(super) async fn list(&self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
         let identity = ArchivePath::Format.path();
-        if let Err(e) = self.medium.head(&identity).await {
+        if let Err(e) = self.medium().head(&identity).await {
             if !e.is_not_found() {
                 return Err(e.into());
             }
             let what = "the destination has no format.obbak: it is not mounted, or was emptied";
             let todo = "mount the destination; archiving then goes on by itself";
-            return Err(Failure::new(ErrorClass::NotFound, what, self.medium.uri(), todo));
+            return Err(Failure::new(ErrorClass::NotFound, what, self.medium.uri(), todo).into());
         }
         let mut found = Vec::new();
-        for dir in self.medium.list_dirs("").await? {
+        if let Some(parts) = &self.parts {
+            parts.forget();
+        }
+        for dir in self.medium().list_dirs("").await? {
             let Some(key) = parse_piece_dir(&dir) else { continue };
             if (key.dest_id, key.round_id) != (self.key.dest, self.key.round) || key.piece_id < from {
                 continue;
             }
-            for object in self.medium.list(&ls_log_dir(key, self.key.ls)).await? {
-                if let Some(ArchivePath::Log { key, file_id, .. }) = ArchivePath::parse(&object.path) {
-                    found.push(FoundFile { piece: key.piece_id, file_id, bytes: object.bytes });
+            for object in self.medium().list(&ls_log_dir(key, self.key.ls)).await? {
+                match (ArchivePath::parse(&object.path), &self.parts) {
+                    (Some(ArchivePath::Log { key, file_id, .. }), None) => {
+                        let (piece, bytes) = (key.piece_id, object.bytes);
+                        found.push(FoundFile { piece, file_id, bytes, is_sealed: false });
+                    }
+                    (Some(ArchivePath::LogPart { key, file_id, part, .. }), Some(parts)) => {
+                        parts.found((key.piece_id, file_id), part, object.bytes);
+                    }
+                    (Some(ArchivePath::Log { .. } | ArchivePath::LogPart { .. }), _) => {
+                        return Err(self.other_form(&object.path));
+                    }
+                    _ => {}
                 }
             }
         }
+        let in_parts = self.parts.iter().flat_map(|parts| parts.list());
+        found.extend(in_parts.map(|((piece, file_id), bytes, is_sealed)| FoundFile {
+            piece,
+            file_id,
+            bytes,
+            is_sealed,
+        }));
         Ok(found)
     }
 
-    pub(super) async fn read(&self, piece: PieceId, file_id: FileId, range: (u64, u64)) -> Result<Bytes, Failure> {
-        let path = self.log_path(piece, file_id);
-        Ok(self.medium.get_range(&path, range.0..range.1).await?)
+    fn other_form(&self, path: &str) -> Trouble {
+        let what = "this round's log files have another form than the destination's options ask for";
+        let todo = "stop the round and start a new one; what is there stays readable";
+        let object = format!("{}/{path}", self.medium.uri().trim_end_matches('/'));
+        Failure::new(ErrorClass::Invalid, what, object, todo).into()
     }
 
-    pub(super) async fn append(&self, cut: &Cut) -> Result<(), Failure> {
-        let path = self.log_path(cut.file.piece, cut.file.file_id());
-        self.medium.append(&path, cut.at, cut.bytes.clone()).await?;
-        Ok(())
+    pub(super) async fn read(&self, piece: PieceId, file_id: FileId, range: (u64, u64)) -> Result<Bytes, Trouble> {
+        match &self.parts {
+            Some(parts) => parts.read((piece, file_id), range).await,
+            None => Ok(self.medium().get_range(&self.log_path(piece, file_id), range.0..range.1).await?),
+        }
+    }
+
+    /// Makes the bytes of a cut durable.
+    pub(super) async fn append(&self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
+        match &self.parts {
+            Some(parts) => parts.append(cut, share).await,
+            None => {
+                let path = self.log_path(cut.file.piece, cut.file.file_id());
+                self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
+                self.appended_bytes.fetch_add(cut.bytes.len() as u64, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the log files of these pieces ones that never grow again.
+    pub(super) async fn seal(&self, through: PieceId, share: &Share) -> Result<(), Trouble> {
+        match &self.parts {
+            Some(parts) => parts.seal_through(through, share).await,
+            // A plain file has no seal: nothing is appended once the next piece has begun.
+            None => Ok(()),
+        }
     }
 
     fn log_path(&self, piece: PieceId, file_id: FileId) -> String {
         ArchivePath::Log { key: self.piece(piece), ls: self.key.ls, file_id }.path()
     }
 
-    /// Writes the dictionary into a piece, once per version and piece. Must come before the append that may complete
-    /// the piece: a frozen piece never grows. Its bytes follow from the logged dictionary alone.
-    pub(super) async fn put_dictionary(&mut self, piece: PieceId, dictionary: &v1::Dictionary) -> Result<(), Failure> {
-        let written = (dictionary.version, piece);
-        if dictionary.scn == 0 || self.dictionary == Some(written) {
-            return Ok(());
+    /// Writes the dictionaries that belong beside a cut into its piece, once each. Must come before the append that may
+    /// complete the piece. Which they are and what they say follows from the log alone.
+    pub(super) async fn put_dictionaries(&mut self, cut: &Cut, engine: Option<v1::Dictionary>) -> Result<(), Trouble> {
+        let piece = cut.file.piece;
+        let current = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
+        for dictionary in dictionaries(cut, current.or_else(|| self.dictionary.clone())) {
+            let scn = Scn(dictionary.scn);
+            self.dictionary = Some(dictionary.clone());
+            if self.written.contains(&(piece, scn)) {
+                continue;
+            }
+            let path = ArchivePath::SchemaMeta { key: self.piece(piece), scn }.path();
+            let tenant_id = self.key.tenant.0;
+            let meta = pb::SchemaMeta { tenant_id, scn: scn.0, dictionary: Some(dictionary) };
+            let bytes = small::write_small(DataType::SchemaMeta, &meta);
+            self.medium().put_if_absent(&path, bytes.into()).await?;
+            self.written.retain(|(p, _)| *p == piece);
+            self.written.insert((piece, scn));
         }
-        let path = ArchivePath::SchemaMeta { key: self.piece(piece), scn: Scn(dictionary.scn) }.path();
-        let meta = pb::SchemaMeta {
-            tenant_id: self.key.tenant.0,
-            scn: dictionary.scn,
-            dictionary: Some(for_medium(dictionary)),
-        };
-        let bytes = small::write_small(DataType::SchemaMeta, &meta);
-        self.medium.put_if_absent(&path, bytes.into()).await?;
-        self.dictionary = Some(written);
         Ok(())
     }
 }

@@ -1,23 +1,37 @@
 //! Archiving: which streams of which rounds are archived here, and what they report.
 //!
 //! The orders are the whole wish: a driver runs for every ordered round of every log stream that this worker leads, and
-//! for nothing else. A stream that has stopped, paused or was interrupted keeps its last word until the order goes.
+//! for nothing else; a tenant with several destinations has a round, and a driver per stream, for each. A stream that
+//! has stopped, paused or was interrupted keeps its last word until the order goes.
 
 mod driver;
+mod feed;
 mod files;
+mod keys;
+mod memory;
+mod opening;
+mod parts;
+mod shown;
+mod tidy;
+mod trouble;
 
 use crate::clock::WallClock;
 use crate::source::Engine;
 use crate::task_ctx::MediumOpener;
-use driver::{Driver, Shown, Wanted};
+use driver::{Driver, Wanted};
+use feed::LogFeed;
+use keys::Keys;
+use memory::Memory;
+use opening::Opening;
+use shown::{Picture, Shown};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use strandline_format::secret::round_salt;
 use strandline_proto::{archive_state_number, v1};
-use strandline_types::limits::ARCHIVE_MEMORY_BYTES_MAX;
 use strandline_types::{ArchiveLsState, DestId, LsId, Lsn, PieceClock, PieceId, RoundId, Scn, TenantId, Term};
 use strandline_worker_core::archiver::{ArchiveOrder, Archiver, Goal, KnownProgress, Progress};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -64,17 +78,28 @@ pub struct StreamLag {
     pub tenant: TenantId,
     /// Log stream.
     pub ls: LsId,
-    /// Log bytes that are committed and not durable on the medium.
+    /// Destination.
+    pub dest: DestId,
+    /// Log bytes that are committed and not durable on the medium: the local spool.
     pub bytes: u64,
-    /// True while something holds it up.
-    pub is_in_trouble: bool,
+    /// SCN time between the newest committed group and what is durable, in milliseconds.
+    pub behind_ms: u64,
+    /// How long something has held it up, in milliseconds; 0 = nothing does.
+    pub trouble_ms: u64,
+    /// Requests to the medium since this worker leads the stream.
+    pub requests: u64,
 }
+
+/// The shared readers; each lives as long as one of its drivers does.
+type Feeds = BTreeMap<(TenantId, LsId, Term), Weak<LogFeed>>;
 
 /// Every archiver of this worker.
 pub struct ArchiveManager {
     engine: Arc<dyn Engine>,
     open_medium: MediumOpener,
-    memory: Arc<Semaphore>,
+    memory: Arc<Memory>,
+    keys: Arc<Keys>,
+    feeds: Mutex<Feeds>,
     clock: WallClock,
     news: Arc<Notify>,
     streams: Mutex<BTreeMap<StreamKey, Running>>,
@@ -90,8 +115,8 @@ impl ArchiveManager {
     /// A manager without streams; `news` is notified whenever there is something to report.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, clock: WallClock, news: Arc<Notify>) -> Self {
-        let memory = Arc::new(Semaphore::new(ARCHIVE_MEMORY_BYTES_MAX));
-        Self { engine, open_medium, memory, clock, news, streams: Mutex::default() }
+        let (keys, feeds, streams) = (Arc::default(), Mutex::default(), Mutex::default());
+        Self { engine, open_medium, memory: Memory::new(), keys, feeds, clock, news, streams }
     }
 
     /// Makes what runs here equal to the orders.
@@ -113,9 +138,13 @@ impl ArchiveManager {
             keep
         });
         for (key, (round, term)) in wished {
-            let wanted = Wanted { goal: goal(round), lag_target_ms: round.lag_target_ms };
+            let wanted = wanted(round);
             if let Some(running) = streams.get(&key) {
-                running.wanted.send_if_modified(|w| std::mem::replace(w, wanted) != wanted);
+                running.wanted.send_if_modified(|w| {
+                    let is_new = *w != wanted;
+                    *w = wanted;
+                    is_new
+                });
             } else if let Some(running) = self.start(key, round, term, wanted) {
                 streams.insert(key, running);
             }
@@ -123,19 +152,28 @@ impl ArchiveManager {
     }
 
     fn start(&self, key: StreamKey, round: &v1::RoundOrder, term: Term, wanted: Wanted) -> Option<Running> {
-        let source = self.engine.log_stream(key.tenant, key.ls)?;
-        let order = order(round, key.ls, wanted);
+        let feed = self.feed(key, term)?;
+        let (order, has_stopped) = order(round, key.ls, &wanted);
         let (send, receive) = watch::channel(wanted);
         let (shown, stop) = (Arc::new(Shown::default()), CancellationToken::new());
+        let opening = Opening {
+            key,
+            uri: round.dest_uri.clone(),
+            compression: round.compression,
+            encryption: round.encryption,
+            salt: round_salt(key.tenant, key.dest, key.round, order.clock.round_start),
+            open_medium: Arc::clone(&self.open_medium),
+            keys: Arc::clone(&self.keys),
+        };
         let driver = Driver {
             key,
             term,
-            source,
-            medium: (self.open_medium)(&round.dest_uri, &round.access),
-            archiver: Archiver::new(order),
+            feed,
+            opening,
+            archiver: if has_stopped { Archiver::stopped(order) } else { Archiver::new(order) },
             wanted: receive,
             stop: stop.clone(),
-            memory: Arc::clone(&self.memory),
+            share: self.memory.join(key.dest),
             clock: self.clock,
             shown: Arc::clone(&shown),
             news: Arc::clone(&self.news),
@@ -145,27 +183,76 @@ impl ArchiveManager {
         Some(Running { term, start_scn: order.clock.round_start, wanted: send, shown, stop, task })
     }
 
+    /// The shared reader of a log stream.
+    fn feed(&self, key: StreamKey, term: Term) -> Option<Arc<LogFeed>> {
+        // Entries are inserted and removed whole: a poisoned map is still good.
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.retain(|_, feed| feed.strong_count() > 0);
+        let name = (key.tenant, key.ls, term);
+        if let Some(feed) = feeds.get(&name).and_then(Weak::upgrade) {
+            return Some(feed);
+        }
+        let feed = LogFeed::new(self.engine.log_stream(key.tenant, key.ls)?);
+        feeds.insert(name, Arc::downgrade(&feed));
+        Some(feed)
+    }
+
     /// What every stream reports.
     #[must_use]
     pub fn progress(&self) -> Vec<v1::ArchiveProgress> {
         let streams = self.lock();
         let said = streams.iter().filter_map(|(key, running)| {
-            let (progress, _) = running.shown.get()?;
-            Some(report(*key, running, progress))
+            let picture = running.shown.get()?;
+            let progress = picture.progress.clone()?;
+            Some(report(*key, running, progress, &picture))
         });
         said.collect()
+    }
+
+    /// What holds up streams that have no progress to report yet.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
+        let streams = self.lock();
+        let waiting = streams.iter().filter_map(|(key, running)| {
+            let picture = running.shown.get().filter(|p| p.progress.is_none())?;
+            let (failure, since_ms) = picture.trouble?;
+            Some(v1::ArchiveWaiting {
+                tenant_id: key.tenant.0,
+                ls_id: key.ls.0,
+                dest_id: key.dest.0,
+                round_id: key.round.0,
+                trouble: Some(failure.into()),
+                since_ms,
+            })
+        });
+        waiting.collect()
     }
 
     /// How far behind every stream is.
     #[must_use]
     pub fn lags(&self) -> Vec<StreamLag> {
-        let streams = self.lock();
+        let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let lags = streams.iter().filter_map(|(key, running)| {
-            let (progress, log) = running.shown.get()?;
-            let bytes = log.end_lsn.0.saturating_sub(progress.archived.0);
-            Some(StreamLag { tenant: key.tenant, ls: key.ls, bytes, is_in_trouble: progress.trouble.is_some() })
+            let picture = running.shown.get()?;
+            let (archived, covered) = picture.progress.map_or((0, Scn::MIN), |p| (p.archived.0, p.checkpoint));
+            let log = picture.log;
+            Some(StreamLag {
+                tenant: key.tenant,
+                ls: key.ls,
+                dest: key.dest,
+                bytes: log.end_lsn.0.saturating_sub(archived.max(log.log_start.0)),
+                behind_ms: log.max_scn.0.saturating_sub(covered.0.max(running.start_scn.0)) / 1_000_000,
+                trouble_ms: picture.trouble.map_or(0, |(_, since)| now_ms.saturating_sub(since).max(1)),
+                requests: picture.requests,
+            })
         });
         lags.collect()
+    }
+
+    /// Log bytes that all streams hold in memory now, and the most so far.
+    #[must_use]
+    pub fn memory(&self) -> (usize, usize) {
+        self.memory.held()
     }
 
     /// Stops every driver; what is on the medium stays as it is.
@@ -189,7 +276,7 @@ impl ArchiveManager {
 impl Running {
     /// False when a new driver has to take over: another term, or one that ended for a goal that is no longer wanted.
     fn is_good_for(&self, term: Term, goal: Goal) -> bool {
-        let ended = self.shown.get().map(|(progress, _)| progress.state);
+        let ended = self.shown.get().and_then(|p| p.progress).map(|p| p.state);
         match ended {
             Some(ArchiveLsState::Interrupted) => true,
             Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
@@ -207,13 +294,26 @@ fn goal(round: &v1::RoundOrder) -> Goal {
     }
 }
 
-fn order(round: &v1::RoundOrder, ls: LsId, wanted: Wanted) -> ArchiveOrder {
-    let known = round.log_streams.iter().find(|l| l.ls_id == ls.0).map(|l| KnownProgress {
+fn wanted(round: &v1::RoundOrder) -> Wanted {
+    Wanted {
+        goal: goal(round),
+        lag_target_ms: round.lag_target_ms,
+        access: round.access.clone(),
+        key_source: round.key_source.clone(),
+    }
+}
+
+/// The order for one stream, and whether it has stopped already under an earlier leader.
+fn order(round: &v1::RoundOrder, ls: LsId, wanted: &Wanted) -> (ArchiveOrder, bool) {
+    let resume = round.log_streams.iter().find(|l| l.ls_id == ls.0);
+    let known = resume.map(|l| KnownProgress {
         piece: PieceId(l.piece_id),
         start: Lsn(l.start_lsn),
         archived: Lsn(l.archived_lsn),
+        checkpoint: Scn(l.checkpoint_scn),
     });
-    ArchiveOrder {
+    let has_stopped = wanted.goal == Goal::Stop && resume.is_some_and(|l| l.stopped);
+    let order = ArchiveOrder {
         goal: wanted.goal,
         clock: PieceClock {
             round_start: Scn(round.start_scn),
@@ -222,11 +322,18 @@ fn order(round: &v1::RoundOrder, ls: LsId, wanted: Wanted) -> ArchiveOrder {
         },
         lag_target_ms: wanted.lag_target_ms,
         known,
-    }
+    };
+    (order, has_stopped)
 }
 
-fn report(key: StreamKey, running: &Running, progress: Progress) -> v1::ArchiveProgress {
+fn report(key: StreamKey, running: &Running, progress: Progress, picture: &Picture) -> v1::ArchiveProgress {
     let archived_bytes = progress.archived.0 - progress.start.0;
+    let gap = progress.gap.map(|gap| v1::LogGap {
+        start_lsn: gap.start.0,
+        end_lsn: gap.end.0,
+        start_scn: gap.start_scn.0,
+        end_scn: gap.end_scn.map_or(0, |scn| scn.0),
+    });
     let (trouble, since) = progress.trouble.map_or((None, 0), |(failure, since)| (Some(failure.into()), since));
     v1::ArchiveProgress {
         tenant_id: key.tenant.0,
@@ -245,6 +352,7 @@ fn report(key: StreamKey, running: &Running, progress: Progress) -> v1::ArchiveP
         output_bytes: archived_bytes,
         trouble,
         trouble_since_ms: since,
-        ..Default::default()
+        requests: picture.requests,
+        gap,
     }
 }

@@ -11,6 +11,7 @@ use crate::task_ctx::{TaskCtx, cancelled};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
+use futures::{FutureExt, TryFutureExt};
 use std::sync::Arc;
 use strandline_media::key_source::read_secret;
 use strandline_proto::TaskKey;
@@ -102,11 +103,9 @@ pub(super) async fn replay(
                 proposals.push(batch).await?;
             }
         }
-        let bytes = core.position().0 - before.0;
-        metrics::counter!("strandline_replayed_bytes_total").increment(bytes);
-        ctx.progress.add_done(bytes);
+        ctx.progress.add_done(core.position().0 - before.0);
     }
-    if let Some(batch) = core.take_rest() {
+    while let Some(batch) = core.take_rest() {
         proposals.push(batch).await?;
     }
     proposals.drain().await?;
@@ -140,7 +139,7 @@ fn source_group(group: LogGroup) -> SourceGroup {
 /// Batches that wait for their commit, in order, never more than the bound.
 struct Proposals {
     target: Arc<dyn LogSink>,
-    waiting: FuturesOrdered<BoxFuture<'static, Result<(), SourceError>>>,
+    waiting: FuturesOrdered<BoxFuture<'static, Result<u64, SourceError>>>,
 }
 
 impl Proposals {
@@ -152,7 +151,9 @@ impl Proposals {
         while self.waiting.len() >= REPLAY_BATCHES_IN_FLIGHT_MAX {
             self.wait_for_oldest().await?;
         }
-        self.waiting.push_back(self.target.append(batch).await?);
+        let bytes = batch.end.0 - batch.start.0;
+        let applied = self.target.append(batch).await?;
+        self.waiting.push_back(applied.map_ok(move |()| bytes).boxed());
         Ok(())
     }
 
@@ -165,7 +166,10 @@ impl Proposals {
 
     async fn wait_for_oldest(&mut self) -> Result<(), Failure> {
         match self.waiting.next().await {
-            Some(applied) => Ok(applied?),
+            Some(applied) => {
+                metrics::counter!("strandline_replayed_bytes_total").increment(applied?);
+                Ok(())
+            }
             None => Ok(()),
         }
     }

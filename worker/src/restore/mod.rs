@@ -1,7 +1,8 @@
 //! Restore tasks: what a worker does for a restore.
 //!
 //! `data` rebuilds one replica's tablets from a backup set, `log` replays the archive into the restored log stream,
-//! `table` recovers single tables into another tenant. All are re-entrant, verify every byte that they read, and name the object when one is missing or damaged.
+//! `table` recovers single tables into another tenant. All are re-entrant, verify every byte that they read, and name
+//! the object when one is missing or damaged.
 
 mod data;
 mod follow;

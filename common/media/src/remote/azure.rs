@@ -132,7 +132,8 @@ impl Azure {
 #[async_trait]
 impl Store for Azure {
     fn log_form(&self) -> LogForm {
-        LogForm::Plain
+        // A log file in a container that locks objects could not grow.
+        if self.options.worm { LogForm::Parts } else { LogForm::Plain }
     }
 
     fn has_conditions(&self) -> bool {
@@ -268,7 +269,7 @@ impl Store for Azure {
         body.push_str("</BlockList>");
         let ask = Ask::new(Op::Write, Kind::Write, Method::PUT, path).query("comp", "blocklist");
         let ask = ask.header("if-none-match", "*").header("content-type", "text/plain; charset=UTF-8");
-        let reply = self.wire.send(&self.key(path), ask.body(body.into())).await?;
+        let reply = self.wire.send(&self.key(path), ask.body(body.into()).long()).await?;
         self.outcome(&reply, Op::Write, path)
     }
 

@@ -172,7 +172,8 @@ fn oss_region(dest: &Destination, host: &str) -> Option<String> {
 #[async_trait]
 impl Store for S3 {
     fn log_form(&self) -> LogForm {
-        if self.is_oss { LogForm::Plain } else { LogForm::Parts }
+        // A log file in a bucket that locks objects could not grow.
+        if self.is_oss && !self.options.worm { LogForm::Plain } else { LogForm::Parts }
     }
 
     fn has_conditions(&self) -> bool {
@@ -297,7 +298,8 @@ impl Store for S3 {
             body.push_str(&format!("<Part><PartNumber>{}</PartNumber><ETag>{tag}</ETag></Part>", n + 1));
         }
         body.push_str("</CompleteMultipartUpload>");
-        let mut ask = Ask::new(Op::Write, Kind::Write, Method::POST, path).query("uploadId", upload).body(body.into());
+        let mut ask = Ask::new(Op::Write, Kind::Write, Method::POST, path).query("uploadId", upload);
+        ask = ask.body(body.into()).long();
         let conditional = self.has_conditions();
         if conditional {
             ask = self.only_if_absent(ask);
@@ -350,7 +352,7 @@ impl Store for S3 {
             return Ok(Conditional::Unknown);
         }
         let source = format!("/{}/{}", self.bucket, encode(&self.key(from), true));
-        let mut ask = Ask::new(Op::Copy, Kind::Write, Method::PUT, to).header("x-amz-copy-source", source);
+        let mut ask = Ask::new(Op::Copy, Kind::Write, Method::PUT, to).header("x-amz-copy-source", source).long();
         let conditional = self.has_conditions();
         if conditional {
             ask = self.only_if_absent(ask);

@@ -20,6 +20,8 @@ use strandline_types::ErrorClass;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until the answer begins, and between two pieces of it, beside the time that the bytes take.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for what a store may have to work on.
+const LONG_PATIENCE: Duration = Duration::from_secs(180);
 /// The slowest line that still counts as one.
 const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
 
@@ -35,11 +37,13 @@ pub(crate) struct Ask<'a> {
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    /// The store may need minutes before it answers.
+    pub(crate) is_long: bool,
 }
 
 impl<'a> Ask<'a> {
     pub(crate) fn new(op: Op, kind: Kind, method: http::Method, path: &'a str) -> Self {
-        Self { op, path, kind, method, query: Vec::new(), headers: Vec::new(), body: Bytes::new() }
+        Self { op, path, kind, method, query: Vec::new(), headers: Vec::new(), body: Bytes::new(), is_long: false }
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -49,6 +53,11 @@ impl<'a> Ask<'a> {
 
     pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub(crate) fn long(mut self) -> Self {
+        self.is_long = true;
         self
     }
 
@@ -80,12 +89,7 @@ impl Wire {
         traffic: Arc<Traffic>,
         code: i32,
     ) -> Result<Self, MediaError> {
-        let options = ClientOptions::new()
-            .with_allow_http(true)
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_timeout_disabled()
-            .with_read_timeout_disabled();
-        let client = ReqwestConnector::default().connect(&options);
+        let client = traffic.client(connect);
         let client = client.map_err(|e| MediaError::new(ErrorClass::Invalid, Op::Open, &uri, "", e.to_string()))?;
         Ok(Self { client, signer, traffic, uri, base, code })
     }
@@ -93,7 +97,8 @@ impl Wire {
     /// Sends a request about the object with this key (empty = the bucket) and waits for the whole answer, good or
     /// bad. An error is: no answer.
     pub(crate) async fn send(&self, key: &str, ask: Ask<'_>) -> Result<Reply, MediaError> {
-        let patience = PATIENCE + Duration::from_secs(ask.body.len() as u64 / BYTES_PER_SECOND_MIN);
+        let patience = if ask.is_long { LONG_PATIENCE } else { PATIENCE };
+        let patience = patience + Duration::from_secs(ask.body.len() as u64 / BYTES_PER_SECOND_MIN);
         self.traffic.admit(ask.kind, ask.body.len() as u64).await;
         let request = self.request(key, &ask)?;
         let (op, path) = (ask.op, ask.path);
@@ -148,6 +153,15 @@ impl Wire {
             MediaError::new(ErrorClass::Invalid, ask.op, &self.uri, ask.path, format!("not a request: {e}"))
         })
     }
+}
+
+fn connect() -> Result<HttpClient, object_store::Error> {
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_timeout_disabled()
+        .with_read_timeout_disabled();
+    ReqwestConnector::default().connect(&options)
 }
 
 /// The answer with its whole body; pieces may come slowly, silence may not last.

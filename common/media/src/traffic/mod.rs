@@ -9,12 +9,14 @@ mod status;
 
 use crate::{Destination, Options, Scheme};
 use governor::{Governor, Pacer};
+use object_store::client::HttpClient;
 pub(crate) use status::Kind;
 use status::Ledger;
 pub use status::{DestStatus, Requests};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime;
 
 /// Destinations remembered; beyond it, those that nothing has open are forgotten with their counters.
 const REMEMBERED_MAX: usize = 256;
@@ -30,6 +32,8 @@ pub(crate) struct Traffic {
     scheme: Scheme,
     began: Instant,
     books: Mutex<Books>,
+    /// Connections, and the runtime that drives them.
+    client: Mutex<Option<(runtime::Id, HttpClient)>>,
 }
 
 #[derive(Debug)]
@@ -71,7 +75,22 @@ impl Traffic {
             bytes_received: 0,
             throttled: 0,
         };
-        Self { dest, scheme, began: Instant::now(), books: Mutex::new(books) }
+        Self { dest, scheme, began: Instant::now(), books: Mutex::new(books), client: Mutex::default() }
+    }
+
+    /// The connections to the destination, shared by everything on the same runtime: media are opened often.
+    pub(crate) fn client<E>(&self, connect: impl Fn() -> Result<HttpClient, E>) -> Result<HttpClient, E> {
+        let Ok(here) = runtime::Handle::try_current().map(|h| h.id()) else { return connect() };
+        // The entry is replaced whole: a poisoned lock is still good.
+        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((runtime, client)) = &*known
+            && *runtime == here
+        {
+            return Ok(client.clone());
+        }
+        let client = connect()?;
+        *known = Some((here, client.clone()));
+        Ok(client)
     }
 
     fn limit(&self, options: &Options) {

@@ -5,118 +5,32 @@
 //!
 //! Order rules: *resume → stream → drain*. Nothing is appended before the medium's own truth (length, groups) was
 //! walked and compared with the local log, and made durable: its writer may have died between its write and its sync.
-//! Progress moves only in [`Archiver::on_appended`], after the bytes are durable (freeze → flush → publish). A checkpoint never completes a piece while a group of that piece may still come.
+//! Progress moves only in [`Archiver::on_appended`], after the bytes are durable (freeze → flush → publish). A checkpoint
+//! never completes a piece while a group of that piece may still come; and nothing is appended to a piece before the log
+//! files of every earlier piece are sealed, so that a piece whose end the checkpoint has passed never changes again.
 //! The core must never skip a group, never guess a base and never treat other bytes on the medium as its own: it stops
 //! and says so, and begins again from the medium's truth.
 
 mod cut;
+mod dictionary;
+pub mod parts;
 mod resume;
+mod types;
 
 pub use cut::{Cut, LogFile, cut};
+pub use dictionary::dictionaries;
 pub use resume::FoundFile;
+pub use types::{Action, ArchiveOrder, Gap, Goal, KnownProgress, LogView, Progress};
 
 use bytes::Bytes;
-use resume::{Resume, Resumed};
+use resume::{Resume, ResumeError, Resumed};
 use std::collections::VecDeque;
 use strandline_format::palf::PalfError;
-use strandline_types::limits::{ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_READ_BYTES_MAX};
-use strandline_types::{ArchiveLsState, ErrorClass, Failure, FileId, Lsn, PalfBase, PieceClock, PieceId, Scn};
-
-/// What the scheduler wants of the stream in this round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// Archive what is committed, and go on.
-    Write,
-    /// Archive what is committed now, then stop.
-    Stop,
-    /// Archive what is committed now, then pause.
-    Suspend,
-}
-
-/// The scheduler's order for one stream in one round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArchiveOrder {
-    /// What to do.
-    pub goal: Goal,
-    /// Piece arithmetic of the round.
-    pub clock: PieceClock,
-    /// Log must be on the medium and reported this soon.
-    pub lag_target_ms: u64,
-    /// Last progress in the scheduler's state; `None` = nothing reported yet.
-    pub known: Option<KnownProgress>,
-}
-
-/// Progress that an earlier leader reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownProgress {
-    /// Piece of the newest group.
-    pub piece: PieceId,
-    /// First position that the round holds.
-    pub start: Lsn,
-    /// Everything below was durable.
-    pub archived: Lsn,
-}
-
-/// What the local log holds at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogView {
-    /// First position that is still there.
-    pub start: Lsn,
-    /// End of the committed log.
-    pub end: Lsn,
-}
-
-/// The one thing to do next. It is given again until it is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// List this stream's log files in this round, from this piece on. Answer: [`Archiver::on_listed`].
-    List {
-        /// First piece of interest.
-        from: PieceId,
-    },
-    /// Read a part of a log file. Answer: [`Archiver::on_file`].
-    ReadFile {
-        /// Piece.
-        piece: PieceId,
-        /// File.
-        file_id: FileId,
-        /// Bytes `[start, end)` of the file.
-        range: (u64, u64),
-    },
-    /// Read whole committed groups of the local log. Answer: [`Archiver::on_log`].
-    ReadLog {
-        /// Start of a group.
-        from: Lsn,
-        /// Up to so many bytes, but at least one group.
-        max_bytes: usize,
-    },
-    /// Append, durably; without bytes it only makes durable what is there. Answer: [`Archiver::on_appended`].
-    Append(Cut),
-    /// Nothing to do before this time, unless more is committed or the order changes.
-    Wait {
-        /// `None` = only more log or another order can help.
-        until_ms: Option<u64>,
-    },
-    /// The stream's part in the round is over.
-    Done,
-}
-
-/// What the stream says of its part in the round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// State.
-    pub state: ArchiveLsState,
-    /// Piece of the newest archived group.
-    pub piece: PieceId,
-    /// First position that the round holds of this stream.
-    pub start: Lsn,
-    /// Everything below is durable on the medium.
-    pub archived: Lsn,
-    /// Every group with an SCN up to this is durable on the medium; [`Scn::MIN`] before the first.
-    pub checkpoint: Scn,
-    /// What holds it up, and since when.
-    pub trouble: Option<(Failure, u64)>,
-}
+use strandline_types::limits::{
+    ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_PAUSE_MS_MAX, ARCHIVE_READ_BYTES_MAX,
+    ARCHIVE_UNIT_BYTES_MAX,
+};
+use strandline_types::{ArchiveLsState, ErrorClass, Failure, Lsn, PalfBase, PieceClock, PieceId, Scn};
 
 #[derive(Debug)]
 enum Phase {
@@ -152,6 +66,10 @@ struct Stream {
     pending_since: Option<u64>,
     /// Where a drain ends; fixed when the order comes.
     drain_to: Option<Lsn>,
+    /// The log files of every piece up to this one never grow again.
+    sealed: Option<PieceId>,
+    /// The newest file was sealed by an earlier leader: under a stop order, that was the drain.
+    is_drained: bool,
 }
 
 /// The archiver of one log stream in one round, on its leader.
@@ -177,9 +95,25 @@ impl Archiver {
             archived: order.known.map_or(Lsn::ZERO, |k| k.archived),
             checkpoint: Scn::MIN,
             trouble: None,
+            gap: None,
         };
         let phase = Phase::Resuming(Resume::new(order.clock, order.known));
         Self { order, phase, progress, is_resumed: false, failures: 0, retry_at_ms: 0 }
+    }
+
+    /// The stream has drained in this round, under this leader or an earlier one: nobody writes into it any more.
+    #[must_use]
+    pub fn stopped(order: ArchiveOrder) -> Self {
+        let mut archiver = Self::new(order);
+        archiver.progress.checkpoint = order.known.map_or(Scn::MIN, |k| k.checkpoint);
+        archiver.progress.state = ArchiveLsState::Stopped;
+        archiver.phase = Phase::Ended;
+        archiver
+    }
+
+    /// Something changed that may end a trouble: a new key, another access. The pause is over.
+    pub fn retry_now(&mut self) {
+        self.retry_at_ms = 0;
     }
 
     /// Takes a newer order of the same round.
@@ -200,10 +134,19 @@ impl Archiver {
         (self.is_resumed || is_in_known_trouble || is_ended).then_some(&self.progress)
     }
 
-    /// What holds the stream up, reported or not.
+    /// What holds the stream up and since when, reported as progress or not.
     #[must_use]
-    pub fn trouble(&self) -> Option<&Failure> {
-        self.progress.trouble.as_ref().map(|(failure, _)| failure)
+    pub fn trouble(&self) -> Option<&(Failure, u64)> {
+        self.progress.trouble.as_ref()
+    }
+
+    /// True while log waits that nothing but the medium holds up: reading ahead pays.
+    #[must_use]
+    pub fn reads_next(&self, log: LogView) -> Option<(Lsn, usize)> {
+        let Phase::Streaming(s) = &self.phase else { return None };
+        let from = s.cuts.back()?.range.end;
+        let waiting = log.end.0.checked_sub(from.0)?;
+        (waiting >= ARCHIVE_READ_BYTES_MAX as u64).then(|| (from, unit_bytes(waiting)))
     }
 
     /// What to do now.
@@ -218,11 +161,18 @@ impl Archiver {
                 if self.order.known.is_none() {
                     (self.progress.start, self.progress.archived) = (log.start, log.start);
                 }
-                self.drained()
+                self.ended()
             }
             Phase::Resuming(resume) => match resume.next(log) {
                 Ok(action) => action,
-                Err(failure) => self.stop_or_fail(now_ms, failure),
+                Err(ResumeError::Recycled { needed, log_start }) => {
+                    self.on_recycled(now_ms, needed, log_start, None);
+                    Action::Done
+                }
+                Err(ResumeError::Failure(failure)) => {
+                    self.on_failed(now_ms, failure, None);
+                    Action::Wait { until_ms: Some(self.retry_at_ms) }
+                }
             },
             Phase::Streaming(_) => self.next_of_stream(now_ms, log),
         }
@@ -231,34 +181,54 @@ impl Archiver {
     fn next_of_stream(&mut self, now_ms: u64, log: LogView) -> Action {
         let (goal, hold_ms) = (self.order.goal, self.order.lag_target_ms / 4);
         let Phase::Streaming(s) = &mut self.phase else { return Action::Done };
+        if let Some(through) = s.must_be_sealed(self.order.clock.base_piece) {
+            // Sealing needs memory of its own: no stream holds log while it waits for that.
+            s.cuts.retain(|cut| cut.bytes.is_empty());
+            s.pending_since = Some(0);
+            return Action::Seal { through };
+        }
         if let Some(cut) = s.cuts.front() {
             return Action::Append(cut.clone());
         }
         let next = s.durable.lsn;
         let drain_to = match goal {
             Goal::Write => None,
+            Goal::Stop if s.is_drained => Some(next),
             Goal::Stop | Goal::Suspend => Some(*s.drain_to.get_or_insert(log.end)),
         };
         if drain_to.is_some_and(|end| next >= end) {
-            return self.drained();
+            let unsealed = s.durable.file.map(|f| f.piece).filter(|piece| s.sealed.is_none_or(|done| done < *piece));
+            return match (goal, unsealed) {
+                // A pause may end within the same piece; a stopped round never goes on.
+                (Goal::Stop, Some(through)) => Action::Seal { through },
+                _ => self.ended(),
+            };
         }
         if log.end <= next {
             s.pending_since = None;
             return Action::Wait { until_ms: None };
         }
         let since = *s.pending_since.get_or_insert(now_ms);
-        let is_full = log.end.0 - next.0 >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= next.block_end();
+        let waiting = log.end.0 - next.0;
+        let is_full = waiting >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= next.block_end();
         if drain_to.is_none() && !is_full && now_ms < since + hold_ms {
             return Action::Wait { until_ms: Some(since + hold_ms) };
         }
-        Action::ReadLog { from: next, max_bytes: ARCHIVE_READ_BYTES_MAX }
+        Action::ReadLog { from: next, max_bytes: unit_bytes(waiting) }
     }
 
-    fn drained(&mut self) -> Action {
+    fn ended(&mut self) -> Action {
         let is_stop = self.order.goal == Goal::Stop;
         self.progress.state = if is_stop { ArchiveLsState::Stopped } else { ArchiveLsState::Suspended };
         self.phase = Phase::Ended;
         Action::Done
+    }
+
+    /// Answer to [`Action::Seal`]: the log files of every piece up to `through` never grow again.
+    pub fn on_sealed(&mut self, through: PieceId) {
+        let Phase::Streaming(s) = &mut self.phase else { return };
+        s.sealed = s.sealed.max(Some(through));
+        self.recovered();
     }
 
     /// Answer to [`Action::List`]: every file of the stream in the round from that piece on.
@@ -291,16 +261,27 @@ impl Archiver {
                         s.pending_since = Some(now_ms);
                         s.cuts.extend(cuts);
                     }
-                    Err(e) => self.on_failed(now_ms, local_log_damaged(e)),
+                    Err(e) => self.on_failed(now_ms, local_log_damaged(e), None),
                 }
             }
             Phase::Streaming(_) | Phase::Ended => {}
         }
     }
 
-    /// The local log does not reach back to what the round needs: the round is interrupted for good.
-    pub fn on_recycled(&mut self, now_ms: u64, needed: Lsn, log_start: Lsn) {
-        self.stop_or_fail(now_ms, recycled(needed, log_start));
+    /// The local log does not reach back to what the round needs: the round is interrupted for good, and the gap is on
+    /// record. `first` is the SCN of the first group that is still there.
+    pub fn on_recycled(&mut self, now_ms: u64, needed: Lsn, log_start: Lsn, first: Option<Scn>) {
+        let known = self.order.known.map_or(self.order.clock.round_start, |k| k.checkpoint);
+        let before = match &self.phase {
+            Phase::Streaming(s) => s.durable.base.map(|base| base.prev_scn),
+            Phase::Resuming(_) | Phase::Ended => None,
+        };
+        self.progress.gap =
+            Some(Gap { start: needed, end: log_start, start_scn: before.unwrap_or(known), end_scn: first });
+        self.progress.checkpoint = self.progress.checkpoint.max(self.order.known.map_or(Scn::MIN, |k| k.checkpoint));
+        self.progress.state = ArchiveLsState::Interrupted;
+        self.progress.trouble = Some((recycled(needed, log_start), now_ms));
+        self.phase = Phase::Ended;
     }
 
     /// The append under way is durable.
@@ -317,15 +298,15 @@ impl Archiver {
     }
 
     /// The action under way failed. What may pass by itself is tried again later; anything else begins anew from the
-    /// medium's truth, and stays visible meanwhile.
-    pub fn on_failed(&mut self, now_ms: u64, failure: Failure) {
+    /// medium's truth, and stays visible meanwhile. `retry_after_ms` is what the medium asked for.
+    pub fn on_failed(&mut self, now_ms: u64, failure: Failure, retry_after_ms: Option<u64>) {
         let passes = matches!(
             failure.class,
             ErrorClass::Transient | ErrorClass::Exhausted | ErrorClass::Permission | ErrorClass::NotFound
         );
-        let pause = if passes { backoff_ms(self.failures) } else { ARCHIVE_BACKOFF_MS_MAX };
+        let pause = if passes { backoff_ms(self.failures) } else { ARCHIVE_PAUSE_MS_MAX };
         self.failures = self.failures.saturating_add(1);
-        self.retry_at_ms = now_ms + pause;
+        self.retry_at_ms = now_ms + pause.max(retry_after_ms.unwrap_or(0).min(ARCHIVE_PAUSE_MS_MAX));
         let since = self.progress.trouble.as_ref().map_or(now_ms, |(_, since)| *since);
         self.progress.trouble = Some((failure, since));
         if let (true, Phase::Streaming(s @ Stream { is_proved: true, .. })) = (passes, &mut self.phase) {
@@ -336,21 +317,10 @@ impl Archiver {
                 piece: self.progress.piece,
                 start: self.progress.start,
                 archived: self.progress.archived,
+                checkpoint: self.progress.checkpoint,
             });
             self.phase = Phase::Resuming(Resume::new(self.order.clock, known.or(self.order.known)));
         }
-    }
-
-    /// Log that is gone ends the round; anything else is trouble.
-    fn stop_or_fail(&mut self, now_ms: u64, failure: Failure) -> Action {
-        if failure.code == CODE_LOG_RECYCLED {
-            self.progress.state = ArchiveLsState::Interrupted;
-            self.progress.trouble = Some((failure, now_ms));
-            self.phase = Phase::Ended;
-            return Action::Done;
-        }
-        self.on_failed(now_ms, failure);
-        Action::Wait { until_ms: Some(self.retry_at_ms) }
     }
 
     fn resumed(&mut self, now_ms: u64, outcome: Result<Option<Resumed>, Failure>) {
@@ -371,11 +341,11 @@ impl Archiver {
                     // Nobody knows how long the log beyond has waited.
                     pending_since: Some(0),
                     drain_to: None,
+                    sealed: None,
+                    is_drained: at.is_sealed,
                 });
             }
-            Err(failure) => {
-                self.stop_or_fail(now_ms, failure);
-            }
+            Err(failure) => self.on_failed(now_ms, failure, None),
         }
     }
 
@@ -386,8 +356,23 @@ impl Archiver {
     }
 }
 
-/// The original's number for "not enough log": what marks a failure as the end of the round.
-pub const CODE_LOG_RECYCLED: i32 = -4018;
+impl Stream {
+    /// The last piece whose log files have to be sealed before the next append, if they are not.
+    fn must_be_sealed(&self, base_piece: PieceId) -> Option<PieceId> {
+        let piece = self.cuts.front()?.file.piece;
+        let before = PieceId(piece.0.checked_sub(1)?);
+        (before >= base_piece && self.sealed.is_none_or(|done| done < before)).then_some(before)
+    }
+}
+
+/// The original's number for "not enough log".
+const CODE_LOG_RECYCLED: i32 = -4018;
+
+/// One read: small while little waits, large while the archive catches up.
+fn unit_bytes(waiting: u64) -> usize {
+    let is_behind = waiting >= 2 * ARCHIVE_READ_BYTES_MAX as u64;
+    if is_behind { ARCHIVE_UNIT_BYTES_MAX } else { ARCHIVE_READ_BYTES_MAX }
+}
 
 /// What a durable log up to a group of `max_scn` covers. Groups without an SCN of their own repeat that of the group
 /// before: while one with the last SCN of a piece may still come, the piece is not complete.

@@ -5,7 +5,7 @@
 //! begins at its first byte and completes it. When nothing was written yet, the round begins at the start of the block
 //! that holds the round's start. Nothing is written here.
 
-use super::{Action, KnownProgress, LogFile, LogView, recycled};
+use super::{Action, KnownProgress, LogFile, LogView};
 use bytes::{Bytes, BytesMut};
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, BLOCK_BODY_BYTES};
@@ -18,17 +18,34 @@ pub struct FoundFile {
     pub piece: PieceId,
     /// Number.
     pub file_id: FileId,
-    /// Length, header included.
+    /// Length, header included; of a file in parts, what is there without a hole.
     pub bytes: u64,
+    /// It never grows again.
+    pub is_sealed: bool,
+}
+
+/// Why the search for the place ended.
+#[derive(Debug)]
+pub(super) enum ResumeError {
+    /// The local log does not reach back far enough.
+    Recycled { needed: Lsn, log_start: Lsn },
+    /// Anything else.
+    Failure(Failure),
+}
+
+impl From<Failure> for ResumeError {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
 }
 
 /// The next probe of the search, or the reason why there is none.
-fn seek_next(seek: &mut Option<Seek>, log: LogView) -> Result<Action, Failure> {
+fn seek_next(seek: &mut Option<Seek>, log: LogView) -> Result<Action, ResumeError> {
     let mut block = seek.map_or(log.end.block_start(), |s| s.block);
     let is_decided = seek.is_some_and(|s| s.is_decided);
     loop {
         if block.block_end() <= log.start {
-            return Err(recycled(block, log.start));
+            return Err(ResumeError::Recycled { needed: block, log_start: log.start });
         }
         let probe = block.max(log.start);
         *seek = Some(Seek { block, probe, is_decided });
@@ -54,6 +71,15 @@ pub(super) struct Resumed {
     pub file: Option<LogFile>,
     /// The log before `next`.
     pub base: Option<PalfBase>,
+    /// That file never grows again.
+    pub is_sealed: bool,
+}
+
+impl Resumed {
+    /// A round that begins here.
+    fn fresh(start: Lsn) -> Self {
+        Self { start, next: start, file: None, base: None, is_sealed: false }
+    }
 }
 
 #[derive(Debug)]
@@ -109,7 +135,7 @@ impl Resume {
         Self { clock, known, start: known.map(|k| k.start), files: Vec::new(), step: Step::List }
     }
 
-    pub(super) fn next(&mut self, log: LogView) -> Result<Action, Failure> {
+    pub(super) fn next(&mut self, log: LogView) -> Result<Action, ResumeError> {
         match &mut self.step {
             Step::List => Ok(Action::List { from: self.known.map_or(self.clock.base_piece, |k| k.piece) }),
             Step::FirstHeader => {
@@ -171,7 +197,7 @@ impl Resume {
         match self.known {
             Some(known) if known.archived > known.start => Err(lost(known.archived, known.start)),
             // The place where an earlier leader wanted to begin stays the place.
-            Some(known) => Ok(Some(Resumed { start: known.start, next: known.start, file: None, base: None })),
+            Some(known) => Ok(Some(Resumed::fresh(known.start))),
             None => {
                 self.step = Step::Seek(None);
                 Ok(None)
@@ -187,7 +213,7 @@ impl Resume {
             Some(group) => group.header.max_scn <= self.clock.round_start,
         };
         if is_early_enough || is_decided || at == Lsn::ZERO {
-            return Ok(Some(Resumed { start: at, next: at, file: None, base: None }));
+            return Ok(Some(Resumed::fresh(at)));
         }
         let block = previous_block(at.block_start());
         self.step = Step::Seek(Some(Seek { block, probe: block, is_decided: false }));
@@ -208,7 +234,9 @@ impl Resume {
             return Err(lost(known.archived, next));
         }
         let file = start.map(|start| LogFile { piece: found.piece, start });
-        Ok(Some(Resumed { start: self.start.unwrap_or(next), next, file, base }))
+        // A full block is followed by the next file; only a drain or the end of a piece seals before that.
+        let is_sealed = found.is_sealed && next != next.block_start();
+        Ok(Some(Resumed { start: self.start.unwrap_or(next), next, file, base, is_sealed }))
     }
 
     /// A file without a whole group: the file before it tells; without one, the round begins here.
@@ -222,7 +250,7 @@ impl Resume {
                 if let Some(known) = self.known.filter(|k| k.archived > start) {
                     return Err(lost(known.archived, start));
                 }
-                Ok(Some(Resumed { start, next: start, file: None, base: None }))
+                Ok(Some(Resumed::fresh(start)))
             }
             // The very first append of the round was torn inside its header: its name tells the block.
             None => {
@@ -260,7 +288,7 @@ impl WalkFile {
                 return Action::ReadLog { from: *from, max_bytes: bytes.len() };
             }
         }
-        let FoundFile { piece, file_id, bytes } = self.found;
+        let FoundFile { piece, file_id, bytes, .. } = self.found;
         // A file that is shorter than its header is read as nothing: one byte keeps the answer coming.
         let end = if self.is_torn_header() { 0 } else { bytes.min(self.read_at + ARCHIVE_READ_BYTES_MAX as u64) };
         Action::ReadFile { piece, file_id, range: (self.read_at.min(end), end) }

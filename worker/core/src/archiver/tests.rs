@@ -4,10 +4,10 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_format::palf::{ArchiveFileHeader, Framer, GroupWalker};
-use strandline_types::Term;
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, BLOCK_BODY_BYTES};
+use strandline_types::{FileId, Term};
 
 const LAG_MS: u64 = 1000;
 /// Wall clocks do not begin at 0.
@@ -79,11 +79,16 @@ type Files = BTreeMap<(PieceId, FileId), Vec<u8>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Medium {
     files: Files,
+    sealed: BTreeSet<(PieceId, FileId)>,
 }
 
 impl Medium {
     fn append(&mut self, cut: &Cut, len: usize) -> Result<(), Failure> {
-        let file = self.files.entry((cut.file.piece, cut.file.file_id())).or_default();
+        let key = (cut.file.piece, cut.file.file_id());
+        assert!(cut.bytes.is_empty() || !self.sealed.contains(&key), "{key:?} is sealed and grows");
+        let unsealed = self.files.keys().find(|k| k.0 < cut.file.piece && !self.sealed.contains(k));
+        assert_eq!(unsealed, None, "an earlier piece is not sealed");
+        let file = self.files.entry(key).or_default();
         let at = cut.at as usize;
         assert!(at <= file.len(), "a hole in {:?}", cut.file);
         let there = (file.len() - at).min(cut.bytes.len());
@@ -98,7 +103,20 @@ impl Medium {
 
     fn list(&self, from: PieceId) -> Vec<FoundFile> {
         let found = self.files.iter().filter(|((piece, _), _)| *piece >= from);
-        found.map(|(&(piece, file_id), b)| FoundFile { piece, file_id, bytes: b.len() as u64 }).rev().collect()
+        found
+            .map(|(&(piece, file_id), b)| (piece, file_id, b.len() as u64))
+            .map(|(piece, file_id, bytes)| FoundFile {
+                piece,
+                file_id,
+                bytes,
+                is_sealed: self.sealed.contains(&(piece, file_id)),
+            })
+            .rev()
+            .collect()
+    }
+
+    fn seal(&mut self, through: PieceId) {
+        self.sealed.extend(self.files.keys().filter(|(piece, _)| *piece <= through));
     }
 
     /// Every log byte in order, after checking that each group lies in its piece and each file begins where it must.
@@ -134,12 +152,16 @@ fn step(archiver: &mut Archiver, now: u64, log: &Log, medium: &mut Medium) -> bo
             let bytes = &medium.files[&(piece, file_id)][range.0 as usize..range.1 as usize];
             archiver.on_file(now, Bytes::copy_from_slice(bytes));
         }
-        Action::ReadLog { from, .. } if from < log.start => archiver.on_recycled(now, from, log.start),
+        Action::ReadLog { from, .. } if from < log.start => archiver.on_recycled(now, from, log.start, None),
         Action::ReadLog { from, max_bytes } => archiver.on_log(now, from, log.read(from, max_bytes)),
         Action::Append(cut) => match medium.append(&cut, cut.bytes.len()) {
             Ok(()) => archiver.on_appended(),
-            Err(failure) => archiver.on_failed(now, failure),
+            Err(failure) => archiver.on_failed(now, failure, None),
         },
+        Action::Seal { through } => {
+            medium.seal(through);
+            archiver.on_sealed(through);
+        }
         Action::Wait { .. } | Action::Done => return false,
     }
     true
@@ -155,7 +177,7 @@ fn run(archiver: &mut Archiver, now: u64, log: &Log, medium: &mut Medium) {
 
 fn known(archiver: &Archiver) -> Option<KnownProgress> {
     let p = archiver.progress()?;
-    Some(KnownProgress { piece: p.piece, start: p.start, archived: p.archived })
+    Some(KnownProgress { piece: p.piece, start: p.start, archived: p.archived, checkpoint: p.checkpoint })
 }
 
 #[test]
@@ -205,7 +227,7 @@ fn log_that_was_recycled_before_the_round_saw_it_interrupts_the_round() {
     assert_eq!((failure.code, *since), (CODE_LOG_RECYCLED, T0));
     assert_eq!(archiver.next(T0 + 99_999, log.view()), Action::Done);
 
-    let resume = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(100) };
+    let resume = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(100), checkpoint: Scn::MIN };
     let mut medium = Medium::default();
     let mut old = Log::at(0);
     old.put(100, b"12");
@@ -310,10 +332,88 @@ fn a_stop_drains_what_is_committed_and_not_what_comes_after() {
         run(&mut archiver, T0 + 1, &log, &mut medium);
         let p = archiver.progress().unwrap();
         assert_eq!((p.state, p.archived), (state, end));
+        if goal == Goal::Stop {
+            continue;
+        }
         let mut again = Archiver::new(order(known(&archiver)));
         run(&mut again, T0 + 2, &log, &mut medium);
         assert!(medium.log(&CLOCK).1 == log.bytes, "enabling goes on where it paused");
     }
+}
+
+#[test]
+fn every_earlier_piece_is_sealed_before_the_next_one_begins_and_a_stop_seals_the_last() {
+    let mut log = Log::begun_at(0);
+    log.put(110, b"piece 3").put(160, b"piece 4").put(260, b"piece 6");
+    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    // The medium of these tests refuses to begin a piece before that.
+    run(&mut archiver, T0, &log, &mut medium);
+    let sealed: Vec<u64> = medium.sealed.iter().map(|(piece, _)| piece.0).collect();
+    assert_eq!(sealed, [3, 4]);
+    archiver.set_order(Goal::Suspend, LAG_MS);
+    run(&mut archiver, T0, &log, &mut medium);
+    assert_eq!(medium.sealed.len(), 2, "a round that pauses goes on in the same file");
+    let mut archiver = Archiver::new(ArchiveOrder { goal: Goal::Stop, ..order(known(&archiver)) });
+    run(&mut archiver, T0, &log, &mut medium);
+    assert_eq!(archiver.progress().unwrap().state, ArchiveLsState::Stopped);
+    assert_eq!(medium.sealed.len(), 3);
+}
+
+#[test]
+fn what_was_sealed_for_a_stop_is_not_appended_to_by_the_next_leader() {
+    let mut log = Log::begun_at(0);
+    log.put(110, b"last");
+    let (mut old, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut old, T0, &log, &mut medium);
+    let reported = known(&old);
+    old.set_order(Goal::Stop, LAG_MS);
+    run(&mut old, T0, &log, &mut medium);
+    let before = medium.clone();
+    // It dies before it says so; the new leader's first entry is in the log.
+    log.blank();
+    let mut new = Archiver::new(ArchiveOrder { goal: Goal::Stop, ..order(reported) });
+    run(&mut new, T0, &log, &mut medium);
+    assert!(medium == before);
+    let p = new.progress().unwrap();
+    assert_eq!((p.state, p.checkpoint), (ArchiveLsState::Stopped, Scn(110)));
+}
+
+#[test]
+fn a_stream_that_has_stopped_stays_so_under_every_later_leader() {
+    let mut log = Log::begun_at(0);
+    log.put(110, b"after the stop");
+    let known = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn(100) };
+    let mut archiver = Archiver::stopped(ArchiveOrder { goal: Goal::Stop, ..order(Some(known)) });
+    assert_eq!(archiver.next(T0, log.view()), Action::Done);
+    let p = archiver.progress().unwrap();
+    assert_eq!((p.state, p.archived, p.checkpoint), (ArchiveLsState::Stopped, Lsn(91), Scn(100)));
+}
+
+#[test]
+fn a_gap_is_recorded_exactly() {
+    let mut log = Log::begun_at(0);
+    log.put(110, b"archived");
+    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut archiver, T0, &log, &mut medium);
+    let archived = archiver.progress().unwrap().archived;
+    archiver.on_recycled(T0, archived, Lsn(5000), Some(Scn(777)));
+    let p = archiver.progress().unwrap();
+    assert_eq!(p.state, ArchiveLsState::Interrupted);
+    let gap = Gap { start: archived, end: Lsn(5000), start_scn: Scn(110), end_scn: Some(Scn(777)) };
+    assert_eq!(p.gap, Some(gap));
+}
+
+#[test]
+fn a_medium_that_asks_for_a_pause_gets_it() {
+    let mut log = Log::begun_at(0);
+    log.put(110, b"x");
+    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut archiver, T0, &log, &mut medium);
+    let slow_down = Failure::new(ErrorClass::Transient, "slow down", "f", "");
+    archiver.on_failed(T0, slow_down, Some(7_000));
+    assert_eq!(archiver.next(T0, log.view()), Action::Wait { until_ms: Some(T0 + 7_000) });
+    archiver.retry_now();
+    assert!(!matches!(archiver.next(T0, log.view()), Action::Wait { until_ms: Some(_) }), "a new key ends it");
 }
 
 #[test]
@@ -380,7 +480,7 @@ fn what_an_earlier_leader_wrote_is_made_durable_before_it_is_reported() {
     let (file, end) = medium.files.iter().next_back().unwrap();
     assert_eq!((cut.file.piece, cut.file.file_id(), cut.at, cut.bytes.len()), (file.0, file.1, end.len() as u64, 0));
     assert_eq!(new.progress(), None);
-    new.on_failed(T0 + LAG_MS, Failure::new(ErrorClass::Transient, "no sync", "f", ""));
+    new.on_failed(T0 + LAG_MS, Failure::new(ErrorClass::Transient, "no sync", "f", ""), None);
     new.retry_at_ms = 0;
     assert_eq!(made_durable(&mut new, &mut medium), cut, "a sync that failed is asked for again");
     new.on_appended();
@@ -399,12 +499,12 @@ fn another_history_on_the_medium_is_never_continued() {
     let mut archiver = Archiver::new(order(None));
     run(&mut archiver, T0, &ours, &mut medium);
     assert!(medium == before, "nothing was written");
-    assert_eq!(archiver.trouble().unwrap().class, ErrorClass::Fenced);
+    assert_eq!(archiver.trouble().unwrap().0.class, ErrorClass::Fenced);
     assert_eq!(archiver.progress(), None, "nobody knows where this stream would begin");
-    let reported = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91) };
+    let reported = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn::MIN };
     let mut archiver = Archiver::new(order(Some(reported)));
     run(&mut archiver, T0, &ours, &mut medium);
-    run(&mut archiver, T0 + ARCHIVE_BACKOFF_MS_MAX, &ours, &mut medium);
+    run(&mut archiver, T0 + ARCHIVE_PAUSE_MS_MAX, &ours, &mut medium);
     let p = archiver.progress().unwrap();
     assert_eq!((p.archived, p.trouble.as_ref().unwrap().1), (Lsn(91), T0), "what was durable stays, and since when");
 }
@@ -462,9 +562,9 @@ fn a_full_medium_holds_the_stream_up_visibly_and_loses_nothing() {
     let full = || Failure::new(ErrorClass::Exhausted, "full", "file:///b", "free space");
     let mut now = T0;
     for failures in 0..12 {
-        archiver.on_failed(now, full());
+        archiver.on_failed(now, full(), None);
         let Action::Wait { until_ms: Some(until) } = archiver.next(now, log.view()) else { panic!("must wait") };
-        assert_eq!(until - now, (100 << failures).min(10_000));
+        assert_eq!(until - now, (100 << failures).min(2_000));
         now = until;
         assert!(matches!(archiver.next(now, log.view()), Action::ReadLog { .. }), "no log is held meanwhile");
         assert!(step(&mut archiver, now, &log, &mut medium));
@@ -521,7 +621,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn fail_append(archiver: &mut Archiver, now: u64, log: &Log, medium: &mut Medium, keep: impl Fn(usize) -> usize) {
     if let Action::Append(cut) = archiver.next(now, log.view()) {
         medium.append(&cut, keep(cut.bytes.len())).unwrap();
-        archiver.on_failed(now, Failure::new(ErrorClass::Transient, "lost", "f", ""));
+        archiver.on_failed(now, Failure::new(ErrorClass::Transient, "lost", "f", ""), None);
     }
 }
 
@@ -565,7 +665,7 @@ proptest! {
             }
         }
         for _ in 0..10 {
-            now += ARCHIVE_BACKOFF_MS_MAX;
+            now += ARCHIVE_PAUSE_MS_MAX;
             run(&mut archiver, now, &log, &mut medium);
         }
         let (start, bytes) = medium.log(&CLOCK);

@@ -76,6 +76,29 @@ impl Replica {
         }
     }
 
+    /// Clients' writes are refused while the log holds more than `bytes_max` above `kept_from`, which the archive still
+    /// needs; 0 = no bound. What keeps the group itself alive is always logged.
+    pub fn bound_log(&self, kept_from: Lsn, bytes_max: u64) {
+        let end = if bytes_max == 0 { u64::MAX } else { kept_from.0.saturating_add(bytes_max) };
+        self.log_end_max.store(end, Ordering::Relaxed);
+    }
+
+    /// The archive holds log back, and the disk has no room for more of it.
+    pub(super) fn check_spool(&self) -> Result<()> {
+        let (end, max) = (self.committed_lsn().0, self.log_end_max.load(Ordering::Relaxed));
+        if end <= max {
+            return Ok(());
+        }
+        let Identity { tenant, ls } = self.identity;
+        let what = format!(
+            "writes are refused: the log waits for its archive and has {} bytes more than the local disk may hold",
+            end - max
+        );
+        let todo = "mend the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
+                    or set BINDING = OPTIONAL";
+        Err(Failure::new(ErrorClass::Exhausted, what, format!("log stream {tenant}/{ls}"), todo).into())
+    }
+
     /// Appends a keep-alive group with exactly `scn` when this replica leads, clients may write, and its stream is below
     /// `scn`. A stream that is replayed into has the SCNs of its source and no others.
     pub async fn keep_alive_to(&self, scn: Scn) -> Result<()> {

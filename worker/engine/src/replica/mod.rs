@@ -43,6 +43,8 @@ pub struct Replica {
     dictionary_on_its_way: AtomicBool,
     keep_alive_on_its_way: AtomicBool,
     write_room: Arc<Semaphore>,
+    /// Clients' writes are refused once the committed log ends after this position; `u64::MAX` = no bound.
+    log_end_max: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -151,6 +153,7 @@ impl Replica {
     pub async fn write(&self, writes: Vec<KvWrite>, token: CausalityToken) -> Result<Scn> {
         self.check_writable()?;
         self.check_leader()?;
+        self.check_spool()?;
         self.check_token(token)?;
         check::writes(&writes, &self.machine.store())?;
         let writes = writes.into_iter().map(|w| pb::Write {

@@ -11,7 +11,7 @@ use crate::tablet::SharedMemory;
 use crate::{Clock, EngineError, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, GroupError, Node};
@@ -71,6 +71,7 @@ impl Replica {
             dictionary_on_its_way: AtomicBool::new(false),
             keep_alive_on_its_way: AtomicBool::new(false),
             write_room: context.write_room.clone(),
+            log_end_max: AtomicU64::new(u64::MAX),
             stop: CancellationToken::new(),
         });
         if let Err(error) = replica.begin().await {

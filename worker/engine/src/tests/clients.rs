@@ -106,3 +106,21 @@ async fn a_closed_tenant_neither_reads_nor_writes() {
     leader.set_door(Door::Open);
     write(&leader, "k", "v").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_has_no_room() {
+    let cluster = Cluster::with_stream(1).await;
+    let leader = cluster.leader(TENANT, LS).await;
+    write(&leader, "k", "before").await;
+    leader.bound_log(Lsn(0), 1);
+    let refused = leader.write(vec![put("k", "refused")], CausalityToken::default()).await.unwrap_err();
+    let refused = strandline_types::Failure::from(refused);
+    assert_eq!(refused.class, ErrorClass::Exhausted);
+    assert!(refused.what.contains("waits for its archive") && refused.todo.contains("destination"), "{refused}");
+    let scn = leader.status().max_scn;
+    leader.keep_alive_to(scn.next()).await.unwrap();
+    assert_eq!(leader.status().max_scn, scn.next(), "the group itself lives on");
+    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    write(&leader, "k", "after").await;
+    assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
+}

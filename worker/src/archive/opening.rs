@@ -1,0 +1,63 @@
+//! Opening the destination of a round: the medium with its access keys, and the key of an encrypted archive.
+//!
+//! Everything that can fail here may pass by itself or by another key: it is tried again by the driver.
+
+use super::StreamKey;
+use super::driver::Wanted;
+use super::files::RoundFiles;
+use super::keys::Keys;
+use crate::task_ctx::MediumOpener;
+use std::sync::Arc;
+use strandline_format::cipher::SALT_BYTES;
+use strandline_format::compress::Compressor;
+use strandline_format::part::PartForm;
+use strandline_media::Medium;
+use strandline_types::{ErrorClass, Failure};
+
+/// Number of AES-256-GCM in an order.
+const AES_256_GCM: u32 = 1;
+
+/// What never changes about a round's destination.
+pub(super) struct Opening {
+    pub key: StreamKey,
+    pub uri: String,
+    pub compression: u32,
+    pub encryption: u32,
+    pub salt: [u8; SALT_BYTES],
+    pub open_medium: MediumOpener,
+    pub keys: Arc<Keys>,
+}
+
+impl Opening {
+    /// The medium with these access keys.
+    pub(super) fn medium(&self, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+        (self.open_medium)(&self.uri, access)
+    }
+
+    /// The stream's files in the round.
+    pub(super) async fn open(&self, wanted: &Wanted) -> Result<RoundFiles, Failure> {
+        let medium = self.medium(&wanted.access)?;
+        let key = match self.encryption {
+            0 => None,
+            AES_256_GCM => Some(self.keys.key(&wanted.key_source, self.salt).await?),
+            other => return Err(self.unknown("encryption", other)),
+        };
+        let compressor = match u16::try_from(self.compression).ok() {
+            Some(0) => Compressor::None,
+            number => {
+                number.and_then(Compressor::from_number).ok_or_else(|| self.unknown("compression", self.compression))?
+            }
+        };
+        Ok(RoundFiles::new(self.key, medium, PartForm { compressor, key }, self.salt))
+    }
+
+    /// The key turned out wrong or was refused: its source is read again.
+    pub(super) fn forget_key(&self, source: &str) {
+        self.keys.forget(source);
+    }
+
+    fn unknown(&self, what: &str, number: u32) -> Failure {
+        let todo = "upgrade this worker: the scheduler knows something that it does not";
+        Failure::new(ErrorClass::Invalid, format!("{what} {number} is not known here"), self.uri.clone(), todo)
+    }
+}

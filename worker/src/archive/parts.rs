@@ -1,0 +1,296 @@
+//! Log files in parts: what is known of them, reading and appending. Merging and sealing are in `tidy.rs`.
+//!
+//! Order rules: the format file is there before the first part. Whatever is found in a place is compared in plain bytes,
+//! never overwritten.
+
+use super::StreamKey;
+use super::memory::Share;
+use super::trouble::Trouble;
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use strandline_format::checksum::crc32c_raw;
+use strandline_format::cipher::SALT_BYTES;
+use strandline_format::part::{PartForm, PartPlace, decode_part, encode_part};
+use strandline_format::paths::{ArchivePath, LogPart};
+use strandline_format::secret::format_meta;
+use strandline_format::{DataType, small};
+use strandline_media::{Medium, PutOutcome};
+use strandline_types::limits::ARCHIVE_PARTS_PER_FILE_MAX;
+use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey};
+use strandline_worker_core::archiver::Cut;
+use strandline_worker_core::archiver::parts::{Parts, Span};
+
+/// One log file of the stream in the round.
+pub(super) type FileKey = (PieceId, FileId);
+
+/// Running checksum of a file that is read or written from its start on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Digest {
+    pub next: u64,
+    pub crc: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub parts: Parts,
+    pub digest: Digest,
+}
+
+/// The log files of one stream in one round.
+#[derive(Debug)]
+pub(super) struct PartStore {
+    pub(super) key: StreamKey,
+    medium: RwLock<Arc<dyn Medium>>,
+    form: PartForm,
+    salt: [u8; SALT_BYTES],
+    files: Mutex<BTreeMap<FileKey, File>>,
+    /// The packed part that was read last: readers come back for its next bytes.
+    last_read: Mutex<Option<(FileKey, Span, Bytes)>>,
+    /// The medium refuses to remove anything.
+    pub(super) keeps_all: AtomicBool,
+    /// Bytes that were stored.
+    pub stored_bytes: AtomicU64,
+    /// Requests to the medium.
+    pub requests: AtomicU64,
+}
+
+impl PartStore {
+    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>, form: PartForm, salt: [u8; SALT_BYTES]) -> Self {
+        Self {
+            key,
+            medium: RwLock::new(medium),
+            form,
+            salt,
+            files: Mutex::default(),
+            last_read: Mutex::default(),
+            keeps_all: AtomicBool::new(false),
+            stored_bytes: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// The same destination with other access keys.
+    pub(super) fn set_medium(&self, medium: Arc<dyn Medium>) {
+        *self.medium.write().unwrap_or_else(PoisonError::into_inner) = medium;
+    }
+
+    /// The medium, for one request.
+    pub(super) fn medium(&self) -> Arc<dyn Medium> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&self.medium.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<FileKey, File>> {
+        // Every change is whole before anything in it can panic.
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what is known: a listing follows.
+    pub(super) fn forget(&self) {
+        self.files().clear();
+    }
+
+    /// Takes in one object of a listing.
+    pub(super) fn found(&self, file: FileKey, part: LogPart, stored: u64) {
+        let mut files = self.files();
+        let parts = &mut files.entry(file).or_default().parts;
+        match part {
+            LogPart::FormatMeta => parts.has_format = true,
+            LogPart::SealMeta => parts.is_sealed = true,
+            LogPart::Data { start, end } => parts.insert(Span { start, end }, stored),
+        }
+    }
+
+    /// Every file: what is there without a hole, and whether it is sealed.
+    pub(super) fn list(&self) -> Vec<(FileKey, u64, bool)> {
+        self.files().iter().map(|(key, f)| (*key, f.parts.end(), f.parts.is_sealed)).collect()
+    }
+
+    pub(super) fn place(&self, (piece_id, file_id): FileKey, span: Span) -> PartPlace {
+        let piece = PieceKey { dest_id: self.key.dest, round_id: self.key.round, piece_id };
+        PartPlace { piece, ls: self.key.ls, file_id, start: span.start, end: span.end }
+    }
+
+    pub(super) fn meta_path(&self, (piece_id, file_id): FileKey, part: LogPart) -> String {
+        let key = PieceKey { dest_id: self.key.dest, round_id: self.key.round, piece_id };
+        ArchivePath::LogPart { key, ls: self.key.ls, file_id, part }.path()
+    }
+
+    pub(super) fn object(&self, path: &str) -> String {
+        let medium = self.medium.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{}/{path}", medium.uri().trim_end_matches('/'))
+    }
+
+    /// Plain bytes `[start, end)` of a file. A part that is gone was merged by an earlier leader: the file is listed
+    /// again.
+    pub(super) async fn read(&self, file: FileKey, range: (u64, u64)) -> Result<Bytes, Trouble> {
+        match self.read_known(file, range).await {
+            Err(t) if t.failure.class == ErrorClass::NotFound => {
+                self.refresh(file).await?;
+                self.read_known(file, range).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Lists one file again.
+    pub(super) async fn refresh(&self, file: FileKey) -> Result<(), Trouble> {
+        let (piece_id, file_id) = file;
+        let key = PieceKey { dest_id: self.key.dest, round_id: self.key.round, piece_id };
+        let objects = self.medium().list(&ArchivePath::Log { key, ls: self.key.ls, file_id }.path()).await?;
+        if let Some(f) = self.files().get_mut(&file) {
+            f.parts.forget();
+        }
+        for object in objects {
+            if let Some(ArchivePath::LogPart { part, .. }) = ArchivePath::parse(&object.path) {
+                self.found(file, part, object.bytes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_known(&self, file: FileKey, (start, end): (u64, u64)) -> Result<Bytes, Trouble> {
+        let spans = self.files().get(&file).map_or(Err(start), |f| f.parts.covering(start, end));
+        let spans = spans.map_err(|missing| {
+            let path = self.meta_path(file, LogPart::Data { start: missing, end });
+            let todo = "bring the missing part back from a copy, or start a new round and take a full backup";
+            let what = format!("bytes {missing}-{end} of the log file are missing");
+            Failure::new(ErrorClass::Corrupt, what, self.object(&path), todo)
+        })?;
+        let mut bytes = BytesMut::with_capacity((end - start) as usize);
+        for span in spans {
+            let from = start + bytes.len() as u64;
+            let to = end.min(span.end);
+            bytes.extend_from_slice(&self.read_part(file, span, from..to).await?);
+        }
+        let bytes = bytes.freeze();
+        self.note(file, start, &bytes);
+        Ok(bytes)
+    }
+
+    /// Bytes `range` of the file, out of one part.
+    pub(super) async fn read_part(
+        &self,
+        file: FileKey,
+        span: Span,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, Trouble> {
+        let place = self.place(file, span);
+        let stored = self.files().get(&file).and_then(|f| f.parts.stored(span));
+        let within = range.start - span.start..range.end - span.start;
+        if stored == Some(span.bytes()) {
+            return Ok(self.medium().get_range(&place.path(), within).await?);
+        }
+        let known = self.last_read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let plain = match known {
+            Some((of, at, plain)) if (of, at) == (file, span) => plain,
+            _ => self.whole_part(&place).await?,
+        };
+        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Some((file, span, plain.clone()));
+        Ok(plain.slice(within.start as usize..within.end as usize))
+    }
+
+    pub(super) async fn whole_part(&self, place: &PartPlace) -> Result<Bytes, Trouble> {
+        let path = place.path();
+        let stored = self.medium().get(&path).await?;
+        let (at, key) = (*place, self.form.key.clone());
+        let plain = blocking(move || decode_part(&at, &stored, key.as_ref())).await?;
+        plain.map_err(|e| Trouble::format(e, self.object(&path)))
+    }
+
+    /// Puts the bytes of a cut, durably.
+    pub(super) async fn append(&self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
+        let file = (cut.file.piece, cut.file.file_id());
+        if cut.bytes.is_empty() {
+            // Every part is durable as soon as it is there.
+            return Ok(());
+        }
+        if self.files().get(&file).is_some_and(|f| f.parts.is_sealed) {
+            let path = self.meta_path(file, LogPart::SealMeta);
+            let todo = "the destination holds another history of this log stream: use another destination";
+            let what = "log belongs into a file that was sealed before";
+            return Err(Failure::new(ErrorClass::Fenced, what, self.object(&path), todo).into());
+        }
+        self.make_room(file, share).await?;
+        self.put_format(file).await?;
+        let span = Span { start: cut.at, end: cut.at + cut.bytes.len() as u64 };
+        self.put_part(file, span, cut.bytes.clone()).await?;
+        self.note(file, span.start, &cut.bytes);
+        if cut.range.end == cut.file.start.block_end()
+            && let Some(f) = self.files().get_mut(&file)
+        {
+            f.parts.is_closed = true;
+        }
+        Ok(())
+    }
+
+    /// The number of parts is bounded: when they become too many, merging goes first.
+    async fn make_room(&self, file: FileKey, share: &Share) -> Result<(), Trouble> {
+        while self.files().get(&file).is_some_and(|f| f.parts.count() >= ARCHIVE_PARTS_PER_FILE_MAX) {
+            if !self.tidy_file(file, share).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_format(&self, file: FileKey) -> Result<(), Trouble> {
+        if self.files().get(&file).is_some_and(|f| f.parts.has_format) {
+            return Ok(());
+        }
+        let meta = format_meta(self.form.key.as_ref().map(|key| (key, self.salt)));
+        let path = self.meta_path(file, LogPart::FormatMeta);
+        let bytes = small::write_small(DataType::AppendFormatMeta, &meta);
+        self.medium().put_if_absent(&path, bytes.into()).await?;
+        self.files().entry(file).or_default().parts.has_format = true;
+        Ok(())
+    }
+
+    /// Puts one part. The same plain bytes in another packing are the same part: two versions of a compressor may
+    /// write them.
+    pub(super) async fn put_part(&self, file: FileKey, span: Span, plain: Bytes) -> Result<Bytes, Trouble> {
+        let place = self.place(file, span);
+        let path = place.path();
+        let (form, bytes) = (self.form.clone(), plain.clone());
+        let encoded =
+            if form.is_raw() { Ok(bytes) } else { blocking(move || encode_part(&place, &bytes, &form)).await? };
+        let encoded = encoded.map_err(|e| Trouble::format(e, self.object(&path)))?;
+        let stored = match self.medium().put_if_absent(&path, encoded.clone()).await {
+            Ok(outcome) => {
+                if outcome == PutOutcome::Created {
+                    self.stored_bytes.fetch_add(encoded.len() as u64, Ordering::Relaxed);
+                }
+                encoded
+            }
+            Err(e) if e.class == ErrorClass::Fenced && !self.form.is_raw() => {
+                let there = self.medium().get(&path).await?;
+                let (found, key) = (there.clone(), self.form.key.clone());
+                match blocking(move || decode_part(&place, &found, key.as_ref())).await? {
+                    Ok(theirs) if theirs == plain => there,
+                    _ => return Err(e.into()),
+                }
+            }
+            Err(e) => return Err(e.into()),
+        };
+        self.files().entry(file).or_default().parts.insert(span, stored.len() as u64);
+        Ok(stored)
+    }
+
+    /// Takes bytes into the checksum of their file, where they follow what is in it.
+    fn note(&self, file: FileKey, start: u64, plain: &[u8]) {
+        if let Some(f) = self.files().get_mut(&file)
+            && f.digest.next == start
+        {
+            f.digest = Digest { next: start + plain.len() as u64, crc: crc32c_raw(f.digest.crc, plain) };
+        }
+    }
+}
+
+/// Compressing and sealing are work for a thread of their own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Failure::new(ErrorClass::Transient, e.to_string(), "archiver", "it is tried again").into())
+}

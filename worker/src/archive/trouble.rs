@@ -1,0 +1,41 @@
+//! A failure of the medium with the pause that the medium asked for.
+
+use crate::source::SourceError;
+use strandline_format::FormatError;
+use strandline_media::MediaError;
+use strandline_types::Failure;
+
+/// Why something was not done.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    /// In words for a user.
+    pub failure: Failure,
+    /// What the medium asked for.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Trouble {
+    /// Bytes on the medium that are not what they must be.
+    pub(super) fn format(error: FormatError, object: impl Into<String>) -> Self {
+        error.into_failure(object).into()
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self { failure, retry_after_ms: None }
+    }
+}
+
+impl From<MediaError> for Trouble {
+    fn from(error: MediaError) -> Self {
+        let retry_after_ms = error.retry_after_ms;
+        Self { failure: error.into(), retry_after_ms }
+    }
+}
+
+impl From<SourceError> for Trouble {
+    fn from(error: SourceError) -> Self {
+        Failure::from(error).into()
+    }
+}

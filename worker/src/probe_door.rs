@@ -1,0 +1,34 @@
+//! The door through which somebody asks what this worker sees: `strandline dest check --workers`.
+//!
+//! Nothing that comes through it changes the cluster; one question at a time is answered.
+
+use crate::dest_check::check;
+use strandline_proto::v1;
+use strandline_proto::v1::probe_server::{Probe, ProbeServer};
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status};
+
+/// gRPC service `Probe`.
+#[derive(Debug, Default)]
+pub(crate) struct ProbeDoor {
+    one_at_a_time: Mutex<()>,
+}
+
+impl ProbeDoor {
+    /// As a tonic router takes it.
+    pub(crate) fn into_server(self) -> ProbeServer<Self> {
+        ProbeServer::new(self)
+    }
+}
+
+#[tonic::async_trait]
+impl Probe for ProbeDoor {
+    async fn check_dest(&self, request: Request<v1::DestCheckSpec>) -> Result<Response<v1::DestCheckReply>, Status> {
+        let _one = self.one_at_a_time.lock().await;
+        let reply = match check(request.get_ref()).await {
+            Ok(result) => v1::DestCheckReply { result: Some(result), failure: None },
+            Err(failure) => v1::DestCheckReply { result: None, failure: Some(failure.into()) },
+        };
+        Ok(Response::new(reply))
+    }
+}

@@ -1,0 +1,87 @@
+//! `VALIDATE`: reads one log stream of a backup set or an archive piece again, or what is of no log stream, and names
+//! every object that is not what it should be.
+//!
+//! Damage is the result, not a failure: a task that found some has done its work. It fails only when it could not look.
+//! What is checked, and how, is the reader's business; this is the same code as the offline verification.
+
+use crate::restore::archive_keys;
+use crate::task_ctx::{TaskCtx, cancelled};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_format::cipher::Key;
+use strandline_format::paths::SetName;
+use strandline_format::secret::KeySecret;
+use strandline_proto::v1::{Damage, ValidateResult, ValidateSpec};
+use strandline_reader::Keys;
+use strandline_reader::verify::{self, Level, Options, Report};
+use strandline_types::limits::DAMAGES_REPORTED_MAX;
+use strandline_types::{
+    BackupSetId, BackupSetKind, DestId, ErrorClass, Failure, LsId, PieceId, PieceKey, RoundId, ValidateLevel,
+};
+
+/// Runs the task.
+///
+/// # Errors
+/// What the medium says when it cannot be read; `Invalid` for an order that names neither set nor piece.
+pub async fn run_validate(ctx: &TaskCtx, spec: &ValidateSpec) -> Result<ValidateResult, Failure> {
+    tokio::select! {
+        done = validate(ctx, spec) => done.map(result),
+        () = ctx.cancel.cancelled() => Err(cancelled()),
+    }
+}
+
+async fn validate(ctx: &TaskCtx, spec: &ValidateSpec) -> Result<Report, Failure> {
+    let medium = ctx.medium_with(&spec.uri, &spec.access)?;
+    let options = Options { level: level(spec)?, keys: Arc::new(all_keys(spec).await?), progress: progress(ctx) };
+    let only = Some(LsId(spec.source_ls_id));
+    if let Some(p) = &spec.piece {
+        let (dest_id, round_id, piece_id) = (DestId(p.dest_id), RoundId(p.round_id), PieceId(p.piece_id));
+        return verify::piece(&medium, PieceKey { dest_id, round_id, piece_id }, only, &options).await;
+    }
+    if spec.backup_set_id == 0 {
+        return Err(invalid("the order names neither a backup set nor a piece", spec));
+    }
+    let kind = if spec.incremental { BackupSetKind::Inc } else { BackupSetKind::Full };
+    verify::set(&medium, SetName { id: BackupSetId(spec.backup_set_id), kind }, only, &options).await
+}
+
+fn level(spec: &ValidateSpec) -> Result<Level, Failure> {
+    match spec.level {
+        n if n == ValidateLevel::Basic.number() => Ok(Level::Basic),
+        n if n == ValidateLevel::Physical.number() => Ok(Level::Physical),
+        n => Err(invalid(&format!("there is no level {n}"), spec)),
+    }
+}
+
+async fn all_keys(spec: &ValidateSpec) -> Result<Keys, Failure> {
+    match Key::from_slice(&spec.seal_key) {
+        Some(key) => Ok(Keys::new([KeySecret::Key(key)])),
+        None => archive_keys(&spec.archive_key_source).await,
+    }
+}
+
+/// The reader tells sums, the heartbeat wants what was added.
+fn progress(ctx: &TaskCtx) -> verify::Progress {
+    let (counter, bytes) = (Arc::clone(&ctx.progress), AtomicU64::new(0));
+    Arc::new(move |_objects, sum| {
+        bytes.fetch_max(sum, Ordering::Relaxed);
+        counter.follow(&bytes);
+    })
+}
+
+fn result(report: Report) -> ValidateResult {
+    let damage_count = report.damages.len() as u64;
+    let damages = report.damages.into_iter().take(DAMAGES_REPORTED_MAX);
+    let damage = |d: verify::Damage| Damage { path: d.path, kind: d.kind.name().to_owned(), detail: d.detail };
+    ValidateResult {
+        objects: report.objects,
+        bytes: report.bytes,
+        damages: damages.map(damage).collect(),
+        damage_count,
+    }
+}
+
+fn invalid(what: &str, spec: &ValidateSpec) -> Failure {
+    let todo = "upgrade this worker: the scheduler orders what it does not know";
+    Failure::new(ErrorClass::Invalid, what, spec.uri.clone(), todo)
+}
