@@ -10,8 +10,10 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use strandline_scheduler_core::replayed_scn;
+use strandline_scheduler_core::round_lag_ms;
+use strandline_scheduler_core::spool::spool;
 use strandline_scheduler_core::state::State;
-use strandline_scheduler_core::{replayed_scn, tenant_max_scn};
 use strandline_types::Scn;
 
 /// The process's recorder; `None` when another server of this process has installed one before.
@@ -64,20 +66,24 @@ fn set_gauges(node: &SchedulerNode) {
 }
 
 fn set_archive_gauges(state: &State, now: Scn) {
-    for tenant in state.tenants.values() {
-        let Some(round) = state.open_round(tenant.id) else {
-            continue;
-        };
-        let seconds = |since: Scn| now.0.saturating_sub(since.0) as f64 / 1e9;
-        let age = seconds(round.checkpoint_scn);
-        // What is acknowledged and not covered yet is younger than the checkpoint; without any there is no lag.
-        let lag = if tenant_max_scn(state, tenant.id) > round.checkpoint_scn { age } else { 0.0 };
-        gauge!("strandline_archive_checkpoint_age_seconds", "tenant" => tenant.name.clone()).set(age);
-        gauge!("strandline_archive_lag_seconds", "tenant" => tenant.name.clone()).set(lag);
-        let trouble = flag(round.trouble.is_some());
-        gauge!("strandline_archive_in_trouble", "tenant" => tenant.name.clone()).set(trouble);
-        gauge!("strandline_archive_round_state", "tenant" => tenant.name.clone(), "state" => round.state.to_string())
-            .set(1.0);
+    let (now, now_ms) = (now, now.as_ms());
+    for (tenant, round) in state.tenants.values().flat_map(|t| state.open_rounds(t.id).map(move |r| (t, r))) {
+        let labels = [("tenant", tenant.name.clone()), ("dest", round.dest_no.to_string())];
+        let age = now.0.saturating_sub(round.checkpoint_scn.0) as f64 / 1e9;
+        gauge!("strandline_archive_checkpoint_age_seconds", &labels).set(age);
+        gauge!("strandline_archive_lag_seconds", &labels).set(round_lag_ms(state, round, now_ms) as f64 / 1e3);
+        let lag_max = round.lag_history.iter().map(|l| l.lag_ms).max().unwrap_or(0);
+        gauge!("strandline_archive_lag_seconds_max_30m", &labels).set(lag_max as f64 / 1e3);
+        let is_in_trouble = round.trouble.is_some() || round.progress.values().any(|p| p.trouble.is_some());
+        gauge!("strandline_archive_in_trouble", &labels).set(flag(is_in_trouble));
+        let spools = || tenant.log_streams.values().filter_map(|ls| spool(round, ls, now_ms));
+        let fill = spools().map(|s| s.fill_ratio()).fold(0.0, f64::max);
+        gauge!("strandline_archive_spool_fill_ratio", &labels).set(fill);
+        let waiting: u64 = spools().map(|s| s.waiting_bytes).sum();
+        gauge!("strandline_archive_spool_bytes", &labels).set(waiting as f64);
+        let [tenant_label, dest_label] = labels;
+        let labels = [tenant_label, dest_label, ("state", round.state.to_string())];
+        gauge!("strandline_archive_round_state", &labels).set(1.0);
     }
 }
 

@@ -48,24 +48,6 @@ pub async fn archive_to(cluster: &Cluster, tenant: &str, dest: &str, piece_secon
     }
 }
 
-/// Ends the round, and waits until it has ended.
-///
-/// # Errors
-/// A refusal, or the round was interrupted.
-pub async fn stop_archive(cluster: &Cluster, tenant: &str) -> Outcome<()> {
-    let mut admin = cluster.admin()?;
-    admin.sql(&format!("ALTER SYSTEM NOARCHIVELOG TENANT = {tenant}")).await?;
-    let patience = Patience::new("the round has ended", PATIENCE);
-    loop {
-        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
-        match round.text(0, "STATUS").as_str() {
-            "STOP" | "" => return Ok(()),
-            "INTERRUPTED" => return Err(ended_badly("round", "INTERRUPTED", &round.text(0, "COMMENT"))),
-            other => patience.once_more(other).await?,
-        }
-    }
-}
-
 /// Begins a full backup.
 ///
 /// # Errors

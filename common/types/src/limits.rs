@@ -72,6 +72,10 @@ pub const SPOOL_BYTES_MIN: u64 = 128 << 20;
 pub const SPOOL_ALARM_PERCENT: u32 = 50;
 /// Shortest SPOOL_AGE.
 pub const SPOOL_AGE_MS_MIN: u64 = 10_000;
+/// A worker that has not checked a destination after this is given up.
+pub const DEST_CHECK_MS_MAX: u64 = 60_000;
+/// Checks of destinations that the scheduler remembers.
+pub const DEST_CHECKS_KEPT_MAX: usize = 50;
 /// Looks at the lag of one round that the scheduler remembers.
 pub const LAG_SAMPLES_MAX: usize = 360;
 /// Time between two of them.

@@ -41,6 +41,16 @@ fn place(uri: &str) -> (&str, &str) {
     (place.trim_end_matches('/'), host.trim_end_matches('/'))
 }
 
+/// The name of a place: the address with no attribute but its host. What stands in files must not change when an
+/// attribute does.
+#[must_use]
+pub fn name(uri: &str) -> String {
+    match place(uri) {
+        (place, "") => place.to_owned(),
+        (place, host) => format!("{place}?host={host}"),
+    }
+}
+
 /// True when both name one place, whatever their attributes.
 #[must_use]
 pub fn is_same_place(a: &str, b: &str) -> bool {
@@ -53,6 +63,23 @@ pub fn is_same_place(a: &str, b: &str) -> bool {
 pub fn is_inside(inner: &str, outer: &str) -> bool {
     let ((inner, inner_host), (outer, outer_host)) = (place(inner), place(outer));
     inner_host == outer_host && inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The address of a place below another, with the same attributes.
+#[must_use]
+pub fn below(uri: &str, name: &str) -> String {
+    let (place, attributes) = uri.split_once('?').map_or((uri, None), |(p, a)| (p, Some(a)));
+    let place = place.trim_end_matches('/');
+    attributes.map_or_else(|| format!("{place}/{name}"), |a| format!("{place}/{name}?{a}"))
+}
+
+/// The path from one place to another that lies below it.
+#[must_use]
+pub fn path_below<'a>(inner: &'a str, outer: &str) -> Option<&'a str> {
+    if !is_inside(inner, outer) {
+        return None;
+    }
+    place(inner).0.strip_prefix(place(outer).0).map(|p| p.trim_start_matches('/'))
 }
 
 /// The value of an attribute, if the address has it.
@@ -100,6 +127,9 @@ mod tests {
     fn attributes_do_not_make_another_place_and_hosts_do() {
         assert!(is_same_place("s3://b/x?host=h&max_iops=5", "s3://b/x?s3_region=r&host=h/"));
         assert!(!is_same_place("s3://b/x?host=h", "s3://b/x?host=g"));
+        assert_eq!(name("s3://b/x?max_iops=5&host=h"), "s3://b/x?host=h");
+        assert_eq!(name("file:///a/b"), "file:///a/b");
+        assert_eq!(path_below(&below("s3://b/x?host=h", "t_1"), "s3://b/x?host=h"), Some("t_1"));
         assert!(is_inside("file:///a/b/c", "file:///a/b") && !is_inside("file:///a/bc", "file:///a/b"));
         assert!(!is_inside("s3://b/x/y?host=h", "s3://b/x?host=g"));
     }

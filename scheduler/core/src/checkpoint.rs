@@ -18,6 +18,17 @@ pub fn round_checkpoint(state: &State, round: &Round) -> Option<Scn> {
     (least < Scn::MAX).then(|| least.max(round.clock.round_start).max(round.checkpoint_scn))
 }
 
+/// How old the oldest write is that the published checkpoint of an open round does not cover, in milliseconds; 0 when
+/// it covers everything. After idling it is counted from the first write, not from the old checkpoint.
+#[must_use]
+pub fn round_lag_ms(state: &State, round: &Round, now_ms: u64) -> u64 {
+    if tenant_max_scn(state, round.tenant_id) <= round.checkpoint_scn {
+        return 0;
+    }
+    let since_ms = round.uncovered_since_ms.unwrap_or(now_ms).max(round.checkpoint_scn.as_ms());
+    now_ms.saturating_sub(since_ms)
+}
+
 /// Highest SCN that any log stream of a tenant has applied.
 #[must_use]
 pub fn tenant_max_scn(state: &State, tenant: TenantId) -> Scn {

@@ -6,6 +6,7 @@
 
 use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
+use crate::round_machine::RoundEvent;
 use crate::state::{
     CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
 };
@@ -41,6 +42,8 @@ pub enum Done {
     Table(TableId),
     /// A destination was set (or its id found again).
     Dest(DestId),
+    /// A check of a destination has begun.
+    DestCheck(JobId),
     /// An archive round was opened.
     Round(RoundId),
     /// A backup job was accepted.
@@ -156,6 +159,18 @@ pub enum Action {
         /// Its new keys.
         access: Access,
     },
+    /// archive_new_tenants: every new tenant is archived below this destination; `None` switches it off.
+    ArchiveNewTenants {
+        /// The parent and the options.
+        parent: Option<ArchiveDestSpec>,
+    },
+    /// CHECK DESTINATION, or part of setting one: every known worker probes it.
+    CheckDest {
+        /// The destination, without keys.
+        uri: String,
+        /// Its keys.
+        access: Access,
+    },
     /// ARCHIVELOG.
     ArchiveLog {
         /// Tenant.
@@ -186,7 +201,7 @@ pub enum Action {
         /// Round.
         round: RoundId,
     },
-    /// A round changes its state, if it still is in `from`.
+    /// Something happens to a round, if it still is in `from`.
     MoveRound {
         /// Tenant.
         tenant: TenantId,
@@ -194,8 +209,8 @@ pub enum Action {
         round: RoundId,
         /// State that the decision was made in.
         from: RoundState,
-        /// New state.
-        to: RoundState,
+        /// What happens.
+        event: RoundEvent,
         /// Why, for users.
         comment: String,
     },
@@ -245,6 +260,30 @@ pub enum Action {
         round: RoundId,
         /// True when the medium was given up.
         forced: bool,
+    },
+
+    /// AUTO_RESTART: an interrupted round stops, and another one follows it.
+    RestartRound {
+        /// Tenant.
+        tenant: TenantId,
+        /// The interrupted round.
+        round: RoundId,
+    },
+    /// AUTO_RESTART: the interrupted round has stopped, and its destination is usable: the next one opens.
+    ReopenRound {
+        /// Tenant.
+        tenant: TenantId,
+        /// The round that has stopped.
+        round: RoundId,
+    },
+    /// AUTO_RESTART: the new round is DOING: a full backup starts.
+    BackupAfterRestart {
+        /// Tenant.
+        tenant: TenantId,
+        /// The new round.
+        round: RoundId,
+        /// The proposer's version, for the set.
+        version: String,
     },
 
     /// DATA_BACKUP_DEST; `None` clears it.

@@ -23,6 +23,7 @@ mod plan;
 mod refuse;
 mod report;
 mod results;
+mod round_machine;
 pub mod spool;
 pub mod state;
 mod step;
@@ -32,7 +33,7 @@ pub mod views;
 pub use apply::{apply, check_restore_name};
 pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
-pub use checkpoint::{round_checkpoint, tenant_max_scn};
+pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{
     Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, ScheduleChange, SealKey,
     StartRestore, StartValidate, Subject, Swept,
@@ -41,16 +42,17 @@ pub use cron::check as check_schedule;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
-    BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, FingerprintSpec, LsResume, LsTurn, MediumName,
-    Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece, RoundOrder,
-    RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
+    BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, DestCheckSpec, FingerprintSpec, LsResume, LsTurn,
+    MediumName, Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece,
+    RoundOrder, RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
-pub use plan::{plan, replayed_scn};
+pub use plan::{dest_ref, plan, replayed_scn};
 pub use report::{
     ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
     TaskResult, TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
+pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{
     CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork,

@@ -95,6 +95,7 @@ fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
             Some(standby) => standby.log_tasks.get(&key.ls_id),
             None => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
         },
+        TaskKind::DestCheck => state.dest_checks.get(&key.job_id)?.runs.get(&executor),
         TaskKind::Validate => state.validate_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Clean => state.clean_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Fingerprint => state.drills.get(&key.job_id)?.runs.get(&key.ls_id),

@@ -4,7 +4,7 @@
 //! moves forward.
 
 use crate::results::{CleanResult, FingerprintResult, RecoverTableResult, ValidateResult};
-use crate::state::{Dictionary, LogGap, LogStream};
+use crate::state::{DestFinding, Dictionary, LogGap, LogStream};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
@@ -144,6 +144,8 @@ pub enum TaskResult {
     BackupLog(BackupLogResult),
     /// Of replay.
     RestoreLog(RestoreLogResult),
+    /// Of a check of a destination.
+    DestCheck(Vec<DestFinding>),
     /// Of a validation.
     Validate(ValidateResult),
     /// Of cleaning.

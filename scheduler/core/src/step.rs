@@ -11,7 +11,7 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, NodeId, PieceClock, PieceKey,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, Lsn, NodeId, PieceClock, PieceKey,
     RoundId, Scn, TenantId,
 };
 
@@ -57,6 +57,8 @@ pub struct DestRef {
     pub access: Access,
     /// Id.
     pub dest_id: DestId,
+    /// The parent below which its directory may be made.
+    pub made_below: Option<String>,
     /// Which archive destination of the tenant it is for the round that is written; 0 elsewhere.
     pub dest_no: DestNo,
     /// Tenant.
@@ -233,6 +235,8 @@ pub struct FreezePiece {
     pub piece: PieceRow,
     /// Log streams of the round; those without a file in the piece get none.
     pub log_streams: Vec<LsId>,
+    /// Where the round begins with each of them.
+    pub start_lsns: BTreeMap<LsId, Lsn>,
     /// All earlier frozen pieces of this destination, in order.
     pub frozen: Vec<PieceRow>,
 }

@@ -19,6 +19,8 @@ pub enum TaskKind {
     RestoreData,
     /// Replay the archive into one log stream, on its leader.
     RestoreLog,
+    /// Probe a destination from this worker.
+    DestCheck,
     /// Read one log stream of a set or piece again and check it.
     Validate,
     /// Delete one log stream's files of a set or piece.
@@ -38,6 +40,7 @@ impl fmt::Display for TaskKind {
             Self::Synthetic => "BACKUP_SYNTHETIC",
             Self::RestoreData => "RESTORE_DATA",
             Self::RestoreLog => "RESTORE_LOG",
+            Self::DestCheck => "DEST_CHECK",
             Self::Validate => "VALIDATE",
             Self::Clean => "CLEAN",
             Self::Fingerprint => "FINGERPRINT",

@@ -64,13 +64,21 @@ fn words() -> impl Strategy<Value = Action> {
     let round = || (1u64..3).prop_map(RoundId);
     let piece = || (1u64..5).prop_map(PieceId);
     let state = || prop::sample::select(RoundState::ALL.to_vec());
+    let event = || prop::sample::select(RoundEvent::ALL.to_vec());
     let status = || prop::sample::select(BackupJobStatus::ALL.to_vec());
     let stage = || prop::sample::select(RestoreStage::ALL.to_vec());
     prop_oneof![
         (1001u64..1004).prop_map(|d| Action::DestFormatted { dest: DestId(d) }),
         (tenants(), round()).prop_map(|(tenant, round)| Action::RoundBegun { tenant, round }),
-        (tenants(), round(), state(), state()).prop_map(|(tenant, round, from, to)| {
-            Action::MoveRound { tenant, round, from, to, comment: String::new() }
+        (tenants(), round(), state(), event()).prop_map(|(tenant, round, from, event)| {
+            Action::MoveRound { tenant, round, from, event, comment: String::new() }
+        }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::RestartRound { tenant, round }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::ReopenRound { tenant, round }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::BackupAfterRestart {
+            tenant,
+            round,
+            version: String::new()
         }),
         (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::PiecesStarted { tenant, round, upto }),
         (tenants(), round(), piece(), 0u64..4000).prop_map(|(tenant, round, piece, ms)| {

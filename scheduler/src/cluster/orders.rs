@@ -83,6 +83,7 @@ fn task_id(key: &core::TaskKey) -> v1::TaskId {
         core::TaskKind::Synthetic => v1::TaskKind::Synthetic,
         core::TaskKind::RestoreData => v1::TaskKind::RestoreData,
         core::TaskKind::RestoreLog => v1::TaskKind::RestoreLog,
+        core::TaskKind::DestCheck => v1::TaskKind::DestCheck,
         core::TaskKind::Validate => v1::TaskKind::Validate,
         core::TaskKind::Clean => v1::TaskKind::Clean,
         core::TaskKind::Fingerprint => v1::TaskKind::Fingerprint,
@@ -107,6 +108,9 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
         core::TaskSpec::Synthetic(s) => Spec::Synthetic(backup_tasks::synthetic(s)),
         core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
+        core::TaskSpec::DestCheck(s) => {
+            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access: s.access.reveal().to_owned() })
+        }
         core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),
         core::TaskSpec::Clean(s) => Spec::Clean(medium_tasks::clean(s)),
         core::TaskSpec::Fingerprint(s) => Spec::Fingerprint(v1::FingerprintSpec { scn: s.scn.0 }),

@@ -4,7 +4,7 @@
 use super::{backup_tasks, medium_tasks};
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
-use strandline_scheduler_core::state::{Dictionary, LogGap, Table, Tablet};
+use strandline_scheduler_core::state::{DestFinding, Dictionary, LogGap, Table, Tablet};
 use strandline_types::{
     DestId, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term, TurnId,
 };
@@ -99,6 +99,7 @@ fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
         v1::TaskKind::Synthetic => core::TaskKind::Synthetic,
         v1::TaskKind::RestoreData => core::TaskKind::RestoreData,
         v1::TaskKind::RestoreLog => core::TaskKind::RestoreLog,
+        v1::TaskKind::DestCheck => core::TaskKind::DestCheck,
         v1::TaskKind::Validate => core::TaskKind::Validate,
         v1::TaskKind::Clean => core::TaskKind::Clean,
         v1::TaskKind::Fingerprint => core::TaskKind::Fingerprint,
@@ -139,12 +140,16 @@ fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
             replayed_scn: Scn(r.replayed_scn),
             replayed_bytes: r.replayed_bytes,
         }),
+        R::DestCheck(d) => core::TaskResult::DestCheck(d.findings.into_iter().map(finding).collect()),
         R::Validate(v) => core::TaskResult::Validate(medium_tasks::validate_result(v)),
         R::Clean(c) => core::TaskResult::Clean(core::CleanResult { objects: c.objects, bytes: c.bytes }),
         R::Fingerprint(f) => core::TaskResult::Fingerprint(medium_tasks::fingerprint_result(f)),
         R::RecoverTable(r) => core::TaskResult::RecoverTable(medium_tasks::recover_table_result(r)),
-        _ => return None,
     })
+}
+
+fn finding(f: v1::DestFinding) -> DestFinding {
+    DestFinding { probe: f.probe, verdict: f.verdict, detail: f.detail, took_us: f.took_us }
 }
 
 /// A dictionary from the wire.

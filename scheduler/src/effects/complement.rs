@@ -6,6 +6,7 @@
 //! Order: format and round start → per piece start placeholder and freeze → checkpoint of the last one → round end.
 
 use super::{checkpoint, freeze, piece, put, round};
+use std::collections::BTreeMap;
 use strandline_format::DataType;
 use strandline_format::paths::archive::piece_dir;
 use strandline_format::paths::backup::complement_log_dir;
@@ -50,6 +51,8 @@ pub async fn write(medium: &dyn Medium, log: &ComplementLog) -> Result<(), Failu
             dest: dest.clone(),
             piece: row,
             log_streams: log.log_streams.clone(),
+            // Copied log is never sealed: its headers say where it begins.
+            start_lsns: BTreeMap::new(),
             frozen: frozen.clone(),
         };
         freeze::freeze(medium, &step).await?;

@@ -3,10 +3,12 @@
 //! [`examine`] runs before a destination enters the State, so that a bad one is refused where it was typed; [`format()`]
 //! is the plan's step that makes it ours. Neither writes anything into a path that holds something foreign.
 
+use bytes::Bytes;
+use strandline_format::paths::ArchivePath;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{MediaError, Medium, Op};
-use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::DestKind;
+use strandline_scheduler_core::{DestRef, address};
 use strandline_types::{ErrorClass, Failure, Scn};
 
 fn identity_of(dest: &DestRef, kind: DestKind) -> Identity {
@@ -25,7 +27,21 @@ fn identity_of(dest: &DestRef, kind: DestKind) -> Identity {
 
 /// `format.obbak`: ours already, or written now; and a probe that the path can be written and read.
 pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created_ms: u64) -> Result<(), Failure> {
+    if let Some(parent) = &dest.made_below {
+        make_below(parent, dest, created_ms).await?;
+    }
     Ok(identity::claim(medium, &identity_of(dest, kind), Scn::from_ms(created_ms)).await?)
+}
+
+/// The directory of a destination that nobody has made by hand: a check file is written into it through its parent,
+/// which has to be there. It is older than the one of [`identity::claim`], which removes it.
+async fn make_below(parent: &str, dest: &DestRef, created_ms: u64) -> Result<(), Failure> {
+    let Some(below) = address::path_below(&dest.uri, parent) else { return Ok(()) };
+    let path =
+        ArchivePath::CheckFile { tenant: dest.tenant_id, time: Scn::from_ms(created_ms.saturating_sub(1000)) }.path();
+    let parent = super::open_with(parent, dest.access.reveal())?;
+    parent.put_if_absent(&format!("{below}/{path}"), Bytes::new()).await?;
+    Ok(())
 }
 
 /// Whether a path can become (or is) the destination `dest`. `known` = the State has it already under this id.

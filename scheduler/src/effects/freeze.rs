@@ -6,18 +6,19 @@
 
 use super::{piece, piece_attr, put};
 use std::collections::BTreeMap;
-use strandline_format::DataType;
 use strandline_format::palf::ArchiveFileHeader;
+use strandline_format::part::{PartPlace, decode_part};
 use strandline_format::paths::ArchivePath;
-use strandline_format::paths::archive::{LogPart, ls_dir, piece_dir, schema_meta_dir};
+use strandline_format::paths::archive::{ls_dir, piece_dir, schema_meta_dir};
 use strandline_format::pb;
+use strandline_format::{DataType, FormatError};
 use strandline_media::Medium;
 use strandline_scheduler_core::FreezePiece;
-use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
+use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, BLOCK_BODY_BYTES};
 use strandline_types::{ErrorClass, Failure, FileId, LsId, PieceKey};
 
-/// Sizes of the log files of one log stream.
-type Files = BTreeMap<FileId, u64>;
+/// The log files of one log stream.
+type Files = BTreeMap<FileId, LogFile>;
 
 /// Writes everything that a frozen piece has and an active one has not.
 pub async fn freeze(medium: &dyn Medium, freeze: &FreezePiece) -> Result<(), Failure> {
@@ -63,19 +64,33 @@ async fn placeholders(medium: &dyn Medium, freeze: &FreezePiece, file_count: u64
     put::once(medium, &path, DataType::PieceEnd, &end).await
 }
 
+/// One log file, in whichever form it lies there.
+#[derive(Clone, Copy, Debug, Default)]
+struct LogFile {
+    /// Length of the file, or of what its parts make up.
+    bytes: u64,
+    /// True when it is there as one object of its own name.
+    is_plain: bool,
+    /// The part that begins with its header, and the bytes of that object; the smallest of several.
+    first_part: Option<(PartPlace, u64)>,
+}
+
 /// What lies in the piece, per log stream; one with a directory but no log file has an empty list.
 async fn log_files(medium: &dyn Medium, key: PieceKey, known: &[LsId]) -> Result<BTreeMap<LsId, Files>, Failure> {
     let dirs = medium.list_dirs(&piece_dir(key)).await?;
     let with_dir = known.iter().filter(|ls| dirs.contains(&ls_dir(key, **ls)));
     let mut found: BTreeMap<LsId, Files> = with_dir.map(|ls| (*ls, Files::new())).collect();
     for object in medium.list(&piece_dir(key)).await? {
-        let (ls, file_id, bytes) = match ArchivePath::parse(&object.path) {
-            Some(ArchivePath::Log { ls, file_id, .. }) => (ls, file_id, object.bytes),
-            Some(ArchivePath::LogPart { ls, file_id, part: LogPart::Data { end, .. }, .. }) => (ls, file_id, end),
-            _ => continue,
-        };
-        let size = found.entry(ls).or_default().entry(file_id).or_default();
-        *size = bytes.max(*size);
+        if let Some(ArchivePath::Log { ls, file_id, .. }) = ArchivePath::parse(&object.path) {
+            let file = found.entry(ls).or_default().entry(file_id).or_default();
+            (file.bytes, file.is_plain) = (file.bytes.max(object.bytes), true);
+        }
+        let Some(place) = PartPlace::parse(&object.path) else { continue };
+        let file = found.entry(place.ls).or_default().entry(place.file_id).or_default();
+        file.bytes = file.bytes.max(place.end);
+        if place.start == 0 && file.first_part.is_none_or(|(p, _)| place.end < p.end) {
+            file.first_part = Some((place, object.bytes));
+        }
     }
     Ok(found)
 }
@@ -88,9 +103,11 @@ async fn ls_file_list(
 ) -> Result<pb::SingleLsFileList, Failure> {
     let key = freeze.piece.key;
     let (mut min_lsn, mut max_lsn) = (0, 0);
-    if let (Some((first, _)), Some((last, size))) = (files.first_key_value(), files.last_key_value()) {
-        min_lsn = start_lsn(medium, key, ls, *first).await?;
-        max_lsn = start_lsn(medium, key, ls, *last).await? + size.saturating_sub(ARCHIVE_FILE_HEADER_BYTES);
+    if let (Some((first, head)), Some((last, tail))) = (files.first_key_value(), files.last_key_value()) {
+        min_lsn = start_lsn(medium, freeze, ls, *first, head).await?;
+        // Only the first file of a piece may begin inside of a block.
+        let last_lsn = if last == first { min_lsn } else { (last.0 - 1) * BLOCK_BODY_BYTES };
+        max_lsn = last_lsn + tail.bytes.saturating_sub(ARCHIVE_FILE_HEADER_BYTES);
     }
     Ok(pb::SingleLsFileList {
         dest_id: key.dest_id.0,
@@ -101,7 +118,7 @@ async fn ls_file_list(
         checkpoint_scn: freeze.piece.checkpoint_scn.0,
         min_lsn,
         max_lsn,
-        files: files.iter().map(|(id, size)| pb::LogFile { file_id: id.0, size_bytes: *size }).collect(),
+        files: files.iter().map(|(id, f)| pb::LogFile { file_id: id.0, size_bytes: f.bytes }).collect(),
         deleted: false,
         schema_meta_scns: if ls.is_sys() { schema_metas(medium, key).await? } else { Vec::new() },
         has_schema_metas: ls.is_sys(),
@@ -120,13 +137,52 @@ async fn schema_metas(medium: &dyn Medium, key: PieceKey) -> Result<Vec<u64>, Fa
     Ok(found)
 }
 
-/// The first LSN in a log file, as its header says.
-async fn start_lsn(medium: &dyn Medium, key: PieceKey, ls: LsId, file_id: FileId) -> Result<u64, Failure> {
+/// The first LSN in a log file, as its header says; where the header is sealed and only workers have the key, as the
+/// log before it ends.
+async fn start_lsn(
+    medium: &dyn Medium,
+    freeze: &FreezePiece,
+    ls: LsId,
+    file_id: FileId,
+    file: &LogFile,
+) -> Result<u64, Failure> {
+    let key = freeze.piece.key;
     let path = ArchivePath::Log { key, ls, file_id }.path();
-    let head = medium.get_range(&path, 0..ARCHIVE_FILE_HEADER_BYTES).await?;
-    let header = ArchiveFileHeader::decode(&head).map_err(|e| {
-        let todo = "the log file is damaged: compare it with a copy, and take a new full backup";
-        Failure::new(ErrorClass::Corrupt, e.to_string(), format!("{}/{path}", medium.uri()), todo)
-    })?;
+    let (path, head) = match file.first_part {
+        _ if file.is_plain => (path.clone(), medium.get_range(&path, 0..ARCHIVE_FILE_HEADER_BYTES).await?),
+        None => return Err(damaged(medium, &path, "no part of the log file begins with its header")),
+        Some((place, bytes)) if bytes == place.plain_bytes() => {
+            (place.path(), medium.get_range(&place.path(), 0..ARCHIVE_FILE_HEADER_BYTES).await?)
+        }
+        Some((place, _)) => match decode_part(&place, &medium.get(&place.path()).await?, None) {
+            Ok(plain) => (place.path(), plain),
+            Err(FormatError::KeyMissing { .. }) => return end_before(medium, freeze, ls).await,
+            Err(e) => return Err(damaged(medium, &place.path(), &e.to_string())),
+        },
+    };
+    let head = head.slice(..head.len().min(ARCHIVE_FILE_HEADER_BYTES as usize));
+    let header = ArchiveFileHeader::decode(&head).map_err(|e| damaged(medium, &path, &e.to_string()))?;
     Ok(header.start_lsn.0)
 }
+
+/// Where the log of a stream ends before this piece: in the newest earlier piece of the round that holds some of it, or
+/// where the round begins with it. Consecutive pieces leave nothing out.
+async fn end_before(medium: &dyn Medium, freeze: &FreezePiece, ls: LsId) -> Result<u64, Failure> {
+    let round = freeze.piece.key.round_id;
+    for row in freeze.frozen.iter().rev().filter(|p| p.key.round_id == round) {
+        let path = ArchivePath::LsFileInfo { key: row.key, ls }.path();
+        let list = put::find::<pb::SingleLsFileList>(medium, &path, DataType::SingleLsFileList).await?;
+        if let Some(list) = list.filter(|l| !l.files.is_empty()) {
+            return Ok(list.max_lsn);
+        }
+    }
+    Ok(freeze.start_lsns.get(&ls).map_or(0, |lsn| lsn.0))
+}
+
+fn damaged(medium: &dyn Medium, path: &str, what: &str) -> Failure {
+    let todo = "the log file is damaged: compare it with a copy, and take a new full backup";
+    Failure::new(ErrorClass::Corrupt, what, format!("{}/{path}", medium.uri()), todo)
+}
+
+#[cfg(test)]
+mod tests;

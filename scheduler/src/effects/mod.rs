@@ -35,10 +35,6 @@ use strandline_types::{ErrorClass, Failure};
 /// # Errors
 /// `Invalid` for a URI that is none.
 pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-    if uri.starts_with("mem://") {
-        let todo = "use file:// and an absolute path, for example file:///backup/archive";
-        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
-    }
     let (uri, access) = strandline_media::split_secrets(uri);
     open_with(&uri, &access)
 }
@@ -46,8 +42,12 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// The same with the keys kept apart.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`], or what is wrong with the keys.
 pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+    if uri.starts_with("mem://") {
+        let todo = "use file:// and an absolute path, for example file:///backup/archive";
+        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
+    }
     let medium = strandline_media::open_with(uri, access)?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }

@@ -6,8 +6,8 @@ use strandline_format::DataType;
 use strandline_format::paths::ArchivePath;
 use strandline_format::pb;
 use strandline_media::Medium;
-use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
+use strandline_scheduler_core::{DestRef, address};
 use strandline_types::{Failure, INCARNATION, PieceKey, Scn};
 
 /// `pieces/piece_…_start_<time>.obarc`.
@@ -35,7 +35,7 @@ pub async fn infos(medium: &dyn Medium, dest: &DestRef, piece: &PieceRow, frozen
         compatible: COMPATIBLE,
         start_scn: piece.start_scn.0,
         end_scn: piece.end_scn.0,
-        path: dest.uri.clone(),
+        path: address::name(&dest.uri),
         history: frozen.iter().map(|p| attr(dest, p, 0)).collect(),
     };
     let path = ArchivePath::TenantArchivePieceInfos { key: piece.key }.path();

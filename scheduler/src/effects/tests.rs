@@ -25,6 +25,7 @@ fn dest() -> DestRef {
         uri: "mem://x".into(),
         access: Access::default(),
         dest_no: DestNo(0),
+        made_below: None,
         dest_id: DestId(1001),
         tenant_id: TenantId(1002),
         tenant_name: "t1".into(),
@@ -68,6 +69,7 @@ fn archive_life() -> Vec<MediumWork> {
         dest: dest(),
         piece: row(1, 1_099, true),
         log_streams: vec![LsId(1), LsId(1001)],
+        start_lsns: BTreeMap::new(),
         frozen: Vec::new(),
     };
     vec![

@@ -2,6 +2,7 @@
 //! from one, and only its salt and fingerprint are ever shown.
 
 use super::Executor;
+use super::destinations::Address;
 use super::tenants::Named;
 use crate::clock;
 use crate::effects::{self, cluster_parameters, destination};
@@ -10,8 +11,8 @@ use crate::sql::request::backup::BackupRequest;
 use std::time::Duration;
 use strandline_format::cipher::{self, Key};
 use strandline_scheduler_core::state::{DestKind, SetSeal};
-use strandline_scheduler_core::{Action, BackupDest, BackupWish, DestRef, Done, SealKey, newest_set};
-use strandline_types::{Access, BackupMode, DestId, DestNo, ErrorClass, Failure, Secret, TenantId};
+use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, newest_set};
+use strandline_types::{BackupMode, ErrorClass, Failure, Secret, TenantId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -68,10 +69,9 @@ impl Executor {
             return Err(Failure::new(ErrorClass::Invalid, "a backup TO a path is of exactly one tenant", uri, todo));
         };
         let bad_path = |failure: Failure| if failure.code == 0 { failure.with_code(BAD_PATH_CODE) } else { failure };
-        let (place, access) = strandline_media::split_secrets(uri);
-        let medium = effects::open_with(&place, &access).map_err(bad_path)?;
-        let uri = medium.uri();
-        let (dest, known) = self.dest_of(tenant, DestKind::Data, &uri);
+        let (address, medium) = Address::split(uri).opened().map_err(bad_path)?;
+        let (dest, known) = self.candidate(tenant, DestKind::Data, &address);
+        let Address { uri, access } = address;
         let examined = destination::examine(medium.as_ref(), &dest, DestKind::Data, known, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
             Ok(examined) => examined.map_err(bad_path)?,
@@ -81,29 +81,7 @@ impl Executor {
                 return Err(Failure::new(ErrorClass::Transient, what, uri, todo).with_code(BAD_PATH_CODE));
             }
         }
-        Ok(BackupDest { uri, access: Access::new(access) })
-    }
-
-    /// A path as this tenant's destination of a kind, and whether State knows it as that.
-    pub(super) fn dest_of(&self, tenant: &Named, kind: DestKind, uri: &str) -> (DestRef, bool) {
-        self.node.read(|state| {
-            let known = state
-                .destinations
-                .values()
-                .find(|d| d.tenant_id == tenant.0 && d.kind == kind && d.uri == uri && d.formatted)
-                .map(|d| d.id);
-            let dest = DestRef {
-                uri: uri.to_owned(),
-                access: Access::default(),
-                dest_no: DestNo(0),
-                dest_id: known.unwrap_or(DestId(0)),
-                tenant_id: tenant.0,
-                tenant_name: tenant.1.clone(),
-                cluster_id: state.cluster.id,
-                cluster_name: state.cluster.name.clone(),
-            };
-            (dest, known.is_some())
-        })
+        Ok(BackupDest { uri, access })
     }
 
     /// The key of a password. A set that goes on with a chain uses the chain's salt, so that one key opens all of it; a

@@ -2,8 +2,10 @@
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
+mod archive;
 mod backup;
 mod clean;
+mod destinations;
 pub mod forward;
 mod reads;
 pub(crate) mod restore;
@@ -96,6 +98,7 @@ impl Executor {
             }
             AdminRequest::Show(Show::RestorePreview) => {}
             AdminRequest::Show(what) => return Ok(Answer::Rows(reads::show(*what))),
+            AdminRequest::Columns(view) => return reads::columns(view).map(Answer::Rows),
             AdminRequest::Select(sql) => {
                 if let Some(rows) = variables::answer(sql)? {
                     return Ok(Answer::Rows(rows));

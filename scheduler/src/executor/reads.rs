@@ -4,14 +4,18 @@ use super::Executor;
 use crate::clock;
 use crate::sql::request::Show;
 use crate::sql::select::{Rows, mentioned, select};
-use strandline_scheduler_core::views::{self, Table, Value};
-use strandline_types::{ErrorClass, Failure, TenantId};
+use strandline_scheduler_core::State;
+use strandline_scheduler_core::views::{self, Value};
+use strandline_types::{ErrorClass, Failure};
+
+/// The original's number for a table that is not there.
+const NO_TABLE_CODE: i32 = -5019;
 
 impl Executor {
     /// Reads over the views as of now: everything that was committed before is in them. A session of a tenant sees that
     /// tenant's rows only, and what belongs to none.
     pub(super) async fn select(&self, sql: String, session: Option<&str>) -> Result<Rows, Failure> {
-        let names = mentioned(&sql, |w| views::NAMES.contains(&w))?;
+        let names = mentioned(&sql, views::is_view)?;
         // Nobody closes the semaphore; without a seat the read would only be one more.
         let _seat = self.reads.acquire().await.ok();
         self.node.barrier().await?;
@@ -19,10 +23,7 @@ impl Executor {
         let tables = self.node.read(|state| {
             let tenant = session.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
             let seen = names.into_iter().filter_map(|name| {
-                let mut view = views::view(state, now_ms, &name)?;
-                if let Some(tenant) = tenant {
-                    keep_rows_of(&mut view, tenant);
-                }
+                let view = views::view_for(state, now_ms, &name, tenant)?;
                 Some((name, view))
             });
             Ok::<Vec<_>, Failure>(seen.collect())
@@ -32,20 +33,39 @@ impl Executor {
     }
 }
 
-fn keep_rows_of(view: &mut Table, tenant: TenantId) {
-    if let Some(at) = view.columns.iter().position(|c| *c == "TENANT_ID") {
-        view.rows.retain(|row| row[at] == Value::Uint(tenant.0));
+/// `DESC`, `SHOW COLUMNS`: the columns of a view as MySQL tells them.
+pub(super) fn columns(view: &str) -> Result<Rows, Failure> {
+    let Some(table) = views::view_for(&State::default(), 0, view, None) else {
+        let todo = "SHOW TABLES lists the views";
+        return Err(Failure::new(ErrorClass::NotFound, "there is no such view", view, todo).with_code(NO_TABLE_CODE));
+    };
+    let text = |t: &str| Value::Text(t.to_owned());
+    let columns = ["Field", "Type", "Null", "Key", "Default", "Extra"].map(str::to_owned).to_vec();
+    let row = |name: &&str| vec![text(name), text(type_of(name)), text("YES"), text(""), Value::Null, text("")];
+    Ok(Rows { columns, rows: table.columns.iter().map(row).collect() })
+}
+
+/// Views are computed: a column's type is what its name promises.
+fn type_of(column: &str) -> &'static str {
+    const NUMBERS: [&str; 12] =
+        ["_ID", "_NO", "_SCN", "_LSN", "_BYTES", "_COUNT", "_MS", "_US", "_MAX", "_SIZE", "INCARNATION", "COMPATIBLE"];
+    if column.ends_with("_RATIO") || column.ends_with("_PROGRESS") {
+        "double"
+    } else if NUMBERS.iter().any(|n| column.ends_with(n)) {
+        "bigint(20) unsigned"
+    } else {
+        "varchar(4096)"
     }
 }
 
 /// `SHOW …`.
 pub fn show(what: Show) -> Rows {
-    let (column, names): (&str, &[&str]) = match what {
-        Show::Tables => ("Tables_in_oceanbase", views::NAMES),
-        Show::Databases => ("Database", &["oceanbase"]),
+    let (column, names) = match what {
+        Show::Tables => ("Tables_in_oceanbase", views::all_names()),
+        Show::Databases => ("Database", vec!["oceanbase".to_owned()]),
         // The preview is the leader's answer; it does not come here.
-        Show::RestorePreview | Show::Empty => ("Value", &[]),
+        Show::RestorePreview | Show::Empty => ("Value", Vec::new()),
     };
-    let rows = names.iter().map(|n| vec![Value::Text((*n).to_owned())]).collect();
+    let rows = names.into_iter().map(|n| vec![Value::Text(n)]).collect();
     Rows { columns: vec![column.to_owned()], rows }
 }

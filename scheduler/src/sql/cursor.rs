@@ -50,6 +50,15 @@ impl<'a> Cursor<'a> {
         here
     }
 
+    /// Takes the keyword if it stands here; an error message does not name it when it does not.
+    pub fn accept_quietly(&mut self, keyword: &str) -> bool {
+        let here = matches!(self.kind(), TokenKind::Word(w) if w.eq_ignore_ascii_case(keyword));
+        if here {
+            self.advance();
+        }
+        here
+    }
+
     /// Takes the symbol if it stands here.
     pub fn accept_symbol(&mut self, symbol: char) -> bool {
         let here = *self.kind() == TokenKind::Symbol(symbol);
@@ -157,9 +166,34 @@ impl<'a> Cursor<'a> {
         Failure::new(
             ErrorClass::Invalid,
             format!("the statement is not understood at character {character}: {} stands there", self.kind().shown()),
-            self.statement,
+            masked(self.statement),
             format!("understood here: {}", self.tried.join(", ")),
         )
         .with_code(SYNTAX_CODE)
+    }
+}
+
+/// A statement as it may be shown: without the keys of destinations.
+fn masked(statement: &str) -> String {
+    const KEY: &str = "access_key=";
+    let mut shown = String::with_capacity(statement.len());
+    let mut rest = statement;
+    while let Some(at) = rest.to_ascii_lowercase().find(KEY) {
+        let (before, after) = rest.split_at(at + KEY.len());
+        shown.push_str(before);
+        shown.push_str("******");
+        rest = after.trim_start_matches(|c: char| !c.is_whitespace() && !matches!(c, '&' | '\'' | '"' | ','));
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn a_statement_is_shown_without_keys() {
+        let text = "SET x = 's3://b/x?access_id=A&access_key=S3CRET&host=h' , 'Access_Key=T'";
+        assert_eq!(masked(text), "SET x = 's3://b/x?access_id=A&access_key=******&host=h' , 'Access_Key=******'");
     }
 }

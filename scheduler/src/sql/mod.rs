@@ -1,5 +1,6 @@
 //! Statements: text → tokens → [`request::AdminRequest`]; and reads over the views in SQLite.
 
+pub mod archive_dest;
 pub mod cursor;
 pub mod options;
 pub mod parse;

@@ -1,55 +1,8 @@
-//! The small languages inside texts: the value of `LOG_ARCHIVE_DEST`, the options of `RESTORE`, its two URIs.
+//! The small languages inside texts: times and intervals, the options of `RESTORE`, its two URIs.
 
-use super::request::ArchiveDest;
+use super::NOT_SUPPORTED_CODE;
 use super::request::restore::RestoreOptions;
-use strandline_types::{Binding, ErrorClass, Failure, limits};
-
-/// `LOCATION=<uri> [BINDING=Optional|Mandatory] [PIECE_SWITCH_INTERVAL=<n>d|h|m|s]`, separated by blanks. Not
-/// incremental: an omitted key takes its default (fact sheet 1.1). The empty text clears the destination.
-///
-/// # Errors
-/// `Invalid` names the key that is wrong.
-pub fn archive_dest(value: &str) -> Result<Option<ArchiveDest>, Failure> {
-    if value.trim().is_empty() {
-        return Ok(None);
-    }
-    let (mut location, mut binding) = (None, Binding::default());
-    let mut seconds = limits::PIECE_INTERVAL_SECONDS_DEFAULT;
-    for part in value.split_whitespace() {
-        let (key, text) = part
-            .split_once('=')
-            .ok_or_else(|| wrong(format!("'{part}' is not of the form KEY=value"), value, DEST_FORM))?;
-        match key.to_ascii_uppercase().as_str() {
-            "LOCATION" => location = Some(text.to_owned()),
-            "BINDING" => binding = parse_binding(text, value)?,
-            "PIECE_SWITCH_INTERVAL" => seconds = piece_interval_seconds(text)?,
-            "COMPRESSION" => parse_compression(text, value)?,
-            _ => return Err(wrong(format!("'{key}' is not a key of LOG_ARCHIVE_DEST"), value, DEST_FORM)),
-        }
-    }
-    let location = location
-        .filter(|l| !l.is_empty())
-        .ok_or_else(|| wrong("LOG_ARCHIVE_DEST has no LOCATION".to_owned(), value, DEST_FORM))?;
-    Ok(Some(ArchiveDest { location, binding, piece_interval_seconds: seconds }))
-}
-
-const DEST_FORM: &str = "write 'LOCATION=<uri> [BINDING=Optional|Mandatory] [PIECE_SWITCH_INTERVAL=1d]'";
-
-fn parse_binding(text: &str, value: &str) -> Result<Binding, Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "optional" => Ok(Binding::Optional),
-        "mandatory" => Ok(Binding::Mandatory),
-        _ => Err(wrong(format!("'{text}' is not a BINDING"), value, "BINDING is Optional or Mandatory")),
-    }
-}
-
-/// Parsed for compatibility, without effect: as in the original's 4.x.
-fn parse_compression(text: &str, value: &str) -> Result<(), Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "enable" | "disable" => Ok(()),
-        _ => Err(wrong(format!("'{text}' is not a COMPRESSION"), value, "COMPRESSION is enable or disable")),
-    }
-}
+use strandline_types::{ErrorClass, Failure, limits};
 
 /// `<n>d`, `<n>h`, `<n>m` or `<n>s`, inside the limits.
 ///
@@ -72,7 +25,8 @@ pub fn piece_interval_seconds(text: &str) -> Result<u64, Failure> {
     let bounds = limits::PIECE_INTERVAL_SECONDS_MIN..=limits::PIECE_INTERVAL_SECONDS_MAX;
     if !bounds.contains(&seconds) {
         let todo = format!("choose between {}s and {}d", bounds.start(), bounds.end() / 86_400);
-        return Err(wrong(format!("a piece switch interval of {text} is not supported"), text, &todo));
+        return Err(wrong(format!("a piece switch interval of {text} is not supported"), text, &todo)
+            .with_code(NOT_SUPPORTED_CODE));
     }
     Ok(seconds)
 }
@@ -196,49 +150,6 @@ fn wrong(what: String, object: &str, todo: &str) -> Failure {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-
-    #[test]
-    fn omitted_keys_take_their_defaults() {
-        let dest = archive_dest("LOCATION=file:///a").unwrap().unwrap();
-        assert_eq!(
-            dest,
-            ArchiveDest {
-                location: "file:///a".into(),
-                binding: Binding::Optional,
-                piece_interval_seconds: limits::PIECE_INTERVAL_SECONDS_DEFAULT
-            }
-        );
-        assert_eq!(archive_dest("  ").unwrap(), None);
-    }
-
-    #[test]
-    fn a_uri_may_hold_equal_signs() {
-        let dest =
-            archive_dest("location=file:///a?x=1&y=2 binding=MANDATORY piece_switch_interval=2h").unwrap().unwrap();
-        assert_eq!((dest.location.as_str(), dest.binding), ("file:///a?x=1&y=2", Binding::Mandatory));
-        assert_eq!(dest.piece_interval_seconds, 7200);
-    }
-
-    #[test]
-    fn wrong_destination_values_name_their_key() {
-        for (bad, part) in [
-            ("file:///a", "not of the form"),
-            ("LOCATION=", "no LOCATION"),
-            ("BINDING=Optional", "no LOCATION"),
-            ("LOCATION=file:///a BINDING=Perhaps", "not a BINDING"),
-            ("LOCATION=file:///a SPEED=1", "not a key"),
-            ("LOCATION=file:///a PIECE_SWITCH_INTERVAL=8d", "not supported"),
-            ("LOCATION=file:///a PIECE_SWITCH_INTERVAL=0s", "not supported"),
-            ("LOCATION=file:///a PIECE_SWITCH_INTERVAL=1w", "not a piece switch interval"),
-            ("LOCATION=file:///a PIECE_SWITCH_INTERVAL=d", "not a piece switch interval"),
-            ("LOCATION=file:///a PIECE_SWITCH_INTERVAL=99999999999999999999d", "not a piece switch interval"),
-            ("LOCATION=file:///a COMPRESSION=lz4", "not a COMPRESSION"),
-        ] {
-            let failure = archive_dest(bad).unwrap_err();
-            assert!(failure.what.contains(part), "{bad}: {failure}");
-            assert!(!failure.todo.is_empty(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_duration_needs_its_unit() {

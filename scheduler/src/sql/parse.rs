@@ -2,13 +2,13 @@
 //!
 //! It must never look at the state of the cluster: whether a tenant exists is not a question of grammar.
 
+mod archive;
 mod backup;
 mod clean;
 mod restore;
 mod schedule;
 
 use super::cursor::Cursor;
-use super::options;
 use super::request::{AdminRequest, Show, Tenants};
 use strandline_scheduler_core::ScheduleChange;
 use strandline_types::{ErrorClass, Failure, limits};
@@ -40,7 +40,11 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return ended(&mut c, AdminRequest::DropTenant { name });
     }
     if c.accept("SHOW") {
-        return Ok(show(&mut c));
+        return show(&mut c);
+    }
+    if c.accept("DESC") || c.accept("DESCRIBE") {
+        let view = view_name(&mut c)?;
+        return ended(&mut c, AdminRequest::Columns(view));
     }
     if c.accept("SELECT") || c.accept("WITH") {
         return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
@@ -72,14 +76,16 @@ fn alter_system(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         return alter_system_set(c);
     }
     if c.accept("ARCHIVELOG") {
-        let tenants = tenants_clause(c)?;
-        description(c)?;
-        return ended(c, AdminRequest::ArchiveLog(tenants));
+        return archive::switch(c, true);
     }
     if c.accept("NOARCHIVELOG") {
-        let tenants = tenants_clause(c)?;
-        description(c)?;
-        return ended(c, AdminRequest::NoArchiveLog(tenants));
+        return archive::switch(c, false);
+    }
+    if c.accept("ALTER") || c.accept("CHANGE") || c.accept("MODIFY") {
+        return archive::change_storage(c);
+    }
+    if c.accept("CHECK") {
+        return archive::check(c);
     }
     if c.accept("BACKUP") {
         return backup::backup(c);
@@ -158,31 +164,8 @@ fn cancel(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
 }
 
 fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
-    if c.accept("LOG_ARCHIVE_DEST") {
-        c.optional_equals();
-        let dest = options::archive_dest(&c.text("a text 'LOCATION=<uri> …'")?)?;
-        let tenant = tenant_clause(c)?;
-        return ended(c, AdminRequest::SetArchiveDest { tenant, dest });
-    }
-    if c.accept("LOG_ARCHIVE_DEST_STATE") {
-        c.optional_equals();
-        let state = c.text_or_word("'ENABLE' or 'DEFER'")?;
-        let enable = match state.to_ascii_uppercase().as_str() {
-            "ENABLE" => true,
-            "DEFER" => false,
-            _ => {
-                let what = format!("'{state}' is not a state of LOG_ARCHIVE_DEST_STATE");
-                return Err(Failure::new(ErrorClass::Invalid, what, state, "write 'ENABLE' or 'DEFER'"));
-            }
-        };
-        let tenant = tenant_clause(c)?;
-        return ended(c, AdminRequest::SetArchiveDestState { tenant, enable });
-    }
-    if c.accept("ARCHIVE_LAG_TARGET") {
-        c.optional_equals();
-        let lag_target_ms = options::duration_ms(&c.text("a text '<n>ms|s|m|h'")?)?;
-        let tenant = tenant_clause(c)?;
-        return ended(c, AdminRequest::SetArchiveLag { tenant, lag_target_ms });
+    if let Some(request) = archive::set(c)? {
+        return Ok(request);
     }
     if c.accept("DATA_BACKUP_DEST") {
         c.optional_equals();
@@ -233,9 +216,15 @@ fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
 }
 
 /// Clients ask many things at login; what is not a view is answered with nothing.
-fn show(c: &mut Cursor<'_>) -> AdminRequest {
+fn show(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let _ = c.accept("FULL");
-    AdminRequest::Show(if c.accept("TABLES") {
+    if c.accept("COLUMNS") || c.accept("FIELDS") {
+        if !c.accept("IN") {
+            c.need("FROM")?;
+        }
+        return view_name(c).map(AdminRequest::Columns);
+    }
+    Ok(AdminRequest::Show(if c.accept("TABLES") {
         Show::Tables
     } else if c.accept("RESTORE") && c.accept("PREVIEW") {
         Show::RestorePreview
@@ -243,7 +232,13 @@ fn show(c: &mut Cursor<'_>) -> AdminRequest {
         Show::Databases
     } else {
         Show::Empty
-    })
+    }))
+}
+
+/// `[oceanbase.]view`.
+fn view_name(c: &mut Cursor<'_>) -> Result<String, Failure> {
+    let first = c.name("the name of a view")?;
+    if c.accept_symbol('.') { c.name("the name of a view") } else { Ok(first) }
 }
 
 fn tenant_clause(c: &mut Cursor<'_>) -> Result<Option<String>, Failure> {

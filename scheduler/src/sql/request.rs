@@ -1,44 +1,22 @@
 //! What an administrator can ask for, typed. The parser makes it, the executor turns it into commands; nothing else
 //! reads statement text.
 
+pub mod archive;
 pub mod backup;
 pub mod clean;
 pub mod restore;
 
+use archive::ArchiveRequest;
 use backup::BackupRequest;
 use clean::{CleanRequest, ValidateRequest};
 use restore::{CatalogRequest, DrillRequest, RecoverTableRequest, RestorePreview, RestoreRequest, StandbyRequest};
 use strandline_scheduler_core::{BackupParam, ScheduleChange};
-use strandline_types::Binding;
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminRequest {
-    /// `SET LOG_ARCHIVE_DEST`; `None` clears it (the files stay).
-    SetArchiveDest {
-        /// Whose.
-        tenant: Option<String>,
-        /// Where to and how.
-        dest: Option<ArchiveDest>,
-    },
-    /// `SET LOG_ARCHIVE_DEST_STATE = ENABLE | DEFER`.
-    SetArchiveDestState {
-        /// Whose.
-        tenant: Option<String>,
-        /// `ENABLE`.
-        enable: bool,
-    },
-    /// `SET archive_lag_target`.
-    SetArchiveLag {
-        /// Whose.
-        tenant: Option<String>,
-        /// Milliseconds.
-        lag_target_ms: u64,
-    },
-    /// `ARCHIVELOG`.
-    ArchiveLog(Tenants),
-    /// `NOARCHIVELOG`.
-    NoArchiveLog(Tenants),
+    /// Log archiving.
+    Archive(ArchiveRequest),
     /// `SET DATA_BACKUP_DEST`; `None` clears it.
     SetDataBackupDest {
         /// Whose.
@@ -126,6 +104,8 @@ pub enum AdminRequest {
     Select(String),
     /// `SHOW …`: answered from a fixed table of what clients ask for.
     Show(Show),
+    /// `DESC view`, `SHOW COLUMNS FROM view`.
+    Columns(String),
     /// `SET`, `USE`, `BEGIN` and the like: clients send them by themselves; there is nothing to do.
     Nothing,
 }
@@ -152,17 +132,6 @@ pub enum Tenants {
     All,
     /// The named ones.
     Named(Vec<String>),
-}
-
-/// The value of `LOG_ARCHIVE_DEST`, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArchiveDest {
-    /// The destination.
-    pub location: String,
-    /// Whether log recycling waits.
-    pub binding: Binding,
-    /// Length of a piece in seconds.
-    pub piece_interval_seconds: u64,
 }
 
 /// Something that later statements of the same session go by.

@@ -216,6 +216,7 @@ impl Body {
             Spec::RestoreLog(spec) => {
                 Some(TaskResult::RestoreLog(v1::RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
             }
+            Spec::DestCheck(_) => Some(TaskResult::DestCheck(v1::DestCheckResult::default())),
             other => panic!("this worker cannot do {other:?} yet"),
         };
         report

@@ -4,9 +4,10 @@ use super::tenant::normal;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
 use crate::refuse;
+use crate::round_machine::{RoundEvent, next};
 use crate::state::{DestState, Restart, Round, State};
 use std::collections::BTreeMap;
-use strandline_types::{DestNo, PieceClock, PieceStatus, RoundId, RoundState, Scn, TenantId, Transition, limits};
+use strandline_types::{DestNo, PieceClock, PieceStatus, RoundId, RoundState, Scn, TenantId, limits};
 
 pub(super) fn set_lag(state: &mut State, id: TenantId, lag_target_ms: u64) -> Outcome {
     normal(state, id)?;
@@ -50,7 +51,7 @@ pub(super) fn no_archive_log(state: &mut State, id: TenantId) -> Outcome {
     change(state, id, |config| config.log_mode = false);
     let open: Vec<_> = state.open_rounds(id).map(|r| (r.round_id, r.state)).collect();
     for (round, from) in open {
-        move_round(state, (id, round), from, RoundState::Stopping, String::new())?;
+        move_round(state, (id, round), from, RoundEvent::StopWanted, String::new())?;
     }
     Ok(Done::Ok)
 }
@@ -98,6 +99,7 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
         begun: false,
         drained: false,
         checkpoint_scn: start,
+        uncovered_since_ms: None,
         max_scn: start,
         floor: tenant.log_streams.values().map(|ls| (ls.id, ls.end_lsn)).collect(),
         progress: BTreeMap::new(),
@@ -127,16 +129,13 @@ pub(super) fn move_round(
     state: &mut State,
     key: (TenantId, RoundId),
     from: RoundState,
-    to: RoundState,
+    event: RoundEvent,
     comment: String,
 ) -> Outcome {
     let now_ms = state.clock_ms;
-    let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
-    // PREPARE is left by `RoundBegun` and STOP is reached by `RoundStopped`: both stand for files on the medium.
-    let is_ours = to != RoundState::Stop && (from != RoundState::Prepare || to == RoundState::Stopping);
-    if round.state != from || !from.may_become(to) || !is_ours {
-        return Ok(Done::Nothing);
-    }
+    let Some(round) = state.rounds.get_mut(&key).filter(|r| r.state == from) else { return Ok(Done::Nothing) };
+    // What stands for files on the medium comes with the word of the step that wrote them.
+    let Some(to) = next(from, event).filter(|_| !event.is_of_medium()) else { return Ok(Done::Nothing) };
     if !comment.is_empty() {
         round.comment = comment;
     }
@@ -154,7 +153,9 @@ pub(super) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced:
         return Ok(Done::Nothing);
     }
     if forced {
-        round.comment = "the stop was forced: the medium or a log stream did not answer".to_owned();
+        let forced = "the stop was forced: the medium or a log stream did not answer";
+        let before = if round.comment.is_empty() { String::new() } else { format!("{}; ", round.comment) };
+        round.comment = format!("{before}{forced}");
         for piece in round.pieces.values_mut() {
             piece.status = PieceStatus::Frozen;
             piece.sealed = true;
@@ -163,6 +164,11 @@ pub(super) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced:
     round.trouble = None;
     round.stopped_ms = Some(now_ms);
     set_state(round, RoundState::Stop, now_ms);
+    let dest = round.dest_id;
+    // A destination that was given up has to prove itself before anything begins on it again.
+    if let Some(dest) = state.destinations.get_mut(&dest).filter(|_| forced) {
+        dest.formatted = false;
+    }
     Ok(Done::Ok)
 }
 

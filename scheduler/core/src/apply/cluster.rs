@@ -26,5 +26,6 @@ pub(super) fn take_lead(state: &mut State, node: NodeId, term: Term) -> Outcome 
     state.schedulers.leader = node;
     state.schedulers.term = term;
     state.schedulers.leader_since_ms = state.clock_ms;
+    state.schedulers.has_heard = false;
     Ok(Done::Ok)
 }

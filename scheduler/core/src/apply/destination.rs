@@ -8,6 +8,7 @@ use super::tenant::normal;
 use crate::address;
 use crate::command::{ArchiveDestSpec, Done, Outcome};
 use crate::refuse;
+use crate::round_machine::RoundEvent;
 use crate::state::{ArchiveDest, DestKind, DestState, Destination, State, StorageChange};
 use strandline_types::{Access, DestId, DestNo, Failure, RoundState, TenantId, limits};
 
@@ -47,6 +48,7 @@ pub(super) fn find_or_add(
         created_ms: state.clock_ms,
         formatted: false,
         checked_ms: 0,
+        made_below: None,
         trouble: None,
         changes: Vec::new(),
     };
@@ -148,9 +150,60 @@ fn clear_archive_dest(state: &mut State, id: TenantId, no: DestNo) -> Outcome {
     let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
     tenant.archive.dests.remove(&no);
     if let Some((round, from)) = paused {
-        super::archive::move_round(state, (id, round), from, RoundState::Stopping, String::new())?;
+        super::archive::move_round(state, (id, round), from, RoundEvent::StopWanted, String::new())?;
     }
     Ok(Done::Ok)
+}
+
+/// archive_new_tenants.
+pub(super) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveDestSpec>) -> Outcome {
+    let parent = match parent {
+        None => None,
+        Some(spec) => {
+            spec.options.check()?;
+            let uri = address::spelled(&spec.uri)?;
+            let is_in = |d: &&Destination| address::is_same_place(&d.uri, &uri) || address::is_inside(&uri, &d.uri);
+            if let Some(other) = state.destinations.values().find(is_in) {
+                return Err(refuse::dest_nested(&uri, other, &owner_of(state, other)));
+            }
+            Some(ArchiveDestSpec { uri, ..spec })
+        }
+    };
+    if state.archive_new_tenants == parent {
+        return Ok(Done::Nothing);
+    }
+    state.archive_new_tenants = parent;
+    Ok(Done::Ok)
+}
+
+/// Where a new tenant would be archived by itself, if that was asked for and the place is free.
+///
+/// # Errors
+/// `Invalid` when the place is taken.
+pub(super) fn place_of_new(state: &State, id: TenantId, name: &str) -> Result<Option<ArchiveDestSpec>, Failure> {
+    let Some(parent) = &state.archive_new_tenants else { return Ok(None) };
+    let uri = address::below(&parent.uri, &format!("{name}_{id}"));
+    let touches = |d: &&Destination| {
+        address::is_same_place(&d.uri, &uri) || address::is_inside(&uri, &d.uri) || address::is_inside(&d.uri, &uri)
+    };
+    match state.destinations.values().find(touches) {
+        Some(other) => Err(refuse::dest_nested(&uri, other, &owner_of(state, other))),
+        None => Ok(Some(ArchiveDestSpec { uri, ..parent.clone() })),
+    }
+}
+
+/// A new tenant archives from its first moment.
+pub(super) fn archive_new(state: &mut State, id: TenantId, spec: ArchiveDestSpec) {
+    let parent = state.archive_new_tenants.as_ref().map(|p| p.uri.clone());
+    let Ok(dest_id) = find_or_add(state, id, DestKind::Archive, &spec.uri, spec.access) else { return };
+    if let Some(dest) = state.destinations.get_mut(&dest_id) {
+        dest.made_below = parent;
+    }
+    let Some(tenant) = state.tenants.get_mut(&id) else { return };
+    let dest = ArchiveDest { dest_id, options: spec.options, state: DestState::Enable };
+    tenant.archive.dests.insert(DestNo(0), dest);
+    tenant.archive.log_mode = true;
+    open_round_if_wanted(state, id, DestNo(0));
 }
 
 /// LOG_ARCHIVE_DEST_STATE, LOG_ARCHIVE_DEST_STATE_n.

@@ -1,6 +1,6 @@
 //! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
 
-use super::{jobs, restore, standby};
+use super::{jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
 use crate::report::{ArchiveReport, ReplicaReport, WorkerReport};
 use crate::state::{LsProgress, ReplicaSeen, State, Trouble, Worker};
@@ -10,6 +10,7 @@ pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcom
     for report in reports {
         hear(state, report);
     }
+    lag::sample(state);
     Ok(Done::Ok)
 }
 
@@ -130,6 +131,9 @@ fn note_waiting(state: &mut State) {
     let now_ms = state.clock_ms;
     for round in state.rounds.values_mut().filter(|r| r.is_open()) {
         let Some(tenant) = state.tenants.get(&round.tenant_id) else { continue };
+        let applied = tenant.log_streams.values().map(|ls| ls.max_scn).max().unwrap_or_default();
+        let is_uncovered = applied > round.checkpoint_scn;
+        round.uncovered_since_ms = is_uncovered.then(|| round.uncovered_since_ms.unwrap_or(now_ms));
         for (ls, row) in &mut round.progress {
             let is_behind = tenant.log_streams.get(ls).is_some_and(|s| s.end_lsn > row.archived_lsn);
             row.behind_since_ms = is_behind.then(|| row.behind_since_ms.unwrap_or(now_ms));

@@ -3,7 +3,7 @@
 //! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
 //! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
-use super::{backup, clean, drill, restore, standby, validate};
+use super::{backup, clean, dest_check, drill, restore, standby, validate};
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
@@ -44,6 +44,7 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
                 job.log_tasks.get_mut(&key.ls_id)
             }
         }
+        TaskKind::DestCheck => state.dest_checks.get_mut(&key.job_id)?.runs.get_mut(&executor),
         TaskKind::Validate => {
             let task = state.validate_tasks.get_mut(&key.job_id).filter(|t| t.status == JobStatus::Doing)?;
             task.runs.get_mut(&key.ls_id)
@@ -136,6 +137,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
             job.map(|j| j.log_results.insert(key.ls_id, result)).is_some() || is_standby
         }
         (TaskKind::RestoreData, _) => true,
+        (TaskKind::DestCheck, Some(TaskResult::DestCheck(findings))) => {
+            state.dest_checks.get_mut(&key.job_id).map(|c| c.findings.insert(worker, findings)).is_some()
+        }
         (TaskKind::Validate, Some(TaskResult::Validate(result))) => {
             validate::take_result(state, key.job_id, key.ls_id, result)
         }
@@ -148,6 +152,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
     if !stored {
         let failure = Failure::new(ErrorClass::Transient, "ended without its result", key.to_string(), "");
         return attempt_failed(state, key, worker, failure);
+    }
+    if key.kind == TaskKind::DestCheck {
+        return dest_check::ended(state, key.job_id, worker, None);
     }
     if let Some(run) = run_mut(state, key, worker) {
         run.status = LsTaskStatus::Finish;
@@ -167,6 +174,10 @@ fn is_hard(class: ErrorClass) -> bool {
 
 /// Gives the task a new retry id; fails the job when no further attempt makes sense.
 fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Failure) {
+    // What one worker finds is the answer: nobody else can give it.
+    if key.kind == TaskKind::DestCheck {
+        return dest_check::ended(state, key.job_id, executor, Some(failure));
+    }
     let now_ms = state.clock_ms;
     let candidates = candidates(state, key);
     let Some(run) = run_mut(state, key, executor) else { return };

@@ -9,13 +9,17 @@ mod backup_range;
 mod backup_start;
 pub(crate) mod backup_turn;
 mod clean;
+mod clock;
 mod cluster;
+mod dest_check;
 mod destination;
 mod drill;
 mod heartbeat;
 mod initiator;
 mod jobs;
+mod lag;
 mod pieces;
+mod restart;
 mod restore;
 mod schedule;
 mod standby;
@@ -33,8 +37,7 @@ use crate::state::State;
 /// # Errors
 /// A [`strandline_types::Failure`] says what was refused, on which object, and what to do.
 pub fn apply(state: &mut State, command: Command) -> Outcome {
-    // A new leader's clock may be behind: the state's own clock never falls.
-    state.clock_ms = state.clock_ms.max(command.proposed_at_ms);
+    clock::advance(state, &command);
     match command.action {
         Action::InitCluster { id, name, schedulers } => cluster::init(state, id, name, schedulers),
         Action::TakeLead { node, term } => cluster::take_lead(state, node, term),
@@ -46,6 +49,8 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::SetArchiveDest { tenant, no, dest } => destination::set_archive_dest(state, tenant, no, dest),
         Action::SetArchiveDestState { tenant, no, state: to } => destination::set_archive_state(state, tenant, no, to),
         Action::SetArchiveConcurrency { tenant, threads } => archive::set_concurrency(state, tenant, threads),
+        Action::ArchiveNewTenants { parent } => destination::set_archive_new_tenants(state, parent),
+        Action::CheckDest { uri, access } => dest_check::start(state, &uri, access),
         Action::ChangeStorage { dest, uri, access } => destination::change_storage(state, dest, &uri, access),
         Action::SetArchiveLag { tenant, lag_target_ms } => archive::set_lag(state, tenant, lag_target_ms),
         Action::ArchiveLog { tenant } => archive::archive_log(state, tenant),
@@ -53,9 +58,12 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::DestFormatted { dest } => destination::formatted(state, dest),
         Action::MediumFailed { subject, failure } => jobs::medium_failed(state, subject, failure),
         Action::RoundBegun { tenant, round } => archive::round_begun(state, tenant, round),
-        Action::MoveRound { tenant, round, from, to, comment } => {
-            archive::move_round(state, (tenant, round), from, to, comment)
+        Action::MoveRound { tenant, round, from, event, comment } => {
+            archive::move_round(state, (tenant, round), from, event, comment)
         }
+        Action::RestartRound { tenant, round } => restart::stop(state, (tenant, round)),
+        Action::ReopenRound { tenant, round } => restart::reopen(state, (tenant, round)),
+        Action::BackupAfterRestart { tenant, round, version } => restart::backup(state, (tenant, round), version),
         Action::PiecesStarted { tenant, round, upto } => pieces::started(state, (tenant, round), upto),
         Action::CheckpointPublished { tenant, round, piece, checkpoint_scn } => {
             pieces::checkpoint_published(state, (tenant, round), piece, checkpoint_scn)

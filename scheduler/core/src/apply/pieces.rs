@@ -3,7 +3,7 @@
 //! Order rules: pieces freeze in order; a piece's final figures are decided (`sealed`) before a byte of its frozen
 //! files is written; a checkpoint enters a piece only once the one before it is frozen.
 
-use crate::checkpoint::{all_stopped, is_sealable, round_checkpoint};
+use crate::checkpoint::{all_stopped, is_sealable, round_checkpoint, tenant_max_scn};
 use crate::command::{Done, Outcome};
 use crate::state::{PieceRow, Round, State};
 use strandline_types::{FileStatus, PieceId, PieceStatus, RoundId, RoundState, Scn, TenantId};
@@ -53,6 +53,7 @@ pub(super) fn checkpoint_published(
     if round_checkpoint(state, round).is_none_or(|proven| checkpoint > proven) {
         return Ok(Done::Nothing);
     }
+    let applied = tenant_max_scn(state, key.0);
     let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
     if round.active_piece().map(|p| p.key.piece_id) != Some(piece) {
         return Ok(Done::Nothing);
@@ -69,6 +70,9 @@ pub(super) fn checkpoint_published(
     row.input_bytes = input;
     row.output_bytes = output;
     round.checkpoint_scn = round.checkpoint_scn.max(checkpoint);
+    if round.checkpoint_scn >= applied {
+        round.uncovered_since_ms = None;
+    }
     round.trouble = None;
     Ok(Done::Ok)
 }

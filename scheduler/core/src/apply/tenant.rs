@@ -1,5 +1,6 @@
 //! Tenants and tables.
 
+use super::destination;
 use crate::command::{Done, Outcome};
 use crate::placement;
 use crate::refuse;
@@ -24,7 +25,12 @@ pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas
     let mut ids = vec![LsId::SYS];
     ids.extend((0..u64::from(log_streams)).map(|n| LsId(LsId::FIRST_USER.0 + n)));
     let placed = placement::place(state, &ids, replicas)?;
-    Ok(Done::Tenant(insert(state, name, replicas, placed, TenantStatus::Normal, None)))
+    let archive = destination::place_of_new(state, state.next.tenant, &name)?;
+    let id = insert(state, name, replicas, placed, TenantStatus::Normal, None);
+    if let Some(spec) = archive {
+        destination::archive_new(state, id, spec);
+    }
+    Ok(Done::Tenant(id))
 }
 
 /// What every new tenant must be, a restored one too.

@@ -1,9 +1,9 @@
-//! What a worker has to archive: one order per open round of each tenant that it hosts.
+//! What a worker has to archive: one order per open round of each tenant that it hosts; and destinations to probe.
 
-use super::{LsResume, RoundOrder, RoundWork};
+use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
 use crate::checkpoint::tenant_max_scn;
 use crate::state::{LogStream, Round, State, Tenant};
-use strandline_types::{Access, ArchiveLsState, BackupJobStatus, RoundState, Scn};
+use strandline_types::{Access, ArchiveLsState, BackupJobStatus, NodeId, RoundState, Scn};
 
 /// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
 pub(super) fn work_of(state: RoundState) -> Option<RoundWork> {
@@ -69,4 +69,13 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
     // A drill waits until every stream has gone past its SCN, once that time has come.
     let drill = state.open_drill(tenant.id).filter(|d| d.scn.as_ms() <= state.clock_ms);
     drill.map_or(scn, |d| scn.max(d.scn.next()))
+}
+
+/// The destinations that a worker has to probe.
+pub(super) fn dest_checks(state: &State, worker: NodeId) -> impl Iterator<Item = TaskOrder> {
+    let open = state.dest_checks.values().filter(move |c| c.runs.get(&worker).is_some_and(|r| r.is_running()));
+    open.map(|c| TaskOrder {
+        key: c.key(),
+        spec: TaskSpec::DestCheck(DestCheckSpec { uri: c.uri.clone(), access: c.access.clone() }),
+    })
 }

@@ -1,6 +1,6 @@
 //! The orders of one worker, computed from the state.
 
-use super::archive::{keep_alive_scn, round_orders};
+use super::archive::{dest_checks, keep_alive_scn, round_orders};
 use super::{
     Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, TaskOrder, TaskSpec,
     backup_tasks::backup_tasks,
@@ -20,6 +20,7 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
         orders.replicas.extend(hosted.iter().map(|ls| replica_order(state, tenant, ls, worker)));
         orders.rounds.extend(round_orders(state, tenant, &hosted));
     }
+    orders.tasks.extend(dest_checks(state, worker));
     for job in state.backup_jobs.values() {
         backup_tasks(state, job, worker, &mut orders.tasks);
     }

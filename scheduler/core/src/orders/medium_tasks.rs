@@ -17,6 +17,15 @@ pub enum MediumName {
     Piece(PieceKey),
 }
 
+/// Probe a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestCheckSpec {
+    /// Destination, without keys.
+    pub uri: String,
+    /// Its keys.
+    pub access: Access,
+}
+
 /// Read one log stream of a set or piece again, or what is not of any log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidateSpec {

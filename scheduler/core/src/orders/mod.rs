@@ -10,7 +10,9 @@ mod medium_tasks;
 
 pub use backup_tasks::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;
-pub use medium_tasks::{CleanSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec};
+pub use medium_tasks::{
+    CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,
+};
 
 use crate::state::{Compression, Dictionary, Encryption};
 use crate::task::TaskKey;
@@ -154,6 +156,8 @@ pub enum TaskSpec {
     RestoreData(RestoreDataSpec),
     /// See [`RestoreLogSpec`].
     RestoreLog(RestoreLogSpec),
+    /// See [`DestCheckSpec`].
+    DestCheck(DestCheckSpec),
     /// See [`ValidateSpec`].
     Validate(ValidateSpec),
     /// See [`CleanSpec`].

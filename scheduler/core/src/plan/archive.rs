@@ -2,14 +2,17 @@
 //!
 //! Order rule: medium first, then the command that says it happened. A round has at most one step at a time.
 
-use super::{dest_ref, pieces};
+use super::{dest_ref, pieces, restart};
 use crate::checkpoint::{all_stopped, all_suspended};
 use crate::command::{Action, Subject};
+use crate::round_machine::{RoundEvent, next};
+use crate::spool;
 use crate::state::{DestState, Round, State};
 use crate::step::{DestRef, MediumWork, Plan};
-use strandline_types::{ArchiveLsState, LsId, PieceStatus, RoundState, limits};
+use strandline_types::{ArchiveLsState, Binding, LsId, PieceStatus, RoundState, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+    restart::plan_reopen(state, plan);
     for round in state.rounds.values().filter(|r| r.is_open()) {
         let Some(dest) = state.destinations.get(&round.dest_id) else { continue };
         let dest_ref = DestRef { dest_no: round.dest_no, ..dest_ref(state, dest) };
@@ -18,6 +21,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
             plan.wait(round.tenant_id, ctx.name(), trouble.failure.to_string(), trouble.since_ms);
         }
         ctx.wait_for_log_streams(plan);
+        ctx.warn_of_spool(plan);
         if !dest.formatted {
             plan.wait(round.tenant_id, ctx.name(), "its destination, which is not ready", round.state_since_ms);
         }
@@ -46,9 +50,9 @@ impl Ctx<'_> {
         Subject::Round(self.round.tenant_id, self.round.round_id)
     }
 
-    fn move_to(&self, plan: &mut Plan, to: RoundState, comment: String) {
+    fn happens(&self, plan: &mut Plan, event: RoundEvent, comment: String) {
         let (tenant, round, from) = (self.round.tenant_id, self.round.round_id, self.round.state);
-        plan.propose(Action::MoveRound { tenant, round, from, to, comment });
+        plan.propose(Action::MoveRound { tenant, round, from, event, comment });
     }
 
     fn round_start(&self) -> MediumWork {
@@ -67,26 +71,30 @@ impl Ctx<'_> {
             let then = Action::RoundBegun { tenant: round.tenant_id, round: round.round_id };
             return plan.work(self.subject(), vec![self.round_start()], then);
         }
-        let may_break = matches!(round.state, RoundState::Beginning | RoundState::Doing);
-        if let Some((ls, why)) = self.interrupted().filter(|_| may_break) {
-            return self.move_to(plan, RoundState::Interrupted, format!("log stream {ls}: {why}"));
+        if let Some((event, comment)) = self.event() {
+            return self.happens(plan, event, comment);
         }
-        match round.state {
-            RoundState::Beginning | RoundState::Doing if self.dest_state() == DestState::Defer => {
-                return self.move_to(plan, RoundState::Suspending, String::new());
-            }
-            RoundState::Beginning if self.all_doing() => {
-                return self.move_to(plan, RoundState::Doing, String::new());
-            }
-            RoundState::Suspending if all_suspended(self.state, round) => {
-                return self.move_to(plan, RoundState::Suspend, String::new());
-            }
-            RoundState::Suspend if self.dest_state() == DestState::Enable => {
-                return self.move_to(plan, RoundState::Beginning, String::new());
-            }
-            _ => {}
-        }
+        restart::plan(self, plan);
         pieces::plan(self, plan);
+    }
+
+    /// What has happened to the round, as far as its state cares.
+    fn event(&self) -> Option<(RoundEvent, String)> {
+        let none = String::new;
+        let all_pass = |event| match event {
+            RoundEvent::Deferred => self.dest_state() == DestState::Defer,
+            RoundEvent::AllDoing => self.all_doing(),
+            RoundEvent::AllSuspended => all_suspended(self.state, self.round),
+            RoundEvent::Enabled => self.dest_state() == DestState::Enable,
+            _ => false,
+        };
+        let is_open_to = |event: &RoundEvent| next(self.round.state, *event).is_some();
+        if let Some((ls, why)) = self.interrupted().filter(|_| is_open_to(&RoundEvent::LogLost)) {
+            return Some((RoundEvent::LogLost, format!("log stream {ls}: {why}")));
+        }
+        // In this order: a destination that is deferred while it begins does not become DOING first.
+        let events = [RoundEvent::Deferred, RoundEvent::AllDoing, RoundEvent::AllSuspended, RoundEvent::Enabled];
+        events.into_iter().filter(is_open_to).find(|e| all_pass(*e)).map(|e| (e, none()))
     }
 
     /// Pieces first, then the end placeholder, then the word. A medium or a log stream that does not answer is given
@@ -131,7 +139,8 @@ impl Ctx<'_> {
             .trouble
             .as_ref()
             .map_or_else(|| "log is gone that was not archived".to_owned(), |t| t.failure.to_string());
-        Some((*ls, why))
+        let gap = row.gap.map(|g| format!("; missing are {g}")).unwrap_or_default();
+        Some((*ls, format!("{why}{gap}")))
     }
 
     /// Who holds the round up: log streams that have not come as far as the state needs, or are in trouble.
@@ -153,6 +162,25 @@ impl Ctx<'_> {
                 let on = format!("log stream {ls} to report {wanted}");
                 plan.wait(round.tenant_id, self.name(), on, round.state_since_ms);
             }
+        }
+    }
+
+    /// A spool that fills up is told of before anything is lost: whose, how full, and what happens at the end.
+    fn warn_of_spool(&self, plan: &mut Plan) {
+        let round = self.round;
+        let Some(tenant) = self.state.tenants.get(&round.tenant_id) else { return };
+        for ls in tenant.log_streams.values() {
+            let Some(spool) = spool::spool(round, ls, self.now_ms).filter(spool::Spool::is_alarming) else { continue };
+            let end = match round.options.binding {
+                Binding::Mandatory => "writes are refused when it is full",
+                Binding::Optional => "log is let go when it is full, and the round is interrupted",
+            };
+            let on = format!(
+                "its destination to take the log of stream {}: the spool is {:.0} % full; {end}",
+                ls.id,
+                spool.fill_ratio() * 100.0
+            );
+            plan.wait(round.tenant_id, self.name(), on, self.now_ms.saturating_sub(spool.age_ms));
         }
     }
 }

@@ -148,6 +148,7 @@ impl Ctx<'_> {
             access: strandline_types::Access::default(),
             dest_id: self.job.dest_id,
             dest_no: strandline_types::DestNo(0),
+            made_below: None,
             tenant_id: self.job.tenant_id,
             tenant_name: self.tenant.name.clone(),
             cluster_id: self.state.cluster.id,

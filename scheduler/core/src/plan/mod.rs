@@ -6,8 +6,10 @@
 mod archive;
 mod backup;
 mod clean;
+mod dest_check;
 mod drill;
 mod pieces;
+mod restart;
 mod restore;
 mod schedule;
 mod standby;
@@ -26,10 +28,11 @@ pub use standby::replayed_scn;
 #[must_use]
 pub fn plan(state: &State, now_ms: u64) -> Plan {
     // Deadlines are set by the state's clock; a leader whose own clock is behind must not see them in the future.
-    let now_ms = now_ms.max(state.clock_ms);
+    let now_ms = state.believed(now_ms, None).max(state.clock_ms);
     let mut plan = Plan::default();
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
+    dest_check::plan(state, now_ms, &mut plan);
     schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
@@ -57,12 +60,14 @@ impl Plan {
 }
 
 /// A destination with the names that its files carry.
-fn dest_ref(state: &State, dest: &Destination) -> DestRef {
+#[must_use]
+pub fn dest_ref(state: &State, dest: &Destination) -> DestRef {
     DestRef {
         uri: dest.uri.clone(),
         access: dest.access.clone(),
         dest_id: dest.id,
         dest_no: DestNo(0),
+        made_below: dest.made_below.clone(),
         tenant_id: dest.tenant_id,
         tenant_name: state.tenants.get(&dest.tenant_id).map(|t| t.name.clone()).unwrap_or_default(),
         cluster_id: state.cluster.id,

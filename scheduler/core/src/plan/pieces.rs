@@ -23,6 +23,7 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
             dest: ctx.dest.clone(),
             piece: PieceRow { status: PieceStatus::Frozen, ..*piece },
             log_streams: ctx.round.progress.keys().copied().collect(),
+            start_lsns: ctx.round.progress.iter().map(|(ls, p)| (*ls, p.start_lsn)).collect(),
             frozen: earlier_frozen(ctx.state, tenant, piece.key),
         }));
         let mut works = Vec::with_capacity(2);

@@ -3,6 +3,7 @@
 use super::DestOptions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use strandline_types::{
     ArchiveLsState, DestId, DestNo, Failure, FileStatus, LsId, Lsn, PieceClock, PieceId, PieceKey, PieceStatus,
     RoundId, RoundState, Scn, TenantId, Term,
@@ -45,6 +46,8 @@ pub struct Round {
     pub drained: bool,
     /// Everything up to here is safe on the medium. Never below the start, never falling.
     pub checkpoint_scn: Scn,
+    /// Since when some write has not been covered by the checkpoint without a break; `None` while all are.
+    pub uncovered_since_ms: Option<u64>,
     /// Highest SCN that any log stream has archived.
     pub max_scn: Scn,
     /// Where the log of each stream ended when the round opened: older log is not needed.
@@ -77,6 +80,13 @@ pub enum Restart {
     FullBackup,
 }
 
+impl fmt::Display for LogGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LSN {} up to {}, after SCN {}", self.start_lsn, self.end_lsn, self.start_scn)?;
+        if self.end_scn == Scn::MIN { Ok(()) } else { write!(f, " and before SCN {}", self.end_scn) }
+    }
+}
+
 /// One look at how far a round is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LagSample {
@@ -86,6 +96,8 @@ pub struct LagSample {
     pub checkpoint_scn: Scn,
     /// Highest SCN that any log stream had applied.
     pub applied_scn: Scn,
+    /// Age of the oldest write that the checkpoint did not cover.
+    pub lag_ms: u64,
     /// Log of all streams together, from their beginning.
     pub log_bytes: u64,
     /// Log of all streams that waited locally.

@@ -48,6 +48,8 @@ pub struct Destination {
     pub formatted: bool,
     /// When it last proved that it can be used.
     pub checked_ms: u64,
+    /// The destination's parent, when it is made by itself for a new tenant: its directory need not be there.
+    pub made_below: Option<String>,
     /// Why it could not be made ready, if so.
     pub trouble: Option<Trouble>,
     /// Earlier attributes and keys, oldest first; the last [`limits::STORAGE_CHANGES_KEPT_MAX`].

@@ -7,6 +7,7 @@
 mod archive;
 mod backup;
 mod clean;
+mod dest_check;
 mod destination;
 mod drill;
 mod initiator;
@@ -21,6 +22,7 @@ mod worker;
 pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
 pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
+pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
@@ -34,6 +36,7 @@ pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, Ten
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, Worker};
 
+use crate::command::ArchiveDestSpec;
 use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,6 +77,10 @@ pub struct State {
     pub drills: BTreeMap<JobId, Drill>,
     /// How often backups are proven, and what is.
     pub drill_plans: BTreeMap<TenantId, DrillPlan>,
+    /// Checks of destinations, running and over.
+    pub dest_checks: BTreeMap<JobId, DestCheck>,
+    /// archive_new_tenants: new tenants are archived below this destination.
+    pub archive_new_tenants: Option<ArchiveDestSpec>,
     /// Retention policies.
     pub clean_policies: BTreeMap<TenantId, CleanPolicy>,
     /// Cleaning jobs, running and ended.
@@ -113,6 +120,10 @@ pub struct Schedulers {
     pub term: Term,
     /// Since when: a new leader has to hear a worker itself before it may call it unknown.
     pub leader_since_ms: u64,
+    /// When the leader last heard a worker, or began to lead, by its own clock.
+    pub heard_raw_ms: u64,
+    /// True once it has heard one.
+    pub has_heard: bool,
 }
 
 /// Ids to give out next; they only rise.
@@ -133,9 +144,23 @@ impl Default for Counters {
 }
 
 impl State {
+    /// What of a leader's clock is believed. A clock in the far future would make every deadline pass, so a leader is
+    /// believed only as far as the clocks of the workers (`said_ms`: of a report that comes with it) bear it out; one
+    /// that has heard no worker for a while has only its own clock.
+    #[must_use]
+    pub fn believed(&self, now_ms: u64, said_ms: Option<u64>) -> u64 {
+        let quiet_ms = now_ms.saturating_sub(self.schedulers.heard_raw_ms);
+        let borne_out = self.workers.values().map(|w| w.clock_ms).max().max(said_ms);
+        match borne_out.filter(|_| quiet_ms < limits::WORKER_UNKNOWN_MS) {
+            Some(ms) => now_ms.min(ms.saturating_add(limits::MAX_CLOCK_OFFSET_MS)),
+            None => now_ms,
+        }
+    }
+
     /// True while a worker is heard of. An unknown worker is not a dead one.
     #[must_use]
     pub fn is_known(&self, worker: NodeId, now_ms: u64) -> bool {
+        let now_ms = self.believed(now_ms, None);
         self.workers.get(&worker).is_some_and(|w| {
             let heard = w.last_heard_ms.max(self.schedulers.leader_since_ms);
             now_ms.saturating_sub(heard) < limits::WORKER_UNKNOWN_MS

@@ -126,7 +126,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
 }
 
 /// Why a round is as it is: its own comment, or what holds it up now.
-fn comment(round: &Round) -> String {
+pub(super) fn comment(round: &Round) -> String {
     let of_streams = round.progress.iter().find_map(|(ls, p)| Some((ls, p.trouble.as_ref()?)));
     match (&round.trouble, of_streams) {
         (Some(trouble), _) => trouble.failure.to_string(),

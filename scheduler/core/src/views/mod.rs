@@ -3,6 +3,7 @@
 //! A view never decides anything; it shows what the state holds, and `CDB_STRANDLINE_WAITING` why nothing happens.
 
 mod archive;
+mod archive_status;
 mod backup;
 mod backup_tasks;
 mod clean;
@@ -11,6 +12,7 @@ mod drill;
 mod restore;
 mod schedule;
 mod standby;
+mod storage;
 mod validate;
 mod value;
 
@@ -18,6 +20,7 @@ pub use clean::clean_preview;
 pub use value::Value;
 
 use crate::state::State;
+use strandline_types::TenantId;
 
 /// Columns and rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,13 +31,16 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// Every view's name, in upper case, without the `oceanbase.` before it.
+/// Every view's name, in upper case, without the `oceanbase.` before it. Each `CDB_…` has a twin [`twin_of`] it.
 pub const NAMES: &[&str] = &[
     "CDB_OB_ARCHIVELOG",
     "CDB_OB_ARCHIVELOG_SUMMARY",
     "CDB_OB_ARCHIVELOG_PIECE_FILES",
     "CDB_OB_ARCHIVE_DEST",
     "CDB_OB_LS_LOG_ARCHIVE_PROGRESS",
+    "V$OB_ARCHIVE_DEST_STATUS",
+    "CDB_OB_BACKUP_STORAGE_INFO",
+    "CDB_OB_BACKUP_STORAGE_INFO_HISTORY",
     "CDB_OB_BACKUP_JOBS",
     "CDB_OB_BACKUP_JOB_HISTORY",
     "CDB_OB_BACKUP_TASKS",
@@ -66,6 +72,10 @@ pub const NAMES: &[&str] = &[
     "CDB_OB_LS_LOCATIONS",
     "CDB_OB_TABLES",
     "CDB_OB_TABLET_TO_LS",
+    "CDB_STRANDLINE_ARCHIVE_GAPS",
+    "CDB_STRANDLINE_ARCHIVE_LAG_HISTORY",
+    "CDB_STRANDLINE_ARCHIVE_SPOOL",
+    "CDB_STRANDLINE_DEST_CHECK",
     "CDB_STRANDLINE_WAITING",
 ];
 
@@ -78,6 +88,13 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_OB_ARCHIVELOG_PIECE_FILES" => archive::pieces(state),
         "CDB_OB_ARCHIVE_DEST" => archive::dests(state),
         "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" => archive::progress(state),
+        "V$OB_ARCHIVE_DEST_STATUS" => archive_status::dest_status(state, now_ms),
+        "CDB_OB_BACKUP_STORAGE_INFO" => storage::info(state),
+        "CDB_OB_BACKUP_STORAGE_INFO_HISTORY" => storage::history(state),
+        "CDB_STRANDLINE_ARCHIVE_GAPS" => archive_status::gaps(state),
+        "CDB_STRANDLINE_ARCHIVE_LAG_HISTORY" => archive_status::lag_history(state),
+        "CDB_STRANDLINE_ARCHIVE_SPOOL" => archive_status::spools(state, now_ms),
+        "CDB_STRANDLINE_DEST_CHECK" => storage::checks(state),
         "CDB_OB_BACKUP_JOBS" => backup::jobs(state, false),
         "CDB_OB_BACKUP_JOB_HISTORY" => backup::jobs(state, true),
         "CDB_OB_BACKUP_TASKS" => backup_tasks::tasks(state, false),
@@ -112,6 +129,47 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_STRANDLINE_WAITING" => cluster::waiting(state, now_ms),
         _ => return None,
     };
+    Some(table)
+}
+
+/// The twin of a view without TENANT_ID, as a tenant's own administrator reads it: `DBA_…` for `CDB_…`. Views that do
+/// not tell tenants apart have none.
+#[must_use]
+pub fn twin_of(name: &str) -> Option<String> {
+    name.strip_prefix("CDB_").map(|rest| format!("DBA_{rest}"))
+}
+
+/// Every name that can be read, twins included.
+#[must_use]
+pub fn all_names() -> Vec<String> {
+    let own = NAMES.iter().map(|n| (*n).to_owned());
+    own.chain(NAMES.iter().filter_map(|n| twin_of(n))).collect()
+}
+
+/// True for the name of a view or of a twin, in upper case.
+#[must_use]
+pub fn is_view(name: &str) -> bool {
+    NAMES.contains(&name)
+        || name.strip_prefix("DBA_").is_some_and(|rest| NAMES.contains(&format!("CDB_{rest}").as_str()))
+}
+
+/// A view as a session sees it: one of a tenant sees that tenant's rows and what belongs to none, `sys` (`None`) sees
+/// all. A `DBA_…` twin has no TENANT_ID.
+#[must_use]
+pub fn view_for(state: &State, now_ms: u64, name: &str, session: Option<TenantId>) -> Option<Table> {
+    let name = name.to_ascii_uppercase();
+    let base = name.strip_prefix("DBA_").map_or_else(|| name.clone(), |rest| format!("CDB_{rest}"));
+    let mut table = view(state, now_ms, &base)?;
+    let Some(at) = table.columns.iter().position(|c| *c == "TENANT_ID") else { return Some(table) };
+    if let Some(tenant) = session {
+        table.rows.retain(|row| row[at] == Value::Uint(tenant.0));
+    }
+    if base != name {
+        table.columns.remove(at);
+        for row in &mut table.rows {
+            row.remove(at);
+        }
+    }
     Some(table)
 }
 

@@ -64,6 +64,11 @@ pub(super) fn ratio(part: u64, whole: u64) -> Value {
     Value::Real(if whole == 0 { 1.0 } else { (part as f64 / whole as f64 * 100.0).round() / 100.0 })
 }
 
+/// A ratio to two places.
+pub(super) fn ratio_real(value: f64) -> Value {
+    Value::Real((value * 100.0).round() / 100.0)
+}
+
 /// Percent done, 0 when nothing is known.
 pub(super) fn percent(done: u64, total: u64) -> f64 {
     if total == 0 { 0.0 } else { (done.min(total) as f64 / total as f64 * 10_000.0).round() / 100.0 }

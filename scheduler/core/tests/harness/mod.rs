@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_scheduler_core::state::{DestOptions, Dictionary, RestoreSource, SourceLs};
+use strandline_scheduler_core::state::{DestFinding, DestOptions, Dictionary, LogGap, RestoreSource, SourceLs};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -32,6 +32,10 @@ pub struct World {
     pub archived: BTreeMap<(TenantId, RoundId, LsId), (Lsn, Scn)>,
     /// Log streams whose archiver stands still.
     pub stuck: BTreeSet<LsId>,
+    /// Destinations that neither archivers nor the scheduler reach.
+    pub dead: BTreeSet<DestNo>,
+    /// Log that is gone before it was archived.
+    pub gaps: BTreeMap<(RoundId, LsId), LogGap>,
     /// What was done on the medium, in order.
     pub medium: Vec<MediumWork>,
     /// Fails every piece of work on the medium, if set.
@@ -52,6 +56,8 @@ impl World {
             streams: BTreeMap::new(),
             archived: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            dead: BTreeSet::new(),
+            gaps: BTreeMap::new(),
             medium: Vec::new(),
             medium_failure: None,
             task_hook: all_done,
@@ -141,7 +147,7 @@ impl World {
             for step in steps {
                 self.execute(step);
             }
-            if self.medium_failure.is_some() {
+            if self.medium_failure.is_some() || !self.dead.is_empty() {
                 return;
             }
             assert_ne!(before, self.state, "a plan that changes nothing");
@@ -150,7 +156,7 @@ impl World {
     }
 
     fn execute(&mut self, step: Step) {
-        if let Some(failure) = self.medium_failure.clone().filter(|_| !step.work.is_empty()) {
+        if let Some(failure) = self.failure_of(&step) {
             if let Some(action) = failure_action(&self.state, &step, failure) {
                 self.act(action).unwrap();
             }
@@ -158,6 +164,24 @@ impl World {
         }
         self.medium.extend(step.work);
         self.act(step.then).unwrap();
+    }
+
+    /// How work on the medium fails, if it does.
+    fn failure_of(&self, step: &Step) -> Option<Failure> {
+        let no = match step.subject? {
+            Subject::Round(tenant, round) => self.state.rounds.get(&(tenant, round)).map(|r| r.dest_no),
+            Subject::Dest(id) => self
+                .state
+                .tenants
+                .values()
+                .flat_map(|t| &t.archive.dests)
+                .find(|(_, d)| d.dest_id == id)
+                .map(|(n, _)| *n),
+            _ => None,
+        };
+        let dead = no.filter(|no| self.dead.contains(no));
+        let away = dead.map(|_| Failure::new(ErrorClass::Transient, "the destination is away", "file:///", ""));
+        away.or_else(|| self.medium_failure.clone().filter(|_| !step.work.is_empty()))
     }
 
     /// The dictionary that log stream 1 of a tenant holds.
@@ -242,10 +266,13 @@ impl World {
                 continue;
             }
             let at = self.archived.entry((order.tenant_id, order.round_id, *ls)).or_default();
-            if order.work == RoundWork::Write && !self.stuck.contains(ls) {
+            let gap = self.gaps.get(&(order.round_id, *ls)).copied();
+            let is_stuck = self.stuck.contains(ls) || self.dead.contains(&order.dest_no) || gap.is_some();
+            if order.work == RoundWork::Write && !is_stuck {
                 *at = (stream.end_lsn, stream.max_scn);
             }
             let state = match order.work {
+                _ if gap.is_some() => ArchiveLsState::Interrupted,
                 RoundWork::Write => ArchiveLsState::Doing,
                 RoundWork::Stop => ArchiveLsState::Stopped,
                 RoundWork::Suspend => ArchiveLsState::Suspended,
@@ -267,7 +294,7 @@ impl World {
                 trouble: None,
                 trouble_since_ms: 0,
                 requests: 0,
-                gap: None,
+                gap,
             });
         }
         reports
@@ -328,6 +355,7 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
             output_bytes: 100,
         })),
         TaskSpec::RestoreData(_) => None,
+        TaskSpec::DestCheck(_) => Some(TaskResult::DestCheck(vec![good_finding()])),
         TaskSpec::RestoreLog(spec) => {
             Some(TaskResult::RestoreLog(RestoreLogResult { replayed_scn: spec.target_scn, replayed_bytes: 1 }))
         }
@@ -347,6 +375,10 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
         })),
     };
     Some(report(order, TaskState::Done, None, result))
+}
+
+fn good_finding() -> DestFinding {
+    DestFinding { probe: "write".to_owned(), verdict: 1, detail: String::new(), took_us: 10 }
 }
 
 pub fn report(order: &TaskOrder, state: TaskState, failure: Option<Failure>, result: Option<TaskResult>) -> TaskReport {

@@ -1,13 +1,14 @@
 //! Every statement that is understood, and what is said about the others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::super::request::SessionWord;
+use super::super::request::archive::{ArchiveDest, ArchiveRequest as A, StorageChange};
 use super::super::request::backup::BackupRequest;
 use super::super::request::clean::{CleanRequest, DeleteWhat, PolicyText, ValidateRequest, ValidateWhat};
 use super::super::request::restore::*;
-use super::super::request::{ArchiveDest, SessionWord};
 use super::*;
 use strandline_scheduler_core::BackupParam;
-use strandline_scheduler_core::state::{MissedRun, SchedulePlan};
-use strandline_types::{BackupMode, Binding, Scn, ValidateLevel};
+use strandline_scheduler_core::state::{DestOptions, MissedRun, SchedulePlan};
+use strandline_types::{BackupMode, Binding, DestNo, Scn, ValidateLevel};
 
 fn named(names: &[&str]) -> Tenants {
     Tenants::Named(names.iter().map(|n| (*n).to_owned()).collect())
@@ -25,7 +26,9 @@ fn both() -> RestoreFrom {
 fn every_statement_is_read() {
     use AdminRequest as R;
     let t = |name: &str| Some(name.to_owned());
-    let dest = ArchiveDest { location: "file:///a".into(), binding: Binding::Mandatory, piece_interval_seconds: 60 };
+    let options = DestOptions { binding: Binding::Mandatory, piece_interval_s: 60, ..DestOptions::default() };
+    let dest = ArchiveDest { location: "file:///a".into(), options };
+    let (zero, three) = (DestNo(0), DestNo(3));
     let restore = |until, replicas| {
         R::Restore(RestoreRequest {
             tenant: "n".into(),
@@ -38,21 +41,53 @@ fn every_statement_is_read() {
     for (text, expected) in [
         (
             "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///a BINDING=Mandatory PIECE_SWITCH_INTERVAL=1m' TENANT = t1;",
-            R::SetArchiveDest { tenant: t("t1"), dest: Some(dest.clone()) },
+            R::Archive(A::SetDest { tenant: t("t1"), no: zero, dest: Some(dest.clone()) }),
         ),
         (
             "alter system set log_archive_dest 'location=file:///a binding=mandatory piece_switch_interval=60s'",
-            R::SetArchiveDest { tenant: None, dest: Some(dest) },
+            R::Archive(A::SetDest { tenant: None, no: zero, dest: Some(dest.clone()) }),
         ),
-        ("ALTER SYSTEM SET LOG_ARCHIVE_DEST=''", R::SetArchiveDest { tenant: None, dest: None }),
+        ("ALTER SYSTEM SET LOG_ARCHIVE_DEST=''", R::Archive(A::SetDest { tenant: None, no: zero, dest: None })),
+        ("ALTER SYSTEM SET log_archive_dest_3 = ''", R::Archive(A::SetDest { tenant: None, no: three, dest: None })),
+        (
+            "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE_3 = 'ENABLE'",
+            R::Archive(A::SetState { tenant: None, no: three, enable: true }),
+        ),
+        (
+            "ALTER SYSTEM SET log_archive_concurrency = 4 TENANT = all_user",
+            R::Archive(A::SetConcurrency { tenants: Tenants::All, threads: 4 }),
+        ),
+        (
+            "ALTER SYSTEM SET archive_new_tenants = 'LOCATION=file:///a BINDING=Mandatory PIECE_SWITCH_INTERVAL=1m'",
+            R::Archive(A::NewTenants(Some(dest))),
+        ),
+        ("ALTER SYSTEM SET archive_new_tenants = ''", R::Archive(A::NewTenants(None))),
+        (
+            "ALTER SYSTEM ALTER EXTERNAL_STORAGE_DEST PATH = 's3://b/x?host=h' SET ACCESS_INFO = 'access_id=a&access_key=b'",
+            R::Archive(A::ChangeStorage {
+                path: "s3://b/x?host=h".into(),
+                change: StorageChange::Access("access_id=a&access_key=b".into()),
+            }),
+        ),
+        (
+            "ALTER SYSTEM MODIFY EXTERNAL_STORAGE_DEST PATH 's3://b/x' SET ATTRIBUTE 'max_iops=9'",
+            R::Archive(A::ChangeStorage {
+                path: "s3://b/x".into(),
+                change: StorageChange::Attribute("max_iops=9".into()),
+            }),
+        ),
+        ("ALTER SYSTEM CHECK DESTINATION 'file:///a'", R::Archive(A::CheckDest { uri: "file:///a".into() })),
         (
             "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE='DEFER' TENANT t1",
-            R::SetArchiveDestState { tenant: t("t1"), enable: false },
+            R::Archive(A::SetState { tenant: t("t1"), no: zero, enable: false }),
         ),
-        ("ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE=enable", R::SetArchiveDestState { tenant: None, enable: true }),
-        ("ALTER SYSTEM ARCHIVELOG", R::ArchiveLog(Tenants::Session)),
-        ("ALTER SYSTEM ARCHIVELOG TENANT = all DESCRIPTION = 'x'", R::ArchiveLog(Tenants::All)),
-        ("ALTER SYSTEM NOARCHIVELOG TENANT = t1, t2", R::NoArchiveLog(named(&["t1", "t2"]))),
+        (
+            "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE=enable",
+            R::Archive(A::SetState { tenant: None, no: zero, enable: true }),
+        ),
+        ("ALTER SYSTEM ARCHIVELOG", R::Archive(A::On(Tenants::Session))),
+        ("ALTER SYSTEM ARCHIVELOG TENANT = all DESCRIPTION = 'x'", R::Archive(A::On(Tenants::All))),
+        ("ALTER SYSTEM NOARCHIVELOG TENANT = t1, t2", R::Archive(A::Off(named(&["t1", "t2"])))),
         (
             "ALTER SYSTEM SET DATA_BACKUP_DEST = 'file:///d' TENANT = `t 1`",
             R::SetDataBackupDest { tenant: t("t 1"), uri: t("file:///d") },
@@ -133,7 +168,7 @@ fn every_statement_is_read() {
         ("ALTER SYSTEM CANCEL RESTORE n", R::CancelRestore { tenant: "n".into() }),
         (
             "ALTER SYSTEM SET archive_lag_target = '120s' TENANT = t1",
-            R::SetArchiveLag { tenant: t("t1"), lag_target_ms: 120_000 },
+            R::Archive(A::SetLag { tenant: t("t1"), lag_target_ms: 120_000 }),
         ),
         ("ALTER SYSTEM CANCEL BACKUP TENANT t1", R::CancelBackup(named(&["t1"]))),
         ("ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a'", restore(Until::Latest, None)),
@@ -158,6 +193,8 @@ fn every_statement_is_read() {
         ("select 1;", R::Select("select 1".into())),
         ("WITH x AS (SELECT 1) SELECT * FROM x", R::Select("WITH x AS (SELECT 1) SELECT * FROM x".into())),
         ("SHOW TABLES", R::Show(Show::Tables)),
+        ("DESC oceanbase.CDB_OB_ARCHIVELOG", R::Columns("CDB_OB_ARCHIVELOG".into())),
+        ("SHOW FULL COLUMNS FROM `DBA_OB_ARCHIVELOG` FROM oceanbase", R::Columns("DBA_OB_ARCHIVELOG".into())),
         ("SHOW DATABASES", R::Show(Show::Databases)),
         ("SHOW VARIABLES LIKE 'x%'", R::Show(Show::Empty)),
         ("SET NAMES utf8mb4", R::Nothing),

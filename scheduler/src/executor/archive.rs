@@ -1,0 +1,128 @@
+//! Statements about log archiving.
+
+use super::Executor;
+use super::destinations::Address;
+use super::statements::{clamp, said};
+use crate::clock;
+use crate::effects::{self, destination};
+use crate::sql::request::archive::{ArchiveDest, ArchiveRequest, StorageChange};
+use std::time::Duration;
+use strandline_scheduler_core::state::{DestKind, DestState, Destination};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, DestRef, address, dest_ref};
+use strandline_types::{Access, ErrorClass, Failure};
+
+/// The original's number for a zone, idc or region that it does not know (fact sheet 4.13).
+const LOCALITY_CODE: i32 = -9133;
+/// New keys that do not open the destination within this time are refused.
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Executor {
+    /// Does what an administrator asks of archiving and says what was done.
+    pub(super) async fn archive(&self, request: ArchiveRequest, session: Option<&str>) -> Result<String, Failure> {
+        match request {
+            ArchiveRequest::SetDest { tenant, no, dest } => {
+                let tenant = self.one_tenant(tenant.as_deref(), session)?;
+                let options = dest.as_ref().map(|d| d.options.clone());
+                let address = dest.map(|d| Address::split(&d.location));
+                let action = |address: Option<Address>| {
+                    let dest = options.clone().zip(address);
+                    let dest = dest.map(|(options, a)| ArchiveDestSpec { uri: a.uri, access: a.access, options });
+                    Action::SetArchiveDest { tenant: tenant.0, no, dest }
+                };
+                self.set_dest(&tenant, address, DestKind::Archive, action).await
+            }
+            ArchiveRequest::SetState { tenant, no, enable } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                let state = if enable { DestState::Enable } else { DestState::Defer };
+                self.node.act(Action::SetArchiveDestState { tenant, no, state }).await?;
+                Ok(format!("archive destination {no} of {name} is {state}"))
+            }
+            ArchiveRequest::SetLag { tenant, lag_target_ms } => {
+                let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::SetArchiveLag { tenant, lag_target_ms }).await?;
+                Ok(format!("archive_lag_target of {name} is {lag_target_ms} ms"))
+            }
+            ArchiveRequest::SetConcurrency { tenants, threads } => {
+                let threads = clamp(threads);
+                self.for_each(&tenants, session, |tenant| Action::SetArchiveConcurrency { tenant, threads }).await
+            }
+            ArchiveRequest::NewTenants(dest) => self.archive_new_tenants(dest).await,
+            ArchiveRequest::On(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::ArchiveLog { tenant }).await
+            }
+            ArchiveRequest::Off(tenants) => {
+                self.for_each(&tenants, session, |tenant| Action::NoArchiveLog { tenant }).await
+            }
+            ArchiveRequest::ChangeStorage { path, change } => self.change_storage(&path, &change, session).await,
+            ArchiveRequest::CheckDest { uri } => {
+                let address = Address::split(&uri).opened()?.0;
+                let done = self.node.act(Action::CheckDest { uri: address.uri, access: address.access }).await?;
+                Ok(format!("{}: see CDB_STRANDLINE_DEST_CHECK", said(&done)))
+            }
+        }
+    }
+
+    /// The parent of the destinations that new tenants get must be there, and take what is written below it.
+    async fn archive_new_tenants(&self, dest: Option<ArchiveDest>) -> Result<String, Failure> {
+        let Some(dest) = dest else {
+            let done = self.node.act(Action::ArchiveNewTenants { parent: None }).await?;
+            return Ok(format!("new tenants are not archived by themselves: {}", said(&done)));
+        };
+        let (address, medium) = Address::split(&dest.location).opened()?;
+        let listed = tokio::time::timeout(VERIFY_TIMEOUT, medium.list_dirs("")).await;
+        listed.map_err(|_| silent(&address.uri))??;
+        let shown = address.uri.clone();
+        let spec = ArchiveDestSpec { uri: address.uri, access: address.access, options: dest.options };
+        let done = self.node.act(Action::ArchiveNewTenants { parent: Some(spec) }).await?;
+        Ok(format!("new tenants are archived below {shown}: {}", said(&done)))
+    }
+
+    /// New keys or attributes of a destination that is in use. They are verified first: the destination must open with
+    /// them and be the one that it was.
+    async fn change_storage(
+        &self,
+        path: &str,
+        change: &StorageChange,
+        session: Option<&str>,
+    ) -> Result<String, Failure> {
+        let (path, _) = strandline_media::split_secrets(path.trim());
+        let _one_at_a_time = self.destinations.lock().await;
+        let (dest, known) = self.node.read(|state| {
+            let tenant = session.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
+            let is_it =
+                |d: &&Destination| tenant.is_none_or(|t| t == d.tenant_id) && address::is_same_place(&d.uri, &path);
+            let found = state.destinations.values().find(is_it).ok_or_else(|| no_such_dest(&path))?;
+            Ok::<_, Failure>((found.clone(), dest_ref(state, found)))
+        })?;
+        let (uri, access) = match change {
+            StorageChange::Access(keys) => (dest.uri.clone(), Access::new(keys.trim())),
+            StorageChange::Attribute(text) => (changed_attributes(&dest.uri, text)?, dest.access.clone()),
+        };
+        let medium = effects::open_with(&uri, access.reveal())?;
+        let dest_ref = DestRef { uri: uri.clone(), access: access.clone(), ..known };
+        let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.formatted, clock::now());
+        tokio::time::timeout(VERIFY_TIMEOUT, verified).await.map_err(|_| silent(&uri))??;
+        let done = self.node.act(Action::ChangeStorage { dest: dest.id, uri: uri.clone(), access }).await?;
+        Ok(format!("destination {} ({uri}) goes on with what was set: {}", dest.id, said(&done)))
+    }
+}
+
+fn changed_attributes(uri: &str, text: &str) -> Result<String, Failure> {
+    let mut names = text.split('&').filter_map(|a| a.split_once('=')).map(|(n, _)| n.trim());
+    if let Some(name) = names.find(|n| matches!(*n, "zone" | "idc" | "region")) {
+        let todo = "workers have no zones here: every worker must reach the destination";
+        let what = format!("the {name} is not known");
+        return Err(Failure::new(ErrorClass::Invalid, what, text, todo).with_code(LOCALITY_CODE));
+    }
+    address::with_attributes(uri, text)
+}
+
+fn no_such_dest(path: &str) -> Failure {
+    let todo = "write it as CDB_OB_BACKUP_STORAGE_INFO shows it, its host included";
+    Failure::new(ErrorClass::NotFound, "no destination has this path", path, todo)
+}
+
+fn silent(uri: &str) -> Failure {
+    let what = format!("the destination has not answered for {} s", VERIFY_TIMEOUT.as_secs());
+    Failure::new(ErrorClass::Transient, what, uri, "check that it is mounted and reachable, and that the keys are good")
+}

@@ -1,0 +1,191 @@
+//! Statements that name a destination: it is examined here and by every worker before it enters the State.
+//!
+//! Order rule: what the core would refuse is refused before any medium is touched; then this node examines; then the
+//! workers do; then the State has it.
+
+use super::Executor;
+use super::statements::said;
+use super::tenants::Named;
+use crate::clock;
+use crate::effects::{self, destination};
+use std::sync::Arc;
+use std::time::Duration;
+use strandline_media::{Medium, Verdict};
+use strandline_scheduler_core::state::DestKind;
+use strandline_scheduler_core::{Action, DestRef, Done, address};
+use strandline_types::{Access, DestId, DestNo, ErrorClass, Failure, JobId};
+
+/// A destination that does not answer for this long is refused.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A destination that is examined already is ready this soon, or something has happened to it.
+const READY_WAIT: Duration = Duration::from_secs(5);
+/// Workers that have not looked at the destination by then are named, and not waited for.
+const WORKERS_WAIT: Duration = Duration::from_secs(10);
+/// The original's number for a backup device that a server has not mounted (fact sheet 4.13).
+const NOT_MOUNTED_CODE: i32 = -9063;
+
+/// A destination as it was typed, its keys apart.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) uri: String,
+    pub(super) access: Access,
+}
+
+impl Address {
+    pub(super) fn split(text: &str) -> Self {
+        let (uri, access) = strandline_media::split_secrets(text.trim());
+        Self { uri, access: Access::new(access) }
+    }
+
+    /// Under its one name, however it was written, with the medium behind it.
+    pub(super) fn opened(self) -> Result<(Self, Arc<dyn Medium>), Failure> {
+        let medium = effects::open_with(&self.uri, self.access.reveal())?;
+        // With its attributes: the medium's own name has only what tells places apart.
+        let uri = strandline_media::Destination::parse(&self.uri)?.text();
+        Ok((Self { uri, access: self.access }, medium))
+    }
+}
+
+impl Executor {
+    /// `SET DATA_BACKUP_DEST`.
+    pub(super) async fn set_data_dest(&self, tenant: &Named, uri: Option<String>) -> Result<String, Failure> {
+        let id = tenant.0;
+        let action = |address: Option<Address>| {
+            let (uri, access) = address.map(|a| (a.uri, a.access)).unzip();
+            Action::SetDataDest { tenant: id, uri, access: access.unwrap_or_default() }
+        };
+        self.set_dest(tenant, uri.map(|u| Address::split(&u)), DestKind::Data, action).await
+    }
+
+    /// Examines a destination and makes it a tenant's; `None` clears it.
+    pub(super) async fn set_dest(
+        &self,
+        tenant: &Named,
+        address: Option<Address>,
+        kind: DestKind,
+        action: impl Fn(Option<Address>) -> Action,
+    ) -> Result<String, Failure> {
+        let _one_at_a_time = self.destinations.lock().await;
+        let Some(address) = address else {
+            self.node.act(action(None)).await?;
+            return Ok(format!("the {kind} destination of {} is cleared; its files stay", tenant.1));
+        };
+        let (address, medium) = address.opened()?;
+        self.try_out(action(Some(address.clone())))?;
+        let (dest, known) = self.candidate(tenant, kind, &address);
+        let examined = examine(medium.as_ref(), &dest, kind, known);
+        match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
+            Ok(examined) => examined?,
+            Err(_) => {
+                let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
+                let todo = "check that it is mounted and reachable from every scheduler and worker";
+                return Err(Failure::new(ErrorClass::Transient, what, address.uri, todo));
+            }
+        }
+        let missing = self.check_from_workers(&address).await?;
+        let uri = address.uri.clone();
+        let done = self.node.act(action(Some(address))).await?;
+        let ready = match done {
+            Done::Dest(id) => self.wait_until_ready(id).await,
+            _ => true,
+        };
+        let note = if ready { "" } else { ", not ready yet: see CDB_STRANDLINE_WAITING" };
+        Ok(format!("the {kind} destination of {} is {uri}: {}{note}{missing}", tenant.1, said(&done)))
+    }
+
+    /// What the destination would be to this tenant, and whether it is that already.
+    pub(super) fn candidate(&self, tenant: &Named, kind: DestKind, address: &Address) -> (DestRef, bool) {
+        self.node.read(|state| {
+            let known = state
+                .destinations
+                .values()
+                .find(|d| {
+                    d.tenant_id == tenant.0
+                        && d.kind == kind
+                        && d.formatted
+                        && address::is_same_place(&d.uri, &address.uri)
+                })
+                .map(|d| d.id);
+            let dest = DestRef {
+                uri: address.uri.clone(),
+                access: address.access.clone(),
+                dest_no: DestNo(0),
+                made_below: None,
+                dest_id: known.unwrap_or(DestId(0)),
+                tenant_id: tenant.0,
+                tenant_name: tenant.1.clone(),
+                cluster_id: state.cluster.id,
+                cluster_name: state.cluster.name.clone(),
+            };
+            (dest, known.is_some())
+        })
+    }
+
+    /// Has every known worker probe the destination. Who finds it bad refuses it; who says nothing is named.
+    async fn check_from_workers(&self, address: &Address) -> Result<String, Failure> {
+        let action = Action::CheckDest { uri: address.uri.clone(), access: address.access.clone() };
+        let Done::DestCheck(job) = self.node.act(action).await? else { return Ok(String::new()) };
+        let mut changes = self.node.changes();
+        let over = async {
+            while !self.node.read(|s| s.dest_checks.get(&job).is_none_or(|c| c.ended_ms.is_some())) {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What has been said by then counts; the rest is in the view.
+        let _ = tokio::time::timeout(WORKERS_WAIT, over).await;
+        self.judge(job, &address.uri)
+    }
+
+    fn judge(&self, job: JobId, uri: &str) -> Result<String, Failure> {
+        self.node.read(|state| {
+            let Some(check) = state.dest_checks.get(&job) else { return Ok(String::new()) };
+            for (worker, findings) in &check.findings {
+                if let Some(bad) = findings.iter().find(|f| f.verdict == Verdict::Bad.number()) {
+                    let what = format!("worker {worker} cannot use the destination: {}: {}", bad.probe, bad.detail);
+                    let todo = "mount it, or mend its keys, on every worker; see CDB_STRANDLINE_DEST_CHECK";
+                    return Err(Failure::new(ErrorClass::Invalid, what, uri, todo).with_code(NOT_MOUNTED_CODE));
+                }
+            }
+            let silent: Vec<String> =
+                check.runs.keys().filter(|w| !check.findings.contains_key(w)).map(ToString::to_string).collect();
+            Ok(if silent.is_empty() { String::new() } else { format!("; not checked by worker {}", silent.join(", ")) })
+        })
+    }
+
+    /// The leader loop writes `format.obbak` in a moment; a statement that needs the destination may come right after.
+    async fn wait_until_ready(&self, dest: DestId) -> bool {
+        let mut changes = self.node.changes();
+        let is_ready = || self.node.read(|s| s.destinations.get(&dest).is_some_and(|d| d.formatted));
+        let ready = async {
+            while !is_ready() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(READY_WAIT, ready).await.is_ok()
+    }
+}
+
+/// Whose it is, and, for an object store, whether it does what it says: a store that ignores a condition loses log.
+async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: bool) -> Result<(), Failure> {
+    destination::examine(medium, dest, kind, known, clock::now()).await?;
+    let scheme = dest.uri.split("://").next().unwrap_or_default();
+    if scheme == "file" {
+        return Ok(());
+    }
+    let findings = strandline_media::probe(medium).await;
+    let Some(bad) = findings.into_iter().find(|f| f.verdict == Verdict::Bad) else { return Ok(()) };
+    let what = format!("the destination does not do what archiving needs: {}: {}", bad.probe, bad.detail);
+    let todo = "use a store that keeps conditional writes, or mend its keys; strandline dest check shows all findings";
+    // The original's number for an error of this kind of store.
+    let code = match scheme {
+        "oss" => -9003,
+        "cos" => -9060,
+        "s3" => -9105,
+        _ => crate::sql::NOT_SUPPORTED_CODE,
+    };
+    Err(Failure::new(ErrorClass::Invalid, what, dest.uri.clone(), todo).with_code(code))
+}
