@@ -64,6 +64,7 @@ fn archive_ref(state: &State, standby: &Standby) -> DestRef {
         tenant_name: standby.source.tenant_name.clone(),
         cluster_id: state.cluster.id,
         cluster_name: standby.source.cluster_name.clone(),
+        made_below: None,
     }
 }
 
