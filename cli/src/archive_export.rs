@@ -11,6 +11,10 @@ pub async fn run(client: &ClientArgs, args: &ArchiveArgs) -> Outcome<()> {
     let keys = looks::keys(&args.keys).await?;
     let from = strandline_media::open(&looks::absolute(&args.from)?)?;
     let to = strandline_media::open(&looks::absolute(&args.to)?)?;
+    if let Some(dir) = to.uri().strip_prefix("file://") {
+        let dir = std::path::Path::new(dir);
+        std::fs::create_dir_all(dir).map_err(|e| output::io_failure("cannot make the directory", dir, &e))?;
+    }
     let line = looks::Line::new("exporting");
     let done = strandline_reader::export_plain(&from, &to, &keys, |objects, bytes| line.at(objects, bytes)).await;
     line.end();

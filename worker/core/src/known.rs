@@ -7,7 +7,7 @@
 //! is copied. Blocks of this task's own set are preferred, so that a set depends on no more than it must.
 
 use crate::backup_plan::CheckpointBlock;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use strandline_format::blocks::{BlockAt, BlockContent, BlockType};
 use strandline_format::index::{KeyFingerprint, MacroBlockId, MacroIndexEntry, PhysicalId};
 use strandline_types::{BackupSetId, LsId};
@@ -16,14 +16,14 @@ use strandline_types::{BackupSetId, LsId};
 #[derive(Clone, Debug, Default)]
 pub struct KnownBlocks {
     ls: Option<LsId>,
-    by_id: HashMap<(MacroBlockId, Vec<u8>), MacroIndexEntry>,
+    by_id: BTreeMap<(MacroBlockId, Vec<u8>), MacroIndexEntry>,
 }
 
 impl KnownBlocks {
     /// Nothing is known yet of this log stream.
     #[must_use]
     pub fn of(ls: LsId) -> Self {
-        Self { ls: Some(ls), by_id: HashMap::new() }
+        Self { ls: Some(ls), by_id: BTreeMap::new() }
     }
 
     /// Learns entries of an index; those of other log streams and those without an id are passed over.

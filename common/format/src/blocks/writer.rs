@@ -4,18 +4,14 @@
 //! the list of blocks are kept on the way, so nothing is read twice.
 
 use super::frame::{BlockBuffer, FramedBlock, StoredAs, combine};
-use super::{
-    BlockAt, BlockContent, BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer, padding_for,
-};
+use super::{BlockAt, BlockContent, BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer};
 use crate::checksum::crc32c_raw;
-use crate::header::{COMMON_HEADER_BYTES, Compressor};
+use crate::header::Compressor;
 use crate::{FormatError, pb};
 use prost::Message;
 
 /// Index and list blocks are small and cold; the fastest level already halves them.
 const ZSTD_LEVEL: i32 = 3;
-/// Most bytes that one block takes in the list at the end of a data file.
-const LIST_ITEM_BYTES_MAX: usize = 160;
 
 /// One file being written.
 #[derive(Debug)]
@@ -91,14 +87,6 @@ impl DataFileWriter {
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// Bytes of the file if it were finished after one more block of this length, header and padding included; the
-    /// block list is estimated, never too low.
-    #[must_use]
-    pub fn bytes_with(&self, block_bytes: u64) -> u64 {
-        let list = COMMON_HEADER_BYTES + (self.blocks.len() + 1) * LIST_ITEM_BYTES_MAX;
-        self.offset + block_bytes + (list + padding_for(list) + TRAILER_BYTES) as u64
     }
 
     /// Blocks so far.

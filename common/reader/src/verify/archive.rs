@@ -8,7 +8,7 @@ use super::report::DamageKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strandline_format::paths::ArchivePath;
-use strandline_format::paths::archive::{PIECES_DIR, parse_piece_dir, piece_dir};
+use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, ls_log_dir, parse_piece_dir, piece_dir};
 use strandline_format::{DataType, pb};
 use strandline_types::limits::VERIFY_STREAMS_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, PieceClock, PieceId, PieceKey, RoundId, Scn, TenantId};
@@ -45,7 +45,7 @@ pub(super) async fn one_piece(
         let quiet = Arc::new(c.with_medium(Arc::clone(&c.medium), c.listed.clone()));
         pieces(&quiet, tenant, &clocks, &[key]).await?
     };
-    if facts.get(&key).is_none_or(|f| !f.has_start) && !c.listed.keys().any(|p| p.starts_with(&piece_dir(key))) {
+    if facts.get(&key).is_none_or(|f| !f.has_start) && c.below(&piece_dir(key)).next().is_none() {
         c.damage(piece_dir(key), DamageKind::Missing, "there is nothing of this piece");
         return Ok(());
     }
@@ -71,7 +71,7 @@ async fn identity_files(c: &Checker) -> Result<(), Failure> {
 
 async fn rounds(c: &Checker) -> Result<BTreeMap<(DestId, RoundId), PieceClock>, Failure> {
     let mut clocks = BTreeMap::new();
-    for path in c.listed.keys() {
+    for (path, _) in c.below(ROUNDS_DIR) {
         if let Some(ArchivePath::RoundStart { dest, round }) = ArchivePath::parse(path)
             && let Some(start) = c.small::<pb::RoundStart>(path, DataType::RoundStart).await?
             && c.same(path, "round", (start.dest_id, start.round_id), (dest.0, round.0))
@@ -81,7 +81,7 @@ async fn rounds(c: &Checker) -> Result<BTreeMap<(DestId, RoundId), PieceClock>, 
             clocks.insert((dest, round), PieceClock { round_start, base_piece, interval_ns });
         }
     }
-    for path in c.listed.keys() {
+    for (path, _) in c.below(ROUNDS_DIR) {
         if let Some(ArchivePath::RoundEnd { dest, round }) = ArchivePath::parse(path)
             && let Some(end) = c.small::<pb::RoundEnd>(path, DataType::RoundEnd).await?
             && c.same(path, "round", (end.dest_id, end.round_id), (dest.0, round.0))
@@ -134,7 +134,7 @@ async fn pieces(
         found.insert(*key, facts);
     }
     // Placeholders of pieces that were never entered.
-    for path in c.listed.keys() {
+    for (path, _) in c.below(PIECES_DIR) {
         if let Some(ArchivePath::PieceStart { key, .. }) = ArchivePath::parse(path)
             && !found.contains_key(&key)
             && keys.len() > 1
@@ -161,8 +161,8 @@ fn contiguous(c: &Checker, pieces: &Pieces) {
 /// A round whose last piece froze before its time was stopped, so it has an end.
 fn round_ends(c: &Checker, pieces: &Pieces, clocks: &BTreeMap<(DestId, RoundId), PieceClock>) {
     for (dest, round) in clocks.keys() {
-        let own = pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == (*dest, *round));
-        let Some((key, facts)) = own.last() else { continue };
+        let mut own = pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == (*dest, *round));
+        let Some((key, facts)) = own.next_back() else { continue };
         let end = ArchivePath::RoundEnd { dest: *dest, round: *round }.path();
         let stopped = facts.single.as_ref().is_some_and(|s| s.checkpoint_scn.saturating_add(1) < s.end_scn);
         if stopped && !c.listed.contains_key(&end) {
@@ -195,7 +195,7 @@ async fn walk(
             // `None` only after the semaphore was closed, which nobody does.
             let _slot = slots.acquire_owned().await.ok();
             let walk = walk_stream(&c, &pieces, (dest, round), clock, ls).await?;
-            Ok::<_, Failure>(((dest, round), walk))
+            Ok::<_, Failure>(((dest, round), ls, walk))
         });
     }
     let mut walks = Vec::new();
@@ -235,19 +235,27 @@ async fn walk_stream(
     Ok(walk)
 }
 
-/// The checkpoint of the newest piece of a round is not ahead of the log that is really there.
-fn checkpoints(c: &Checker, pieces: &Pieces, walks: &[((DestId, RoundId), LsWalk)]) {
+/// The checkpoint of the newest piece of a round is not ahead of the log that is really there, of any log stream.
+fn checkpoints(c: &Checker, pieces: &Pieces, walks: &[((DestId, RoundId), LsId, LsWalk)]) {
     let newest: BTreeMap<(DestId, RoundId), (&PieceKey, &PieceFacts)> =
         pieces.iter().map(|(key, facts)| ((key.dest_id, key.round_id), (key, facts))).collect();
     for (round, (key, facts)) in newest {
         let Some(checkpoint) = facts.checkpoint.filter(|_| !facts.is_frozen) else { continue };
-        let own = walks.iter().filter(|(r, walk)| *r == round && !walk.is_damaged);
-        // A log stream that has nothing in the newest piece was dropped, or has nothing to say.
-        let reaches = own.filter_map(|(_, walk)| walk.reach).filter(|(_, piece)| piece == key).map(|(scn, _)| scn);
-        if let Some(reach) = reaches.min().filter(|reach| *reach < checkpoint) {
-            let path = ArchivePath::Checkpoint { key: *key, scn: checkpoint }.path();
-            let detail = format!("the log on the medium ends at scn {reach}, before the checkpoint: log is missing");
-            c.damage(path, DamageKind::Gap, detail);
+        let own =
+            walks.iter().filter(|(r, ls, walk)| *r == round && !walk.is_damaged && !was_dropped(pieces, round, *ls));
+        for (_, ls, walk) in own {
+            let reach = walk.reach.map_or(Scn::MIN, |(scn, _)| scn);
+            if reach < checkpoint {
+                let detail = format!("the log ends at scn {reach}, before the checkpoint {checkpoint}: log is missing");
+                c.damage(ls_log_dir(*key, *ls), DamageKind::Gap, detail);
+            }
         }
     }
+}
+
+/// A dropped log stream has no log after its end.
+fn was_dropped(pieces: &Pieces, round: (DestId, RoundId), ls: LsId) -> bool {
+    let own = pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == round);
+    let mut lists = own.filter_map(|(_, facts)| facts.lists.as_ref()?.get(&ls));
+    lists.any(|list| list.deleted)
 }

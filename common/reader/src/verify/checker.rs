@@ -47,6 +47,13 @@ impl Checker {
         Self { medium, level, keys, listed, progress, report: Mutex::default() }
     }
 
+    /// Objects below a directory, without a look at any other.
+    pub(super) fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = (&'a String, &'a u64)> + use<'a> {
+        let prefix = format!("{dir}/");
+        let from = self.listed.range(prefix.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&prefix))
+    }
+
     pub(super) fn is_physical(&self) -> bool {
         self.level == Level::Physical
     }

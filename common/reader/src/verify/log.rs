@@ -10,7 +10,9 @@ use super::report::DamageKind;
 use crate::log::chain::{FileForm, LogFile, fold_each};
 use crate::log::{LogFiles, LogSource, log_object};
 use bytes::{Bytes, BytesMut};
+use std::ops::Range;
 use std::sync::Arc;
+use strandline_format::checksum::crc32c_raw;
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::ls_log_dir;
@@ -51,9 +53,8 @@ pub(super) async fn walk_piece(
     ls: LsId,
     walk: &mut LsWalk,
 ) -> Result<Found, Failure> {
-    let dir = format!("{}/", ls_log_dir(scope.key, ls));
-    let objects = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
-    let objects = objects.filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
+    let objects =
+        c.below(&ls_log_dir(scope.key, ls)).filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
     let folded = fold_each(scope.key, objects);
     let count = folded.len();
     let mut found = Found::with_capacity(count);
@@ -68,9 +69,9 @@ pub(super) async fn walk_piece(
                 continue;
             }
         };
-        parts::check(c, scope, ls, &file).await?;
+        let facts = parts::check(c, scope, ls, &file).await?;
         found.push((file_id, Some(file.bytes)));
-        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file };
+        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file, facts };
         one.check(walk).await?;
     }
     Ok(found)
@@ -90,6 +91,7 @@ struct OneFile<'a> {
     /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
     is_last: bool,
     file: LogFile,
+    facts: parts::PartFacts,
 }
 
 impl OneFile<'_> {
@@ -101,6 +103,12 @@ impl OneFile<'_> {
                 c.damage(path, DamageKind::Truncated, "it is shorter than its header");
                 walk.lose();
             }
+            return Ok(());
+        }
+        // Its header is packed like the rest: without reading the part nobody knows where it begins.
+        let is_packed = matches!(&file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()));
+        if is_packed && !c.is_physical() {
+            (walk.at, walk.base) = (None, None);
             return Ok(());
         }
         let source = LogSource { medium: Arc::clone(&c.medium), piece: self.scope.key };
@@ -120,7 +128,7 @@ impl OneFile<'_> {
         }
         let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
         if c.is_physical() {
-            self.walk_groups(&files, start, end, walk).await
+            self.walk_groups(&files, &header, start..end, walk).await
         } else {
             if !self.is_last && end != start.block_end() {
                 self.ends_early(end);
@@ -155,7 +163,15 @@ impl OneFile<'_> {
         }
     }
 
-    async fn walk_groups(&self, files: &LogFiles, start: Lsn, end: Lsn, walk: &mut LsWalk) -> Result<(), Failure> {
+    async fn walk_groups(
+        &self,
+        files: &LogFiles,
+        header: &[u8],
+        log: Range<Lsn>,
+        walk: &mut LsWalk,
+    ) -> Result<(), Failure> {
+        let Range { start, end } = log;
+        let mut checksum = crc32c_raw(0, header);
         let mut state =
             FileWalk { at: start, base: walk.base.filter(|b| b.lsn == start), rest: Bytes::new(), groups: 0 };
         let mut offset = ARCHIVE_FILE_HEADER_BYTES;
@@ -163,6 +179,7 @@ impl OneFile<'_> {
             let next = self.file.bytes.min(offset + self.step(offset));
             let Some(data) = self.read(files, offset, next, walk).await? else { return Ok(()) };
             offset = next;
+            checksum = crc32c_raw(checksum, &data);
             if let Err(detail) = self.take_in(&mut state, data, start, walk) {
                 self.c.damage(&self.path, DamageKind::Corrupt, detail);
                 walk.lose();
@@ -172,6 +189,9 @@ impl OneFile<'_> {
         }
         self.c.add(state.groups, 0);
         (walk.at, walk.base) = (Some(state.at), state.base);
+        if self.facts.digest.is_some_and(|digest| digest != checksum) {
+            self.c.damage(&self.path, DamageKind::Corrupt, "its bytes are not those that its seal knows");
+        }
         if state.at < end && (self.scope.is_frozen || !self.is_last) {
             let detail = format!("a log group at lsn {} is cut off at {end}", state.at);
             self.c.damage(&self.path, DamageKind::Truncated, detail);
@@ -248,6 +268,11 @@ impl OneFile<'_> {
             Err(e) if matches!(e.class, ErrorClass::NotFound | ErrorClass::Corrupt) => {
                 let kind = if e.class == ErrorClass::NotFound { DamageKind::Missing } else { DamageKind::Corrupt };
                 self.c.damage(self.c.relative(&e.object, &self.path), kind, e.what);
+                walk.lose();
+                Ok(None)
+            }
+            // The damage of its first object was reported.
+            Err(e) if e.class == ErrorClass::Permission && self.facts.has_bad_meta => {
                 walk.lose();
                 Ok(None)
             }

@@ -10,12 +10,22 @@ use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::{DataType, pb};
 use strandline_types::{Failure, LsId};
 
+/// What the first and last object of a log file say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PartFacts {
+    /// Checksum of the whole file, where its seal knows it.
+    pub(super) digest: Option<u32>,
+    /// True when its first object is damaged: nobody can tell then which key the parts need.
+    pub(super) has_bad_meta: bool,
+}
+
 /// Checks everything of a file but the log bytes in it.
-pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &LogFile) -> Result<(), Failure> {
-    let FileForm::Parts(parts) = &file.form else { return Ok(()) };
+pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &LogFile) -> Result<PartFacts, Failure> {
+    let FileForm::Parts(parts) = &file.form else { return Ok(PartFacts::default()) };
     let path = |part| ArchivePath::LogPart { key: scope.key, ls, file_id: file.file_id, part }.path();
     let meta_path = path(LogPart::FormatMeta);
     let meta: Option<pb::AppendFormatMeta> = c.small(&meta_path, DataType::AppendFormatMeta).await?;
+    let has_bad_meta = meta.is_none();
     if let Some(meta) = meta {
         c.same(&meta_path, "format version", meta.format_version, 1);
     }
@@ -24,6 +34,7 @@ pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &
     if seal.is_none() && scope.is_frozen && !c.listed.contains_key(&seal_path) {
         c.damage(&seal_path, DamageKind::Missing, "the piece is frozen, yet this log file was not sealed");
     }
+    let digest = seal.as_ref().and_then(|seal| Some(u32::from_be_bytes(seal.digest[..].try_into().ok()?)));
     if let Some(seal) = seal {
         c.same(&seal_path, "length of the log file", seal.size_bytes, file.bytes);
         for part in &seal.parts {
@@ -36,6 +47,10 @@ pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &
     for part in parts.iter().filter(|p| p.is_packed()) {
         let data = path(LogPart::Data { start: part.range.start, end: part.range.end });
         let plain = part.range.end - part.range.start;
+        if part.stored_bytes == 0 {
+            c.damage(data, DamageKind::Truncated, format!("it is empty, its name says {plain} bytes"));
+            continue;
+        }
         let head_bytes = part.stored_bytes.min(COMMON_HEADER_BYTES as u64);
         let Some(head) = c.get_range(&data, 0..head_bytes).await? else { continue };
         match CommonHeader::decode(&head) {
@@ -47,5 +62,5 @@ pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &
             _ => c.damage(data, DamageKind::Corrupt, format!("{} bytes, its name says {plain}", part.stored_bytes)),
         }
     }
-    Ok(())
+    Ok(PartFacts { digest, has_bad_meta })
 }

@@ -6,7 +6,7 @@ use super::log::{Found, PieceScope};
 use super::report::DamageKind;
 use std::collections::BTreeMap;
 use strandline_format::paths::ArchivePath;
-use strandline_format::paths::archive::piece_dir;
+use strandline_format::paths::archive::{PIECES_DIR, checkpoint_dir, piece_dir};
 use strandline_format::{DataType, pb};
 use strandline_types::{Failure, FileId, LsId, PieceClock, PieceKey, Scn, TenantId};
 
@@ -33,13 +33,11 @@ pub(super) struct PieceFacts {
 
 /// Objects of a piece: below its directory, and its placeholders.
 fn objects(c: &Checker, key: PieceKey) -> Vec<(String, u64)> {
-    let dir = format!("{}/", piece_dir(key));
-    let own = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
-    let placeholders = c.listed.iter().filter(|(path, _)| match ArchivePath::parse(path) {
+    let placeholders = c.below(PIECES_DIR).filter(|(path, _)| match ArchivePath::parse(path) {
         Some(ArchivePath::PieceStart { key: k, .. } | ArchivePath::PieceEnd { key: k, .. }) => k == key,
         _ => false,
     });
-    own.chain(placeholders).map(|(path, bytes)| (path.clone(), *bytes)).collect()
+    c.below(&piece_dir(key)).chain(placeholders).map(|(path, bytes)| (path.clone(), *bytes)).collect()
 }
 
 /// Log streams with a directory in a piece.
@@ -48,9 +46,7 @@ pub(super) fn log_streams(c: &Checker, key: PieceKey) -> Vec<LsId> {
         ArchivePath::Log { ls, .. } | ArchivePath::LogPart { ls, .. } | ArchivePath::LsFileInfo { ls, .. } => Some(ls),
         _ => None,
     };
-    let dir = format!("{}/", piece_dir(key));
-    let own = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
-    let mut found: Vec<LsId> = own.filter_map(|(path, _)| of(path)).collect();
+    let mut found: Vec<LsId> = c.below(&piece_dir(key)).filter_map(|(path, _)| of(path)).collect();
     found.sort_unstable();
     found.dedup();
     found
@@ -108,13 +104,15 @@ pub(super) async fn check(c: &Checker, key: PieceKey, identity: Identity) -> Res
 fn checkpoints(c: &Checker, key: PieceKey, facts: &PieceFacts) {
     let info = ArchivePath::CheckpointInfo { key }.path();
     match (c.listed.contains_key(&info), facts.checkpoint) {
-        (true, None) => c.damage(
-            strandline_format::paths::archive::checkpoint_dir(key),
-            DamageKind::Missing,
-            "checkpoint_info.0 is there, yet no checkpoint.<scn>",
-        ),
+        (true, None) => {
+            c.damage(checkpoint_dir(key), DamageKind::Missing, "checkpoint_info.0 is there, yet no checkpoint.<scn>")
+        }
         (false, Some(_)) => c.damage(info, DamageKind::Missing, "a checkpoint is there, yet not its info"),
         _ => {}
+    }
+    let infos = ArchivePath::TenantArchivePieceInfos { key }.path();
+    if facts.checkpoint.is_some() && !c.listed.contains_key(&infos) {
+        c.damage(infos, DamageKind::Missing, "the checkpoint has entered the piece");
     }
 }
 
@@ -204,7 +202,7 @@ async fn frozen(
         placeholders(c, key, attr).await?;
     }
     let infos = ArchivePath::TenantArchivePieceInfos { key }.path();
-    if !c.listed.contains_key(&infos) {
+    if facts.checkpoint.is_none() && !c.listed.contains_key(&infos) {
         c.damage(infos, DamageKind::Missing, "the piece is frozen");
     }
     let path = ArchivePath::PieceFileInfo { key }.path();
@@ -276,7 +274,7 @@ async fn placeholders(c: &Checker, key: PieceKey, attr: &pb::PieceAttr) -> Resul
         c.same(&path, "content", end, expected);
     }
     let known = |other: &str| matches!(ArchivePath::parse(other), Some(ArchivePath::PieceEnd { key: k, .. }) if k == key && other != path);
-    for other in c.listed.keys().filter(|other| known(other)) {
+    for (other, _) in c.below(PIECES_DIR).filter(|(other, _)| known(other)) {
         c.damage(other, DamageKind::Foreign, "the piece ended at another time");
     }
     Ok(())

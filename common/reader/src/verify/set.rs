@@ -15,7 +15,7 @@ use std::sync::Arc;
 use strandline_format::blocks::{FileKind, open_macroblock};
 use strandline_format::checksum::crc32c_raw;
 use strandline_format::index::{IndexEntry, MacroIndexEntry, MetaIndexEntry, SecMetaIndexEntry};
-use strandline_format::paths::backup::{complement_log_dir, set_dir};
+use strandline_format::paths::backup::{SETS_DIR, complement_log_dir, set_dir};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::{DataType, pb};
 use strandline_types::limits::{BLOCK_ALIGN_BYTES, VERIFY_STREAMS_MAX};
@@ -83,7 +83,7 @@ pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only:
 
 /// Whether the set ended with success; `None` while it has no end placeholder.
 fn ends(c: &Checker, set: SetName) -> Option<bool> {
-    c.listed.keys().find_map(|path| match BackupPath::parse(path)? {
+    c.below(SETS_DIR).find_map(|(path, _)| match BackupPath::parse(path)? {
         BackupPath::SetEnd { set: s, success, .. } if s == set => Some(success),
         _ => None,
     })
@@ -99,7 +99,7 @@ fn own_info(c: &Checker, set: SetName, shared: &Shared, path: &str, info: &pb::B
 
 /// Objects of the set but data, index and complement log files.
 fn small_paths(c: &Checker, set: SetName) -> Vec<String> {
-    let mine = c.listed.keys().filter(|path| match BackupPath::parse(path) {
+    let mine = c.below(SETS_DIR).chain(c.below(&set_dir(set))).filter(|(path, _)| match BackupPath::parse(path) {
         Some(
             BackupPath::MacroBlockData { .. }
             | BackupPath::LsIndex { .. }
@@ -109,9 +109,9 @@ fn small_paths(c: &Checker, set: SetName) -> Vec<String> {
             | BackupPath::DiagnoseInfo { .. },
         ) => false,
         Some(BackupPath::SetStart { set: s } | BackupPath::SetEnd { set: s, .. }) => s == set,
-        _ => path.starts_with(&format!("{}/", set_dir(set))),
+        _ => !path.starts_with(SETS_DIR),
     });
-    mine.cloned().collect()
+    mine.map(|(path, _)| path.clone()).collect()
 }
 
 /// Everything that the stored list names is there with its length and its end, and nothing else.
@@ -145,7 +145,7 @@ async fn file_list(c: &Checker, set: SetName) -> Result<(), Failure> {
         }
     }
     let named: BTreeSet<&str> = list.files.iter().map(|f| f.path.as_str()).collect();
-    let own = c.listed.range(dir.clone()..).take_while(|(path, _)| path.starts_with(&dir));
+    let own = c.below(&set_dir(set));
     let is_later = |path: &str| {
         use BackupPath as P;
         let later = BackupPath::parse(path);
@@ -190,12 +190,8 @@ async fn complement_log(
 ) -> Result<(), Failure> {
     let dir = complement_log_dir(set);
     let prefix = format!("{dir}/");
-    let inside: BTreeMap<String, u64> = c
-        .listed
-        .range(prefix.clone()..)
-        .take_while(|(path, _)| path.starts_with(&prefix))
-        .map(|(path, bytes)| (path[prefix.len()..].to_owned(), *bytes))
-        .collect();
+    let inside: BTreeMap<String, u64> =
+        c.below(&dir).map(|(path, bytes)| (path[prefix.len()..].to_owned(), *bytes)).collect();
     if inside.is_empty() {
         if info.is_some_and(|i| i.plus_archivelog) {
             c.damage(dir, DamageKind::Missing, "the set says that it carries its own log");
@@ -223,7 +219,7 @@ async fn data_files(
 ) -> Result<(), Failure> {
     let slots = Arc::new(Semaphore::new(VERIFY_STREAMS_MAX));
     let mut tasks = JoinSet::new();
-    for (path, bytes) in &c.listed {
+    for (path, bytes) in c.below(&set_dir(set)) {
         let Some(parsed) = BackupPath::parse(path) else { continue };
         let (kind, file) = match parsed {
             BackupPath::MacroBlockData { set: s, ls, kind, turn, retry, n } if s == set => {
