@@ -26,6 +26,7 @@ fn full_world() -> World {
     w.act(Action::StartRestore(standby)).unwrap();
     w.until("the standby", |w| !w.state.standbys.is_empty());
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
+    w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
     w.act(restore_wish("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
     w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default() }).unwrap();
