@@ -10,6 +10,7 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use strandline_scheduler_core::replayed_scn;
 use strandline_scheduler_core::round_lag_ms;
 use strandline_scheduler_core::spool::spool;
 use strandline_scheduler_core::state::State;
@@ -60,6 +61,7 @@ fn set_gauges(node: &SchedulerNode) {
         gauge!("strandline_scheduler_workers", "state" => "unknown").set((state.workers.len() - known) as f64);
         set_archive_gauges(state, now);
         set_job_gauges(state);
+        set_recovery_gauges(state, now);
     });
 }
 
@@ -82,6 +84,21 @@ fn set_archive_gauges(state: &State, now: Scn) {
         let [tenant_label, dest_label] = labels;
         let labels = [tenant_label, dest_label, ("state", round.state.to_string())];
         gauge!("strandline_archive_round_state", &labels).set(1.0);
+    }
+}
+
+/// How far standbys are behind, and up to where backups are proven.
+fn set_recovery_gauges(state: &State, now: Scn) {
+    for tenant in state.standbys.keys().filter_map(|id| state.tenants.get(id)) {
+        let lag = now.0.saturating_sub(replayed_scn(state, tenant).0) as f64 / 1e9;
+        gauge!("strandline_standby_lag_seconds", "tenant" => tenant.name.clone()).set(lag);
+    }
+    for (id, plan) in &state.drill_plans {
+        let Some(tenant) = state.tenants.get(id) else { continue };
+        let name = || tenant.name.clone();
+        gauge!("strandline_proven_restorable_until_scn", "tenant" => name()).set(plan.proven_scn.0 as f64);
+        let age = now.as_ms().saturating_sub(plan.proven_ms) as f64 / 1e3;
+        gauge!("strandline_proven_restorable_age_seconds", "tenant" => name()).set(age);
     }
 }
 

@@ -78,6 +78,8 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
         MediumWork::CleanBegin(_) | MediumWork::CleanRest(_) | MediumWork::CleanDest { .. } | MediumWork::Sweep(_) => {
             Vec::new()
         }
+        // Neither standbys nor drills.
+        MediumWork::Follow(_) | MediumWork::Drill(_) => Vec::new(),
     }
 }
 

@@ -206,6 +206,10 @@ pub const DELETES_IN_FLIGHT_MAX: usize = 16;
 pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 /// Policies are looked at this often (fact sheet 1.5).
 pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
+/// A standby's archive is looked at this often.
+pub const STANDBY_SCAN_MS: u64 = 1_000;
+/// A drill digests its source at an SCN this far ahead of now.
+pub const DRILL_AHEAD_MS: u64 = 3_000;
 /// Sets and pieces that one cleaning job deletes; the next one goes on.
 pub const CLEAN_OBJECTS_MAX: usize = 1000;
 /// Sets and pieces of one cleaning job that go at the same time.

@@ -4,10 +4,11 @@
 //! done. The latter name what they found (state, retry, old value) and are void when the state has moved on meanwhile,
 //! so that a step which two leaders ran is harmless.
 
+use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
 use crate::round_machine::RoundEvent;
 use crate::state::{
-    CleanWhat, DestOptions, DestState, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
+    CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
 };
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub enum Done {
     },
     /// A restore job was accepted.
     RestoreJob(JobId),
+    /// A restore drill was accepted.
+    Drill(JobId),
     /// A cleaning job was accepted.
     CleanJob(JobId),
     /// A validation job was accepted.
@@ -390,6 +393,79 @@ pub enum Action {
         to: NodeId,
     },
 
+    /// RECOVER STANDBY UNTIL.
+    RecoverStandby {
+        /// Tenant.
+        tenant: TenantId,
+        /// Up to here; `None` = unlimited.
+        until: Option<Scn>,
+    },
+    /// RECOVER STANDBY CANCEL.
+    StopStandby {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// ACTIVATE STANDBY.
+    ActivateStandby {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// SET LOG_RESTORE_SOURCE. The body has looked that it is an archive of the source.
+    SetRestoreSource {
+        /// Tenant.
+        tenant: TenantId,
+        /// The archive, without keys.
+        uri: String,
+        /// Its keys.
+        access: Access,
+    },
+    /// What a look at the archive of a standby found.
+    StandbySource {
+        /// Tenant.
+        tenant: TenantId,
+        /// Pieces from where the slowest log stream stands.
+        pieces: Vec<RestorePiece>,
+        /// How far they go.
+        reach: Scn,
+    },
+    /// A look at the archive of a standby is over.
+    StandbyScanned {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// All log streams of a standby stand at one SCN: it opens.
+    OpenStandby {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// SET RESTORE_DRILL_INTERVAL.
+    SetDrillInterval {
+        /// Tenant.
+        tenant: TenantId,
+        /// 0 = only when asked for.
+        interval_ms: u64,
+    },
+    /// RUN RESTORE DRILL, or the schedule's turn.
+    StartDrill {
+        /// Tenant.
+        tenant: TenantId,
+        /// The drill before it, when it is the schedule's turn.
+        last_ms: Option<u64>,
+    },
+    /// CANCEL RESTORE DRILL.
+    CancelDrill {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// A drill comes a stage further, if it still is in `from`.
+    MoveDrill {
+        /// Drill.
+        drill: JobId,
+        /// Stage that the decision was made in.
+        from: DrillStage,
+        /// New stage.
+        to: DrillStage,
+    },
     /// ADD DELETE BACKUP POLICY.
     AddCleanPolicy {
         /// Tenant.
@@ -586,6 +662,10 @@ pub enum Subject {
     Clean(JobId),
     /// What belongs to nothing in a destination.
     Sweep(DestId),
+    /// The archive that a standby follows.
+    Standby(TenantId),
+    /// A restore drill.
+    Drill(JobId),
 }
 
 /// A validation that the body has prepared.

@@ -46,7 +46,7 @@ pub use orders::{
     MediumName, Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece,
     RoundOrder, RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
-pub use plan::{dest_ref, plan};
+pub use plan::{dest_ref, plan, replayed_scn};
 pub use report::{
     ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
     TaskResult, TaskState, WorkerReport,
@@ -55,7 +55,7 @@ pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, Va
 pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{
-    CleanWork, ComplementLog, DestRef, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork, Waiting,
-    failure_action,
+    CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork,
+    Waiting, failure_action,
 };
 pub use task::{TaskKey, TaskKind};

@@ -43,10 +43,18 @@ fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
     }
     let stream = state.tenants.get(&r.tenant_id).and_then(|t| t.log_streams.get(&r.ls_id));
     let is_dictionary_newer = stream.is_some_and(|ls| r.dictionary_version > ls.dictionary_version);
-    r.is_leader && (seen.max_scn != r.max_scn || seen.end_lsn != r.end_lsn || is_dictionary_newer)
+    r.is_leader
+        && (seen.replayed_scn != r.replayed_scn
+            || seen.max_scn != r.max_scn
+            || seen.end_lsn != r.end_lsn
+            || is_dictionary_newer)
 }
 
 fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
+    if r.is_leader && state.standbys.contains_key(&r.tenant_id) {
+        let known = state.tenants.get(&r.tenant_id).map_or(0, |t| t.dictionary_version);
+        return r.restored_dictionary.as_ref().is_some_and(|d| d.version > known);
+    }
     let job = state.open_restore_job(r.tenant_id).filter(|_| r.is_leader);
     job.is_some_and(|j| j.stage == RestoreStage::PostCheck && j.dictionary.is_none())
 }
@@ -83,10 +91,14 @@ fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
         TaskKind::BackupLog => state.backup_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
         TaskKind::BackupIndex => state.backup_jobs.get(&key.job_id).map(|j| &j.index),
         TaskKind::RestoreData => state.restore_jobs.get(&key.job_id)?.data_tasks.get(&(key.ls_id, executor)),
-        TaskKind::RestoreLog => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
+        TaskKind::RestoreLog => match state.standbys.values().find(|s| s.job_id == key.job_id) {
+            Some(standby) => standby.log_tasks.get(&key.ls_id),
+            None => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
+        },
         TaskKind::DestCheck => state.dest_checks.get(&key.job_id)?.runs.get(&executor),
         TaskKind::Validate => state.validate_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Clean => state.clean_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
-        TaskKind::Fingerprint | TaskKind::RecoverTable => None,
+        TaskKind::Fingerprint => state.drills.get(&key.job_id)?.runs.get(&key.ls_id),
+        TaskKind::RecoverTable => None,
     }
 }

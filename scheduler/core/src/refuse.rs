@@ -2,7 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, Round};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure, Scn, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -329,4 +329,47 @@ pub fn nothing_to_validate(name: &str) -> Failure {
 pub fn too_many_objects(got: usize, max: usize) -> Failure {
     let what = format!("{got} sets and pieces are too many for one job");
     Failure::new(ErrorClass::Exhausted, what, "VALIDATE", format!("name ids; one job takes {max}"))
+}
+
+pub fn no_standby(name: &str) -> Failure {
+    let todo = "restore it with WITH 'standby=true'";
+    invalid("the tenant is no standby", tenant(name), todo)
+}
+
+pub fn standby_activating() -> Failure {
+    invalid("the tenant is being activated", "standby", "wait until CDB_OB_TENANTS shows NORMAL")
+}
+
+pub fn standby_is_past(asked: Scn, at: Scn) -> Failure {
+    let what = format!("the standby is at SCN {at} ({}) already", scn_text(at));
+    invalid(
+        what,
+        format!("SCN {asked} ({})", scn_text(asked)),
+        "log is never taken back: restore again to an earlier SCN",
+    )
+}
+
+pub fn drill_in_progress(drill: impl ToString) -> Failure {
+    let object = format!("restore drill {}", drill.to_string());
+    invalid("a restore drill runs already", object, "wait for it, or ALTER SYSTEM CANCEL RESTORE DRILL")
+}
+
+pub fn no_drill_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no restore drill runs", tenant(name), "")
+}
+
+pub fn drill_cannot_start(name: &str) -> Failure {
+    let todo = "set DATA_BACKUP_DEST and LOG_ARCHIVE_DEST, ALTER SYSTEM ARCHIVELOG, and take a backup";
+    invalid("there is nothing to drill: a data backup destination and a running archive are needed", tenant(name), todo)
+}
+
+pub fn drill_differs(scn: Scn, ls: Option<strandline_types::LsId>) -> Failure {
+    let object = ls.map_or_else(|| "log streams".to_owned(), |ls| format!("log stream {ls}"));
+    let what = format!("what was restored to SCN {scn} is not what the source held then");
+    Failure::new(
+        ErrorClass::Corrupt,
+        what,
+        object,
+        "keep the destinations as they are and report it; take a new full backup",
+    )
 }

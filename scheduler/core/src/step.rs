@@ -168,6 +168,10 @@ pub enum MediumWork {
     },
     /// Orphans and unfinished uploads are looked for, and old ones removed. What was found is an action of its own.
     Sweep(Box<SweepWork>),
+    /// The archive that a standby follows is looked at. What was found is an action of its own.
+    Follow(Box<FollowWork>),
+    /// What a drill restores is chosen. The restore is an action of its own.
+    Drill(Box<DrillWork>),
 }
 
 /// A set or piece that is deleted.
@@ -179,6 +183,34 @@ pub struct CleanWork {
     pub name: MediumName,
     /// True when the round's own files go as well.
     pub ends_round: bool,
+}
+
+/// A look at the archive that a standby follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowWork {
+    /// The archive and its keys; the tenant is the standby.
+    pub dest: DestRef,
+    /// Whose archive it is.
+    pub source_tenant: TenantId,
+    /// Log is needed from here.
+    pub from: Scn,
+}
+
+/// The choice of what a drill restores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillWork {
+    /// Name of the tenant that is made.
+    pub tenant_name: String,
+    /// Replicas of each of its log streams.
+    pub replicas: u32,
+    /// Data backup.
+    pub dest: DestRef,
+    /// Archive.
+    pub archive: DestRef,
+    /// Where the key of an encrypted archive comes from.
+    pub key_source: String,
+    /// Up to here.
+    pub scn: Scn,
 }
 
 /// What belongs to nothing in a destination.
@@ -269,6 +301,9 @@ pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Ac
             of_task.or_else(|| state.clean_jobs.get(&id).and_then(|j| j.trouble.as_ref()))
         }
         Subject::Sweep(id) => state.sweeps.get(&id).and_then(|s| s.trouble.as_ref()),
+        Subject::Standby(id) => state.standbys.get(&id).and_then(|s| s.trouble.as_ref()),
+        // A drill that cannot choose fails at once.
+        Subject::Drill(_) => None,
     };
     if known.is_some_and(|t| t.failure == failure) {
         return None;

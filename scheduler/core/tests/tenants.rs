@@ -164,7 +164,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
         restored_dictionary: None,
-        replayed_scn: Scn::MIN,
+        replayed_scn: r.replayed_scn,
     });
     let report = WorkerReport {
         worker_id: NodeId(1),

@@ -22,6 +22,11 @@ fn full_world() -> World {
     w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
     clean_and_validate(&mut w);
     schedule(&mut w);
+    let Action::StartRestore(mut standby) = restore_wish("standby", 3) else { unreachable!() };
+    standby.standby = true;
+    w.act(Action::StartRestore(standby)).unwrap();
+    w.until("the standby", |w| !w.state.standbys.is_empty());
+    w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
     w.act(restore_wish("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
     w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default() }).unwrap();

@@ -9,6 +9,7 @@ mod clean;
 pub mod cluster_parameters;
 pub mod complement;
 pub mod destination;
+mod follow;
 mod freeze;
 mod piece;
 mod piece_attr;
@@ -72,6 +73,8 @@ pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
         MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
         MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
         MediumWork::CleanDest { .. } => in_time(dest, clean::destination(medium.as_ref())).await.map(|()| None),
+        MediumWork::Follow(work) => in_time(dest, follow::follow(&medium, work)).await.map(Some),
+        MediumWork::Drill(work) => follow::drill(work).await.map(Some),
         other => run_on(medium.as_ref(), other).await.map(|()| None),
     }
 }
@@ -105,6 +108,8 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         MediumWork::CleanRest(work) => clean::rest(medium, work).await,
         MediumWork::CleanDest { .. } => clean::destination(medium).await,
         MediumWork::Sweep(work) => clean::sweep(medium, work).await.map(|_| ()),
+        // They only read, and what they find is an action: `run` sees to them.
+        MediumWork::Follow(_) | MediumWork::Drill(_) => Ok(()),
     }
 }
 
@@ -121,6 +126,8 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::CleanDest { dest } => dest,
         MediumWork::CleanBegin(work) | MediumWork::CleanRest(work) => &work.dest,
         MediumWork::Sweep(work) => &work.dest,
+        MediumWork::Follow(work) => &work.dest,
+        MediumWork::Drill(work) => &work.dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
         MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,

@@ -4,8 +4,9 @@
 mod choose;
 mod keys;
 
-use choose::{Found, find};
-use keys::set_keys;
+use choose::Found;
+pub(crate) use choose::find;
+pub(crate) use keys::set_keys;
 
 use super::Executor;
 use crate::clock;
@@ -37,10 +38,6 @@ impl Executor {
     pub(super) async fn restore(&self, request: RestoreRequest, settings: &Settings) -> Result<String, Failure> {
         // What is refused anyway is refused before any medium is touched.
         self.node.read(|s| strandline_scheduler_core::check_restore_name(s, &request.tenant))?;
-        if request.options.standby {
-            let what = "restoring into a standby tenant is not supported yet";
-            return Err(Failure::new(ErrorClass::Invalid, what, "standby=true", "leave the option out"));
-        }
         let found = find(&request.from, request.until, settings, &request.options).await?;
         let target_scn = found.choice.target_scn;
         let source = found.source(set_keys(&found, settings).await?)?;

@@ -62,7 +62,9 @@ impl Executor {
             AdminRequest::CancelValidate(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
             }
-            AdminRequest::Standby(_) | AdminRequest::Drill(_) | AdminRequest::Catalog(_) => Err(not_yet()),
+            AdminRequest::Standby(request) => self.standby(request, session).await,
+            AdminRequest::Drill(request) => self.drill(request, session).await,
+            AdminRequest::Catalog(_) => Err(not_yet()),
             AdminRequest::RecoverTable(_) | AdminRequest::CancelRecoverTable { .. } => Err(not_yet()),
             // Answered elsewhere.
             AdminRequest::Select(_)
@@ -131,6 +133,7 @@ pub(super) fn said(done: &Done) -> String {
         Done::Round(id) => format!("archive round {id}"),
         Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
+        Done::Drill(id) => format!("restore drill {id}"),
         Done::CleanJob(id) => format!("cleaning job {id}"),
         Done::ValidateJob(id) => format!("validation job {id}"),
     }

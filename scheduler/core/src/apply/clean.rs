@@ -425,6 +425,9 @@ pub(super) fn forget_tenant(state: &mut State, id: TenantId) {
     state.clean_jobs.retain(|_, j| j.tenant_id != id);
     state.validate_tasks.retain(|_, t| t.tenant_id != id);
     state.validate_jobs.retain(|_, j| j.tenant_id != id);
+    state.standbys.remove(&id);
+    state.drill_plans.remove(&id);
+    state.drills.retain(|_, d| d.tenant_id != id);
     let State { sweeps, destinations, .. } = state;
     sweeps.retain(|dest, _| destinations.contains_key(dest));
 }

@@ -1,6 +1,6 @@
 //! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
 
-use super::{jobs, lag, restore};
+use super::{jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
 use crate::report::{ArchiveReport, ReplicaReport, WorkerReport};
 use crate::state::{LsProgress, ReplicaSeen, State, Trouble, Worker};
@@ -39,6 +39,9 @@ fn hear(state: &mut State, report: WorkerReport) {
         take_progress(state, id, progress);
     }
     note_waiting(state);
+    for replica in &report.replicas {
+        standby::take_dictionary(state, id, replica);
+    }
     for replica in report.replicas {
         restore::take_dictionary(state, id, replica);
     }
@@ -60,6 +63,7 @@ fn seen(r: &ReplicaReport) -> ReplicaSeen {
         term: r.term,
         end_lsn: r.end_lsn,
         max_scn: r.max_scn,
+        replayed_scn: r.replayed_scn,
         log_start_lsn: r.log_start_lsn,
     }
 }

@@ -3,7 +3,7 @@
 //! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
 //! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
-use super::{backup, clean, dest_check, restore, validate};
+use super::{backup, clean, dest_check, drill, restore, standby, validate};
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
@@ -37,8 +37,12 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
             job.data_tasks.get_mut(&(key.ls_id, executor))
         }
         TaskKind::RestoreLog => {
-            let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::ReplayLog)?;
-            job.log_tasks.get_mut(&key.ls_id)
+            if let Some(standby) = state.standbys.values_mut().find(|s| s.job_id == key.job_id) {
+                standby.log_tasks.get_mut(&key.ls_id)
+            } else {
+                let job = state.restore_jobs.get_mut(&key.job_id).filter(|j| j.stage == RestoreStage::ReplayLog)?;
+                job.log_tasks.get_mut(&key.ls_id)
+            }
         }
         TaskKind::DestCheck => state.dest_checks.get_mut(&key.job_id)?.runs.get_mut(&executor),
         TaskKind::Validate => {
@@ -49,7 +53,8 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
             let task = state.clean_tasks.get_mut(&key.job_id).filter(|t| t.stage == CleanStage::LogStreams)?;
             task.runs.get_mut(&key.ls_id)
         }
-        TaskKind::Fingerprint | TaskKind::RecoverTable => None,
+        TaskKind::Fingerprint => state.drills.get_mut(&key.job_id)?.runs.get_mut(&key.ls_id),
+        TaskKind::RecoverTable => None,
     };
     run.filter(|r| r.turn == key.turn && r.retry == key.retry)
 }
@@ -127,7 +132,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
             state.backup_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
         }
         (TaskKind::RestoreLog, Some(TaskResult::RestoreLog(result))) => {
-            state.restore_jobs.get_mut(&key.job_id).map(|j| j.log_results.insert(key.ls_id, result)).is_some()
+            let is_standby = state.standbys.values().any(|s| s.job_id == key.job_id);
+            let job = state.restore_jobs.get_mut(&key.job_id);
+            job.map(|j| j.log_results.insert(key.ls_id, result)).is_some() || is_standby
         }
         (TaskKind::RestoreData, _) => true,
         (TaskKind::DestCheck, Some(TaskResult::DestCheck(findings))) => {
@@ -135,6 +142,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
         }
         (TaskKind::Validate, Some(TaskResult::Validate(result))) => {
             validate::take_result(state, key.job_id, key.ls_id, result)
+        }
+        (TaskKind::Fingerprint, Some(TaskResult::Fingerprint(result))) => {
+            drill::take_result(state, key.job_id, key.ls_id, result)
         }
         (TaskKind::Clean, Some(TaskResult::Clean(result))) => clean::take_result(state, key.job_id, result),
         _ => false,
@@ -220,6 +230,10 @@ pub(super) fn failed(state: &mut State, job: JobId, failure: Failure) -> Outcome
 pub(super) fn fail_job(state: &mut State, job: JobId, failure: Failure) -> bool {
     if state.backup_jobs.contains_key(&job) {
         backup::fail(state, job, failure)
+    } else if state.drills.contains_key(&job) {
+        drill::fail(state, job, failure)
+    } else if state.standbys.values().any(|s| s.job_id == job) {
+        standby::fail(state, job, failure)
     } else if state.clean_tasks.contains_key(&job) {
         clean::fail_task(state, job, failure)
     } else if state.validate_tasks.contains_key(&job) {
@@ -247,6 +261,12 @@ pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failur
         }
         Subject::Clean(id) => clean::medium_failed(state, id, &failure),
         Subject::Sweep(dest) => clean::sweep_failed(state, dest, failure),
+        Subject::Standby(tenant) => standby::scan_failed(state, tenant, failure),
+        // A medium that is away for a moment is asked again by the next plan.
+        Subject::Drill(id) if !failure.class.is_retryable() => {
+            drill::fail(state, id, failure);
+        }
+        Subject::Drill(_) => {}
         Subject::Backup(id) => {
             let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
             job.trouble = trouble;

@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 mod dest_check;
 mod destination;
+mod drill;
 mod heartbeat;
 mod initiator;
 mod jobs;
@@ -21,6 +22,7 @@ mod pieces;
 mod restart;
 mod restore;
 mod schedule;
+mod standby;
 mod tenant;
 mod validate;
 
@@ -85,6 +87,17 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::CancelRestore { tenant } => restore::cancel(state, tenant),
         Action::MoveRestore { job, from, to } => restore::advance(state, job, from, to),
         Action::MoveReplica { job, ls, from, to } => restore::move_replica(state, job, ls, from, to),
+        Action::RecoverStandby { tenant, until } => standby::recover(state, tenant, until),
+        Action::StopStandby { tenant } => standby::stop(state, tenant),
+        Action::ActivateStandby { tenant } => standby::activate(state, tenant),
+        Action::SetRestoreSource { tenant, uri, access } => standby::set_source(state, tenant, uri, access),
+        Action::StandbySource { tenant, pieces, reach } => standby::take_source(state, tenant, pieces, reach),
+        Action::StandbyScanned { tenant } => standby::scanned(state, tenant),
+        Action::OpenStandby { tenant } => standby::open(state, tenant),
+        Action::SetDrillInterval { tenant, interval_ms } => drill::set_interval(state, tenant, interval_ms),
+        Action::StartDrill { tenant, last_ms } => drill::start(state, tenant, last_ms),
+        Action::CancelDrill { tenant } => drill::cancel(state, tenant),
+        Action::MoveDrill { drill, from, to } => drill::advance(state, drill, from, to),
         Action::AddCleanPolicy { tenant, policy } => clean::add_policy(state, tenant, policy),
         Action::DropCleanPolicy { tenant, name } => clean::drop_policy(state, tenant, &name),
         Action::StartClean { tenant, what, description } => clean::start(state, tenant, what, description),

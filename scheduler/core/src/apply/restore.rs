@@ -1,12 +1,12 @@
 //! The restore job (protocols page, section 5): create tenant, data of every replica, start the log streams, replay,
 //! check, open. A failed or cancelled job drops the half-built tenant.
 
-use super::tenant;
+use super::{drill, standby, tenant};
 use crate::command::{Done, Outcome, StartRestore};
 use crate::placement;
 use crate::refuse;
 use crate::report::ReplicaReport;
-use crate::state::{RestoreJob, State, TaskRun, TenantStatus};
+use crate::state::{Dictionary, RestoreJob, State, TaskRun, TenantStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, TabletId, TenantId, Transition, limits};
 
@@ -56,6 +56,7 @@ pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
         failure: None,
     };
     state.restore_jobs.insert(id, job);
+    drill::note_restore(state, id);
     prune(state);
     Ok(Done::RestoreJob(id))
 }
@@ -82,11 +83,18 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
             open_tenant(tenant, job);
             job.ended_ms = Some(now_ms);
             job.source.wipe();
+            if job.standby {
+                tenant.status = TenantStatus::Standby;
+            }
         }
         _ => {}
     }
     job.stage = to;
     job.progress_ms = now_ms;
+    let followed = (to == RestoreStage::Success && job.standby).then(|| job.clone());
+    if let Some(job) = followed {
+        standby::begin(state, &job);
+    }
     Ok(Done::Ok)
 }
 
@@ -108,7 +116,12 @@ fn may_advance(state: &State, job: &RestoreJob, to: RestoreStage) -> bool {
 
 /// The tenant becomes what replay made of it.
 fn open_tenant(tenant: &mut crate::state::Tenant, job: &RestoreJob) {
-    let dictionary = job.dictionary.clone().unwrap_or_default();
+    take_tables(tenant, job.dictionary.clone().unwrap_or_default());
+    tenant.status = TenantStatus::Normal;
+}
+
+/// The tables are what replay made of them.
+pub(super) fn take_tables(tenant: &mut crate::state::Tenant, dictionary: Dictionary) {
     let last_table = dictionary.tables.iter().map(|t| t.id).max();
     let last_tablet = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| t.id).max();
     // New ids never meet restored ones.
@@ -116,7 +129,6 @@ fn open_tenant(tenant: &mut crate::state::Tenant, job: &RestoreJob) {
     tenant.next.tablet = tenant.next.tablet.max(last_tablet.map_or(TabletId(0), TabletId::next));
     tenant.dictionary_version = dictionary.version;
     tenant.tables = dictionary.tables.into_iter().map(|t| (t.id, t)).collect();
-    tenant.status = TenantStatus::Normal;
 }
 
 /// Log stream 1's leader tells which dictionary replay made. It is believed only once all replay is over and the

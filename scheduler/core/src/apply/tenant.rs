@@ -88,7 +88,10 @@ fn new_log_stream(id: LsId, members: Vec<NodeId>) -> LogStream {
 }
 
 pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
-    let tenant = normal(state, id)?;
+    let tenant = match state.tenant(id)? {
+        standby if standby.status == TenantStatus::Standby => standby,
+        _ => normal(state, id)?,
+    };
     if let Some(round) = state.open_round(id) {
         let what = format!("archive round {} is {}", round.round_id, round.state);
         return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM NOARCHIVELOG, then wait for STOP"));

@@ -65,7 +65,10 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
     }
     let waiting = state.open_backup_job(tenant.id).filter(|j| j.status == BackupJobStatus::Log);
     let set = waiting.and_then(|j| state.backup_sets.get(&(j.tenant_id, j.set_id)));
-    set.map_or(scn, |s| scn.max(s.min_restore_scn))
+    let scn = set.map_or(scn, |s| scn.max(s.min_restore_scn));
+    // A drill waits until every stream has gone past its SCN, once that time has come.
+    let drill = state.open_drill(tenant.id).filter(|d| d.scn.as_ms() <= state.clock_ms);
+    drill.map_or(scn, |d| scn.max(d.scn.next()))
 }
 
 /// The destinations that a worker has to probe.

@@ -6,7 +6,7 @@ use super::{
     backup_tasks::backup_tasks,
 };
 use crate::spool;
-use crate::state::{LogStream, RestoreJob, State, TaskRun, Tenant, TenantStatus};
+use crate::state::{LogStream, RestoreJob, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, TenantId};
 
@@ -27,6 +27,9 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
     for job in state.restore_jobs.values() {
         restore_tasks(job, worker, &mut orders.tasks);
     }
+    for standby in state.standbys.values() {
+        standby_tasks(standby, worker, &mut orders.tasks);
+    }
     super::medium_tasks::tasks(state, worker, &mut orders.tasks);
     orders
 }
@@ -45,7 +48,8 @@ fn replica_order(state: &State, tenant: &Tenant, ls: &LogStream, worker: NodeId)
         log_bytes_max,
         dictionary: (is_open && is_behind).then(|| tenant.dictionary()),
         restore: restore_order(state, tenant, ls),
-        open: is_open,
+        open: is_open || tenant.status == TenantStatus::Standby,
+        read_only: tenant.status == TenantStatus::Standby,
     }
 }
 
@@ -62,6 +66,23 @@ fn is_for(run: &TaskRun, worker: NodeId) -> bool {
 
 fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
     TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
+}
+
+fn standby_tasks(standby: &Standby, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
+    for (&ls, run) in standby.log_tasks.iter().filter(|(_, r)| is_for(r, worker)) {
+        let Some(from) = standby.source.log_stream(ls) else { continue };
+        let spec = TaskSpec::RestoreLog(RestoreLogSpec {
+            archive_uri: standby.source.archive_uri.clone(),
+            pieces: standby.source.pieces.clone(),
+            source_ls_id: from.ls_id,
+            base: from.base,
+            target_scn: standby.target_scn,
+            access: standby.source.access.clone(),
+            key_source: standby.source.key_source.clone(),
+            follow: standby.stage == StandbyStage::Following,
+        });
+        tasks.push(TaskOrder { key: key(standby.job_id, standby.tenant_id, ls, TaskKind::RestoreLog, run), spec });
+    }
 }
 
 fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {

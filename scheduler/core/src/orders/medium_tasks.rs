@@ -1,7 +1,7 @@
 //! Tasks over what lies on a medium: validation, cleaning, drills and table recovery.
 
 use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
-use crate::state::{State, TaskRun};
+use crate::state::{DrillStage, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, CleanStage, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId, TenantId,
@@ -109,6 +109,18 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 archive_key_source: object.key_source.clone(),
             });
             tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Validate, run), spec });
+        }
+    }
+    for drill in state.drills.values() {
+        let (tenant, scn) = match drill.stage {
+            DrillStage::Source => (Some(drill.tenant_id), drill.scn),
+            DrillStage::Restored => (drill.restore.map(|(_, t)| t), Scn::MIN),
+            _ => continue,
+        };
+        for (&ls, run) in drill.runs.iter().filter(|(_, r)| is_for(r)) {
+            let Some(tenant) = tenant else { continue };
+            let spec = TaskSpec::Fingerprint(FingerprintSpec { scn });
+            tasks.push(TaskOrder { key: key(drill.id, tenant, ls, TaskKind::Fingerprint, run), spec });
         }
     }
     for task in state.clean_tasks.values().filter(|t| t.stage == CleanStage::LogStreams) {

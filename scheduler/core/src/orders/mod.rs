@@ -58,6 +58,8 @@ pub struct ReplicaOrder {
     pub restore: Option<RestoreOrder>,
     /// Clients may read and write.
     pub open: bool,
+    /// Clients may only read: a standby.
+    pub read_only: bool,
 }
 
 /// A replica that begins from a backup.

@@ -7,10 +7,12 @@ mod archive;
 mod backup;
 mod clean;
 mod dest_check;
+mod drill;
 mod pieces;
 mod restart;
 mod restore;
 mod schedule;
+mod standby;
 mod tasks;
 mod tenant;
 mod validate;
@@ -19,6 +21,8 @@ use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
 use crate::step::{DestRef, MediumWork, Plan, Step, Waiting};
 use strandline_types::{DestNo, TenantId};
+
+pub use standby::replayed_scn;
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
 #[must_use]
@@ -32,6 +36,8 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    standby::plan(state, now_ms, &mut plan);
+    drill::plan(state, now_ms, &mut plan);
     clean::plan(state, now_ms, &mut plan);
     validate::plan(state, now_ms, &mut plan);
     plan

@@ -9,7 +9,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for tenant in state.tenants.values() {
         match tenant.status {
             TenantStatus::Dropping => plan_drop(state, now_ms, tenant, plan),
-            TenantStatus::Normal => wait_for_leaders(state, now_ms, tenant, plan),
+            TenantStatus::Normal | TenantStatus::Standby => wait_for_leaders(state, now_ms, tenant, plan),
             TenantStatus::Restoring => {}
         }
     }

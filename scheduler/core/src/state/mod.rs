@@ -9,9 +9,11 @@ mod backup;
 mod clean;
 mod dest_check;
 mod destination;
+mod drill;
 mod initiator;
 mod restore;
 mod schedule;
+mod standby;
 mod task_run;
 mod tenant;
 mod validate;
@@ -24,9 +26,11 @@ pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
+pub use drill::{Drill, DrillPlan, DrillStage};
 pub use initiator::{ChildJob, InitiatorJob};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
+pub use standby::{Standby, StandbyStage};
 pub use task_run::TaskRun;
 pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
@@ -67,6 +71,12 @@ pub struct State {
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
     pub restore_jobs: BTreeMap<JobId, RestoreJob>,
+    /// Standby tenants.
+    pub standbys: BTreeMap<TenantId, Standby>,
+    /// Restore drills, running and ended.
+    pub drills: BTreeMap<JobId, Drill>,
+    /// How often backups are proven, and what is.
+    pub drill_plans: BTreeMap<TenantId, DrillPlan>,
     /// Checks of destinations, running and over.
     pub dest_checks: BTreeMap<JobId, DestCheck>,
     /// archive_new_tenants: new tenants are archived below this destination.
@@ -225,6 +235,12 @@ impl State {
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
         self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+
+    /// The restore drill of a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_drill(&self, tenant: TenantId) -> Option<&Drill> {
+        self.drills.values().find(|d| d.tenant_id == tenant && !d.stage.is_ended())
     }
 
     /// The cleaning job of a tenant that has not ended; there is at most one.

@@ -15,6 +15,8 @@ pub enum TenantStatus {
     Normal,
     /// Being built by a restore job.
     Restoring,
+    /// Restored; clients read, only the recovery writes.
+    Standby,
     /// Its replicas are being removed.
     Dropping,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for TenantStatus {
         f.write_str(match self {
             Self::Normal => "NORMAL",
             Self::Restoring => "RESTORE",
+            Self::Standby => "STANDBY",
             Self::Dropping => "DROPPING",
         })
     }

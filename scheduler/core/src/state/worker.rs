@@ -34,6 +34,8 @@ pub struct ReplicaSeen {
     pub end_lsn: Lsn,
     /// SCN of the last applied group.
     pub max_scn: Scn,
+    /// Restored tenants: source SCN up to which log was replayed.
+    pub replayed_scn: Scn,
     /// Oldest byte of log that it still holds.
     pub log_start_lsn: Lsn,
 }

@@ -8,8 +8,10 @@ mod backup;
 mod backup_tasks;
 mod clean;
 mod cluster;
+mod drill;
 mod restore;
 mod schedule;
+mod standby;
 mod storage;
 mod validate;
 mod value;
@@ -61,6 +63,10 @@ pub const NAMES: &[&str] = &[
     "CDB_STRANDLINE_BACKUP_ORPHANS",
     "CDB_OB_RESTORE_PROGRESS",
     "CDB_OB_RESTORE_HISTORY",
+    "CDB_OB_LOG_RESTORE_SOURCE",
+    "V$OB_LS_LOG_RESTORE_STATUS",
+    "CDB_STRANDLINE_RESTORE_DRILLS",
+    "CDB_STRANDLINE_RESTORE_DRILL_PLANS",
     "CDB_OB_TENANTS",
     "CDB_OB_SERVERS",
     "CDB_OB_LS_LOCATIONS",
@@ -111,6 +117,10 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_STRANDLINE_BACKUP_ORPHANS" => clean::orphans(state),
         "CDB_OB_RESTORE_PROGRESS" => restore::progress(state),
         "CDB_OB_RESTORE_HISTORY" => restore::history(state),
+        "CDB_OB_LOG_RESTORE_SOURCE" => standby::sources(state),
+        "V$OB_LS_LOG_RESTORE_STATUS" => standby::status(state, now_ms),
+        "CDB_STRANDLINE_RESTORE_DRILLS" => drill::drills(state),
+        "CDB_STRANDLINE_RESTORE_DRILL_PLANS" => drill::plans(state),
         "CDB_OB_TENANTS" => cluster::tenants(state),
         "CDB_OB_SERVERS" => cluster::servers(state, now_ms),
         "CDB_OB_LS_LOCATIONS" => cluster::locations(state, now_ms),

@@ -1,0 +1,93 @@
+//! The next steps of each standby tenant: look at the archive, follow it, open.
+
+use super::tasks;
+use crate::command::{Action, Subject};
+use crate::refuse;
+use crate::state::{Standby, StandbyStage, State, TaskRun, Tenant};
+use crate::step::{DestRef, FollowWork, MediumWork, Plan};
+use crate::task::{TaskKey, TaskKind};
+use strandline_types::{DestId, DestNo, RetryId, Scn, TurnId, limits};
+
+pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+    for standby in state.standbys.values() {
+        let Some(tenant) = state.tenants.get(&standby.tenant_id) else { continue };
+        if let Some(trouble) = &standby.trouble {
+            let what = format!("standby tenant {}", tenant.name);
+            plan.wait(tenant.id, what, trouble.failure.to_string(), trouble.since_ms);
+        }
+        match standby.stage {
+            StandbyStage::Stopped => {}
+            StandbyStage::Following => {
+                plan_scan(state, standby, now_ms, plan);
+                plan_tasks(state, standby, tenant, now_ms, plan);
+            }
+            // The last dictionary comes with the replica's reports before its task is reported done.
+            StandbyStage::Activating if standby.log_tasks.values().all(TaskRun::is_finished) => {
+                plan.propose(Action::OpenStandby { tenant: tenant.id });
+            }
+            StandbyStage::Activating => plan_tasks(state, standby, tenant, now_ms, plan),
+        }
+    }
+}
+
+/// SCN up to which every log stream of a standby has replayed.
+#[must_use]
+pub fn replayed_scn(state: &State, tenant: &Tenant) -> Scn {
+    let of_leader = |ls: &crate::state::LogStream| {
+        let leader = ls.leader.and_then(|l| state.workers.get(&l))?;
+        leader.replicas.get(&(tenant.id, ls.id)).map(|r| r.replayed_scn)
+    };
+    tenant.log_streams.values().map(|ls| of_leader(ls).unwrap_or(Scn::MIN)).min().unwrap_or(Scn::MIN)
+}
+
+fn plan_scan(state: &State, standby: &Standby, now_ms: u64, plan: &mut Plan) {
+    let is_due = now_ms.saturating_sub(standby.scanned_ms) >= limits::STANDBY_SCAN_MS;
+    let is_there = standby.until.is_some_and(|until| standby.target_scn >= until);
+    let Some(tenant) = state.tenants.get(&standby.tenant_id).filter(|_| is_due && !is_there) else { return };
+    let base = standby.source.log_streams.iter().map(|ls| ls.base.prev_scn).min().unwrap_or_default();
+    let work = FollowWork {
+        dest: archive_ref(state, standby),
+        source_tenant: standby.source.tenant_id,
+        from: replayed_scn(state, tenant).max(base),
+    };
+    let then = Action::StandbyScanned { tenant: standby.tenant_id };
+    plan.work(Subject::Standby(standby.tenant_id), vec![MediumWork::Follow(Box::new(work))], then);
+}
+
+fn archive_ref(state: &State, standby: &Standby) -> DestRef {
+    DestRef {
+        uri: standby.source.archive_uri.clone(),
+        access: standby.source.access.clone(),
+        dest_id: DestId(0),
+        dest_no: DestNo(0),
+        tenant_id: standby.tenant_id,
+        tenant_name: standby.source.tenant_name.clone(),
+        cluster_id: state.cluster.id,
+        cluster_name: standby.source.cluster_name.clone(),
+        made_below: None,
+    }
+}
+
+fn plan_tasks(state: &State, standby: &Standby, tenant: &Tenant, now_ms: u64, plan: &mut Plan) {
+    for (&ls_id, run) in &standby.log_tasks {
+        let leader = tenant.log_streams.get(&ls_id).and_then(|s| s.leader);
+        let (job_id, tenant_id, kind) = (standby.job_id, standby.tenant_id, TaskKind::RestoreLog);
+        let template = TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) };
+        let key = tasks::key_of(template, run);
+        // A task that follows may have nothing to do for long: only a lost executor ends it.
+        let patient = TaskRun { deadline_ms: u64::MAX, ..run.clone() };
+        if tasks::supervise(state, now_ms, key, &patient, plan) {
+            continue;
+        }
+        let live = leader.filter(|l| state.is_known(*l, now_ms));
+        match (run.executor.filter(|_| run.is_running()), live) {
+            (Some(executor), Some(leader)) if executor != leader => {
+                let failure = refuse::executor_lost(executor, "it does not lead the log stream any more");
+                plan.propose(Action::TaskLost { key, executor, failure });
+            }
+            _ => {
+                tasks::assign(now_ms, key, run, live.as_slice(), plan);
+            }
+        }
+    }
+}
