@@ -95,6 +95,5 @@ fn report(replica: &Replica) -> v1::ReplicaReport {
         restored_dictionary: tells_dictionary.then(|| replica.dictionary()).flatten(),
         replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
         log_start_lsn: status.log_start.0,
-        ..Default::default()
     }
 }

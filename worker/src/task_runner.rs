@@ -211,7 +211,6 @@ async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: T
         Spec::Clean(s) => run_clean(ctx, &s).await.map(|r| Some(TaskResult::Clean(r))),
         Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
         Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),
-        _ => Err(unknown_task(key)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strandline_format::{DataType, pb, small};
 use strandline_media::{Fault, FaultRule, Medium, Op};
 use strandline_proto::v1;
-use strandline_types::{ErrorClass, LsId, Lsn, Term};
+use strandline_types::{ErrorClass, Lsn, Term};
 
 const FORMS: [bool; 2] = [false, true];
 

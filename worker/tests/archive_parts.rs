@@ -91,7 +91,7 @@ async fn a_new_leader_goes_on_between_the_parts_of_the_old_one_which_may_write_t
     *old.log(1001).leader.lock().unwrap() = (true, Term(2));
     let new = Bed::over(medium, old.logs.clone());
     let order = v1::RoundOrder { log_streams: vec![resume(&reported)], ..new.order(1) };
-    new.reconcile(&[order.clone()]);
+    new.reconcile(std::slice::from_ref(&order));
     for n in 20..40 {
         new.log(1001).put(1000 + n, &[n as u8; 300]);
         new.until_archived(1001).await;

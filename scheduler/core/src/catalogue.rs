@@ -160,11 +160,7 @@ pub(crate) fn is_current(state: &State, tenant: TenantId, dest: DestId) -> bool 
 }
 
 /// The worth of a set's or piece's files.
-pub(crate) fn file_status_mut<'a>(
-    state: &'a mut State,
-    tenant: TenantId,
-    name: MediumName,
-) -> Option<&'a mut FileStatus> {
+pub(crate) fn file_status_mut(state: &mut State, tenant: TenantId, name: MediumName) -> Option<&mut FileStatus> {
     match name {
         MediumName::Set(id, _) => state.backup_sets.get_mut(&(tenant, id)).map(|s| &mut s.file_status),
         MediumName::Piece(key) => {

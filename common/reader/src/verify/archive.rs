@@ -161,8 +161,8 @@ fn contiguous(c: &Checker, pieces: &Pieces) {
 /// A round whose last piece froze before its time was stopped, so it has an end.
 fn round_ends(c: &Checker, pieces: &Pieces, clocks: &BTreeMap<(DestId, RoundId), PieceClock>) {
     for (dest, round) in clocks.keys() {
-        let own = pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == (*dest, *round));
-        let Some((key, facts)) = own.last() else { continue };
+        let mut own = pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == (*dest, *round));
+        let Some((key, facts)) = own.next_back() else { continue };
         let end = ArchivePath::RoundEnd { dest: *dest, round: *round }.path();
         let stopped = facts.single.as_ref().is_some_and(|s| s.checkpoint_scn.saturating_add(1) < s.end_scn);
         if stopped && !c.listed.contains_key(&end) {

@@ -194,12 +194,10 @@ fn log_streams(c: &Checker, facts: &SetFacts, metas: Option<&pb::LsMetaInfos>, o
             None if c.listed.contains_key(&path) => {}
             None => c.damage(path, DamageKind::Missing, "ls_meta_infos names it"),
         }
-        for n in [1] {
-            let (ls, turn, retry) = (key.0.into(), key.1.into(), key.2.into());
-            let path = BackupPath::TabletInfo { set, ls, turn, retry, n }.path();
-            if !c.listed.contains_key(&path) {
-                c.damage(path, DamageKind::Missing, "ls_meta_infos names its log stream");
-            }
+        let (ls, turn, retry) = (key.0.into(), key.1.into(), key.2.into());
+        let path = BackupPath::TabletInfo { set, ls, turn, retry, n: 1 }.path();
+        if !c.listed.contains_key(&path) {
+            c.damage(path, DamageKind::Missing, "ls_meta_infos names its log stream");
         }
     }
 }

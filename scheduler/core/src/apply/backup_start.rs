@@ -43,12 +43,11 @@ pub(super) fn start(
     Ok(insert(state, id, wish, initiator, dest_id, round, place))
 }
 
+/// An archive round and where it is.
+type ArchiveRound = (DestId, RoundId);
+
 /// The archive round that the job relies on, and its destination when that is known already.
-fn check(
-    state: &State,
-    id: TenantId,
-    wish: &BackupWish,
-) -> Result<(Option<(DestId, RoundId)>, Option<DestId>), Failure> {
+fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<ArchiveRound>, Option<DestId>), Failure> {
     let tenant = normal(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));

@@ -94,7 +94,7 @@ pub(super) fn spools(state: &State, now_ms: u64) -> Table {
                 n(spool.age_ms),
                 n(spool.age_ms_max),
                 ratio_real(spool.fill_ratio()),
-                seconds_left(round, &spool, streams).map_or(Value::Null, |s| n(s)),
+                seconds_left(round, &spool, streams).map_or(Value::Null, n),
             ]);
         }
     }

@@ -53,7 +53,7 @@ pub async fn find(
 }
 
 async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &RestoreOptions) -> Result<Found, Failure> {
-    for uri in uris.iter().filter(|u| u.starts_with("mem://")) {
+    if let Some(uri) = uris.iter().find(|u| u.starts_with("mem://")) {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
     }
