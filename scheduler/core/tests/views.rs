@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World, restore_wish};
-use strandline_scheduler_core::state::{CleanWhat, MediumObject, ValidateKind};
+use strandline_scheduler_core::state::{CleanWhat, MediumObject, SchedulePlan, ValidateKind};
 use strandline_scheduler_core::views::{NAMES, Table, Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -21,11 +21,13 @@ fn full_world() -> World {
     w.act(backup.clone()).unwrap();
     w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
     clean_and_validate(&mut w);
+    schedule(&mut w);
     let Action::StartRestore(mut standby) = restore_wish("standby", 3) else { unreachable!() };
     standby.standby = true;
     w.act(Action::StartRestore(standby)).unwrap();
     w.until("the standby", |w| !w.state.standbys.is_empty());
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
+    w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
     w.act(restore_wish("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
     w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default() }).unwrap();
@@ -52,6 +54,16 @@ fn full_world() -> World {
     w.kill(NodeId(3));
     w.run(40);
     w
+}
+
+/// A schedule whose first run was left out.
+fn schedule(w: &mut World) {
+    let plan = SchedulePlan { full: "0 2 * * 6".into(), time_zone: "UTC".into(), ..SchedulePlan::default() };
+    let change = ScheduleChange::Set { plan, enable: true };
+    w.act(Action::ChangeSchedule { tenant: TENANT, change }).unwrap();
+    w.run(1);
+    let (due_ms, mode) = (w.now_ms, BackupMode::Full);
+    w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, wish: None }).unwrap();
 }
 
 fn clean(set: u64) -> Action {
@@ -251,7 +263,8 @@ fn the_backup_views_tell_running_and_ended_jobs_apart() {
     assert_eq!(text(&tasks, 0, "STATUS"), "BACKUP_USER_DATA");
     assert!(text(&tasks, 0, "LS_TASKS").contains("1001: PENDING on worker"), "{}", text(&tasks, 0, "LS_TASKS"));
     let sets = table(&w, "CDB_OB_BACKUP_SET_FILES");
-    assert_eq!((text(&sets, 0, "STATUS"), text(&sets, 1, "STATUS")), ("SUCCESS".into(), "DOING".into()));
+    let newest = sets.rows.len() - 1;
+    assert_eq!((text(&sets, 0, "STATUS"), text(&sets, newest, "STATUS")), ("SUCCESS".into(), "DOING".into()));
     assert_eq!(text(&sets, 0, "BACKUP_TYPE"), "FULL");
     assert_eq!(text(&table(&w, "CDB_OB_BACKUP_PARAMETER"), 0, "VALUE"), "file:///data");
 }
