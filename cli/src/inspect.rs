@@ -61,6 +61,10 @@ async fn read(uri: &str, keys: &Arc<Keys>) -> Outcome<Found> {
             return Ok(Found::Bytes(open_part(&place, &bytes, &medium, keys).await?));
         }
     }
+    if place.strip_prefix("file://").is_some_and(|path| std::path::Path::new(path).is_dir()) {
+        let todo = "name one file, or the folder of a log file's parts";
+        return Err(Failure::new(ErrorClass::Invalid, "Is a directory", place, todo));
+    }
     let (root, name) = place.rsplit_once('/').unwrap_or(("", place));
     let medium = strandline_media::open(&format!("{root}{attributes}"))?;
     Ok(Found::Bytes(medium.get(name).await?))

@@ -30,7 +30,7 @@ async fn bad_destinations_are_refused_where_they_are_typed() {
     for (uri, class, words) in [
         ("holiday", ErrorClass::Invalid, "file://"),
         ("file://relative", ErrorClass::Invalid, "absolute"),
-        ("s3://bucket/x", ErrorClass::Invalid, "not supported yet"),
+        ("ftp://bucket/x", ErrorClass::Invalid, "file://"),
         (foreign_uri.as_str(), ErrorClass::Invalid, "holiday.jpg"),
         (missing.as_str(), ErrorClass::NotFound, "not there"),
         (below_a_file.as_str(), ErrorClass::Invalid, "Not a directory"),

@@ -98,7 +98,7 @@ async fn a_backup_and_a_restore_come_through_a_failover() {
     let old = cluster.leader().await;
     cluster.stop(old).await;
     let node = cluster.leader().await;
-    let status = "SELECT STATUS FROM CDB_OB_BACKUP_JOB_HISTORY WHERE JOB_ID = 1";
+    let status = "SELECT DISTINCT STATUS FROM CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID > 1";
     cluster.wait_for(node, status, "COMPLETED").await;
     let set = cluster.sql(node, "SELECT * FROM CDB_OB_BACKUP_SET_FILES").await;
     assert_eq!((set.get(0, "STATUS"), set.get(0, "FILE_STATUS")), ("SUCCESS".into(), "AVAILABLE".into()));

@@ -182,6 +182,7 @@ mod tests {
             (Incomplete, Available),
             (Copying, Available),
             (Copying, Incomplete),
+            (Broken, Available),
             (Broken, Deleting),
             (Expired, Available),
             (Expired, Deleting),

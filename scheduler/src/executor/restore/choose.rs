@@ -4,7 +4,7 @@ use super::in_time;
 use crate::effects::put;
 use crate::session::Settings;
 use crate::sql::request::restore::{RestoreFrom, RestoreOptions, Until};
-use strandline_catalogue::{Choice, Owner, Place, PlaceId, Role, SetEntry, Target, choose};
+use strandline_catalogue::{Choice, Owner, Place, PlaceId, Refusal, Role, SetEntry, Target, choose};
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
 use strandline_media::identity::CODE_FORMAT_MISMATCH;
@@ -66,7 +66,7 @@ async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &Resto
         Until::Latest => Target::Newest,
         Until::Scn(scn) => Target::Scn(scn),
     };
-    let choice = choose(&scan.catalogue, target)?;
+    let choice = choose(&scan.catalogue, target).map_err(|refusal| why(&scan, refusal))?;
     let set = last(&choice)?;
     if let Some(other) = choice.sets.iter().find(|s| s.place != set.place) {
         let todo = "copy the sets of one chain into one destination";
@@ -86,9 +86,25 @@ async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &Resto
     Ok(Found { scan, choice, metas, replicas, access: Access::new(access), key_source: options.key_source.clone() })
 }
 
+/// Without any usable set, what could not be read is the reason and not the absence that follows from it.
+fn why(scan: &Scan, refusal: Refusal) -> Failure {
+    match (&refusal, scan.problems.first()) {
+        (Refusal::NoSet { .. }, Some(problem)) => {
+            let todo = "restore from another copy of the destination, or take a new full backup";
+            Failure::new(ErrorClass::Corrupt, problem.what.clone(), problem.object.clone(), todo)
+        }
+        _ => refusal.into(),
+    }
+}
+
 /// `FROM` names a data backup, then an archive.
 fn check_roles(from: &RestoreFrom, scan: &Scan) -> Result<(), Failure> {
-    let RestoreFrom::Destinations { .. } = from else { return Ok(()) };
+    let RestoreFrom::Destinations { data, archive } = from else { return Ok(()) };
+    if archive.as_ref() == Some(data) {
+        let todo = "give RESTORE … FROM '<data backup uri>,<archive uri>', in this order";
+        let what = "one destination cannot be backup_data and archive_log at once";
+        return Err(Failure::new(ErrorClass::Invalid, what, data.clone(), todo).with_code(CODE_FORMAT_MISMATCH));
+    }
     let named = scan.catalogue.places.iter().filter(|p| p.of_set.is_none());
     for (place, wanted) in named.zip([(Role::Backup, "backup_data"), (Role::Archive, "archive_log")]) {
         if place.role != wanted.0 {
