@@ -17,7 +17,7 @@ const TABLE: &str = "numbers";
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_WORKER: u64 = 101;
 /// Enough blocks that those under way at a kill are few of them.
-const BASE_BATCHES: u64 = 240;
+const BASE_BATCHES: u64 = 320;
 const LOG_BATCHES: u64 = 40;
 const VALUE_BYTES: usize = 250_000;
 const VALUES_PER_BATCH: u64 = 4;
