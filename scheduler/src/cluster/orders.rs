@@ -31,7 +31,6 @@ fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
         restore: r.restore.map(|r| v1::RestoreOrder { job_id: r.job_id.0, base: Some(r.base.into()), start: r.start }),
         open: r.open,
         read_only: r.read_only,
-        ..Default::default()
     }
 }
 
