@@ -64,7 +64,7 @@ pub struct Round {
     pub stopped_ms: Option<u64>,
     /// What AUTO_RESTART has left to do for it.
     pub restart: Restart,
-    /// Its lag over time, oldest first; the last [`limits::LAG_SAMPLES_MAX`].
+    /// Its lag over time, oldest first; the last [`strandline_types::limits::LAG_SAMPLES_MAX`].
     pub lag_history: Vec<LagSample>,
 }
 
