@@ -48,7 +48,7 @@ pub use orders::{
 };
 pub use plan::{dest_ref, plan, replayed_scn};
 pub use report::{
-    ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
+    ArchiveReport, ArchiveWaiting, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
     TaskResult, TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};

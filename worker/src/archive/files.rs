@@ -3,12 +3,13 @@
 //! One form per round: plain files that grow, or parts (`parts.rs`). Spells no path itself and decides nothing.
 
 use super::StreamKey;
+use super::gate::Gate;
 use super::memory::Share;
 use super::parts::PartStore;
 use super::trouble::Trouble;
 use crate::dictionary::for_medium;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_format::cipher::SALT_BYTES;
@@ -27,20 +28,29 @@ pub(super) struct RoundFiles {
     medium: Arc<dyn Medium>,
     /// `None` where files grow in place.
     parts: Option<Arc<PartStore>>,
+    /// Lengths of the files that grow in place.
+    plain: BTreeMap<(PieceId, FileId), u64>,
+    gate: Arc<Gate>,
     /// Dictionaries that are written, by piece and SCN.
     written: BTreeSet<(PieceId, Scn)>,
     /// The newest dictionary that was seen in the log.
     dictionary: Option<pb::Dictionary>,
     requests: AtomicU64,
-    appended_bytes: AtomicU64,
 }
 
 impl RoundFiles {
-    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>, form: PartForm, salt: [u8; SALT_BYTES]) -> Self {
+    pub(super) fn new(
+        key: StreamKey,
+        medium: Arc<dyn Medium>,
+        form: PartForm,
+        salt: [u8; SALT_BYTES],
+        gate: Arc<Gate>,
+    ) -> Self {
         let in_parts = medium.log_form() == LogForm::Parts || !form.is_raw();
-        let parts = in_parts.then(|| Arc::new(PartStore::new(key, Arc::clone(&medium), form, salt)));
-        let (requests, appended_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { key, medium, parts, written: BTreeSet::new(), dictionary: None, requests, appended_bytes }
+        let store = || PartStore::new(key, Arc::clone(&medium), form, salt, Arc::clone(&gate));
+        let parts = in_parts.then(|| Arc::new(store()));
+        let (plain, written, requests) = (BTreeMap::new(), BTreeSet::new(), AtomicU64::new(0));
+        Self { key, medium, parts, plain, gate, written, dictionary: None, requests }
     }
 
     /// The same destination, opened with other access keys.
@@ -56,13 +66,23 @@ impl RoundFiles {
         self.parts.as_ref()
     }
 
-    /// Requests to the medium, and bytes stored, since this leader took over.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        let parts = self.parts.as_ref();
-        let of = |own: &AtomicU64, theirs: Option<&AtomicU64>| {
-            own.load(Ordering::Relaxed) + theirs.map_or(0, |n| n.load(Ordering::Relaxed))
-        };
-        (of(&self.requests, parts.map(|p| &p.requests)), of(&self.appended_bytes, parts.map(|p| &p.stored_bytes)))
+    /// Requests to the medium since this leader took over.
+    pub(super) fn requests(&self) -> u64 {
+        let of_parts = self.parts.as_ref().map_or(0, |p| p.requests.load(Ordering::Relaxed));
+        self.requests.load(Ordering::Relaxed) + of_parts
+    }
+
+    /// Bytes that the log files of a piece take on the medium.
+    pub(super) fn stored(&self, piece: PieceId) -> u64 {
+        match &self.parts {
+            Some(parts) => parts.stored(piece),
+            None => self.plain.range((piece, FileId(0))..).take_while(|((p, _), _)| *p == piece).map(|(_, b)| b).sum(),
+        }
+    }
+
+    /// Earlier pieces are not asked for any more.
+    pub(super) fn forget_before(&mut self, piece: PieceId) {
+        self.plain.retain(|(p, _), _| *p >= piece);
     }
 
     fn medium(&self) -> &dyn Medium {
@@ -76,7 +96,7 @@ impl RoundFiles {
 
     /// Every log file from a piece on. A destination without its identity file is not there: an unmounted directory
     /// must not look like an empty archive.
-    pub(super) async fn list(&self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
+    pub(super) async fn list(&mut self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
         let identity = ArchivePath::Format.path();
         if let Err(e) = self.medium().head(&identity).await {
             if !e.is_not_found() {
@@ -99,6 +119,7 @@ impl RoundFiles {
                 match (ArchivePath::parse(&object.path), &self.parts) {
                     (Some(ArchivePath::Log { key, file_id, .. }), None) => {
                         let (piece, bytes) = (key.piece_id, object.bytes);
+                        self.plain.insert((piece, file_id), bytes);
                         found.push(FoundFile { piece, file_id, bytes, is_sealed: false });
                     }
                     (Some(ArchivePath::LogPart { key, file_id, part, .. }), Some(parts)) => {
@@ -136,13 +157,17 @@ impl RoundFiles {
     }
 
     /// Makes the bytes of a cut durable.
-    pub(super) async fn append(&self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
+    pub(super) async fn append(&mut self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
         match &self.parts {
             Some(parts) => parts.append(cut, share).await,
             None => {
-                let path = self.log_path(cut.file.piece, cut.file.file_id());
-                self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
-                self.appended_bytes.fetch_add(cut.bytes.len() as u64, Ordering::Relaxed);
+                let file = (cut.file.piece, cut.file.file_id());
+                let path = self.log_path(file.0, file.1);
+                {
+                    let _one = self.gate.pass().await;
+                    self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
+                }
+                self.plain.insert(file, cut.at + cut.bytes.len() as u64);
                 Ok(())
             }
         }

@@ -1,8 +1,9 @@
 //! What a driver shows to the rest of the worker: progress, trouble and counts, with the log as it was then.
 
 use crate::source::LogStatus;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use strandline_types::Failure;
+use strandline_types::{Failure, PieceId};
 use strandline_worker_core::archiver::Progress;
 
 /// One picture.
@@ -16,8 +17,8 @@ pub(super) struct Picture {
     pub log: LogStatus,
     /// Requests to the medium since this leader took over.
     pub requests: u64,
-    /// Bytes stored since this leader took over.
-    pub stored_bytes: u64,
+    /// Bytes on the medium, of each piece that the progress tells of.
+    pub stored: BTreeMap<PieceId, u64>,
 }
 
 /// The last picture.
@@ -38,13 +39,13 @@ impl Shown {
         progress: Option<&Progress>,
         trouble: Option<&(Failure, u64)>,
         log: LogStatus,
-        (requests, stored_bytes): (u64, u64),
+        (requests, stored): (u64, BTreeMap<PieceId, u64>),
     ) -> bool {
         let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         let said = |p: &Picture| p.progress.as_ref() == progress && p.trouble.as_ref() == trouble;
         let is_news = !shown.as_ref().is_some_and(said);
         let (progress, trouble) = (progress.cloned(), trouble.cloned());
-        *shown = Some(Picture { progress, trouble, log, requests, stored_bytes });
+        *shown = Some(Picture { progress, trouble, log, requests, stored });
         is_news
     }
 }

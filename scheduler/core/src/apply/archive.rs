@@ -103,6 +103,8 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
         max_scn: start,
         floor: tenant.log_streams.values().map(|ls| (ls.id, ls.end_lsn)).collect(),
         progress: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        published_ms: 0,
         pieces: BTreeMap::new(),
         trouble: None,
         comment: String::new(),

@@ -19,7 +19,7 @@ mod tenant;
 mod validate;
 mod worker;
 
-pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
+pub use archive::{LagSample, LogGap, LsPiece, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
 pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use dest_check::{DestCheck, DestFinding};

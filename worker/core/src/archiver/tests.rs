@@ -177,7 +177,8 @@ fn run(archiver: &mut Archiver, now: u64, log: &Log, medium: &mut Medium) {
 
 fn known(archiver: &Archiver) -> Option<KnownProgress> {
     let p = archiver.progress()?;
-    Some(KnownProgress { piece: p.piece, start: p.start, archived: p.archived, checkpoint: p.checkpoint })
+    let piece_start = p.pieces.get(&p.piece).map_or(p.start, |span| span.start);
+    Some(KnownProgress { piece: p.piece, piece_start, start: p.start, archived: p.archived, checkpoint: p.checkpoint })
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn log_that_was_recycled_before_the_round_saw_it_interrupts_the_round() {
     assert_eq!((failure.code, *since), (CODE_LOG_RECYCLED, T0));
     assert_eq!(archiver.next(T0 + 99_999, log.view()), Action::Done);
 
-    let resume = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(100), checkpoint: Scn::MIN };
+    let resume = KnownProgress { piece: PieceId(3), piece_start: Lsn(0), start: Lsn(0), archived: Lsn(100), checkpoint: Scn::MIN };
     let mut medium = Medium::default();
     let mut old = Log::at(0);
     old.put(100, b"12");
@@ -300,10 +301,11 @@ fn log_waits_a_quarter_of_the_lag_target_unless_it_is_much() {
     run(&mut archiver, T0, &log, &mut medium);
     assert_eq!(archiver.next(T0, log.view()), Action::Wait { until_ms: None }, "nothing to do until more is committed");
     log.put(101, b"y");
-    assert_eq!(archiver.next(T0 + 10, log.view()), Action::Wait { until_ms: Some(T0 + 260) });
-    assert_eq!(archiver.next(T0 + 259, log.view()), Action::Wait { until_ms: Some(T0 + 260) });
-    assert!(matches!(archiver.next(T0 + 260, log.view()), Action::ReadLog { .. }));
-    run(&mut archiver, T0 + 260, &log, &mut medium);
+    let due = T0 + LAG_MS / 4;
+    assert_eq!(archiver.next(T0 + 10, log.view()), Action::Wait { until_ms: Some(due) }, "since the last read");
+    assert_eq!(archiver.next(due - 1, log.view()), Action::Wait { until_ms: Some(due) });
+    assert!(matches!(archiver.next(due, log.view()), Action::ReadLog { .. }));
+    run(&mut archiver, due, &log, &mut medium);
     log.put(102, &vec![0; 3 << 20]).put(103, &vec![0; 2 << 20]);
     assert!(matches!(archiver.next(T0 + 261, log.view()), Action::ReadLog { .. }), "a full read goes at once");
     run(&mut archiver, T0 + 261, &log, &mut medium);
@@ -382,7 +384,7 @@ fn what_was_sealed_for_a_stop_is_not_appended_to_by_the_next_leader() {
 fn a_stream_that_has_stopped_stays_so_under_every_later_leader() {
     let mut log = Log::begun_at(0);
     log.put(110, b"after the stop");
-    let known = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn(100) };
+    let known = KnownProgress { piece: PieceId(3), piece_start: Lsn(0), start: Lsn(0), archived: Lsn(91), checkpoint: Scn(100) };
     let mut archiver = Archiver::stopped(ArchiveOrder { goal: Goal::Stop, ..order(Some(known)) });
     assert_eq!(archiver.next(T0, log.view()), Action::Done);
     let p = archiver.progress().unwrap();
@@ -501,7 +503,7 @@ fn another_history_on_the_medium_is_never_continued() {
     assert!(medium == before, "nothing was written");
     assert_eq!(archiver.trouble().unwrap().0.class, ErrorClass::Fenced);
     assert_eq!(archiver.progress(), None, "nobody knows where this stream would begin");
-    let reported = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn::MIN };
+    let reported = KnownProgress { piece: PieceId(3), piece_start: Lsn(0), start: Lsn(0), archived: Lsn(91), checkpoint: Scn::MIN };
     let mut archiver = Archiver::new(order(Some(reported)));
     run(&mut archiver, T0, &ours, &mut medium);
     run(&mut archiver, T0 + ARCHIVE_PAUSE_MS_MAX, &ours, &mut medium);
