@@ -380,7 +380,7 @@ pub struct BenchArchiveArgs {
     /// Compress the archived log: lz4 or zstd.
     #[arg(long, value_name = "NAME")]
     pub compression: Option<String>,
-    /// Encrypt the archived log with this key, as in LOG_ARCHIVE_DEST.
+    /// Encrypt the archived log with this key: file:/path or command:/path, as KEY of LOG_ARCHIVE_DEST.
     #[arg(long, value_name = "SOURCE")]
     pub key_source: Option<String>,
     /// Directory for the run; it is removed afterwards.
@@ -415,7 +415,7 @@ impl BenchArchiveArgs {
     /// Further options of the destination, as LOG_ARCHIVE_DEST takes them.
     pub fn options(&self) -> String {
         let compression = self.compression.as_ref().map(|name| format!(" COMPRESSION={name}"));
-        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=AES-256-GCM KEY_SOURCE={source}"));
+        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=aes256 KEY={source}"));
         compression.into_iter().chain(key).collect()
     }
 }

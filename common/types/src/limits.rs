@@ -92,6 +92,8 @@ pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 2_000;
 pub const ARCHIVE_PAUSE_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.
 pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 128 << 20;
+/// A request of the archiver that takes longer is told as a trouble while it is waited for.
+pub const ARCHIVE_SILENT_MS: u64 = 5_000;
 /// Default delay until log is on the medium and reported.
 pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
 /// In an idle tenant log stream 1 appends a keep-alive group this often, and the others follow it. With the checkpoint,
@@ -138,6 +140,8 @@ pub const PUBLISH_PAUSE_MS_MAX: u64 = 1_000;
 pub const PIECES_PER_STEP_MAX: u64 = 64;
 /// A log stream that never reported on a round counts as drained after this.
 pub const NEVER_STARTED_MS: u64 = 15_000;
+/// Audit events that the scheduler remembers.
+pub const AUDIT_EVENTS_KEPT_MAX: usize = 1000;
 /// Ended jobs of one kind that the scheduler remembers.
 pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.

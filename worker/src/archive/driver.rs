@@ -116,7 +116,11 @@ impl Work {
                     self.wait(until_ms, log.end_lsn).await;
                 }
                 action => {
-                    if let Err(trouble) = self.act(action, view).await {
+                    let asks_medium = !matches!(action, Action::ReadLog { .. });
+                    self.driver.shown.asks(asks_medium.then(|| self.driver.clock.now_ms()));
+                    let done = self.act(action, view).await;
+                    self.driver.shown.asks(None);
+                    if let Err(trouble) = done {
                         self.failed(trouble);
                     }
                 }

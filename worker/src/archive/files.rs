@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::part::PartForm;
-use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir};
+use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir, schema_meta_dir};
 use strandline_format::{DataType, pb, small};
 use strandline_media::{LogForm, Medium};
 use strandline_proto::v1;
@@ -33,8 +33,9 @@ pub(super) struct RoundFiles {
     gate: Arc<Gate>,
     /// Dictionaries that are written, by piece and SCN.
     written: BTreeSet<(PieceId, Scn)>,
-    /// The newest dictionary that was seen in the log.
+    /// The newest dictionary that was seen in the log or in the archive.
     dictionary: Option<pb::Dictionary>,
+    has_recalled: bool,
     requests: AtomicU64,
 }
 
@@ -50,7 +51,7 @@ impl RoundFiles {
         let store = || PartStore::new(key, Arc::clone(&medium), form, salt, Arc::clone(&gate));
         let parts = in_parts.then(|| Arc::new(store()));
         let (plain, written, requests) = (BTreeMap::new(), BTreeSet::new(), AtomicU64::new(0));
-        Self { key, medium, parts, plain, gate, written, dictionary: None, requests }
+        Self { key, medium, parts, plain, gate, written, dictionary: None, has_recalled: false, requests }
     }
 
     /// The same destination, opened with other access keys.
@@ -187,11 +188,17 @@ impl RoundFiles {
     }
 
     /// Writes the dictionaries that belong beside a cut into its piece, once each. Must come before the append that may
-    /// complete the piece. Which they are and what they say follows from the log alone.
+    /// complete the piece. Which they are and what they say follows from the log alone: a piece begins with the newest
+    /// one that was logged before, which earlier pieces hold, whatever the engine has learned since. So a former leader
+    /// that wakes up late has nothing to add to a frozen piece.
     pub(super) async fn put_dictionaries(&mut self, cut: &Cut, engine: Option<v1::Dictionary>) -> Result<(), Trouble> {
         let piece = cut.file.piece;
-        let current = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
-        for dictionary in dictionaries(cut, current.or_else(|| self.dictionary.clone())) {
+        if self.dictionary.is_none() && !self.has_recalled {
+            self.dictionary = self.recall_dictionary(piece).await?;
+            self.has_recalled = true;
+        }
+        let engine = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
+        for dictionary in dictionaries(cut, self.dictionary.clone().or(engine)) {
             let scn = Scn(dictionary.scn);
             self.dictionary = Some(dictionary.clone());
             if self.written.contains(&(piece, scn)) {
@@ -206,5 +213,29 @@ impl RoundFiles {
             self.written.insert((piece, scn));
         }
         Ok(())
+    }
+
+    /// The newest dictionary that earlier leaders archived in this round, up to this piece.
+    async fn recall_dictionary(&self, upto: PieceId) -> Result<Option<pb::Dictionary>, Trouble> {
+        let dirs = self.medium().list_dirs("").await?;
+        let ours = |key: &PieceKey| (key.dest_id, key.round_id) == (self.key.dest, self.key.round);
+        let mut pieces: Vec<PieceKey> = dirs.iter().filter_map(|dir| parse_piece_dir(dir)).filter(ours).collect();
+        pieces.retain(|key| key.piece_id <= upto);
+        pieces.sort_unstable_by_key(|key| key.piece_id);
+        while let Some(key) = pieces.pop() {
+            let found = self.medium().list(&schema_meta_dir(key)).await?;
+            let newest = found.iter().filter_map(|object| match ArchivePath::parse(&object.path)? {
+                ArchivePath::SchemaMeta { scn, .. } => Some((scn, &object.path)),
+                _ => None,
+            });
+            if let Some((_, path)) = newest.max() {
+                let bytes = self.medium().get(path).await?;
+                let object = format!("{}/{path}", self.medium.uri().trim_end_matches('/'));
+                let meta: pb::SchemaMeta =
+                    small::read_small(DataType::SchemaMeta, &bytes).map_err(|e| Trouble::format(e, object))?;
+                return Ok(meta.dictionary);
+            }
+        }
+        Ok(None)
     }
 }

@@ -135,8 +135,9 @@ impl ArchiveManager {
                 wished.insert(key, (round, stream.term));
             }
         }
+        let now_ms = self.clock.now_ms();
         streams.retain(|key, running| {
-            let keep = wished.get(key).is_some_and(|(round, term)| running.is_good_for(*term, goal(round)));
+            let keep = wished.get(key).is_some_and(|(round, term)| running.is_good_for(*term, goal(round), now_ms));
             if !keep {
                 running.stop.cancel();
             }
@@ -220,9 +221,9 @@ impl ArchiveManager {
     /// What every stream reports.
     #[must_use]
     pub fn progress(&self) -> Vec<v1::ArchiveProgress> {
-        let streams = self.lock();
+        let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let said = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get()?;
+            let picture = running.shown.get(now_ms)?;
             let progress = picture.progress.clone()?;
             Some(report(*key, running, progress, &picture))
         });
@@ -232,9 +233,9 @@ impl ArchiveManager {
     /// What holds up streams that have no progress to report yet.
     #[must_use]
     pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
-        let streams = self.lock();
+        let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let waiting = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get().filter(|p| p.progress.is_none())?;
+            let picture = running.shown.get(now_ms).filter(|p| p.progress.is_none())?;
             let (failure, since_ms) = picture.trouble?;
             Some(v1::ArchiveWaiting {
                 tenant_id: key.tenant.0,
@@ -253,7 +254,7 @@ impl ArchiveManager {
     pub fn lags(&self) -> Vec<StreamLag> {
         let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let lags = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get()?;
+            let picture = running.shown.get(now_ms)?;
             let (archived, covered) = picture.progress.map_or((0, Scn::MIN), |p| (p.archived.0, p.checkpoint));
             let log = picture.log;
             Some(StreamLag {
@@ -295,8 +296,8 @@ impl ArchiveManager {
 
 impl Running {
     /// False when a new driver has to take over: another term, or one that ended for a goal that is no longer wanted.
-    fn is_good_for(&self, term: Term, goal: Goal) -> bool {
-        let ended = self.shown.get().and_then(|p| p.progress).map(|p| p.state);
+    fn is_good_for(&self, term: Term, goal: Goal, now_ms: u64) -> bool {
+        let ended = self.shown.get(now_ms).and_then(|p| p.progress).map(|p| p.state);
         match ended {
             Some(ArchiveLsState::Interrupted) => true,
             Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
