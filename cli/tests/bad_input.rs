@@ -380,7 +380,8 @@ fn what_archiving_refuses_names_the_option_and_the_bounds() {
     let running = ["change archive dest when archive is running", "round 1", "NOARCHIVELOG"];
     cluster.sql_refused(&set(&elsewhere, "")).is(INVALID, &running);
     cluster.sql_refused("ALTER SYSTEM ARCHIVELOG TENANT = options").is(INVALID, &["ARCHIVELOG mode already"]);
-    let attribute = format!("ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = '{}' SET ATTRIBUTE = 'max_iops=9'", uri(&elsewhere));
+    let attribute =
+        format!("ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = '{}' SET ATTRIBUTE = 'max_iops=9'", uri(&elsewhere));
     cluster.refused(&["sql", "-t", "options", "-e", &attribute]).is(NOT_FOUND, &["no destination"]);
     assert!(medium::tree(&elsewhere).is_empty());
     assert_eq!(text(&cluster.round(id), "STATUS"), "DOING");
@@ -431,9 +432,7 @@ fn an_encrypted_archive_restores_with_its_key_and_is_refused_with_another() {
     cluster.sql_refused(&with(&format!("&key_source={wrong}"))).is(PERMISSION, &["another key", "piece"]);
     assert_eq!(cluster.tenant_status("unsealed"), None);
     cluster.sql(&with(&format!("&key_source={right}")));
-    wait("the restored tenant opens", || {
-        cluster.tenant_status("unsealed").filter(|(status, _)| status == "NORMAL")
-    });
+    wait("the restored tenant opens", || cluster.tenant_status("unsealed").filter(|(status, _)| status == "NORMAL"));
     assert_eq!(cluster.get("unsealed", "after the backup"), "a secret worth keeping ".repeat(1000));
     cluster.sql("ALTER SYSTEM NOARCHIVELOG TENANT = sealed");
 }

@@ -15,9 +15,7 @@ use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Op};
 use strandline_proto::v1;
 use strandline_reader::{Keys, LogReader, LogSource};
-use strandline_types::{
-    ClusterId, DestId, ErrorClass, LsId, Lsn, PieceId, PieceKey, Scn, Term,
-};
+use strandline_types::{ClusterId, DestId, ErrorClass, LsId, Lsn, PieceId, PieceKey, Scn, Term};
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
 use tokio::sync::Notify;
@@ -47,12 +45,7 @@ async fn a_group_of_an_idle_stream_is_one_request_and_silence_is_none() {
 
 #[tokio::test]
 async fn every_kind_of_outage_says_since_when_and_why_and_is_made_up_for() {
-    let kinds = [
-        ErrorClass::Transient,
-        ErrorClass::Exhausted,
-        ErrorClass::Permission,
-        ErrorClass::NotFound,
-    ];
+    let kinds = [ErrorClass::Transient, ErrorClass::Exhausted, ErrorClass::Permission, ErrorClass::NotFound];
     for (nth, class) in kinds.into_iter().enumerate() {
         for in_parts in [false, true] {
             let bed = Bed::new(memory(&format!("outage {nth}"), in_parts), &[1001]).await;
@@ -247,6 +240,28 @@ async fn after_a_gap_the_next_round_begins_where_there_is_log_again() {
     let said = bed.said(1001).unwrap();
     assert_eq!((said.state, said.start_lsn, said.checkpoint_scn), (1, there_again.0, 1500));
     assert!(said.trouble.is_none() && said.gap.is_none());
+}
+
+#[tokio::test]
+async fn a_leader_that_is_elected_after_the_drain_writes_nothing_into_the_round() {
+    for in_parts in [false, true] {
+        let bed = Bed::new(memory("drained", in_parts), &[1001]).await;
+        bed.log(1001).put(1000, b"archived");
+        bed.reconcile(&[bed.order(1)]);
+        bed.until_archived(1001).await;
+        bed.reconcile(&[bed.order(2)]);
+        bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
+        let said = bed.said(1001).unwrap();
+        let before = bed.names("").await;
+        bed.log(1001).put(1001, b"of the next leader");
+        *bed.log(1001).leader.lock().unwrap() = (true, Term(2));
+        let next = Bed::over(Arc::clone(&bed.medium), bed.logs.clone());
+        let resume = v1::LsResume { stopped: true, ..Bed::resume(&said) };
+        next.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..next.order(2) }]);
+        next.until("stopped in its own term", || next.said(1001).is_some_and(|p| p.state == 2 && p.term == 2)).await;
+        assert_eq!(next.said(1001).unwrap().archived_lsn, said.archived_lsn);
+        assert_eq!(next.names("").await, before);
+    }
 }
 
 /// What a leader of log stream 1 logs when the dictionary changes.

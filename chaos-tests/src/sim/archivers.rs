@@ -14,7 +14,9 @@ use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 use strandline_types::{
     ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
 };
-use strandline_worker_core::archiver::{Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView, PieceSpan};
+use strandline_worker_core::archiver::{
+    Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView, PieceSpan,
+};
 
 /// One archiver.
 #[derive(Debug)]

@@ -258,16 +258,20 @@ struct FaultyWriter {
 }
 
 impl FaultyWriter {
-    async fn drawn(&self) -> Option<MediaError> {
-        let class = match self.plan.draw(Op::Write, &self.path, 0)? {
-            Fault::Hang => {
-                self.plan.healed().await;
-                return None;
-            }
-            Fault::Refuse(class) => class,
-            Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
-        };
-        Some(MediaError::new(class, Op::Write, &self.uri, &self.path, "injected fault"))
+    /// How the next call fails, if it does. Borrows nothing: a writer need not be shared.
+    fn drawn(&self) -> impl Future<Output = Option<MediaError>> + Send + use<> {
+        let (plan, path, uri) = (self.plan.clone(), self.path.clone(), self.uri.clone());
+        async move {
+            let class = match plan.draw(Op::Write, &path, 0)? {
+                Fault::Hang => {
+                    plan.healed().await;
+                    return None;
+                }
+                Fault::Refuse(class) => class,
+                Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
+            };
+            Some(MediaError::new(class, Op::Write, &uri, &path, "injected fault"))
+        }
     }
 }
 

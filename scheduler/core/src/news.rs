@@ -28,7 +28,11 @@ pub fn news(state: &State, mut report: WorkerReport, now_ms: u64) -> Option<Work
     report.tasks.retain(|t| is_task_news(state, worker, t, now_ms));
     let has_waiting_news = is_waiting_news(state, worker, &report.archive_waiting);
     let has_replica_news = known.is_none_or(|w| are_replicas_news(state, w, &report.replicas));
-    let is_news = is_heartbeat_due || has_replica_news || has_waiting_news || !report.archive.is_empty() || !report.tasks.is_empty();
+    let is_news = is_heartbeat_due
+        || has_replica_news
+        || has_waiting_news
+        || !report.archive.is_empty()
+        || !report.tasks.is_empty();
     is_news.then_some(report)
 }
 

@@ -86,11 +86,7 @@ impl FakeArchive {
             }
             self.offset = medium.append(&self.path, self.offset, Bytes::copy_from_slice(&group.bytes)).await?;
             if self.pieces.last().is_none_or(|p| p.piece_id != piece.0) {
-                self.pieces.push(v1::ArchivedPiece {
-                    piece_id: piece.0,
-                    start_lsn: group.lsn.0,
-                    ..Default::default()
-                });
+                self.pieces.push(v1::ArchivedPiece { piece_id: piece.0, start_lsn: group.lsn.0, ..Default::default() });
             }
             if let Some(row) = self.pieces.last_mut() {
                 (row.end_lsn, row.checkpoint_scn, row.output_bytes) = (group.end.0, group.scn.0, self.offset);

@@ -6,8 +6,8 @@
 use super::Found;
 use std::collections::BTreeSet;
 use strandline_catalogue::PieceEntry;
-use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_format::paths::LogPart;
+use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_format::secret::KeyRing;
 use strandline_format::{DataType, pb, small};
 use strandline_media::key_source::{check_source, read_secret};
@@ -56,9 +56,8 @@ async fn check_piece(found: &Found, piece: &PieceEntry, source: &str) -> Result<
 async fn format_meta(found: &Found, piece: &PieceEntry) -> Result<Option<pb::AppendFormatMeta>, Failure> {
     let Some(medium) = found.scan.medium(piece.place) else { return Ok(None) };
     let files = medium.list(&ls_log_dir(piece.key, LsId::SYS)).await?;
-    let is_meta = |path: &str| {
-        matches!(ArchivePath::parse(path), Some(ArchivePath::LogPart { part: LogPart::FormatMeta, .. }))
-    };
+    let is_meta =
+        |path: &str| matches!(ArchivePath::parse(path), Some(ArchivePath::LogPart { part: LogPart::FormatMeta, .. }));
     let Some(meta) = files.into_iter().find(|file| is_meta(&file.path)) else { return Ok(None) };
     let bytes = medium.get(&meta.path).await?;
     let read = small::read_small(DataType::AppendFormatMeta, &bytes);

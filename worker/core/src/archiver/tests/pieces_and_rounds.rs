@@ -50,7 +50,13 @@ fn log_that_was_recycled_before_the_round_saw_it_interrupts_the_round() {
     assert_eq!((failure.code, *since), (CODE_LOG_RECYCLED, T0));
     assert_eq!(archiver.next(T0 + 99_999, log.view()), Action::Done);
 
-    let resume = KnownProgress { piece: PieceId(3), piece_start: Lsn(0), start: Lsn(0), archived: Lsn(100), checkpoint: Scn::MIN };
+    let resume = KnownProgress {
+        piece: PieceId(3),
+        piece_start: Lsn(0),
+        start: Lsn(0),
+        archived: Lsn(100),
+        checkpoint: Scn::MIN,
+    };
     let mut medium = Medium::default();
     let mut old = Log::at(0);
     old.put(100, b"12");
@@ -259,7 +265,13 @@ fn what_was_sealed_for_a_stop_is_not_appended_to_by_the_next_leader() {
 fn a_stream_that_has_stopped_stays_so_under_every_later_leader() {
     let mut log = Log::begun_at(0);
     log.put(110, b"after the stop");
-    let known = KnownProgress { piece: PieceId(3), piece_start: Lsn(0), start: Lsn(0), archived: Lsn(91), checkpoint: Scn(100) };
+    let known = KnownProgress {
+        piece: PieceId(3),
+        piece_start: Lsn(0),
+        start: Lsn(0),
+        archived: Lsn(91),
+        checkpoint: Scn(100),
+    };
     let mut archiver = Archiver::stopped(ArchiveOrder { goal: Goal::Stop, ..order(Some(known)) });
     assert_eq!(archiver.next(T0, log.view()), Action::Done);
     let p = archiver.progress().unwrap();
