@@ -14,7 +14,7 @@ pub use manual::{ManualRefusal, check_pieces, check_sets};
 pub use why::{DeleteWhy, KeepWhy};
 
 use crate::nouns::{Catalogue, PieceEntry, PlaceId, SetEntry};
-use crate::window::{Window, are_kin, usable_sets, windows};
+use crate::window::{Window, are_kin, usable_sets, window_of, windows};
 use periods::Periods;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,8 @@ pub struct Item<W> {
     pub why: W,
 }
 
-/// The plan: every object of the catalogue that is not gone already stands in it exactly once.
+/// The plan: every object of the catalogue that is not gone already stands in it exactly once. Log that a set carries
+/// itself is no object of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanPlan {
     /// What goes.
@@ -86,7 +87,8 @@ pub fn plan(catalogue: &Catalogue, policy: &Policy, now: Scn) -> CleanPlan {
         let verdict = if policy.log_only { Err(KeepWhy::LogOnly) } else { needs.set(catalogue, set, expire) };
         plan.note((set.place, Object::Set(set.set_id)), verdict);
     }
-    for piece in catalogue.pieces.iter().filter(|p| p.file_status != FileStatus::Deleted) {
+    let own = |p: &&PieceEntry| p.file_status != FileStatus::Deleted && !catalogue.is_carried(p);
+    for piece in catalogue.pieces.iter().filter(own) {
         let verdict = needs.piece(piece, policy, expire);
         plan.note((piece.place, Object::Piece(piece.key)), verdict);
     }
@@ -140,6 +142,7 @@ impl Needs {
         }
         needs.keep_counted(&pairs, policy);
         needs.keep_chains(catalogue, &usable);
+        needs.keep_carriers(catalogue, &usable);
         needs.log_from = log_from.into_iter().min();
         needs
     }
@@ -178,6 +181,29 @@ impl Needs {
                     self.sets.entry(key(base)).or_insert(KeepWhy::ChainOf { set: set.set_id });
                 }
             }
+        }
+    }
+
+    /// What is needed may be restored with log that another set carries: that one stays too, with its chain.
+    fn keep_carriers(&mut self, catalogue: &Catalogue, usable: &[SetEntry]) {
+        loop {
+            let before = self.sets.len();
+            for set in usable {
+                if !self.sets.contains_key(&key(set)) {
+                    continue;
+                }
+                let (_, cover) = window_of(catalogue, set);
+                for place in cover.pieces.iter().filter_map(|p| catalogue.place(p.place)) {
+                    let carrier = catalogue.sets.iter().find(|s| place.of_set == Some(s.set_id));
+                    if let Some(carrier) = carrier {
+                        self.sets.entry(key(carrier)).or_insert(KeepWhy::LogFor { set: set.set_id });
+                    }
+                }
+            }
+            if self.sets.len() == before {
+                return;
+            }
+            self.keep_chains(catalogue, usable);
         }
     }
 

@@ -8,9 +8,11 @@ use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
 use crate::round_machine::RoundEvent;
 use crate::state::{
-    CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
+    CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RecoverStage, RestoreSource, SchedulePlan, SetSeal,
+    ValidateKind,
 };
 use crate::task::TaskKey;
+use crate::wish::{ImportCatalog, StartRecoverTable};
 use serde::{Deserialize, Serialize};
 use strandline_types::{
     Access, BackupJobStatus, BackupMode, BackupSetId, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId,
@@ -59,6 +61,10 @@ pub enum Done {
     },
     /// A restore job was accepted.
     RestoreJob(JobId),
+    /// A table recovery was accepted.
+    RecoverTableJob(JobId),
+    /// A destination was imported, under this tenant.
+    Imported(TenantId),
     /// A restore drill was accepted.
     Drill(JobId),
     /// A cleaning job was accepted.
@@ -438,12 +444,44 @@ pub enum Action {
         /// Tenant.
         tenant: TenantId,
     },
+    /// RECOVER TABLE. Tables, set and pieces were read from the medium by the body.
+    StartRecoverTable(Box<StartRecoverTable>),
+    /// CANCEL RECOVER TABLE.
+    CancelRecoverTable {
+        /// The tenant that gets the tables.
+        tenant: TenantId,
+    },
+    /// A table recovery changes its stage, if it still is in `from`.
+    MoveRecoverTable {
+        /// Job.
+        job: JobId,
+        /// Stage that the decision was made in.
+        from: RecoverStage,
+        /// New stage.
+        to: RecoverStage,
+    },
+    /// IMPORT CATALOG. The destination was read by the body.
+    ImportCatalog(Box<ImportCatalog>),
+    /// DROP CATALOG.
+    ForgetCatalog {
+        /// The destination, without keys.
+        uri: String,
+    },
     /// SET RESTORE_DRILL_INTERVAL.
     SetDrillInterval {
         /// Tenant.
         tenant: TenantId,
         /// 0 = only when asked for.
         interval_ms: u64,
+    },
+    /// SET RESTORE_DRILL_SCHEDULE, checked when it is applied.
+    SetDrillSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// Cron text; empty = none.
+        cron: String,
+        /// The zone that it is read in.
+        time_zone: String,
     },
     /// RUN RESTORE DRILL, or the schedule's turn.
     StartDrill {

@@ -29,8 +29,9 @@ pub mod state;
 mod step;
 mod task;
 pub mod views;
+mod wish;
 
-pub use apply::{apply, check_restore_name};
+pub use apply::{apply, check_recover_table, check_restore_name};
 pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
@@ -59,3 +60,4 @@ pub use step::{
     Waiting, failure_action,
 };
 pub use task::{TaskKey, TaskKind};
+pub use wish::{ImportCatalog, StartRecoverTable};
