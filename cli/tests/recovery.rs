@@ -267,7 +267,8 @@ fn validation_finds_what_is_damaged_in_sets_pieces_sealed_sets_and_carried_log()
     cluster.refused(&["sql", "-e", wrong, "-e", all]).is(PERMISSION, &["backup set 1", "another password"]);
 
     let damaged = |level: &str, file: &Path, words: &[&str]| {
-        let job = validated(cluster, &[right, &format!("ALTER SYSTEM VALIDATE BACKUP LEVEL = '{level}' TENANT = looked_at")]);
+        let job =
+            validated(cluster, &[right, &format!("ALTER SYSTEM VALIDATE BACKUP LEVEL = '{level}' TENANT = looked_at")]);
         assert_eq!(text(&job, "STATUS"), "FAILED", "{} at {level}: {job}", file.display());
         let rows = format!("{:?}", cluster.rows("SELECT * FROM CDB_STRANDLINE_BACKUP_DAMAGES"));
         assert!(words.iter().all(|w| rows.contains(w)), "{words:?} in {rows}");

@@ -115,7 +115,10 @@ fn lock(extract: &Shared) -> std::sync::MutexGuard<'_, Box<dyn TabletExtract>> {
 /// Writes every pair into the target tables; gives their number.
 async fn write_all(
     ctx: &TaskCtx,
-    extract: &Shared, sink: &Arc<dyn TableSink>, tablets: &[TabletMap]) -> Result<u64, Failure> {
+    extract: &Shared,
+    sink: &Arc<dyn TableSink>,
+    tablets: &[TabletMap],
+) -> Result<u64, Failure> {
     let (mut keys, mut writes) = (0, FuturesUnordered::new());
     for map in tablets {
         let (tablet, mut from) = (TabletId(map.source_tablet_id), Bytes::new());

@@ -4,10 +4,9 @@
 //! while something here deletes from it.
 
 use super::tenant::{begin_drop, check_name, insert};
-use crate::command::{Done, Outcome};
+use crate::command::{Done, ImportCatalog, Outcome};
 use crate::refuse;
 use crate::state::{Destination, ImportedFrom, State, TenantStatus};
-use crate::wish::ImportCatalog;
 use std::collections::BTreeMap;
 use strandline_types::{DestId, Failure, PieceId, RoundId, TenantId, limits};
 

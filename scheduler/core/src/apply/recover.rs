@@ -1,11 +1,10 @@
 //! Table recovery jobs: their tables are made at the start, get their names at the end, or go again.
 
 use super::tenant::{add_table, check_name, normal};
-use crate::command::{Done, Outcome};
+use crate::command::{Done, Outcome, StartRecoverTable};
 use crate::refuse;
 use crate::results::RecoverTableResult;
 use crate::state::{RecoverStage, RecoverTableJob, State, TaskRun};
-use crate::wish::StartRecoverTable;
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{Failure, JobId, LsId, TenantId, limits};
 
