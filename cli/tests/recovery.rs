@@ -134,7 +134,7 @@ fn single_tables_come_back_into_an_open_tenant_at_any_point_without_the_rest() {
     refused(&recover("never", home.two, ""), NOT_FOUND, &["table never", "check the name"]);
     refused(&recover("small", home.two, "REMAP TABLE small:files"), INVALID, &["exists in tenant tables", "REMAP"]);
     refused(&recover("small", home.two, "REMAP TABLE other:x"), INVALID, &["renamed and not recovered", "other"]);
-    refused(&recover("small", 5, ""), NOT_FOUND, &["SCN"]);
+    refused(&recover("small", 5, ""), NOT_FOUND, &["minimum restorable time"]);
     let nobody = recover("small", home.two, "").replace("TENANT tables", "TENANT nobody");
     refused(&nobody, NOT_FOUND, &["no such tenant", "nobody"]);
     refused("ALTER SYSTEM CANCEL RECOVER TABLE tables", NOT_FOUND, &["no table recovery runs"]);
@@ -273,6 +273,7 @@ fn validation_finds_what_is_damaged_in_sets_pieces_sealed_sets_and_carried_log()
         let rows = format!("{:?}", cluster.rows("SELECT * FROM CDB_STRANDLINE_BACKUP_DAMAGES"));
         assert!(words.iter().all(|w| rows.contains(w)), "{words:?} in {rows}");
     };
+    let sets = || cluster.rows(&format!("SELECT FILE_STATUS FROM CDB_OB_BACKUP_SET_FILES WHERE TENANT_ID = {id}"));
     let carried = largest(&data, &["complement_log", "logstream_1001"]);
     let block = largest(&data, &["macro_block_data"]);
     let log = largest(&archive, &["logstream_1001"]);
@@ -280,14 +281,14 @@ fn validation_finds_what_is_damaged_in_sets_pieces_sealed_sets_and_carried_log()
         let good = std::fs::read(file).unwrap();
         flip(file, good.len() / 3);
         damaged("physical", file, &[file.file_name().unwrap().to_str().unwrap()]);
+        let worth = if file == &log { "AVAILABLE" } else { "BROKEN" };
+        assert_eq!(text(&sets()[0], "FILE_STATUS"), worth, "{}", file.display());
         std::fs::remove_file(file).unwrap();
         if file != &log {
             damaged("basic", file, &["missing"]);
         }
         std::fs::write(file, &good).unwrap();
     }
-    let sets = || cluster.rows(&format!("SELECT FILE_STATUS FROM CDB_OB_BACKUP_SET_FILES WHERE TENANT_ID = {id}"));
-    assert_eq!(text(&sets()[0], "FILE_STATUS"), "BROKEN");
     validated(cluster, &[right, all]);
     assert_eq!(text(&sets()[0], "FILE_STATUS"), "AVAILABLE", "what was mended is good again");
     cluster.sql("ALTER SYSTEM NOARCHIVELOG TENANT = looked_at");
@@ -332,14 +333,19 @@ fn cleaning_says_first_what_it_would_do_and_leaves_no_directory() {
     assert_eq!(text(&job, "STATUS"), "COMPLETED", "{job}");
     assert_eq!(there(), sets[1..], "no empty directory stays");
 
-    // A window of one second: everything but the newest set is older.
+    // With a window of one second everything but the newest set is older, sooner or later.
     cluster.sql("ALTER SYSTEM ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW = '1s' TENANT = cleaned");
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    wait("the policy is done", || {
+        cluster.try_sql("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = cleaned");
+        (there() == sets[2..]).then_some(())
+    });
+    let job = ended(cluster, "CDB_OB_BACKUP_DELETE_JOBS", "CDB_OB_BACKUP_DELETE_JOB_HISTORY");
+    assert_eq!(
+        (text(&job, "STATUS"), text(&job, "TYPE")),
+        ("COMPLETED".to_owned(), "DELETE OBSOLETE BACKUP".to_owned())
+    );
     let preview = format!("{:?}", cluster.rows("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = cleaned PREVIEW"));
-    assert!(preview.contains("backup_set_2_full") && preview.contains("newest full backup set"), "{preview}");
-    cluster.sql("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = cleaned");
-    wait("the policy is done", || (there() == sets[2..]).then_some(()));
-    ended(cluster, "CDB_OB_BACKUP_DELETE_JOBS", "CDB_OB_BACKUP_DELETE_JOB_HISTORY");
+    assert!(preview.contains("backup_set_3_full") && preview.contains("newest full backup set"), "{preview}");
     cluster.sql("ALTER SYSTEM DROP DELETE BACKUP POLICY 'default' TENANT = cleaned");
     cluster.sql_refused("ALTER SYSTEM DELETE BACKUPSET 3 TENANT = cleaned").is(INVALID, &["id=3", "the last full"]);
     cluster.sql_refused("ALTER SYSTEM CANCEL DELETE BACKUP TENANT = cleaned").is(NOT_FOUND, &["cleaned"]);

@@ -112,7 +112,8 @@ type SetKey = (BackupSetId, PlaceId);
 struct Needs {
     /// Sets that are needed, and what for.
     sets: BTreeMap<SetKey, KeepWhy>,
-    /// Log from here on serves every SCN of the window; `None` = no set can be used, so all log may still be wanted.
+    /// Log from here on serves every SCN of the window; `None` = none of them can be restored, so all log may still be
+    /// wanted.
     log_from: Option<Scn>,
     /// Log that sets outside of the window need to be restored at all: first and last SCN, and the set.
     islands: Vec<(Scn, Scn, BackupSetId)>,
@@ -253,7 +254,9 @@ impl Needs {
                 Ok(DeleteWhy::LogExpired { before: expire })
             };
         }
-        let Some(from) = self.log_from else { return Err(KeepWhy::NothingElse) };
+        let Some(from) = self.log_from else {
+            return Err(if self.sets.is_empty() { KeepWhy::NothingElse } else { KeepWhy::NothingInWindow });
+        };
         if piece.end_scn > from {
             return Err(KeepWhy::LogFrom { scn: from });
         }

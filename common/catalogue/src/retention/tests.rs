@@ -295,6 +295,7 @@ fn is_true(all: &Catalogue, policy: &Policy, now: Scn, plan: &CleanPlan, item: &
                 || piece.is_some_and(|p| p.status == PieceStatus::Active)
         }
         KeepWhy::NothingElse => usable_sets(all).is_empty() || !plan.keep.iter().any(|i| is_needed(&i.why)),
+        KeepWhy::NothingInWindow => windows(all).iter().all(|w| w.is_empty() || w.to < expire),
         KeepWhy::LogOnly => policy.log_only,
         KeepWhy::Anchor { scn } => {
             let window = set.map(|s| crate::window::window_of(all, s).0);
@@ -327,6 +328,7 @@ fn is_needed(why: &KeepWhy) -> bool {
     matches!(
         why,
         KeepWhy::InWindow
+            | KeepWhy::NoWindow
             | KeepWhy::Anchor { .. }
             | KeepWhy::ChainOf { .. }
             | KeepWhy::LogFor { .. }

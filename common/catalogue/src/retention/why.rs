@@ -80,6 +80,8 @@ pub enum KeepWhy {
     BeingWritten,
     /// No full set can be used: nothing is deleted that might still help.
     NothingElse,
+    /// No SCN of the recovery window can be restored: no log is deleted that might still help.
+    NothingInWindow,
     /// The policy is about log only.
     LogOnly,
     /// The window's SCNs are restored with log from here on.
@@ -110,6 +112,9 @@ impl fmt::Display for KeepWhy {
             Self::BeingWritten => f.write_str("it is still being written"),
             Self::NothingElse => {
                 f.write_str("no full backup set can be used: nothing is deleted that might still help")
+            }
+            Self::NothingInWindow => {
+                f.write_str("no SCN of the recovery window can be restored: no log is deleted that might still help")
             }
             Self::LogOnly => f.write_str("the policy log_only deletes no backup sets"),
             Self::LogFrom { scn } => {
