@@ -140,7 +140,8 @@ pub(super) fn tables(state: &State) -> Table {
 pub(super) fn tablets(state: &State) -> Table {
     let mut view = Build::new(&["TENANT_ID", "TABLET_ID", "LS_ID", "TABLE_ID"]);
     for tenant in state.tenants.values() {
-        for (table, tablet) in tenant.tables.values().flat_map(|t| t.tablets.iter().map(move |x| (t, x))) {
+        let shown = tenant.tables.values().filter(|t| !t.is_hidden());
+        for (table, tablet) in shown.flat_map(|t| t.tablets.iter().map(move |x| (t, x))) {
             view.row([n(tenant.id.0), n(tablet.id.0), n(tablet.ls_id.0), n(table.id.0)]);
         }
     }
