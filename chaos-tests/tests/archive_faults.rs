@@ -53,8 +53,8 @@ async fn run(site: &Site) -> Outcome<()> {
     let story = Story::begin();
     let buckets = site.directory("s3")?;
     let store = Server::s3_over(&buckets, None).expect("it was found just now");
-    let archives = [buckets.join("b/archive"), site.archive()];
-    let dests = [store.s3_uri("b", "archive"), format!("file://{}", archives[1].display())];
+    let archives = [buckets.join("bucket/archive"), site.archive()];
+    let dests = [store.s3_uri("bucket", "archive"), format!("file://{}", archives[1].display())];
 
     let (cluster, wires) = site.wired(1, "faults", 3, 3).await?;
     jobs::make_tenant(&cluster, TENANT, LOG_STREAMS, TABLE).await?;

@@ -109,13 +109,13 @@ impl Stores {
         let key = site.path().join("secret");
         std::fs::write(&key, SECRET).expect("the site can be written to");
         let dests = [
-            behind(s3.s3_uri("b", "archive"), 0),
+            behind(s3.s3_uri("bucket", "archive"), 0),
             behind(azure.azure_uri("media", "archive").await, 1),
             behind(oss.uri("archive", ""), 2),
             format!("file://{}", site.archive().display()),
-            behind(s3.s3_uri("b", "packed"), 0),
+            behind(s3.s3_uri("bucket", "packed"), 0),
         ];
-        let data = behind(s3.s3_uri("b", "data"), 0);
+        let data = behind(s3.s3_uri("bucket", "data"), 0);
         let key_source = format!("file:{}", key.display());
         Ok(Self { s3: Some(s3), _azure: azure, _oss: oss, doors, dests, data, key_source })
     }
@@ -234,7 +234,7 @@ async fn back_from_the_copy(site: &Site, oracle: &Oracle, until: Scn) -> Outcome
     cluster.destroy()
 }
 
-/// Bucket `b`, as it lies on this machine's disk.
+/// The bucket, as it lies on this machine's disk.
 fn bucket(site: &Site) -> PathBuf {
-    site.path().join("s3/b")
+    site.path().join("s3/bucket")
 }

@@ -52,7 +52,7 @@ async fn every_worker_looks_and_a_store_that_lies_is_named_by_each_and_used_by_n
     let liar = MiniStore::start(false, Conditions::Ignored).await;
     let (output, document) = check(&cluster, &liar.uri("x", "")).await;
     assert_eq!(output.status.code(), Some(3), "{document:#}");
-    let lies = said(&document, "conditional write");
+    let lies = said(&document, "put-if-absent");
     assert_eq!(lies.len(), WORKERS, "{document:#}");
     assert!(lies.iter().all(|(verdict, why)| verdict == "bad" && why.contains("IGNORES If-None-Match")), "{lies:?}");
     let printed = [&output.stdout[..], &output.stderr].concat();

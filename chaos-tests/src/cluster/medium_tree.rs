@@ -73,7 +73,8 @@ impl MediumTree {
     }
 
     /// Invariant 4: what was there before is there still: log files may have grown, nothing else may have changed, and
-    /// only checkpoints may be gone. Gives what is new, log files in the order of their pieces.
+    /// only checkpoints and check files may be gone: newer ones follow them. Gives what is new, log files in the order
+    /// of their pieces.
     ///
     /// # Errors
     /// What was changed.
@@ -81,7 +82,7 @@ impl MediumTree {
         for (path, old) in &before.objects {
             let parsed = ArchivePath::parse(path);
             match self.objects.get(path) {
-                None if matches!(parsed, Some(ArchivePath::Checkpoint { .. })) => {}
+                None if matches!(parsed, Some(ArchivePath::Checkpoint { .. } | ArchivePath::CheckFile { .. })) => {}
                 None => return Err(format!("{path}: is gone")),
                 Some(new) if matches!(parsed, Some(ArchivePath::Log { .. })) && new.starts_with(old) => {}
                 Some(new) if new == old => {}
@@ -247,11 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn log_may_grow_checkpoints_may_go_and_nothing_else_may_change() {
+    fn log_may_grow_checkpoints_and_check_files_may_go_and_nothing_else_may_change() {
         const LOG: &str = "piece_d1001r1p1/logstream_1/log/1.obarc";
         const CHECKPOINT: &str = "piece_d1001r1p1/checkpoint/checkpoint.5.obarc";
         const ROUND: &str = "rounds/round_d1001r1_start.obarc";
-        let before = tree(&[(LOG, "ab"), (CHECKPOINT, ""), (ROUND, "r")]);
+        const CHECK: &str = "check_file/1002_connect_file_20261120T170910.obbak";
+        let before = tree(&[(LOG, "ab"), (CHECKPOINT, ""), (ROUND, "r"), (CHECK, "c")]);
         assert_eq!(tree(&[(LOG, "abc"), (ROUND, "r")]).since(&before).unwrap(), [LOG]);
         for broken in [&[(LOG, "xbc"), (ROUND, "r")][..], &[(LOG, "a"), (ROUND, "r")], &[(LOG, "ab"), (ROUND, "R")]] {
             tree(broken).since(&before).unwrap_err();

@@ -28,9 +28,10 @@ impl PartStore {
         })
     }
 
-    /// Does everything that is to be done now.
+    /// Does everything that is to be done now, one file at a time over all streams of the worker.
     pub(super) async fn tidy(&self, share: &Share) -> Result<(), Trouble> {
         while self.is_untidy() {
+            let _turn = share.turn().await;
             let may_remove = !self.keeps_all.load(Ordering::Relaxed);
             let next = self.files().iter().find(|(_, f)| f.parts.tidy(may_remove).is_some()).map(|(key, _)| *key);
             let Some(file) = next else { return Ok(()) };
