@@ -401,6 +401,9 @@ pub struct BenchArchiveArgs {
     /// Load over all log streams, in MB (10^6 bytes) per second.
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub ingest_mb_s: u64,
+    /// How long clients write as fast as they can, without archiving and with it; 0 = not measured.
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub saturated_seconds: u64,
     /// How long the medium is away; 0 = never.
     #[arg(long, default_value_t = 60, value_name = "N")]
     pub outage_seconds: u64,
@@ -448,7 +451,7 @@ impl BenchArchiveArgs {
     /// Further options of the destination, as LOG_ARCHIVE_DEST takes them.
     pub fn options(&self) -> String {
         let compression = self.compression.as_ref().map(|name| format!(" COMPRESSION={name}"));
-        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=AES-256-GCM KEY_SOURCE={source}"));
+        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=aes256 KEY={source}"));
         compression.into_iter().chain(key).collect()
     }
 }

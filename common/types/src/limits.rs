@@ -56,6 +56,8 @@ pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 pub const ARCHIVE_UNIT_BYTES_MAX: usize = 16 << 20;
 /// So many parts of like size, side by side, are merged into one.
 pub const ARCHIVE_PARTS_MERGED: usize = 16;
+/// Streams of one worker that merge parts in the background at the same time.
+pub const ARCHIVE_MERGES_AT_ONCE_MAX: usize = 1;
 /// Parts of one log file; more wait until some are merged.
 pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
 /// Log that one log stream keeps in memory for the slower of its destinations.
