@@ -2,10 +2,11 @@
 //!
 //! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
 //! [`blows`] kill and pause; [`Watch`] looks at the archive destination all the while, with the checkers of
-//! [`crate::invariants`]; [`Oracle`] says what a restore must show. Nothing here looks into a server: everything is
+//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is
 //! known from its doors, its process id and the medium.
 
 pub mod blows;
+mod history;
 pub mod jobs;
 mod medium_tree;
 mod oracle;
@@ -15,6 +16,7 @@ mod site;
 mod watch;
 mod writers;
 
+pub use history::{History, Proof};
 pub use medium_tree::MediumTree;
 pub use oracle::Oracle;
 pub use site::Site;

@@ -24,10 +24,7 @@ impl Site {
     /// One of them is not to be had.
     pub fn new() -> Outcome<Self> {
         let program = program::find()?;
-        let io = |e: std::io::Error| {
-            let object = std::env::temp_dir().display().to_string();
-            Failure::new(ErrorClass::Exhausted, format!("cannot make a directory: {e}"), object, "make room there")
-        };
+        let io = |e: std::io::Error| no_room(&std::env::temp_dir(), &e);
         let dir = tempfile::Builder::new().prefix("strandline-chaos-").tempdir().map_err(io)?;
         let path = dir.path().to_owned();
         for destination in ["archive", "data"] {
@@ -60,9 +57,7 @@ impl Site {
     /// It did not come up.
     pub async fn cluster(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<Cluster> {
         let dir = self.path.join(name);
-        std::fs::create_dir_all(&dir).map_err(|e| {
-            Failure::new(ErrorClass::Exhausted, e.to_string(), dir.display().to_string(), "make room there")
-        })?;
+        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
         let identity = Identity { id, name: format!("chaos-{name}") };
         Cluster::start_program(self.program.clone(), identity, &dir, schedulers, workers).await
     }
@@ -71,6 +66,12 @@ impl Site {
     pub fn done(mut self) {
         drop(self.dir.take());
     }
+}
+
+/// A directory that cannot be made.
+pub(super) fn no_room(at: &Path, e: &std::io::Error) -> Failure {
+    let what = format!("cannot make a directory: {e}");
+    Failure::new(ErrorClass::Exhausted, what, at.display().to_string(), "make room there")
 }
 
 impl Drop for Site {
