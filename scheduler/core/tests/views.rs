@@ -299,8 +299,8 @@ fn the_cluster_views_show_who_lives_and_what_waits() {
     let waiting = table(&w, "CDB_STRANDLINE_WAITING");
     let lines: Vec<_> = (0..waiting.rows.len()).map(|r| text(&waiting, r, "WAITING_ON")).collect();
     assert!(lines.iter().any(|l| l.contains("a live worker")), "{lines:#?}");
-    assert_eq!(table(&w, "CDB_OB_TABLES").rows.len(), 2, "t.kv and the restored one");
-    assert_eq!(table(&w, "CDB_OB_TABLET_TO_LS").rows.len(), 5);
+    assert_eq!(table(&w, "CDB_OB_TABLES").rows.len(), 3, "t.kv, the standby's and the restored one");
+    assert_eq!(table(&w, "CDB_OB_TABLET_TO_LS").rows.len(), 6);
     assert_eq!(text(&table(&w, "CDB_OB_TENANTS"), 0, "LOG_MODE"), "ARCHIVELOG");
 }
 

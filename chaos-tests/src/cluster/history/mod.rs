@@ -34,6 +34,9 @@ pub struct History {
     name: String,
     rng: Rng,
     endpoints: Vec<String>,
+    /// A session of `sys`: restores are not the tenant's business.
+    sys: Admin,
+    /// A session of the tenant.
     admin: Admin,
     client: KvClient,
     home: PathBuf,
@@ -78,14 +81,14 @@ impl History {
         for destination in ["archive", "data"] {
             std::fs::create_dir_all(home.join(destination)).map_err(|e| super::site::no_room(&home, &e))?;
         }
-        let mut admin = Admin::new(endpoints)?.patient(PATIENCE);
+        let mut sys = Admin::new(endpoints)?.patient(PATIENCE);
         let log_streams = rng.between(1, 3);
-        admin.sql(&format!("CREATE TENANT {name} LOG_STREAMS = {log_streams} REPLICAS = 3")).await?;
-        let admin = admin.of_tenant(&name);
+        sys.sql(&format!("CREATE TENANT {name} LOG_STREAMS = {log_streams} REPLICAS = 3")).await?;
+        let admin = Admin::new(endpoints)?.patient(PATIENCE).of_tenant(&name);
         let client = KvClient::connect(endpoints, &name).await?;
         let endpoints = endpoints.to_vec();
         let (tables, ops, told) = (Vec::new(), Vec::new(), Vec::new());
-        let mut this = Self { seed, name, rng, endpoints, admin, client, home, tables, ops, told };
+        let mut this = Self { seed, name, rng, endpoints, sys, admin, client, home, tables, ops, told };
         this.create_table().await?;
         let (archive, data, piece) = (this.uri("archive"), this.uri("data"), this.rng.between(1, 4));
         let dest = format!("LOCATION={archive} PIECE_SWITCH_INTERVAL={piece}s");
@@ -111,7 +114,8 @@ impl History {
     /// What happened, in short.
     #[must_use]
     pub fn story(&self) -> String {
-        format!("seed {}: {}", self.seed, self.told.join(", "))
+        let (tables, writes) = (self.tables.len(), self.ops.len());
+        format!("seed {}: {tables} tables, {writes} writes, {}", self.seed, self.told.join(", "))
     }
 
     /// Lives the whole history, and stops the archive at its end.

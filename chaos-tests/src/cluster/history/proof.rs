@@ -56,10 +56,10 @@ impl History {
             let wrong = |what| Failure::new(ErrorClass::Corrupt, what, tenant.clone(), self.story());
             let shown = self.oracle().check(target, pairs).map_err(wrong)?;
             proof.add(Proof { restored: 1, keys: shown.keys, open: shown.open, refused: 0 });
-            self.sql(&format!("DROP TENANT {tenant}")).await?;
+            self.sys.sql(&format!("DROP TENANT {tenant}")).await?;
         }
         let name = self.name().to_owned();
-        self.sql(&format!("DROP TENANT {name}")).await?;
+        self.sys.sql(&format!("DROP TENANT {name}")).await?;
         Ok(proof)
     }
 
@@ -82,13 +82,13 @@ impl History {
     async fn is_refused(&mut self, target: Scn, bound: &str) -> Outcome<()> {
         let tenant = format!("{}_never", self.name());
         let statement = self.restore_statement(&tenant, target);
-        match self.sql(&statement).await {
+        match self.sys.sql(&statement).await {
             Err(refused) if refused.to_string().contains(bound) => Ok(()),
             Err(refused) => {
                 let what = format!("a restore to {target} was refused without `{bound}`: {refused}");
                 Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.story()))
             }
-            Ok(()) => {
+            Ok(_) => {
                 let what = format!("a restore to {target} was not refused: {bound}");
                 Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.story()))
             }
@@ -97,10 +97,10 @@ impl History {
 
     async fn restore(&mut self, tenant: &str, target: Scn) -> Outcome<()> {
         let statement = self.restore_statement(tenant, target);
-        self.sql(&statement).await?;
+        self.sys.sql(&statement).await?;
         let patience = Patience::new(format!("tenant {tenant} is restored"), PATIENCE);
         loop {
-            let ended = self.admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+            let ended = self.sys.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
             let row = (0..ended.len()).find(|&row| ended.text(row, "RESTORE_TENANT_NAME") == tenant);
             match row.map(|row| (ended.text(row, "STATUS"), ended.text(row, "COMMENT"))) {
                 Some((status, _)) if status.ends_with("SUCCESS") => return Ok(()),
