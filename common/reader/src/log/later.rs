@@ -16,7 +16,7 @@ use strandline_types::{Failure, PieceKey};
 /// # Errors
 /// What the medium says.
 pub async fn later_pieces(last: &LogSource) -> Result<Vec<LogSource>, Failure> {
-    let placeholders = last.medium.list(&format!("{PIECES_DIR}/")).await?;
+    let placeholders = last.medium.list(PIECES_DIR).await?;
     let began = placeholders.iter().filter_map(|object| match ArchivePath::parse(&object.path)? {
         ArchivePath::PieceStart { key, .. } => Some(key),
         _ => None,
