@@ -77,10 +77,10 @@ impl History {
     /// A refusal.
     pub async fn begin(site: &Site, endpoints: &[String], seed: u64) -> Outcome<Self> {
         let (name, mut rng) = (format!("history_{seed}"), Rng::new(seed));
-        let home = site.path().join(&name);
         for destination in ["archive", "data"] {
-            std::fs::create_dir_all(home.join(destination)).map_err(|e| super::site::no_room(&home, &e))?;
+            site.directory(&format!("{name}/{destination}"))?;
         }
+        let home = site.path().join(&name);
         let mut sys = Admin::new(endpoints)?.patient(PATIENCE);
         let log_streams = rng.between(1, 3);
         sys.sql(&format!("CREATE TENANT {name} LOG_STREAMS = {log_streams} REPLICAS = 3")).await?;
