@@ -56,8 +56,8 @@ async fn read(uri: &str) -> Result<ImportCatalog, Failure> {
     let own = &found.catalogue.places[0];
     let mut rounds = rounds_of(&found);
     for round in rounds.values_mut() {
-        let readable = round.pieces.values().filter(|p| p.file_status == FileStatus::Available);
-        if let Some(piece) = readable.last() {
+        let mut readable = round.pieces.values().filter(|p| p.file_status == FileStatus::Available);
+        if let Some(piece) = readable.next_back() {
             let streams = log_streams_in(medium.as_ref(), MediumName::Piece(piece.key)).await?;
             round.progress = streams.into_iter().map(|ls| (ls, progress(round))).collect();
         }
