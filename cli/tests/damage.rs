@@ -4,7 +4,6 @@
 //! What nobody can find is not tried, and is listed in `is_evidence_free`: it takes nothing away from a set or a piece.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

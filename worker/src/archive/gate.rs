@@ -109,11 +109,11 @@ mod tests {
     #[tokio::test]
     async fn a_door_that_becomes_wider_again_takes_back_what_it_wanted_to_forget() {
         let gate = Gate::new(2);
-        let (_first, _second) = (gate.pass().await, gate.pass().await);
+        let (first, _second) = (gate.pass().await, gate.pass().await);
         gate.set(1);
         gate.set(2);
         assert!(gate.pass().now_or_never().is_none());
-        drop(_first);
+        drop(first);
         assert!(gate.pass().now_or_never().is_some());
     }
 }
