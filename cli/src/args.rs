@@ -64,6 +64,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Work with an archive destination without a cluster.
     Archive(ArchiveArgs),
+    /// Make destinations of another cluster known to this one: list, validate and clean them here.
+    Catalog(CatalogArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
     Demo(DemoArgs),
     /// Measure this machine: a cluster of its own, a steady load, one report.
@@ -286,6 +288,37 @@ pub struct ExportArgs {
     /// Keys.
     #[command(flatten)]
     pub keys: KeyArgs,
+}
+
+/// `catalog`
+#[derive(Debug, ClapArgs)]
+pub struct CatalogArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CatalogCommand,
+}
+
+/// `catalog …`
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Read a destination and make its sets and pieces known; again: look at it anew.
+    Import {
+        /// URI of a data backup or archive destination, or a directory that every server sees.
+        uri: String,
+        /// Name of the tenant that stands for its owner here; `imported_<tenant>` when left out.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Nobody else writes it any more: this cluster may delete from it.
+        #[arg(long)]
+        allow_delete: bool,
+    },
+    /// List what was imported.
+    List,
+    /// Forget a destination; its files stay.
+    Drop {
+        /// Its URI.
+        uri: String,
+    },
 }
 
 /// `demo`

@@ -25,10 +25,7 @@ impl Site {
     /// One of them is not to be had.
     pub fn new() -> Outcome<Self> {
         let program = program::find()?;
-        let io = |e: std::io::Error| {
-            let object = std::env::temp_dir().display().to_string();
-            Failure::new(ErrorClass::Exhausted, format!("cannot make a directory: {e}"), object, "make room there")
-        };
+        let io = |e: std::io::Error| no_room(&std::env::temp_dir(), &e);
         let dir = tempfile::Builder::new().prefix("strandline-chaos-").tempdir().map_err(io)?;
         let path = dir.path().to_owned();
         for destination in ["archive", "data"] {
@@ -91,10 +88,7 @@ impl Site {
     /// It cannot be made.
     pub fn directory(&self, name: &str) -> Outcome<PathBuf> {
         let dir = self.path.join(name);
-        let no_room = |e: std::io::Error| {
-            Failure::new(ErrorClass::Exhausted, e.to_string(), dir.display().to_string(), "make room there")
-        };
-        std::fs::create_dir_all(&dir).map_err(no_room)?;
+        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
         Ok(dir)
     }
 
@@ -102,6 +96,12 @@ impl Site {
     pub fn done(mut self) {
         drop(self.dir.take());
     }
+}
+
+/// A directory that cannot be made.
+fn no_room(at: &Path, e: &std::io::Error) -> Failure {
+    let what = format!("cannot make a directory: {e}");
+    Failure::new(ErrorClass::Exhausted, what, at.display().to_string(), "make room there")
 }
 
 impl Drop for Site {

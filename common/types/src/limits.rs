@@ -218,7 +218,9 @@ pub const CLEAN_OBJECTS_MAX: usize = 1000;
 pub const CLEAN_TASKS_AT_ONCE: usize = 4;
 /// Objects that stay and are named in a job.
 pub const CLEAN_KEPT_SHOWN_MAX: usize = 200;
-/// Ended cleaning, validation and drill jobs that are remembered.
+/// Sets and pieces of one destination that can be imported: all of them go through one Raft entry.
+pub const IMPORTED_OBJECTS_MAX: usize = 20_000;
+/// Ended cleaning, validation, drill and table recovery jobs that are remembered.
 pub const CLEAN_JOBS_KEPT_MAX: usize = 100;
 /// Pause before a locked object is tried again.
 pub const CLEAN_LOCKED_PAUSE_MS: u64 = 60_000;

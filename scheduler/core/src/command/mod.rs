@@ -4,8 +4,12 @@
 //! done. The latter name what they found (state, retry, old value) and are void when the state has moved on meanwhile,
 //! so that a step which two leaders ran is harmless.
 
+mod done;
+mod recovery;
 mod wishes;
 
+pub use done::{Done, Outcome};
+pub use recovery::{ImportCatalog, StartRecoverTable};
 pub use wishes::{
     ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
     Subject, Swept,
@@ -14,12 +18,12 @@ pub use wishes::{
 use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
 use crate::round_machine::RoundEvent;
-use crate::state::{CleanWhat, DestState, DrillStage};
+use crate::state::{CleanWhat, DestState, DrillStage, RecoverStage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
     Access, BackupJobStatus, BackupMode, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId,
-    RestoreStage, RoundId, RoundState, Scn, TableId, TenantId, Term, TurnId,
+    RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -29,47 +33,6 @@ pub struct Command {
     pub proposed_at_ms: u64,
     /// What happens.
     pub action: Action,
-}
-
-/// What an applied command led to.
-pub type Outcome = Result<Done, Failure>;
-
-/// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Done {
-    /// As asked.
-    Ok,
-    /// It was so already, or the state has moved on: nothing changed.
-    Nothing,
-    /// A tenant was created.
-    Tenant(TenantId),
-    /// A table was created.
-    Table(TableId),
-    /// A destination was set (or its id found again).
-    Dest(DestId),
-    /// A check of a destination has begun.
-    DestCheck(JobId),
-    /// An archive round was opened.
-    Round(RoundId),
-    /// A backup job was accepted.
-    BackupJob(JobId),
-    /// A backup job of the system tenant was accepted with its children; `refused` of them were not.
-    Initiator {
-        /// Its id.
-        job: JobId,
-        /// Children.
-        started: Vec<(TenantId, JobId)>,
-        /// What could not start, and why.
-        refused: Vec<(TenantId, Failure)>,
-    },
-    /// A restore job was accepted.
-    RestoreJob(JobId),
-    /// A restore drill was accepted.
-    Drill(JobId),
-    /// A cleaning job was accepted.
-    CleanJob(JobId),
-    /// A validation job was accepted.
-    ValidateJob(JobId),
 }
 
 /// What happens.
@@ -443,12 +406,44 @@ pub enum Action {
         /// Tenant.
         tenant: TenantId,
     },
+    /// RECOVER TABLE. Tables, set and pieces were read from the medium by the body.
+    StartRecoverTable(Box<StartRecoverTable>),
+    /// CANCEL RECOVER TABLE.
+    CancelRecoverTable {
+        /// The tenant that gets the tables.
+        tenant: TenantId,
+    },
+    /// A table recovery changes its stage, if it still is in `from`.
+    MoveRecoverTable {
+        /// Job.
+        job: JobId,
+        /// Stage that the decision was made in.
+        from: RecoverStage,
+        /// New stage.
+        to: RecoverStage,
+    },
+    /// IMPORT CATALOG. The destination was read by the body.
+    ImportCatalog(Box<ImportCatalog>),
+    /// DROP CATALOG.
+    ForgetCatalog {
+        /// The destination, without keys.
+        uri: String,
+    },
     /// SET RESTORE_DRILL_INTERVAL.
     SetDrillInterval {
         /// Tenant.
         tenant: TenantId,
         /// 0 = only when asked for.
         interval_ms: u64,
+    },
+    /// SET RESTORE_DRILL_SCHEDULE, checked when it is applied.
+    SetDrillSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// Cron text; empty = none.
+        cron: String,
+        /// The zone that it is read in.
+        time_zone: String,
     },
     /// RUN RESTORE DRILL, or the schedule's turn.
     StartDrill {
