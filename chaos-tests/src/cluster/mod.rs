@@ -1,11 +1,12 @@
 //! A real cluster of real processes, hurt while it works.
 //!
 //! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
-//! [`blows`] kill and pause; [`Watch`] looks at the archive destination all the while, with the checkers of
+//! [`blows`] kill and pause; [`Gate`] holds what goes to an S3 server; [`Watch`] looks at the archive destination all the while, with the checkers of
 //! [`crate::invariants`]; [`Oracle`] says what a restore must show. Nothing here looks into a server: everything is
 //! known from its doors, its process id and the medium.
 
 pub mod blows;
+mod gate;
 pub mod jobs;
 mod medium_tree;
 mod oracle;
@@ -15,6 +16,7 @@ mod site;
 mod watch;
 mod writers;
 
+pub use gate::Gate;
 pub use medium_tree::MediumTree;
 pub use oracle::Oracle;
 pub use site::Site;

@@ -338,6 +338,11 @@ pub enum Action {
         /// The backup; `None` = too late for it, it is left out.
         wish: Option<BackupWish>,
     },
+    /// The key of a scheduled run was found.
+    RunSealed {
+        /// Tenant.
+        tenant: TenantId,
+    },
     /// CANCEL BACKUP.
     CancelBackup {
         /// Tenant.
@@ -666,6 +671,8 @@ pub enum Subject {
     Standby(TenantId),
     /// A restore drill.
     Drill(JobId),
+    /// A backup schedule.
+    Schedule(TenantId),
 }
 
 /// A validation that the body has prepared.
