@@ -184,7 +184,8 @@ impl<'a> Run<'a> {
     /// The worker that has a task of the backup; where the stage has none, the one that leads the tenant.
     async fn kill_executor(&mut self) -> Outcome<u64> {
         let tasks = self.cluster.admin()?.query("SELECT * FROM __ALL_VIRTUAL_BACKUP_SCHEDULE_TASK").await?;
-        let busy = (0..tasks.len()).find_map(|row| tasks.text(row, "DESTINATION").strip_prefix("worker ")?.parse().ok());
+        let busy =
+            (0..tasks.len()).find_map(|row| tasks.text(row, "DESTINATION").strip_prefix("worker ")?.parse().ok());
         match busy {
             Some(worker) => {
                 self.cluster.kill_worker(worker);

@@ -198,7 +198,10 @@ impl<'a> World<'a> {
         self.back_up(&mut admin, "ALTER SYSTEM BACKUP DATABASE", &[BETA]).await?;
         self.write(BETA, 150..300).await?;
         let set = self.back_up(&mut admin, "ALTER SYSTEM BACKUP INCREMENTAL DATABASE", &[BETA]).await?;
-        assert_eq!((set.text(0, "BACKUP_TYPE"), set.text(0, "ENCRYPTION_MODE").as_str()), ("INC".into(), "PASSWORD_ENCRYPTION"));
+        assert_eq!(
+            (set.text(0, "BACKUP_TYPE"), set.text(0, "ENCRYPTION_MODE").as_str()),
+            ("INC".into(), "PASSWORD_ENCRYPTION")
+        );
 
         let restore = Self::restore_statement("beta_back", &from, Scn(set.number(0, "MIN_RESTORE_SCN")));
         let mut nobody = self.cluster.admin()?;
@@ -234,10 +237,12 @@ impl<'a> World<'a> {
 
         // From the system tenant: whoever can, and the job says who could not.
         self.back_up(&mut admin, "ALTER SYSTEM BACKUP DATABASE", &[ALPHA, BETA, GAMMA]).await?;
-        let jobs = "SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE JOB_LEVEL = 'SYS_TENANT' ORDER BY JOB_ID DESC LIMIT 1";
+        let jobs =
+            "SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE JOB_LEVEL = 'SYS_TENANT' ORDER BY JOB_ID DESC LIMIT 1";
         let job = admin.query(jobs).await?;
         assert!(job.text(0, "COMMENT").contains(&self.ids[DELTA].to_string()), "{}", job.text(0, "COMMENT"));
-        let children = format!("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE INITIATOR_JOB_ID = {}", job.text(0, "JOB_ID"));
+        let children =
+            format!("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE INITIATOR_JOB_ID = {}", job.text(0, "JOB_ID"));
         let children = admin.query(&children).await?;
         let tenants: BTreeSet<u64> = (0..children.len()).map(|row| children.number(row, "TENANT_ID")).collect();
         assert!(tenants.is_superset(&[ALPHA, BETA, GAMMA].map(|t| self.ids[t]).into()), "{tenants:?}");
@@ -308,7 +313,9 @@ impl<'a> World<'a> {
                 assert!(shown.as_object().is_some_and(|fields| fields.len() > 2), "{}: {shown}", file.display());
             }
         }
-        for part in ["locality_info", "diagnose_info", "tenant_parameter", "table_list", "deleted_tablet_info", "ls_attr"] {
+        for part in
+            ["locality_info", "diagnose_info", "tenant_parameter", "table_list", "deleted_tablet_info", "ls_attr"]
+        {
             assert!(kinds.iter().any(|kind| kind.contains(part)), "no {part} among {kinds:?}");
         }
         self.tell(&format!("inspect has read {} kinds of files", kinds.len()));

@@ -46,6 +46,7 @@ impl Gate {
     /// # Errors
     /// No port is free.
     pub async fn start(root: &Path) -> Outcome<Option<Self>> {
+        std::fs::create_dir_all(root).map_err(|e| no_room(root, &e))?;
         let Some(server) = Server::s3_over(root, None) else { return Ok(None) };
         let io = |e: std::io::Error| Failure::new(ErrorClass::Exhausted, e.to_string(), "127.0.0.1", "free some ports");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
@@ -62,9 +63,7 @@ impl Gate {
     /// The bucket cannot be made.
     pub fn uri(&self, bucket: &str, path: &str) -> Outcome<String> {
         let dir = self.root.join(bucket);
-        std::fs::create_dir_all(&dir).map_err(|e| {
-            Failure::new(ErrorClass::Exhausted, e.to_string(), dir.display().to_string(), "make room there")
-        })?;
+        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
         Ok(format!("s3://{bucket}/{path}?host=http://127.0.0.1:{}&access_id=ak&access_key=sk", self.port))
     }
 
@@ -118,6 +117,10 @@ impl Gate {
         // It is there or not: a poisoned lock is still good.
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_room(dir: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(ErrorClass::Exhausted, error.to_string(), dir.display().to_string(), "make room there")
 }
 
 impl Drop for Gate {

@@ -116,7 +116,11 @@ impl Bench {
         };
         f.add(name, bytes / 1e6 / copy.seconds, note);
         let ratios = backups.iter().zip(&copies).map(|(b, c)| c.seconds / b.seconds);
-        f.add_fine("ratio_to_cp", ratios.sum::<f64>() / copies.len() as f64, "bar: 0.8 (file), 0.7 (s3); mean of pairs");
+        f.add_fine(
+            "ratio_to_cp",
+            ratios.sum::<f64>() / copies.len() as f64,
+            "bar: 0.8 (file), 0.7 (s3); mean of pairs",
+        );
         f.add_fine("copy_cpu_s_per_gib", copy.cpu_s * GIB / bytes, "");
         Ok((result, full))
     }
@@ -162,7 +166,8 @@ impl Bench {
             during.push(self.clients_during_backup(time, UNDER_LOAD + 100 * pair).await?);
             alone.push(self.load.write_for(time).await?);
         }
-        let drops = during.iter().zip(alone.windows(2)).map(|(d, around)| 1.0 - d / f64::midpoint(around[0], around[1]));
+        let drops =
+            during.iter().zip(alone.windows(2)).map(|(d, around)| 1.0 - d / f64::midpoint(around[0], around[1]));
         let drop = drops.sum::<f64>() / PAIRS as f64;
         let rate = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64 / 1e6;
         self.figures.add("foreground_mb_s", rate(&alone), "clients alone");

@@ -106,7 +106,8 @@ pub fn bad_key_source(source: &str) -> Failure {
 }
 
 pub fn bad_schedule_key(source: &str) -> Failure {
-    let todo = "write ENCRYPTION KEY = 'file:/path/of/a/passphrase' or 'command:/path/of/a/program', as on every scheduler";
+    let todo =
+        "write ENCRYPTION KEY = 'file:/path/of/a/passphrase' or 'command:/path/of/a/program', as on every scheduler";
     invalid("scheduled sets are encrypted with a key that schedulers can find", format!("'{source}'"), todo)
 }
 

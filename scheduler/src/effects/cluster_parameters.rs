@@ -19,7 +19,9 @@ pub fn of(state: &State, config: &SchedulerConfig) -> Vec<pb::Parameter> {
         ("scheduler_nodes", config.peers.len().to_string()),
     ];
     // Which doors are open is set; where they are names a server.
-    for (door, is_open) in [("mysql_listen", config.mysql_listen.is_some()), ("http_listen", config.http_listen.is_some())] {
+    for (door, is_open) in
+        [("mysql_listen", config.mysql_listen.is_some()), ("http_listen", config.http_listen.is_some())]
+    {
         if is_open {
             all.push((door, "ON".to_owned()));
         }

@@ -109,7 +109,9 @@ impl S3 {
                 let crc = (crc as u32).to_be_bytes();
                 ask.header("x-amz-checksum-crc32", BASE64_STANDARD.encode(crc))
             }
-            Checksum::Auto | Checksum::Crc32 | Checksum::Md5 => ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body))),
+            Checksum::Auto | Checksum::Crc32 | Checksum::Md5 => {
+                ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body)))
+            }
         };
         ask.body(body)
     }
