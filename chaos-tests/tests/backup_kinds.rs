@@ -321,16 +321,16 @@ impl<'a> World<'a> {
         self.tell(&format!("inspect has read {} kinds of files", kinds.len()));
         for tenant in [ALPHA, BETA, GAMMA, "stick"] {
             let data = self.place("data", tenant);
-            readers::check_one("backup_conformance.py", &data).unwrap_or_else(|problems| panic!("{problems}"));
+            readers::check_data(&data).unwrap_or_else(|problems| panic!("{problems}"));
         }
         for tenant in [ALPHA, BETA, GAMMA] {
             let archive = self.place("archive", tenant);
-            readers::check_one("archive_conformance.py", &archive).unwrap_or_else(|problems| panic!("{problems}"));
+            readers::check_archive(&archive).unwrap_or_else(|problems| panic!("{problems}"));
         }
         let stick = self.place("data", "stick");
         for set in std::fs::read_dir(&stick).unwrap().map(|e| e.unwrap().path().join("complement_log")) {
             if set.is_dir() {
-                readers::check_one("archive_conformance.py", &set).unwrap_or_else(|problems| panic!("{problems}"));
+                readers::check_archive(&set).unwrap_or_else(|problems| panic!("{problems}"));
             }
         }
     }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use strandline_chaos::cluster::{MediumTree, Oracle, Outcome, Patience, Site, Watch, Writers, blows, jobs, readers};
+use strandline_chaos::cluster::{
+    MediumTree, Oracle, Outcome, Patience, Site, Story, Watch, Writers, blows, jobs, readers,
+};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 use strandline_types::{PieceClock, Scn};
@@ -21,17 +23,6 @@ const PAUSE: Duration = Duration::from_secs(3);
 const ACKS_BETWEEN: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A moment of the run, for whoever reads its output.
-struct Story {
-    began: Instant,
-}
-
-impl Story {
-    fn tell(&self, what: &str) {
-        eprintln!("chaos: {:6.2} s: {what}", self.began.elapsed().as_secs_f64());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaders_die_while_archiving_and_every_acknowledged_write_comes_back() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
@@ -41,7 +32,7 @@ async fn leaders_die_while_archiving_and_every_acknowledged_write_comes_back() {
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let story = Story { began: Instant::now() };
+    let story = Story::begin();
     let (oracle, min_restore) = storm(site, &story).await?;
     readers::check(site.path()).unwrap_or_else(|problems| panic!("{problems}"));
     story.tell("the second readers are done");

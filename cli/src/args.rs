@@ -64,6 +64,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Work with an archive destination without a cluster.
     Archive(ArchiveArgs),
+    /// Make destinations of another cluster known to this one: list, validate and clean them here.
+    Catalog(CatalogArgs),
     /// The whole way once: import, archive, back up, lose everything, restore to a point in time, compare.
     Demo(DemoArgs),
     /// Measure this machine: a cluster of its own, a steady load, one report.
@@ -288,6 +290,37 @@ pub struct ExportArgs {
     pub keys: KeyArgs,
 }
 
+/// `catalog`
+#[derive(Debug, ClapArgs)]
+pub struct CatalogArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CatalogCommand,
+}
+
+/// `catalog …`
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Read a destination and make its sets and pieces known; again: look at it anew.
+    Import {
+        /// URI of a data backup or archive destination, or a directory that every server sees.
+        uri: String,
+        /// Name of the tenant that stands for its owner here; `imported_<tenant>` when left out.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Nobody else writes it any more: this cluster may delete from it.
+        #[arg(long)]
+        allow_delete: bool,
+    },
+    /// List what was imported.
+    List,
+    /// Forget a destination; its files stay.
+    Drop {
+        /// Its URI.
+        uri: String,
+    },
+}
+
 /// `demo`
 #[derive(Debug, ClapArgs)]
 pub struct DemoArgs {
@@ -368,6 +401,9 @@ pub struct BenchArchiveArgs {
     /// Load over all log streams, in MB (10^6 bytes) per second.
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub ingest_mb_s: u64,
+    /// How long clients write as fast as they can, without archiving and with it; 0 = not measured.
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub saturated_seconds: u64,
     /// How long the medium is away; 0 = never.
     #[arg(long, default_value_t = 60, value_name = "N")]
     pub outage_seconds: u64,
@@ -415,7 +451,7 @@ impl BenchArchiveArgs {
     /// Further options of the destination, as LOG_ARCHIVE_DEST takes them.
     pub fn options(&self) -> String {
         let compression = self.compression.as_ref().map(|name| format!(" COMPRESSION={name}"));
-        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=AES-256-GCM KEY_SOURCE={source}"));
+        let key = self.key_source.as_ref().map(|source| format!(" ENCRYPTION=aes256 KEY={source}"));
         compression.into_iter().chain(key).collect()
     }
 }

@@ -13,6 +13,7 @@ pub mod admin;
 mod archive_export;
 mod args;
 mod bench;
+mod catalog;
 pub mod cluster;
 mod demo;
 mod dest;
@@ -75,6 +76,7 @@ async fn dispatch(args: Args) -> Outcome<ExitCode> {
         Command::Window(a) => window::run(&client, &a).await,
         Command::Verify(a) => verify::run(&client, &a).await,
         Command::Archive(a) => archive_export::run(&client, &a).await,
+        Command::Catalog(a) => catalog::run(&client, a).await,
         Command::Demo(a) => demo::run(&client, a).await,
         Command::Bench(a) => bench::run(&client, a).await,
     };

@@ -10,13 +10,15 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strandline_format::blocks::open_macroblock;
 use strandline_format::checksum::crc32c_raw;
+use strandline_format::index::{IndexReader, MacroIndexEntry};
 use strandline_format::paths::archive::parse_piece_dir;
-use strandline_format::paths::{ArchivePath, BackupPath};
+use strandline_format::paths::{ArchivePath, BackupPath, IndexKind, SetName};
 use strandline_media::Medium;
 use strandline_reader::verify::{self, Level, Options, Report};
 use strandline_reader::{LogReader, LogSource};
-use strandline_types::{Failure, LsId, Lsn, PieceKey};
+use strandline_types::{BackupSetKind, DataKind, Failure, LsId, Lsn, PieceKey};
 use support::strandline;
 
 /// Files of one kind that are damaged; the first and the last by name.
@@ -32,6 +34,8 @@ struct Tree {
     kinds: BTreeMap<String, Vec<String>>,
     /// The undamaged log of every log stream.
     logs: BTreeMap<LsId, Vec<(Lsn, u32)>>,
+    /// The undamaged blocks that the indexes name.
+    blocks: Vec<(String, u32)>,
     tried: BTreeMap<&'static str, (u64, u64)>,
     missed: Vec<String>,
 }
@@ -59,9 +63,11 @@ impl Tree {
             medium,
             kinds,
             logs: BTreeMap::new(),
+            blocks: Vec::new(),
             tried: BTreeMap::new(),
             missed: Vec::new(),
         };
+        tree.blocks = tree.read_blocks().unwrap();
         tree.logs = log_streams.into_iter().map(|ls| (ls, tree.groups(ls).unwrap())).collect();
         for level in [Level::Basic, Level::Physical] {
             let report = tree.verify(level);
@@ -106,6 +112,44 @@ impl Tree {
         })
     }
 
+    /// File name and checksum of the content of every block, read as a restore reads them: index, range, block.
+    fn read_blocks(&self) -> Result<Vec<(String, u32)>, Failure> {
+        let bad = |path: &str| {
+            let object = path.to_owned();
+            move |e: strandline_format::FormatError| e.into_failure(object)
+        };
+        let mut found = Vec::new();
+        for path in self.kinds.values().flatten().filter(|path| is_block_index(path)) {
+            let file = self.runtime.block_on(self.medium.get(path))?;
+            for entry in IndexReader::<MacroIndexEntry>::parse(&file).map_err(bad(path))? {
+                let p = entry.physical;
+                let set = SetName { id: p.backup_set_id, kind: BackupSetKind::Full };
+                let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
+                let data = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
+                let range = p.offset..p.offset + p.length;
+                let bytes = self.runtime.block_on(self.medium.get_range(&data, range))?;
+                let content = open_macroblock(&bytes, &entry, |_| None).map_err(bad(&data))?;
+                found.push((entry.file_name.clone(), crc32c_raw(0, &content)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A restore either fails or gets the blocks that were backed up.
+    fn expect_no_other_block(&mut self, file: &str, detail: &str) {
+        let is_data = matches!(BackupPath::parse(file), Some(BackupPath::MacroBlockData { .. }));
+        if !is_data && !is_block_index(file) {
+            return;
+        }
+        let is_good = self.read_blocks().map_or(true, |blocks| blocks == self.blocks);
+        let count = self.tried.entry("damaged block given to a restore").or_default();
+        count.0 += 1;
+        count.1 += u64::from(is_good);
+        if !is_good {
+            self.missed.push(format!("a restore would take another block: {file} {detail}"));
+        }
+    }
+
     /// A restore either fails or reads the groups that were written, from the first one on.
     fn expect_no_other_log(&mut self, file: &str, detail: &str) {
         let Some(ArchivePath::Log { ls, .. }) = ArchivePath::parse(file) else { return };
@@ -141,6 +185,7 @@ impl Tree {
                 std::fs::write(&path, &bad).unwrap();
                 self.expect("flipped byte", Level::Physical, &file, &format!("at {at}"));
                 self.expect_no_other_log(&file, &format!("flipped at {at}"));
+                self.expect_no_other_block(&file, &format!("flipped at {at}"));
             }
             let grows = is_growing_log(&self.root, &file);
             // The tail of a growing file lies after the checkpoint: it may not have been written yet.
@@ -148,17 +193,15 @@ impl Tree {
                 std::fs::write(&path, &good[..cut]).unwrap();
                 self.expect("truncation", Level::Physical, &file, &format!("to {cut}"));
                 self.expect_no_other_log(&file, &format!("cut to {cut}"));
-                if !grows {
-                    self.expect("truncation, basic", Level::Basic, &file, &format!("to {cut}"));
-                }
+                self.expect_no_other_block(&file, &format!("cut to {cut}"));
+                self.expect("truncation, basic", Level::Basic, &file, &format!("to {cut}"));
             }
             std::fs::remove_file(&path).unwrap();
             self.expect_no_other_log(&file, "removed");
+            self.expect_no_other_block(&file, "removed");
             if !is_evidence_free(&self.root, &file) {
                 self.expect("removal", Level::Physical, &file, "");
-                if !grows {
-                    self.expect("removal, basic", Level::Basic, &file, "");
-                }
+                self.expect("removal, basic", Level::Basic, &file, "");
             }
             std::fs::write(&path, &good).unwrap();
         }
@@ -178,6 +221,7 @@ impl Tree {
             std::fs::write(self.path(&a), &y).unwrap();
             std::fs::write(self.path(&b), &x).unwrap();
             self.expect("swap", Level::Physical, &a, &b);
+            self.expect_no_other_block(&a, &b);
             std::fs::write(self.path(&a), &x).unwrap();
             std::fs::write(self.path(&b), &y).unwrap();
         }
@@ -217,6 +261,15 @@ impl Tree {
         }
         assert!(self.missed.is_empty(), "{what}: not found: {:#?}", self.missed);
         assert!(self.verify(Level::Physical).is_sound(), "the tree was put back");
+    }
+}
+
+/// An index of blocks that a restore goes by.
+fn is_block_index(path: &str) -> bool {
+    match BackupPath::parse(path) {
+        Some(BackupPath::LsIndex { kind, index, .. }) => kind == DataKind::Sys && index == IndexKind::MacroRange,
+        Some(BackupPath::TenantIndex { index, .. }) => index == IndexKind::MacroRange,
+        _ => false,
     }
 }
 

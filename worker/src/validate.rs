@@ -4,13 +4,13 @@
 //! Damage is the result, not a failure: a task that found some has done its work. It fails only when it could not look.
 //! What is checked, and how, is the reader's business; this is the same code as the offline verification.
 
-use crate::restore::archive_keys;
 use crate::task_ctx::{TaskCtx, cancelled};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_format::cipher::Key;
 use strandline_format::paths::SetName;
 use strandline_format::secret::KeySecret;
+use strandline_media::key_source::read_secret;
 use strandline_proto::v1::{Damage, ValidateResult, ValidateSpec};
 use strandline_reader::Keys;
 use strandline_reader::verify::{self, Level, Options, Report};
@@ -54,10 +54,13 @@ fn level(spec: &ValidateSpec) -> Result<Level, Failure> {
 }
 
 async fn all_keys(spec: &ValidateSpec) -> Result<Keys, Failure> {
-    match Key::from_slice(&spec.seal_key) {
-        Some(key) => Ok(Keys::new([KeySecret::Key(key)])),
-        None => archive_keys(&spec.archive_key_source).await,
+    // A set may carry log of an encrypted archive: both may be needed.
+    let mut secrets: Vec<KeySecret> =
+        spec.seal_keys.iter().filter_map(|key| Key::from_slice(key)).map(KeySecret::Key).collect();
+    if !spec.archive_key_source.is_empty() {
+        secrets.push(read_secret(&spec.archive_key_source).await?);
     }
+    Ok(Keys::new(secrets))
 }
 
 /// The reader tells sums, the heartbeat wants what was added.

@@ -133,10 +133,14 @@ impl Archive {
     }
 
     async fn replay(&self, target: &Arc<FakeTarget>, scn: u64) -> Result<RestoreLogResult, Failure> {
+        self.replay_spec(target, &self.spec(scn)).await
+    }
+
+    async fn replay_spec(&self, target: &Arc<FakeTarget>, spec: &RestoreLogSpec) -> Result<RestoreLogResult, Failure> {
         let engine = Arc::new(FakeEngine::default());
         engine.targets.lock().unwrap().insert((RESTORED, LS), Arc::clone(target));
         let ctx = task_ctx(&engine, self.root.path());
-        run_restore_log(&ctx, &self.spec(scn), task_key(RESTORED, LS, 0)).await
+        run_restore_log(&ctx, spec, task_key(RESTORED, LS, 0)).await
     }
 }
 
@@ -197,6 +201,30 @@ async fn an_archive_that_ends_before_the_target_is_refused_with_the_nearest_scn(
     assert_eq!(short.class, ErrorClass::NotFound);
     assert!(short.what.contains("scn 1000") && short.todo.contains("1000"), "{short}");
     assert_eq!(applied(&target), archive.wanted(1000), "what is there is applied, a later attempt goes on");
+}
+
+#[tokio::test]
+async fn a_stream_that_was_silent_over_the_chosen_pieces_is_proven_by_its_next_group_in_a_later_one() {
+    let archive = Archive::new(Form::Plain, 300, 1000);
+    let path = |piece: u64| archive.root.path().join(format!("piece_{}", key(piece)));
+    for piece in [3, 4] {
+        let _ = std::fs::remove_dir_all(path(piece));
+    }
+    // The groups after the target lie two pieces further than the chosen one.
+    std::fs::rename(path(2), path(4)).unwrap();
+    let mut spec = archive.spec(995);
+    spec.pieces.truncate(1);
+    let short = archive.replay_spec(&archive.target(), &spec).await.unwrap_err();
+    assert_eq!(short.class, ErrorClass::NotFound, "no later piece is known: {short}");
+
+    std::fs::create_dir(archive.root.path().join("pieces")).unwrap();
+    for piece in 1..=4 {
+        let began = ArchivePath::PieceStart { key: key(piece), time_scn: Scn(1) }.path();
+        std::fs::write(archive.root.path().join(began), b"").unwrap();
+    }
+    let target = archive.target();
+    assert_eq!(archive.replay_spec(&target, &spec).await.unwrap().replayed_scn, 990);
+    assert_eq!(applied(&target), archive.wanted(995), "nothing beyond the target");
 }
 
 #[tokio::test]

@@ -81,9 +81,20 @@ pub struct Paused {
 /// # Errors
 /// It does not run.
 pub fn pause_worker(cluster: &Cluster, worker: u64) -> Outcome<Paused> {
-    let gone = |why: &str| Failure::new(ErrorClass::NotFound, why.to_owned(), format!("worker {worker}"), "");
-    let id = cluster.worker_pid(worker).and_then(|id| i32::try_from(id).ok());
-    let pid = id.and_then(Pid::from_raw).ok_or_else(|| gone("it does not run"))?;
+    let name = format!("worker {worker}");
+    match cluster.worker_pid(worker) {
+        Some(id) => pause(id, &name),
+        None => Err(Failure::new(ErrorClass::NotFound, "it does not run", name, "")),
+    }
+}
+
+/// `SIGSTOP` of a process that this test started.
+///
+/// # Errors
+/// It does not run.
+pub fn pause(id: u32, name: &str) -> Outcome<Paused> {
+    let gone = |why: &str| Failure::new(ErrorClass::NotFound, why.to_owned(), name.to_owned(), "");
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or_else(|| gone("it does not run"))?;
     kill_process(pid, Signal::STOP).map_err(|e| gone(&e.to_string()))?;
     Ok(Paused { pid })
 }

@@ -25,26 +25,72 @@ pub async fn make_tenant(cluster: &Cluster, tenant: &str, log_streams: usize, ta
 /// # Errors
 /// A refusal, or the round ended.
 pub async fn archive(cluster: &Cluster, tenant: &str, directory: &Path, piece_seconds: u64) -> Outcome<()> {
-    archive_to(cluster, tenant, &uri(directory), piece_seconds).await
+    archive_to(cluster, tenant, &[uri(directory)], piece_seconds).await
 }
 
-/// The same with any destination.
+/// The same with any destinations at once; options may follow an address, as in `LOG_ARCHIVE_DEST`.
 ///
 /// # Errors
-/// A refusal, or the round ended.
-pub async fn archive_to(cluster: &Cluster, tenant: &str, dest: &str, piece_seconds: u64) -> Outcome<()> {
+/// A refusal, or a round ended.
+pub async fn archive_to(cluster: &Cluster, tenant: &str, dests: &[String], piece_seconds: u64) -> Outcome<()> {
     let mut admin = cluster.admin()?;
-    let dest = format!("LOCATION={dest} PIECE_SWITCH_INTERVAL={piece_seconds}s");
-    admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
+    for (n, dest) in dests.iter().enumerate() {
+        let name = if n == 0 { "LOG_ARCHIVE_DEST".to_owned() } else { format!("LOG_ARCHIVE_DEST_{n}") };
+        let value = format!("LOCATION={dest} PIECE_SWITCH_INTERVAL={piece_seconds}s");
+        admin.sql(&format!("ALTER SYSTEM SET {name} = '{value}' TENANT = {tenant}")).await?;
+    }
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
-    let patience = Patience::new("the round is open", PATIENCE);
+    let patience = Patience::new("the rounds are open", PATIENCE);
     loop {
-        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
-        match round.text(0, "STATUS").as_str() {
-            "DOING" => return Ok(()),
-            ended @ ("INTERRUPTED" | "STOP") => return Err(ended_badly("round", ended, &round.text(0, "COMMENT"))),
-            other => patience.once_more(other).await?,
+        let rounds = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        let states: Vec<String> = (0..rounds.len()).map(|row| rounds.text(row, "STATUS")).collect();
+        if let Some(row) = states.iter().position(|s| matches!(s.as_str(), "INTERRUPTED" | "STOP")) {
+            return Err(ended_badly("round", &states[row], &rounds.text(row, "COMMENT")));
         }
+        if states.len() == dests.len() && states.iter().all(|s| s == "DOING") {
+            return Ok(());
+        }
+        patience.once_more(&states.join(", ")).await?;
+    }
+}
+
+/// Waits until the checkpoints of these destinations (by number) cover an SCN, as the cluster itself says.
+///
+/// # Errors
+/// They do not in time, or a server died.
+pub async fn until_covered(cluster: &mut Cluster, dests: &[u64], scn: Scn) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    let patience = Patience::new(format!("the checkpoints cover SCN {scn}"), PATIENCE);
+    loop {
+        let rounds = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        let behind = (0..rounds.len()).find(|&row| {
+            dests.contains(&rounds.number(row, "DEST_NO")) && rounds.number(row, "CHECKPOINT_SCN") < scn.0
+        });
+        let Some(row) = behind else { return Ok(()) };
+        cluster.check_alive()?;
+        let (at, why) = (rounds.number(row, "CHECKPOINT_SCN"), rounds.text(row, "COMMENT"));
+        patience.once_more(&format!("destination {}: {at} {why}", rounds.number(row, "DEST_NO"))).await?;
+    }
+}
+
+/// Ends all rounds, and waits until they have ended.
+///
+/// # Errors
+/// A refusal, or a round was interrupted.
+pub async fn stop_archive(cluster: &Cluster, tenant: &str) -> Outcome<()> {
+    let mut admin = cluster.admin()?;
+    admin.sql(&format!("ALTER SYSTEM NOARCHIVELOG TENANT = {tenant}")).await?;
+    let patience = Patience::new("the rounds have ended", PATIENCE);
+    loop {
+        let rounds = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        let states: Vec<String> = (0..rounds.len()).map(|row| rounds.text(row, "STATUS")).collect();
+        if let Some(row) = states.iter().position(|s| s == "INTERRUPTED") {
+            return Err(ended_badly("round", "INTERRUPTED", &rounds.text(row, "COMMENT")));
+        }
+        if states.iter().all(|s| s == "STOP") {
+            return Ok(());
+        }
+        patience.once_more(&states.join(", ")).await?;
     }
 }
 

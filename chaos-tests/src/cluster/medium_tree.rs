@@ -1,17 +1,19 @@
 //! A destination in a real directory, read as anybody would read it, while others write to it.
 //!
-//! Order rule of a reading: everything but log files first, log files after it. What a checkpoint or a file list of
-//! this reading promises must then be in its log files.
+//! Order rule of a reading: everything but log first, log after it. What a checkpoint or a file list of this reading
+//! promises must then be in its log. A log file in parts is shown as the one file that its parts make.
 
+use super::parts::{self, Parts};
 use crate::invariants::{Broken, Group, StreamKey, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
-use strandline_format::paths::ArchivePath;
+use strandline_format::paths::archive::ParsedArchivePath;
+use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::{DataType, pb, small};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
-use strandline_types::{DestId, PieceClock, PieceId, RoundId, Scn};
+use strandline_types::{DestId, PieceClock, PieceId, PieceKey, RoundId, Scn};
 
 /// One reading of an archive destination.
 #[derive(Debug, Default)]
@@ -37,27 +39,42 @@ impl MediumTree {
     /// The directory cannot be read.
     pub fn read(root: &Path) -> io::Result<Self> {
         let mut tree = Self::default();
-        for wants_log in [false, true] {
-            let mut found = Vec::new();
-            list(root, "", &mut found)?;
-            for path in found {
-                let Some(parsed) = ArchivePath::parse(&path) else { continue };
-                if matches!(parsed, ArchivePath::Log { .. }) != wants_log {
-                    continue;
-                }
-                match std::fs::read(root.join(&path)) {
-                    Ok(bytes) => drop(tree.objects.insert(path, bytes)),
-                    // An old checkpoint is removed after the new one is there.
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(e),
-                }
+        for path in found(root)? {
+            if ArchivePath::parse(&path).is_some_and(|p| !is_log(&p))
+                && let Some(bytes) = bytes(root, &path)?
+            {
+                tree.objects.insert(path, bytes);
             }
         }
+        // Parts that were merged are removed after the whole is there: a new listing has the whole.
+        while !tree.read_log(root)? {}
         Ok(tree)
     }
 
+    /// False when something of the listing was gone before it was read.
+    fn read_log(&mut self, root: &Path) -> io::Result<bool> {
+        let mut in_parts: BTreeMap<String, Parts> = BTreeMap::new();
+        for path in found(root)? {
+            let Some(parsed) = ArchivePath::parse(&path).filter(is_log) else { continue };
+            let Some(bytes) = bytes(root, &path)? else { return Ok(false) };
+            match parsed {
+                ArchivePath::LogPart { key, ls, file_id, part: LogPart::Data { start, end } } => {
+                    let file = ArchivePath::Log { key, ls, file_id }.path();
+                    in_parts.entry(file).or_default().insert((start, end), bytes);
+                }
+                _ => drop(self.objects.insert(path, bytes)),
+            }
+        }
+        for (file, parts) in in_parts {
+            let whole = parts::joined(&parts).map_err(|broken| io::Error::other(format!("{file}: {broken}")))?;
+            self.objects.insert(file, whole);
+        }
+        Ok(true)
+    }
+
     /// Invariant 4: what was there before is there still: log files may have grown, nothing else may have changed, and
-    /// only checkpoints may be gone. Gives what is new, log files in the order of their pieces.
+    /// only checkpoints and check files may be gone: newer ones follow them. Gives what is new, log files in the order
+    /// of their pieces.
     ///
     /// # Errors
     /// What was changed.
@@ -65,7 +82,7 @@ impl MediumTree {
         for (path, old) in &before.objects {
             let parsed = ArchivePath::parse(path);
             match self.objects.get(path) {
-                None if matches!(parsed, Some(ArchivePath::Checkpoint { .. })) => {}
+                None if matches!(parsed, Some(ArchivePath::Checkpoint { .. } | ArchivePath::CheckFile { .. })) => {}
                 None => return Err(format!("{path}: is gone")),
                 Some(new) if matches!(parsed, Some(ArchivePath::Log { .. })) && new.starts_with(old) => {}
                 Some(new) if new == old => {}
@@ -126,6 +143,32 @@ impl MediumTree {
         (started, frozen)
     }
 
+    /// A piece whose successor has begun while it is not frozen: its switch is under way.
+    #[must_use]
+    pub fn switching(&self) -> Option<PieceKey> {
+        let parsed = || self.objects.keys().filter_map(|path| ArchivePath::parse(path));
+        let frozen: BTreeSet<PieceKey> = parsed()
+            .filter_map(|p| match p {
+                ArchivePath::PieceFileInfo { key } => Some(key),
+                _ => None,
+            })
+            .collect();
+        let newest = parsed().filter_map(|p| match p {
+            ArchivePath::PieceStart { key, .. } => Some(key),
+            _ => None,
+        });
+        let newest = newest.max_by_key(|key| key.piece_id)?;
+        let before = PieceKey { piece_id: PieceId(newest.piece_id.0.checked_sub(1)?), ..newest };
+        let was_begun = parsed().any(|p| matches!(p, ArchivePath::PieceStart { key, .. } if key == before));
+        (was_begun && !frozen.contains(&before)).then_some(before)
+    }
+
+    /// The piece has all that freezing writes.
+    #[must_use]
+    pub fn is_frozen(&self, piece: PieceKey) -> bool {
+        self.objects.contains_key(&ArchivePath::PieceFileInfo { key: piece }.path())
+    }
+
     /// Every group with an SCN of its own, per log stream and round, in the order of the log.
     ///
     /// # Errors
@@ -151,6 +194,26 @@ impl MediumTree {
             }
         }
         Ok(streams)
+    }
+}
+
+fn is_log(path: &ParsedArchivePath) -> bool {
+    matches!(path, ArchivePath::Log { .. } | ArchivePath::LogPart { part: LogPart::Data { .. }, .. })
+}
+
+/// Every name below a directory.
+fn found(root: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    list(root, "", &mut found)?;
+    Ok(found)
+}
+
+/// `None` when it is gone: an old checkpoint is removed after the new one is there.
+fn bytes(root: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(root.join(path)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -185,11 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn log_may_grow_checkpoints_may_go_and_nothing_else_may_change() {
+    fn log_may_grow_checkpoints_and_check_files_may_go_and_nothing_else_may_change() {
         const LOG: &str = "piece_d1001r1p1/logstream_1/log/1.obarc";
         const CHECKPOINT: &str = "piece_d1001r1p1/checkpoint/checkpoint.5.obarc";
         const ROUND: &str = "rounds/round_d1001r1_start.obarc";
-        let before = tree(&[(LOG, "ab"), (CHECKPOINT, ""), (ROUND, "r")]);
+        const CHECK: &str = "check_file/1002_connect_file_20261120T170910.obbak";
+        let before = tree(&[(LOG, "ab"), (CHECKPOINT, ""), (ROUND, "r"), (CHECK, "c")]);
         assert_eq!(tree(&[(LOG, "abc"), (ROUND, "r")]).since(&before).unwrap(), [LOG]);
         for broken in [&[(LOG, "xbc"), (ROUND, "r")][..], &[(LOG, "a"), (ROUND, "r")], &[(LOG, "ab"), (ROUND, "R")]] {
             tree(broken).since(&before).unwrap_err();

@@ -1,27 +1,38 @@
 //! A real cluster of real processes, hurt while it works.
 //!
 //! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
-//! [`blows`] kill and pause; [`Gate`] holds what goes to an S3 server; [`Watch`] looks at the archive destination all the while, with the checkers of
-//! [`crate::invariants`]; [`Oracle`] says what a restore must show. Nothing here looks into a server: everything is
-//! known from its doors, its process id and the medium.
+//! [`blows`] kill and pause, [`Wires`] cut a worker off, a [`LossyDoor`] loses replies of a store, a [`Gate`] holds
+//! requests to one; [`Watch`] looks at the archive destination all the while, with the checkers of
+//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is known from its
+//! doors, its process id and the medium.
 
 pub mod blows;
+pub mod copies;
 mod gate;
+mod history;
 pub mod jobs;
+mod lossy_door;
 mod medium_tree;
 mod oracle;
+mod parts;
 pub mod program;
 pub mod readers;
 mod site;
+mod story;
 mod watch;
+mod wires;
 mod writers;
 
 pub use gate::Gate;
+pub use history::{History, Proof};
+pub use lossy_door::LossyDoor;
 pub use medium_tree::MediumTree;
 pub use oracle::Oracle;
 pub use site::Site;
+pub use story::Story;
 pub use strandline_cli::Outcome;
 pub use watch::{Sightings, Watch};
+pub use wires::Wires;
 pub use writers::Writers;
 
 use std::time::{Duration, Instant};

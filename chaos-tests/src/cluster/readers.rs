@@ -5,24 +5,39 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const READERS: [(&str, &str); 2] = [("archive_conformance.py", "archive"), ("backup_conformance.py", "data")];
+const ARCHIVE: &str = "archive_conformance.py";
+const DATA: &str = "backup_conformance.py";
 
 /// Has them read `run/archive` and `run/data`.
 ///
 /// # Errors
 /// What they found.
 pub fn check(run: &Path) -> Result<(), String> {
-    READERS.iter().try_for_each(|(reader, destination)| check_one(reader, &run.join(destination)))
+    check_archive(&run.join("archive"))?;
+    check_data(&run.join("data"))
 }
 
-/// Has one of them read one destination.
+/// Has the reader of archives read one.
 ///
 /// # Errors
 /// What it found.
-pub fn check_one(reader: &str, destination: &Path) -> Result<(), String> {
+pub fn check_archive(destination: &Path) -> Result<(), String> {
+    read(ARCHIVE, destination)
+}
+
+/// Has the reader of backup sets read a destination of them.
+///
+/// # Errors
+/// What it found.
+pub fn check_data(destination: &Path) -> Result<(), String> {
+    read(DATA, destination)
+}
+
+fn read(reader: &str, destination: &Path) -> Result<(), String> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
     let readers = std::env::var_os("STRANDLINE_CONFORMANCE").map_or_else(beside, PathBuf::from);
-    if !readers.join(reader).is_file() {
+    let reader = readers.join(reader);
+    if !reader.is_file() {
         eprintln!("second readers: none in {}: NOT RUN", readers.display());
         return match std::env::var_os("CI") {
             Some(_) => Err("the second readers have to run in CI".to_owned()),
@@ -30,14 +45,15 @@ pub fn check_one(reader: &str, destination: &Path) -> Result<(), String> {
         };
     }
     let mut command = Command::new(python());
-    command.arg(readers.join(reader)).arg(destination).env("PYTHONDONTWRITEBYTECODE", "1");
-    let out = command.output().map_err(|e| format!("{reader}: cannot run: {e}"))?;
+    command.arg(&reader).arg(destination).env("PYTHONDONTWRITEBYTECODE", "1");
+    let out = command.output().map_err(|e| format!("{}: cannot run: {e}", reader.display()))?;
     let said = String::from_utf8_lossy(&out.stdout);
-    eprintln!("second reader, {}: {}", destination.display(), said.trim());
-    if !out.status.success() {
-        return Err(format!("{reader}: {said}{}", String::from_utf8_lossy(&out.stderr)));
+    let name = destination.file_name().unwrap_or_default().to_string_lossy();
+    eprintln!("second reader, {name}: {}", said.trim());
+    match out.status.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {said}{}", destination.display(), String::from_utf8_lossy(&out.stderr))),
     }
-    Ok(())
 }
 
 /// The one that the setup made, else the system's.

@@ -2,10 +2,11 @@
 //!
 //! It is removed at a good end only: [`Site::done`] says so. Otherwise it stays, and its path is printed.
 
-use crate::cluster::{Outcome, program};
+use crate::cluster::{Outcome, Wires, program};
 use std::path::{Path, PathBuf};
 use strandline_cli::cluster::Cluster;
 use strandline_cli::cluster::config::Identity;
+use strandline_cli::cluster::places::Places;
 use strandline_types::{ErrorClass, Failure};
 use tempfile::TempDir;
 
@@ -24,10 +25,7 @@ impl Site {
     /// One of them is not to be had.
     pub fn new() -> Outcome<Self> {
         let program = program::find()?;
-        let io = |e: std::io::Error| {
-            let object = std::env::temp_dir().display().to_string();
-            Failure::new(ErrorClass::Exhausted, format!("cannot make a directory: {e}"), object, "make room there")
-        };
+        let io = |e: std::io::Error| no_room(&std::env::temp_dir(), &e);
         let dir = tempfile::Builder::new().prefix("strandline-chaos-").tempdir().map_err(io)?;
         let path = dir.path().to_owned();
         for destination in ["archive", "data"] {
@@ -54,23 +52,56 @@ impl Site {
         self.path.join("data")
     }
 
+    /// The `strandline` that runs here.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Starts a cluster with its files below `name`.
     ///
     /// # Errors
     /// It did not come up.
     pub async fn cluster(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<Cluster> {
-        let dir = self.path.join(name);
-        std::fs::create_dir_all(&dir).map_err(|e| {
-            Failure::new(ErrorClass::Exhausted, e.to_string(), dir.display().to_string(), "make room there")
-        })?;
+        self.start(id, name, Places::free(schedulers, workers)?).await
+    }
+
+    /// The same with wires between the workers that can be cut.
+    ///
+    /// # Errors
+    /// It did not come up.
+    pub async fn wired(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<(Cluster, Wires)> {
+        let mut places = Places::free(schedulers, workers)?;
+        let wires = Wires::before(&mut places).await?;
+        Ok((self.start(id, name, places).await?, wires))
+    }
+
+    async fn start(&self, id: u64, name: &str, places: Places) -> Outcome<Cluster> {
+        let dir = self.directory(name)?;
         let identity = Identity { id, name: format!("chaos-{name}") };
-        Cluster::start_program(self.program.clone(), identity, &dir, schedulers, workers).await
+        Cluster::start_at(self.program.clone(), identity, &dir, places).await
+    }
+
+    /// A directory of the run.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn directory(&self, name: &str) -> Outcome<PathBuf> {
+        let dir = self.path.join(name);
+        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
+        Ok(dir)
     }
 
     /// Everything was as it has to be: nothing is kept.
     pub fn done(mut self) {
         drop(self.dir.take());
     }
+}
+
+/// A directory that cannot be made.
+fn no_room(at: &Path, e: &std::io::Error) -> Failure {
+    let what = format!("cannot make a directory: {e}");
+    Failure::new(ErrorClass::Exhausted, what, at.display().to_string(), "make room there")
 }
 
 impl Drop for Site {

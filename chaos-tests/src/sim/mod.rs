@@ -27,5 +27,6 @@ mod workers;
 mod world;
 
 pub use restores::Restores;
+pub use rng::Rng;
 pub use trace::Trace;
 pub use world::{Report, Violation, run};

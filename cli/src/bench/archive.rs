@@ -1,5 +1,6 @@
 //! `bench archive`: what archiving costs and how far it is behind, then an outage of the medium and how fast the archive
-//! catches up. All phases run on one cluster, under the same load.
+//! catches up. All phases run on one cluster. The load is steady; what archiving costs is also measured with clients that
+//! write as fast as they can, because a steady load says nothing about that unless it is too much.
 
 use super::medium::BenchDest;
 use super::place::{Place, TENANT};
@@ -52,6 +53,7 @@ impl Bench {
         self.figures.say("medium", format!("{:?}", args.medium).to_lowercase());
         self.pass(WARM_UP).await?;
         let off = self.ingest_over(time).await?;
+        let most_off = self.saturated(args).await?;
         self.begin_round(args).await?;
         self.pass(WARM_UP).await?;
         let (requests, began) = (self.requests(), Instant::now());
@@ -65,6 +67,12 @@ impl Bench {
         self.figures.add("ingest_mb_s_off", off, "without archiving");
         self.figures.add("ingest_mb_s_on", on, "bar 90 % of it");
         self.figures.add("requests_per_s", requests_per_s, "to the medium, all workers");
+        let most_on = self.saturated(args).await?;
+        if let (Some(off), Some(on)) = (most_off, most_on) {
+            self.figures.add("saturated_mb_s_off", off, "clients write as fast as they can, without archiving");
+            self.figures.add("saturated_mb_s_on", on, "the same with it");
+            self.until_caught_up().await?;
+        }
         if args.outage_seconds > 0 {
             self.outage(Duration::from_secs(args.outage_seconds)).await?;
         }
@@ -83,14 +91,7 @@ impl Bench {
         self.pass(length).await?;
         self.dest.mend()?;
         let (back, acked_back) = (Instant::now(), self.writer.acked());
-        while self.age().is_some_and(|age| age > CAUGHT_UP) {
-            if back.elapsed() > PATIENCE {
-                let what = format!("the archive did not catch up within {PATIENCE:?}");
-                let todo = "SELECT * FROM CDB_OB_ARCHIVELOG says why";
-                return Err(Failure::new(ErrorClass::Transient, what, self.dest.uri(), todo));
-            }
-            self.pass(LOOK_EVERY).await?;
-        }
+        self.until_caught_up().await?;
         let took = back.elapsed().as_secs_f64();
         let archived = (self.writer.acked() - before) as f64;
         let ingest = (acked_back - before) as f64 / length.as_secs_f64();
@@ -99,6 +100,30 @@ impl Bench {
         self.figures.add("catch_up_mb_s", archived / took / 1e6, "");
         self.figures.add("catch_up_ratio", archived / took / ingest.max(1.0), "bar 3 times the ingest");
         Ok(())
+    }
+
+    async fn until_caught_up(&mut self) -> Outcome<()> {
+        let began = Instant::now();
+        while self.age().is_some_and(|age| age > CAUGHT_UP) {
+            if began.elapsed() > PATIENCE {
+                let what = format!("the archive did not catch up within {PATIENCE:?}");
+                let todo = "SELECT * FROM CDB_OB_ARCHIVELOG says why";
+                return Err(Failure::new(ErrorClass::Transient, what, self.dest.uri(), todo));
+            }
+            self.pass(LOOK_EVERY).await?;
+        }
+        Ok(())
+    }
+
+    /// What clients reach that write as fast as they can; then they keep their pace again.
+    async fn saturated(&mut self, args: &BenchArchiveArgs) -> Outcome<Option<f64>> {
+        if args.saturated_seconds == 0 {
+            return Ok(None);
+        }
+        self.writer.set_pace(None);
+        let reached = self.ingest_over(Duration::from_secs(args.saturated_seconds)).await;
+        self.writer.set_pace(Some(args.ingest_mb_s * 1_000_000));
+        reached.map(Some)
     }
 
     /// Bytes per second that are acknowledged over a time, in MB/s.

@@ -1,6 +1,7 @@
 //! A steady load: so many bytes per second over all log streams, acknowledged, with the SCN of every batch.
 //!
 //! A writer that cannot keep its pace does not skip: it writes as fast as the cluster takes it, and the figure shows it.
+//! The pace may be changed at any time; what was missed at the old one is not made up for then.
 
 use crate::Outcome;
 use crate::demo::lag::Outstanding;
@@ -29,7 +30,29 @@ const VALUES: usize = 64;
 pub struct Writer {
     acked: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
+    pace: Arc<Pace>,
     tasks: JoinSet<Outcome<()>>,
+}
+
+/// How fast all lanes together write.
+#[derive(Debug)]
+struct Pace {
+    lanes: usize,
+    /// Between two batches of a lane, in nanoseconds; 0 = no pause at all.
+    pause_ns: AtomicU64,
+}
+
+impl Pace {
+    fn set(&self, bytes_per_s: Option<u64>) {
+        let pause = |rate: u64| Duration::from_secs_f64(BATCH_BYTES as f64 * self.lanes as f64 / rate as f64);
+        // A pause of centuries would be cut off, and be one of centuries still.
+        let ns = bytes_per_s.map_or(0, |rate| pause(rate).as_nanos() as u64);
+        self.pause_ns.store(ns, Ordering::Relaxed);
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_nanos(self.pause_ns.load(Ordering::Relaxed))
+    }
 }
 
 impl Writer {
@@ -37,7 +60,8 @@ impl Writer {
     pub fn start(table: &Arc<Table>, bytes_per_s: u64, outstanding: &Arc<Outstanding>) -> Self {
         let (acked, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let keys = keys(table);
-        let pause = Duration::from_secs_f64(BATCH_BYTES as f64 * keys.len() as f64 / bytes_per_s as f64);
+        let pace = Arc::new(Pace { lanes: keys.len(), pause_ns: AtomicU64::new(0) });
+        pace.set(Some(bytes_per_s));
         let values = Arc::new(values());
         let mut tasks = JoinSet::new();
         for (nth, keys) in keys.into_values().enumerate() {
@@ -47,12 +71,18 @@ impl Writer {
                 values: Arc::clone(&values),
                 outstanding: Arc::clone(outstanding),
                 acked: Arc::clone(&acked),
+                pace: Arc::clone(&pace),
             };
             // The lanes do not beat together.
-            let first = pause.mul_f64(nth as f64 / 16.0);
-            tasks.spawn(lane.run(Instant::now() + first, pause, Arc::clone(&stop)));
+            let first = pace.pause().mul_f64(nth as f64 / 16.0);
+            tasks.spawn(lane.run(Instant::now() + first, Arc::clone(&stop)));
         }
-        Self { acked, stop, tasks }
+        Self { acked, stop, pace, tasks }
+    }
+
+    /// From now on it writes `bytes_per_s` in all; `None` = as fast as the cluster takes it.
+    pub fn set_pace(&self, bytes_per_s: Option<u64>) {
+        self.pace.set(bytes_per_s);
     }
 
     /// Bytes that are acknowledged so far.
@@ -76,13 +106,17 @@ struct Lane {
     values: Arc<Vec<Bytes>>,
     outstanding: Arc<Outstanding>,
     acked: Arc<AtomicU64>,
+    pace: Arc<Pace>,
 }
 
 impl Lane {
-    async fn run(self, mut next: Instant, pause: Duration, stop: Arc<AtomicBool>) -> Outcome<()> {
-        let (mut under_way, mut nth) = (JoinSet::new(), 0usize);
+    async fn run(self, mut next: Instant, stop: Arc<AtomicBool>) -> Outcome<()> {
+        let (mut under_way, mut nth, mut pause) = (JoinSet::new(), 0usize, self.pace.pause());
         while !stop.load(Ordering::Relaxed) {
             tokio::time::sleep_until(next.into()).await;
+            if pause != self.pace.pause() {
+                (pause, next) = (self.pace.pause(), Instant::now());
+            }
             next += pause;
             while under_way.len() >= IN_FLIGHT {
                 under_way.join_next().await.map_or(Ok(()), ended)?;

@@ -46,7 +46,7 @@ pub fn worker(places: &Places, i: usize, dir: &Path) -> String {
         ("node_id".to_owned(), integer(FIRST_WORKER + i as u64)),
         ("data_dir".to_owned(), dir.display().to_string().into()),
         ("listen".to_owned(), place.grpc.as_str().into()),
-        ("advertise".to_owned(), place.grpc.as_str().into()),
+        ("advertise".to_owned(), place.advertise.as_ref().unwrap_or(&place.grpc).as_str().into()),
         ("http_listen".to_owned(), place.http.as_str().into()),
         ("schedulers".to_owned(), Value::Array(places.endpoints().into_iter().map(Value::String).collect())),
     ])

@@ -48,7 +48,12 @@ impl Cluster {
         schedulers: usize,
         workers: usize,
     ) -> Outcome<Self> {
-        let places = Places::free(schedulers, workers)?;
+        Self::start_at(program, identity, dir, Places::free(schedulers, workers)?).await
+    }
+
+    /// The same with a server at every one of `places`.
+    pub async fn start_at(program: PathBuf, identity: Identity, dir: &Path, places: Places) -> Outcome<Self> {
+        let (schedulers, workers) = (places.schedulers.len(), places.workers.len());
         let dir = dir.to_owned();
         let mut cluster = Self { program, identity, places, dir, schedulers: Vec::new(), workers: Vec::new() };
         for i in 0..schedulers {
@@ -88,6 +93,11 @@ impl Cluster {
     /// `kill -9` of the worker with this node id.
     pub fn kill_worker(&mut self, node: u64) {
         drop(worker_at(node).and_then(|n| self.workers.get_mut(n)).and_then(Option::take));
+    }
+
+    /// Node ids of the workers.
+    pub fn worker_ids(&self) -> impl Iterator<Item = u64> + use<> {
+        (0..self.workers.len() as u64).map(|n| config::FIRST_WORKER + n)
     }
 
     /// Process id of the worker with this node id; `None` when it was killed.

@@ -33,6 +33,9 @@ pub struct WorkerPlace {
     pub grpc: String,
     /// HTTP door.
     pub http: String,
+    /// Where others reach the gRPC door, when something stands before it; absent = at the door itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
 }
 
 /// The file in a development cluster's directory.
@@ -47,7 +50,7 @@ impl Places {
         let mut next = || format!("127.0.0.1:{}", ports.next().unwrap_or_default());
         Ok(Self {
             schedulers: (0..schedulers).map(|_| SchedulerPlace { grpc: next(), mysql: next(), http: next() }).collect(),
-            workers: (0..workers).map(|_| WorkerPlace { grpc: next(), http: next() }).collect(),
+            workers: (0..workers).map(|_| WorkerPlace { grpc: next(), http: next(), advertise: None }).collect(),
         })
     }
 

@@ -3,6 +3,8 @@
 //! The cluster and everything below its scratch directory go when the test process ends, however it ends: the cluster
 //! stops when its standard input closes, and the shell that runs it then removes the directory.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// Every test file uses a part of it.
+#![allow(dead_code)]
 
 pub mod medium;
 pub mod source;
@@ -37,6 +39,8 @@ impl Refusal {
 
 pub struct Cluster {
     scratch: PathBuf,
+    /// Doors of the schedulers, then of the workers, that show metrics.
+    http: Vec<String>,
     /// Holds its standard input, which stops it when this process ends.
     _child: Child,
 }
@@ -75,7 +79,8 @@ impl Cluster {
         CLUSTER.get_or_init(Self::start)
     }
 
-    fn start() -> Self {
+    /// A cluster of its own.
+    pub fn start() -> Self {
         let scratch = tempfile::tempdir().unwrap().keep();
         let mut child = Command::new("sh")
             .args(["-c", RUN, EXE, scratch.to_str().unwrap()])
@@ -86,7 +91,13 @@ impl Cluster {
         // It prints its endpoints once it serves.
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.next().unwrap().unwrap().contains("SERVER"));
-        let cluster = Self { scratch, _child: child };
+        let mut http: Vec<String> = Vec::new();
+        while http.len() < 6 {
+            let line = lines.next().unwrap().unwrap();
+            let found = line.split_whitespace().filter_map(|word| word.strip_prefix("http://"));
+            http.extend(found.map(str::to_owned));
+        }
+        let cluster = Self { scratch, http, _child: child };
         wait("three workers", || (cluster.rows("SELECT * FROM CDB_OB_SERVERS").len() >= 6).then_some(()));
         cluster
     }
@@ -101,6 +112,13 @@ impl Cluster {
     fn run(&self, args: &[&str]) -> Output {
         let dir = self.scratch.join("cluster");
         strandline(&[&["--dir", dir.to_str().unwrap()], args].concat())
+    }
+
+    /// A gauge of the leading scheduler: the largest value of the lines that have all these words.
+    pub fn gauge(&self, words: &[&str]) -> Option<f64> {
+        let texts = self.http.iter().take(3).map(|address| scrape(address)).collect::<Vec<_>>().join("\n");
+        let lines = texts.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).reduce(f64::max)
     }
 
     /// Runs a command that must succeed.
@@ -124,6 +142,11 @@ impl Cluster {
     /// Runs a statement that must be refused.
     pub fn sql_refused(&self, statement: &str) -> Refusal {
         self.refused(&["sql", "-e", statement])
+    }
+
+    /// Runs a statement, whether it succeeds or not.
+    pub fn try_sql(&self, statement: &str) -> bool {
+        self.run(&["sql", "-e", statement]).status.success()
     }
 
     /// Rows of a view.
@@ -213,6 +236,16 @@ impl Cluster {
         wait("the half tenant goes", || self.tenant_status(tenant).is_none().then_some(()));
         self.refused(&["kv", "-t", tenant, "get", "first"]).is(11, &["no such tenant", tenant]);
     }
+}
+
+/// What `/metrics` says.
+fn scrape(address: &str) -> String {
+    use std::io::{Read, Write};
+    let mut door = std::net::TcpStream::connect(address).unwrap();
+    door.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    door.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// The statement that restores a tenant.

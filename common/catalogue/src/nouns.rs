@@ -197,6 +197,12 @@ impl Catalogue {
         self.place(id).map(|p| p.owner)
     }
 
+    /// True for a piece of the log that a set carries itself: it comes and goes with its set.
+    #[must_use]
+    pub fn is_carried(&self, piece: &PieceEntry) -> bool {
+        self.place(piece.place).is_some_and(|p| p.role == Role::ComplementLog)
+    }
+
     /// Adds what another catalogue holds; its places get new numbers here.
     pub fn absorb(&mut self, other: Self) {
         let base = u32::try_from(self.places.len()).unwrap_or(u32::MAX);

@@ -14,7 +14,7 @@ pub use manual::{ManualRefusal, check_pieces, check_sets};
 pub use why::{DeleteWhy, KeepWhy};
 
 use crate::nouns::{Catalogue, PieceEntry, PlaceId, SetEntry};
-use crate::window::{Window, are_kin, usable_sets, windows};
+use crate::window::{Window, are_kin, usable_sets, window_of, windows};
 use periods::Periods;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,8 @@ pub struct Item<W> {
     pub why: W,
 }
 
-/// The plan: every object of the catalogue that is not gone already stands in it exactly once.
+/// The plan: every object of the catalogue that is not gone already stands in it exactly once. Log that a set carries
+/// itself is no object of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanPlan {
     /// What goes.
@@ -86,7 +87,8 @@ pub fn plan(catalogue: &Catalogue, policy: &Policy, now: Scn) -> CleanPlan {
         let verdict = if policy.log_only { Err(KeepWhy::LogOnly) } else { needs.set(catalogue, set, expire) };
         plan.note((set.place, Object::Set(set.set_id)), verdict);
     }
-    for piece in catalogue.pieces.iter().filter(|p| p.file_status != FileStatus::Deleted) {
+    let own = |p: &&PieceEntry| p.file_status != FileStatus::Deleted && !catalogue.is_carried(p);
+    for piece in catalogue.pieces.iter().filter(own) {
         let verdict = needs.piece(piece, policy, expire);
         plan.note((piece.place, Object::Piece(piece.key)), verdict);
     }
@@ -110,7 +112,8 @@ type SetKey = (BackupSetId, PlaceId);
 struct Needs {
     /// Sets that are needed, and what for.
     sets: BTreeMap<SetKey, KeepWhy>,
-    /// Log from here on serves every SCN of the window; `None` = no set can be used, so all log may still be wanted.
+    /// Log from here on serves every SCN of the window; `None` = none of them can be restored, so all log may still be
+    /// wanted.
     log_from: Option<Scn>,
     /// Log that sets outside of the window need to be restored at all: first and last SCN, and the set.
     islands: Vec<(Scn, Scn, BackupSetId)>,
@@ -140,6 +143,7 @@ impl Needs {
         }
         needs.keep_counted(&pairs, policy);
         needs.keep_chains(catalogue, &usable);
+        needs.keep_carriers(catalogue, &usable);
         needs.log_from = log_from.into_iter().min();
         needs
     }
@@ -178,6 +182,29 @@ impl Needs {
                     self.sets.entry(key(base)).or_insert(KeepWhy::ChainOf { set: set.set_id });
                 }
             }
+        }
+    }
+
+    /// What is needed may be restored with log that another set carries: that one stays too, with its chain.
+    fn keep_carriers(&mut self, catalogue: &Catalogue, usable: &[SetEntry]) {
+        loop {
+            let before = self.sets.len();
+            for set in usable {
+                if !self.sets.contains_key(&key(set)) {
+                    continue;
+                }
+                let (_, cover) = window_of(catalogue, set);
+                for place in cover.pieces.iter().filter_map(|p| catalogue.place(p.place)) {
+                    let carrier = catalogue.sets.iter().find(|s| place.of_set == Some(s.set_id));
+                    if let Some(carrier) = carrier {
+                        self.sets.entry(key(carrier)).or_insert(KeepWhy::LogFor { set: set.set_id });
+                    }
+                }
+            }
+            if self.sets.len() == before {
+                return;
+            }
+            self.keep_chains(catalogue, usable);
         }
     }
 
@@ -227,7 +254,9 @@ impl Needs {
                 Ok(DeleteWhy::LogExpired { before: expire })
             };
         }
-        let Some(from) = self.log_from else { return Err(KeepWhy::NothingElse) };
+        let Some(from) = self.log_from else {
+            return Err(if self.sets.is_empty() { KeepWhy::NothingElse } else { KeepWhy::NothingInWindow });
+        };
         if piece.end_scn > from {
             return Err(KeepWhy::LogFrom { scn: from });
         }

@@ -91,6 +91,16 @@ impl Disk {
         }
     }
 
+    /// Removes directories below `path`, and itself, that hold nothing.
+    pub(crate) fn prune(&self, path: &str) -> Result<(), MediaError> {
+        let dir = self.root.join(path);
+        if path.is_empty() || !dir.is_dir() {
+            return Ok(());
+        }
+        self.known().retain(|known| !known.starts_with(&dir));
+        prune_below(&dir).map(|_| ()).map_err(|e| self.error(Op::Delete, path, &e))
+    }
+
     /// Publishes a streamed object; equal bytes that are there already are a success.
     pub(crate) fn publish(&self, path: &str, staged: &Staged) -> Result<(), MediaError> {
         let is_ours = || -> io::Result<bool> {
@@ -230,6 +240,24 @@ impl Disk {
     fn hole(&self, path: &str, len: u64, at: u64) -> MediaError {
         let reason = format!("holds {len} bytes, an append at {at} would leave a hole");
         MediaError::new(ErrorClass::Invalid, Op::Append, &self.uri, path, reason)
+    }
+}
+
+/// Removes a directory that holds nothing but such directories; false when something is in it.
+fn prune_below(dir: &Path) -> io::Result<bool> {
+    let mut is_empty = true;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        is_empty &= entry.file_type()?.is_dir() && prune_below(&entry.path())?;
+    }
+    if !is_empty {
+        return Ok(false);
+    }
+    match std::fs::remove_dir(dir) {
+        // Somebody was faster, either way.
+        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(true),
     }
 }
 

@@ -208,6 +208,10 @@ impl Medium for Faulty {
         self.maybe(Op::Abort, &unfinished.path, self.inner.abort(unfinished)).await
     }
 
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        self.inner.prune(dir).await
+    }
+
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         match self.plan.draw(Op::Append, path, data.len()) {
             None => self.inner.append(path, at, data).await,

@@ -102,6 +102,10 @@ impl Medium for FileMedium {
         Ok(())
     }
 
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        self.blocking(Op::Delete, dir, |disk, name| disk.prune(name)).await
+    }
+
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         self.blocking(Op::Append, path, move |disk, name| disk.append(name, at, &data)).await
     }

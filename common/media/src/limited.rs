@@ -80,6 +80,10 @@ impl<M: Medium> Medium for Limited<M> {
         self.inner.tag(path).await
     }
 
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        self.inner.prune(dir).await
+    }
+
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         self.traffic.admit(Kind::Write, data.len() as u64).await;
         self.inner.append(path, at, data).await

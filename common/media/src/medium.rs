@@ -78,6 +78,16 @@ pub trait Medium: Send + Sync + Debug {
         Err(MediaError::new(ErrorClass::Invalid, Op::Delete, &self.uri(), path, reason))
     }
 
+    /// Removes directories below `dir`, and `dir` itself, that hold nothing, where the medium has directories. Only for
+    /// what nobody writes any more.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        let _ = dir;
+        Ok(())
+    }
+
     /// Makes the object hold `data` at offset `at`, durably, and gives its new length. Offset 0 creates it.
     ///
     /// What already lies beyond `at` is read back and compared: equal bytes count as written, and only the missing

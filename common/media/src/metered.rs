@@ -106,6 +106,10 @@ impl Medium for Metered {
         Call::begin(Op::Abort).end(self.inner.abort(unfinished).await, |()| 0)
     }
 
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        self.inner.prune(dir).await
+    }
+
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         let (call, n) = (Call::begin(Op::Append), data.len());
         call.end(self.inner.append(path, at, data).await, |_| n)

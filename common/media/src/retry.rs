@@ -139,6 +139,10 @@ impl Medium for Retrying {
         self.again(|| self.inner.abort(unfinished)).await
     }
 
+    async fn prune(&self, dir: &str) -> Result<(), MediaError> {
+        self.again(|| self.inner.prune(dir)).await
+    }
+
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         self.again(|| self.inner.append(path, at, data.clone())).await
     }

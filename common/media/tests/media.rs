@@ -251,3 +251,23 @@ async fn a_damaged_identity_is_never_overwritten() {
     assert_eq!(e.class, ErrorClass::Corrupt);
     assert_eq!(fs::read(dir.path().join("format.obbak")).unwrap(), b"garbage");
 }
+
+#[tokio::test]
+async fn empty_directories_are_pruned_and_nothing_that_holds_a_file_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let m = dir_medium(&dir);
+    identity::claim(&*m, &us(), Scn(1)).await.unwrap();
+    for path in ["gone/a/b/1", "gone/c/2", "kept/d/3"] {
+        m.put(path, Bytes::from_static(b"x")).await.unwrap();
+    }
+    for path in ["gone/a/b/1", "gone/c/2"] {
+        m.delete(path).await.unwrap();
+    }
+    for prefix in ["gone", "kept", "never/was"] {
+        m.prune(prefix).await.unwrap();
+    }
+    assert!(!dir.path().join("gone").exists() && dir.path().join("kept/d/3").exists());
+    m.put("gone/a/b/1", Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(m.list("gone").await.unwrap().len(), 1, "a directory that was pruned can be made again");
+    assert!(m.prune("../up").await.is_err());
+}

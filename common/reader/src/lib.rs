@@ -14,6 +14,6 @@ pub mod verify;
 pub use export::{Exported, export_plain};
 pub use folder::Folder;
 pub use keys::Keys;
-pub use log::{LogGroup, LogReader, LogSource};
+pub use log::{LogGroup, LogReader, LogSource, later_pieces};
 pub use scan::{Problem, Scan, scan, scan_all};
 pub use source::{Only, Source, object_name, open_sources, split_uri};

@@ -56,6 +56,8 @@ pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 pub const ARCHIVE_UNIT_BYTES_MAX: usize = 16 << 20;
 /// So many parts of like size, side by side, are merged into one.
 pub const ARCHIVE_PARTS_MERGED: usize = 16;
+/// Streams of one worker that merge parts in the background at the same time.
+pub const ARCHIVE_MERGES_AT_ONCE_MAX: usize = 1;
 /// Parts of one log file; more wait until some are merged.
 pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
 /// Log that one log stream keeps in memory for the slower of its destinations.
@@ -218,7 +220,9 @@ pub const CLEAN_OBJECTS_MAX: usize = 1000;
 pub const CLEAN_TASKS_AT_ONCE: usize = 4;
 /// Objects that stay and are named in a job.
 pub const CLEAN_KEPT_SHOWN_MAX: usize = 200;
-/// Ended cleaning, validation and drill jobs that are remembered.
+/// Sets and pieces of one destination that can be imported: all of them go through one Raft entry.
+pub const IMPORTED_OBJECTS_MAX: usize = 20_000;
+/// Ended cleaning, validation, drill and table recovery jobs that are remembered.
 pub const CLEAN_JOBS_KEPT_MAX: usize = 100;
 /// Pause before a locked object is tried again.
 pub const CLEAN_LOCKED_PAUSE_MS: u64 = 60_000;

@@ -6,7 +6,7 @@ use crate::state::{BackupSet, DestKind, PieceRow, Round, State};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
 use strandline_catalogue::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
-use strandline_types::{BackupSetStatus, DestId, FileStatus, RoundState, TenantId};
+use strandline_types::{BackupSetStatus, DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, TenantId};
 
 /// A tenant's catalogue and which destination each of its places is.
 #[derive(Clone, Debug, Default)]
@@ -35,14 +35,39 @@ impl StateCatalogue {
                 of_set: None,
             });
         }
-        let sets = state.backup_sets.values().filter(|s| s.tenant_id == tenant);
-        found.catalogue.sets = sets.filter_map(|s| Some(set_entry(state, s, found.place(s.dest_id)?))).collect();
+        let sets = || state.backup_sets.values().filter(|s| s.tenant_id == tenant);
+        found.catalogue.sets = sets().filter_map(|s| Some(set_entry(state, s, found.place(s.dest_id)?))).collect();
         for round in state.rounds_of(tenant) {
             let Some(place) = found.place(round.dest_id) else { continue };
             found.catalogue.rounds.push(round_entry(round, place));
             found.catalogue.pieces.extend(round.pieces.values().map(|p| piece_entry(p, place)));
         }
+        for set in sets().filter(|s| s.plus_archivelog && s.status == BackupSetStatus::Success) {
+            found.add_own_log(set);
+        }
         found
+    }
+
+    /// The log that a set carries, as one piece of a place of its own: it covers what the set needs to be whole.
+    fn add_own_log(&mut self, set: &BackupSet) {
+        let Some(home) = self.place(set.dest_id).and_then(|p| self.catalogue.place(p)).cloned() else { return };
+        let Ok(place) = u32::try_from(self.catalogue.places.len()).map(PlaceId) else { return };
+        self.catalogue.places.push(Place { role: Role::ComplementLog, of_set: Some(set.set_id), ..home });
+        self.dests.push(set.dest_id);
+        self.catalogue.pieces.push(PieceEntry {
+            place,
+            key: PieceKey {
+                dest_id: set.archive_dest_id,
+                round_id: set.archive_round_id,
+                piece_id: PieceId(set.set_id.0),
+            },
+            status: PieceStatus::Frozen,
+            file_status: set.file_status,
+            start_scn: set.start_replay_scn,
+            end_scn: set.min_restore_scn.next(),
+            checkpoint_scn: set.min_restore_scn,
+            output_bytes: 0,
+        });
     }
 
     /// The place of a destination.
@@ -79,6 +104,7 @@ fn set_entry(state: &State, set: &BackupSet, place: PlaceId) -> SetEntry {
         prev_full: set.prev_full,
         prev_inc: set.prev_inc,
         consistent_scn: set.consistent_scn,
+        plus_archivelog: set.plus_archivelog,
         data_turn: set.data_turn,
         index_retry: set.index_retry,
         output_bytes: set.output_bytes,
@@ -103,7 +129,8 @@ fn piece_entry(piece: &PieceRow, place: PlaceId) -> PieceEntry {
 fn round_entry(round: &Round, place: PlaceId) -> RoundEntry {
     RoundEntry {
         place,
-        dest_id: round.dest_id,
+        // As in the names of its pieces: an imported one has the id of its own cluster there.
+        dest_id: round.pieces.values().next().map_or(round.dest_id, |p| p.key.dest_id),
         round_id: round.round_id,
         start_scn: round.clock.round_start,
         ended_at: (round.state == RoundState::Stop).then_some(round.checkpoint_scn),
@@ -164,8 +191,9 @@ pub(crate) fn file_status_mut(state: &mut State, tenant: TenantId, name: MediumN
     match name {
         MediumName::Set(id, _) => state.backup_sets.get_mut(&(tenant, id)).map(|s| &mut s.file_status),
         MediumName::Piece(key) => {
-            let round = state.rounds.get_mut(&(tenant, key.round_id)).filter(|r| r.dest_id == key.dest_id)?;
-            round.pieces.get_mut(&key.piece_id).map(|p| &mut p.file_status)
+            let round = state.rounds.get_mut(&(tenant, key.round_id))?;
+            // An imported piece keeps the destination id of its own cluster in its name.
+            round.pieces.get_mut(&key.piece_id).filter(|p| p.key == key).map(|p| &mut p.file_status)
         }
     }
 }

@@ -47,6 +47,22 @@ pub fn check(plan: &SchedulePlan) -> Result<(), Failure> {
     if any { Ok(()) } else { Err(refuse::empty_schedule()) }
 }
 
+/// Checks one cron text and its zone.
+///
+/// # Errors
+/// `Invalid` names the text.
+pub fn check_text(text: &str, time_zone: &str) -> Result<(), Failure> {
+    zone(time_zone)?;
+    parse(text).map(|_| ())
+}
+
+/// True when a text has a time in `(after_ms, now_ms]`.
+#[must_use]
+pub fn has_come(text: &str, time_zone: &str, after_ms: u64, now_ms: u64) -> bool {
+    let after_ms = after_ms.max(now_ms.saturating_sub(LOOK_BACK_MS));
+    next_after(text, time_zone, after_ms).is_some_and(|at| at <= now_ms)
+}
+
 /// The newest due time that is not dealt with, and what to do for it.
 #[must_use]
 pub fn due(schedule: &BackupSchedule, now_ms: u64) -> Option<Due> {

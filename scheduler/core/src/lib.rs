@@ -30,13 +30,13 @@ mod step;
 mod task;
 pub mod views;
 
-pub use apply::{apply, check_restore_name};
+pub use apply::{apply, check_recover_table, check_restore_name};
 pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, Outcome, ScheduleChange, SealKey,
-    StartRestore, StartValidate, Subject, Swept,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, ImportCatalog, Outcome,
+    ScheduleChange, SealKey, StartRecoverTable, StartRestore, StartValidate, Subject, Swept,
 };
 pub use cron::check as check_schedule;
 pub use lint::lint;

@@ -99,6 +99,6 @@ fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
         TaskKind::Validate => state.validate_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Clean => state.clean_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
         TaskKind::Fingerprint => state.drills.get(&key.job_id)?.runs.get(&key.ls_id),
-        TaskKind::RecoverTable => None,
+        TaskKind::RecoverTable => state.recover_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
     }
 }

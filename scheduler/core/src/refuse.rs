@@ -355,6 +355,49 @@ pub fn standby_is_past(asked: Scn, at: Scn) -> Failure {
     )
 }
 
+pub fn recover_in_progress(job: impl ToString) -> Failure {
+    let object = format!("table recovery job {}", job.to_string());
+    invalid("tables are being recovered into the tenant already", object, "wait for it, or CANCEL RECOVER TABLE")
+}
+
+pub fn no_recover_running(name: &str) -> Failure {
+    Failure::new(ErrorClass::NotFound, "no table recovery runs", tenant(name), "see CDB_OB_RECOVER_TABLE_JOB_HISTORY")
+}
+
+pub fn recovered_table_exists(name: &str, tenant: &str) -> Failure {
+    let todo = format!("give it another name with REMAP TABLE {name}:<new name>");
+    invalid(format!("a table of this name exists in tenant {tenant}"), format!("table {name}"), todo)
+}
+
+pub fn table_in_no_stream(ls: impl ToString) -> Failure {
+    restore_source(&format!("a table lies in log stream {}, which the set does not have", ls.to_string()))
+}
+
+pub fn import_too_large(uri: &str, count: usize, max: usize) -> Failure {
+    let what = format!("{count} sets and pieces are more than the {max} that can be imported");
+    Failure::new(ErrorClass::Exhausted, what, uri, "restore from it by its URI; clean it with the cluster that made it")
+}
+
+pub fn import_own(uri: &str) -> Failure {
+    let todo = "see CDB_OB_BACKUP_SET_FILES and CDB_OB_ARCHIVELOG_PIECE_FILES: its rows are there";
+    invalid("the destination is this cluster's own", uri, todo)
+}
+
+pub fn imported_as(there: &str, wanted: &str) -> Failure {
+    let todo = format!("leave AS out, or DROP TENANT {there} first (its files stay)");
+    invalid(format!("the same owner was imported as {there}"), tenant(wanted), todo)
+}
+
+pub fn no_such_catalog(uri: &str) -> Failure {
+    let todo = "see CDB_STRANDLINE_IMPORTED_CATALOGS";
+    Failure::new(ErrorClass::NotFound, "the destination was not imported", uri, todo)
+}
+
+pub fn import_is_read_only(name: &str) -> Failure {
+    let todo = "make sure that no cluster writes it any more, then IMPORT CATALOG '<uri>' ALLOW DELETE";
+    invalid("the destination was imported without the right to delete", tenant(name), todo)
+}
+
 pub fn drill_in_progress(drill: impl ToString) -> Failure {
     let object = format!("restore drill {}", drill.to_string());
     invalid("a restore drill runs already", object, "wait for it, or ALTER SYSTEM CANCEL RESTORE DRILL")

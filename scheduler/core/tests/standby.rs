@@ -110,7 +110,7 @@ fn drilled(hook: harness::TaskHook) -> World {
 fn a_drill_compares_the_restored_tenant_with_its_source_and_leaves_only_the_evidence() {
     let w = drilled(all_done);
     assert_eq!(drill(&w).stage, DrillStage::Proven, "{:?}", drill(&w).failure);
-    let plan = w.state.drill_plans[&TENANT];
+    let plan = &w.state.drill_plans[&TENANT];
     assert_eq!(plan.proven_scn, drill(&w).scn);
     assert!(!w.state.tenants.values().any(|t| t.name.starts_with("DRILL_")));
 }
@@ -131,4 +131,30 @@ fn a_drill_that_finds_a_difference_proves_nothing() {
     assert_eq!(drill(&w).failure.as_ref().unwrap().object, "log stream 1001");
     assert_eq!(w.state.drill_plans[&TENANT].proven_scn, Scn::MIN);
     assert!(!w.state.tenants.values().any(|t| t.name.starts_with("DRILL_")));
+}
+
+#[test]
+fn a_drill_runs_at_the_times_of_its_cron_text_and_once_for_each() {
+    let mut w = World::archiving(3, 3, 3600);
+    let at = |cron: &str, zone: &str| Action::SetDrillSchedule {
+        tenant: TENANT,
+        cron: cron.to_owned(),
+        time_zone: zone.to_owned(),
+    };
+    assert!(w.act(at("every day", "UTC")).unwrap_err().what.contains("not a cron text"));
+    assert!(w.act(at("0 * * * *", "Nowhere/Land")).unwrap_err().what.contains("time zone"));
+    w.act(at("0 * * * *", "Europe/Berlin")).unwrap();
+    let due = |w: &World| {
+        plan(&w.state, w.now_ms).steps.iter().filter(|s| matches!(s.then, Action::StartDrill { .. })).count()
+    };
+    assert_eq!(due(&w), 0, "not before its time");
+    w.now_ms += 3_600_000 - w.now_ms % 3_600_000 + 1;
+    w.beat();
+    assert_eq!(due(&w), 1);
+    let step =
+        plan(&w.state, w.now_ms).steps.into_iter().find(|s| matches!(s.then, Action::StartDrill { .. })).unwrap();
+    w.act(step.then.clone()).unwrap();
+    assert_eq!(w.act(step.then), Ok(Done::Nothing), "the same turn of another leader");
+    w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
+    assert_eq!(due(&w), 0, "its time was dealt with");
 }

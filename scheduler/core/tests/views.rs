@@ -4,7 +4,9 @@
 mod harness;
 
 use harness::{TENANT, World, restore_wish};
-use strandline_scheduler_core::state::{CleanWhat, MediumObject, SchedulePlan, ValidateKind};
+use strandline_scheduler_core::state::{
+    CleanWhat, DestKind, ImportedFrom, MediumObject, RecoveredTable, SchedulePlan, Tablet, ValidateKind,
+};
 use strandline_scheduler_core::views::{NAMES, Table, Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -30,6 +32,9 @@ fn full_world() -> World {
     w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
     w.act(restore_wish("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
+    w.act(recovery("recovered")).unwrap();
+    w.until("the recovery", |w| w.state.open_recover_job(TENANT).is_none());
+    w.act(import()).unwrap();
     w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default() }).unwrap();
     w.run(2);
     let dest = w.round().dest_id;
@@ -39,6 +44,7 @@ fn full_world() -> World {
     w.task_hook = |_, _, _| None;
     w.act(backup).unwrap();
     w.act(restore_wish("running", 3)).unwrap();
+    w.act(recovery("half")).unwrap();
     w.act(validation(2)).unwrap();
     w.act(clean(2)).unwrap();
     let policy = strandline_catalogue::retention::Policy {
@@ -64,6 +70,42 @@ fn schedule(w: &mut World) {
     w.run(1);
     let (due_ms, mode) = (w.now_ms, BackupMode::Full);
     w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, wish: None }).unwrap();
+}
+
+fn recovery(target_name: &str) -> Action {
+    let Action::StartRestore(restore) = restore_wish("x", 1) else { unreachable!() };
+    let table = RecoveredTable {
+        source_name: "kv".to_owned(),
+        target_name: target_name.to_owned(),
+        tablets: vec![Tablet { id: TabletId(7), ls_id: LsId(1001) }],
+        table_id: TableId(0),
+    };
+    Action::StartRecoverTable(Box::new(StartRecoverTable {
+        tenant: TENANT,
+        target_scn: Scn(5000),
+        source: restore.source,
+        all: false,
+        tables: vec![table],
+        description: String::new(),
+    }))
+}
+
+fn import() -> Action {
+    Action::ImportCatalog(Box::new(ImportCatalog {
+        uri: "file:///imported".to_owned(),
+        access: Access::default(),
+        kind: DestKind::Data,
+        from: ImportedFrom {
+            cluster_id: ClusterId(77),
+            cluster_name: "old".to_owned(),
+            tenant_id: TenantId(1002),
+            tenant_name: "lost".to_owned(),
+            allow_delete: false,
+        },
+        name: None,
+        sets: Vec::new(),
+        rounds: Vec::new(),
+    }))
 }
 
 fn clean(set: u64) -> Action {
@@ -299,8 +341,8 @@ fn the_cluster_views_show_who_lives_and_what_waits() {
     let waiting = table(&w, "CDB_STRANDLINE_WAITING");
     let lines: Vec<_> = (0..waiting.rows.len()).map(|r| text(&waiting, r, "WAITING_ON")).collect();
     assert!(lines.iter().any(|l| l.contains("a live worker")), "{lines:#?}");
-    assert_eq!(table(&w, "CDB_OB_TABLES").rows.len(), 2, "t.kv and the restored one");
-    assert_eq!(table(&w, "CDB_OB_TABLET_TO_LS").rows.len(), 5);
+    assert_eq!(table(&w, "CDB_OB_TABLES").rows.len(), 4, "t.kv, the recovered one, the standby's and the restored one");
+    assert_eq!(table(&w, "CDB_OB_TABLET_TO_LS").rows.len(), 7);
     assert_eq!(text(&table(&w, "CDB_OB_TENANTS"), 0, "LOG_MODE"), "ARCHIVELOG");
 }
 

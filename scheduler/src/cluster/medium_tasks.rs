@@ -58,7 +58,7 @@ pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
         incremental,
         piece,
         source_ls_id: s.source_ls_id.0,
-        seal_key: key(&s.seal_key),
+        seal_keys: s.seal_keys.iter().map(key).collect(),
         archive_key_source: s.archive_key_source,
     }
 }

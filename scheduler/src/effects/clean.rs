@@ -30,6 +30,7 @@ pub async fn begin(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure>
 pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
     begin(medium, work).await?;
     empty_directory(medium, &work.name.to_string(), rank).await?;
+    medium.prune(&work.name.to_string()).await?;
     match work.name {
         MediumName::Set(id, kind) => {
             let set = SetName { id, kind };
@@ -54,6 +55,7 @@ pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> 
 pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
     for dir in [SETS_DIR, PIECES_DIR, ROUNDS_DIR, "check_file"] {
         empty_directory(medium, dir, |_| 0).await?;
+        medium.prune(dir).await?;
     }
     let left: Vec<String> = medium.list("").await?.into_iter().map(|o| o.path).collect();
     let format = ArchivePath::Format.path();
@@ -87,6 +89,7 @@ pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Fail
         if work.remove.contains(&dir) {
             warn!(%dir, uri = medium.uri(), "files of something that was deleted are removed after their grace time");
             empty_directory(medium, &dir, rank).await?;
+            medium.prune(&dir).await?;
             seen.removed += 1;
         } else {
             seen.orphans.push(dir);

@@ -144,6 +144,7 @@ fn backup_life() -> Vec<MediumWork> {
         data_dest: None,
         backup: BackupParams::default(),
         restored_by: None,
+        imported: None,
         next: TenantCounters::default(),
     };
     let table = Table { id: TableId(500_001), name: "files".into(), tablets: Vec::new() };

@@ -4,10 +4,12 @@
 
 mod archive;
 mod backup;
+mod catalog;
 mod clean;
 mod destinations;
 pub mod forward;
 mod reads;
+mod recover_table;
 pub(crate) mod restore;
 mod standby;
 mod statements;
@@ -153,6 +155,15 @@ impl Executor {
                 let said = self.restore(restore, &session.settings()?).await?;
                 session.forget_sources();
                 Ok(Answer::Done(said))
+            }
+            AdminRequest::RecoverTable(request) => {
+                let said = self.recover_table(request, &session.settings()?).await?;
+                session.forget_sources();
+                Ok(Answer::Done(said))
+            }
+            AdminRequest::Validate(request) => {
+                let passwords = session.settings()?.decryption;
+                self.validate(request, session.tenant(), &passwords).await.map(Answer::Done)
             }
             AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
             AdminRequest::Backup(request) => {

@@ -3,10 +3,13 @@
 
 mod choose;
 mod keys;
+mod schema;
 
-use choose::Found;
+pub(super) use choose::Found;
 pub(crate) use choose::find;
 pub(crate) use keys::set_keys;
+pub(super) use keys::{Sealed, keys_of};
+pub(super) use schema::Versions;
 
 use super::Executor;
 use crate::clock;

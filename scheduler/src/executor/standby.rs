@@ -38,12 +38,15 @@ impl Executor {
     }
 
     pub(super) async fn drill(&self, request: DrillRequest, session: Option<&str>) -> Result<String, Failure> {
-        let (DrillRequest::Run { tenant } | DrillRequest::Every { tenant, .. } | DrillRequest::Cancel { tenant }) =
-            &request;
+        let (DrillRequest::Run { tenant }
+        | DrillRequest::Every { tenant, .. }
+        | DrillRequest::At { tenant, .. }
+        | DrillRequest::Cancel { tenant }) = &request;
         let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
         let action = match request {
             DrillRequest::Run { .. } => Action::StartDrill { tenant, last_ms: None },
             DrillRequest::Every { interval_ms, .. } => Action::SetDrillInterval { tenant, interval_ms },
+            DrillRequest::At { cron, time_zone, .. } => Action::SetDrillSchedule { tenant, cron, time_zone },
             DrillRequest::Cancel { .. } => Action::CancelDrill { tenant },
         };
         let done = self.node.act(action).await?;

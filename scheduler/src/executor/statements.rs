@@ -6,10 +6,9 @@
 use super::Executor;
 use crate::clock;
 use crate::node::OUTCOME_UNKNOWN_CODE;
-use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::request::{AdminRequest, Tenants};
 use strandline_scheduler_core::{Action, Command, Done, apply};
-use strandline_types::{ErrorClass, Failure, TenantId};
+use strandline_types::{Failure, TenantId};
 
 impl Executor {
     /// Does what an administrator asks for and says what was done.
@@ -58,19 +57,24 @@ impl Executor {
                 let done = self.node.act(action).await?;
                 Ok(format!("table {name}: {}", said(&done)))
             }
-            AdminRequest::Validate(request) => self.validate(request, session).await,
             AdminRequest::CancelValidate(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
             }
             AdminRequest::Standby(request) => self.standby(request, session).await,
             AdminRequest::Drill(request) => self.drill(request, session).await,
-            AdminRequest::Catalog(_) => Err(not_yet()),
-            AdminRequest::RecoverTable(_) | AdminRequest::CancelRecoverTable { .. } => Err(not_yet()),
+            AdminRequest::Catalog(request) => self.catalog(request).await,
+            AdminRequest::CancelRecoverTable { target } => {
+                let (tenant, name) = self.one_tenant(Some(&target), None)?;
+                let done = self.node.act(Action::CancelRecoverTable { tenant }).await?;
+                Ok(format!("{name}: {} is cancelled", said(&done)))
+            }
             // Answered elsewhere.
             AdminRequest::Select(_)
             | AdminRequest::Columns(_)
             | AdminRequest::Show(_)
             | AdminRequest::Restore(_)
+            | AdminRequest::RecoverTable(_)
+            | AdminRequest::Validate(_)
             | AdminRequest::RestorePreview(_)
             | AdminRequest::Clean(_)
             | AdminRequest::Session(_)
@@ -112,11 +116,6 @@ impl Executor {
     }
 }
 
-fn not_yet() -> Failure {
-    Failure::new(ErrorClass::Invalid, "this statement is not supported yet", "statement", "")
-        .with_code(NOT_SUPPORTED_CODE)
-}
-
 /// A number that does not fit is out of every bound; the core names the bound.
 pub(super) fn clamp(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -133,6 +132,8 @@ pub(super) fn said(done: &Done) -> String {
         Done::Round(id) => format!("archive round {id}"),
         Done::BackupJob(id) | Done::Initiator { job: id, .. } => format!("backup job {id}"),
         Done::RestoreJob(id) => format!("restore job {id}"),
+        Done::RecoverTableJob(id) => format!("table recovery job {id}"),
+        Done::Imported(id) => format!("imported under tenant id {id}"),
         Done::Drill(id) => format!("restore drill {id}"),
         Done::CleanJob(id) => format!("cleaning job {id}"),
         Done::ValidateJob(id) => format!("validation job {id}"),

@@ -2,20 +2,28 @@
 
 use super::Executor;
 use crate::effects::open_with;
-use crate::executor::restore::in_time;
+use crate::executor::restore::{Sealed, in_time, keys_of};
 use crate::executor::statements::said;
 use crate::sql::request::clean::{ValidateRequest, ValidateWhat};
 use std::sync::Arc;
 use strandline_catalogue::{PlaceId, Role};
 use strandline_media::{Medium, split_secrets};
 use strandline_reader::{Source, scan};
-use strandline_scheduler_core::state::{MediumObject, State, ValidateKind};
+use strandline_scheduler_core::state::{Destination, MediumObject, SetSeal, State, ValidateKind};
 use strandline_scheduler_core::{Action, MediumName, StartValidate};
-use strandline_types::{Access, BackupSetStatus, DestId, ErrorClass, Failure, FileStatus, LsId, TenantId};
+use strandline_types::{
+    Access, BackupSetKind, BackupSetStatus, DestId, ErrorClass, Failure, FileStatus, LsId, TenantId,
+};
 
 impl Executor {
     /// Starts a validation job per tenant.
-    pub(super) async fn validate(&self, request: ValidateRequest, session: Option<&str>) -> Result<String, Failure> {
+    /// `passwords`: of the session. Without any, encrypted blocks are checked by the checksums of their stored bytes.
+    pub(super) async fn validate(
+        &self,
+        request: ValidateRequest,
+        session: Option<&str>,
+        passwords: &[String],
+    ) -> Result<String, Failure> {
         let (kind, ids) = match &request.what {
             ValidateWhat::Database => (ValidateKind::Database, &Vec::new()),
             ValidateWhat::Sets(ids) => (ValidateKind::BackupSet, ids),
@@ -23,11 +31,13 @@ impl Executor {
         };
         let mut done = Vec::new();
         for (tenant, name) in self.tenants(&request.tenants, session)? {
-            let objects = match &request.dest {
-                Some(uri) => in_time(uri, objects_at(uri, kind)).await?,
-                None => self.node.read(|s| own_objects(s, tenant, kind)),
+            let (objects, sealed) = match &request.dest {
+                Some(uri) => in_time(uri, objects_at(uri, kind, &request.key_source)).await?,
+                None => self.objects_of(tenant, kind, &request.key_source).await?,
             };
             let objects = by_ids(objects, ids)?;
+            let sealed = if passwords.is_empty() { Vec::new() } else { needed(sealed, &objects) };
+            let keys = keys_of(sealed, passwords).await?;
             let start = StartValidate {
                 tenant,
                 kind,
@@ -35,13 +45,58 @@ impl Executor {
                 path: request.dest.as_deref().map(|uri| split_secrets(uri).0).unwrap_or_default(),
                 description: request.description.clone(),
                 objects,
-                keys: Vec::new(),
+                keys,
             };
             let action = Action::StartValidate(Box::new(start));
             done.push(format!("{name}: {}", said(&self.node.act(action).await?)));
         }
         Ok(done.join("; "))
     }
+
+    /// What a tenant has in its destinations: of its own the State tells, of imported ones the media.
+    async fn objects_of(
+        &self,
+        tenant: TenantId,
+        kind: ValidateKind,
+        key_source: &str,
+    ) -> Result<(Vec<MediumObject>, Vec<Sealed>), Failure> {
+        let is_imported = self.node.read(|s| s.tenant(tenant).map(|t| t.imported.is_some()))?;
+        if !is_imported {
+            return Ok(self.node.read(|s| (own_objects(s, tenant, kind), own_sealed(s, tenant))));
+        }
+        let dests: Vec<Destination> =
+            self.node.read(|s| s.destinations.values().filter(|d| d.tenant_id == tenant).cloned().collect());
+        let (mut objects, mut sealed) = (Vec::new(), Vec::new());
+        for dest in dests {
+            let (there, keys) = in_time(&dest.uri, found_at(&dest.uri, &dest.access, kind, key_source)).await?;
+            objects.extend(there.into_iter().map(|o| MediumObject { dest_id: dest.id, ..o }));
+            sealed.extend(keys);
+        }
+        Ok((objects, sealed))
+    }
+}
+
+/// Encrypted sets that the State knows.
+fn own_sealed(state: &State, tenant: TenantId) -> Vec<Sealed> {
+    let mine = state.backup_sets.values().filter(|s| s.tenant_id == tenant);
+    let sealed = mine.filter_map(|s| {
+        let fingerprint = SetSeal::passwd(s.seal.as_ref());
+        s.seal.map(|seal| Sealed { set: s.set_id, salt: seal.salt.to_vec(), fingerprint })
+    });
+    sealed.collect()
+}
+
+/// Of the encrypted sets, those up to the newest one that is looked at: an increment names blocks of what it is built on.
+fn needed(mut sealed: Vec<Sealed>, objects: &[MediumObject]) -> Vec<Sealed> {
+    let ids = || {
+        objects.iter().filter_map(|o| match o.name {
+            MediumName::Set(id, kind) => Some((id, kind)),
+            MediumName::Piece(_) => None,
+        })
+    };
+    let builds_on = ids().filter(|(_, kind)| *kind == BackupSetKind::Inc).map(|(id, _)| id).max();
+    sealed.retain(|s| ids().any(|(id, _)| id == s.set) || builds_on.is_some_and(|newest| s.set < newest));
+    sealed
 }
 
 /// Sets and pieces of the tenant's own destinations that are worth a look: what is being written or deleted is not.
@@ -61,7 +116,11 @@ fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<Mediu
     if kind != ValidateKind::Piece {
         let sets = state.backup_sets.values().filter(|s| s.tenant_id == tenant && is_worth(s.file_status));
         found.extend(sets.filter(|s| s.status == BackupSetStatus::Success).filter_map(|s| {
-            object(MediumName::Set(s.set_id, s.kind), s.dest_id, s.parts.keys().copied().collect(), s.output_bytes, "")
+            // Log that it carries is sealed as the archive that it was copied from.
+            let round = state.rounds.get(&(tenant, s.archive_round_id));
+            let key_source = round.map_or("", |r| r.options.encryption.key_source());
+            let streams = s.parts.keys().copied().collect();
+            object(MediumName::Set(s.set_id, s.kind), s.dest_id, streams, s.output_bytes, key_source)
         }));
     }
     if kind != ValidateKind::BackupSet {
@@ -78,9 +137,22 @@ fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<Mediu
 }
 
 /// Sets and pieces of any destination, found on the medium.
-async fn objects_at(uri: &str, kind: ValidateKind) -> Result<Vec<MediumObject>, Failure> {
+async fn objects_at(
+    uri: &str,
+    kind: ValidateKind,
+    key_source: &str,
+) -> Result<(Vec<MediumObject>, Vec<Sealed>), Failure> {
     let (place, access) = split_secrets(uri);
-    let medium = open_with(&place, &access)?;
+    found_at(&place, &Access::new(access), kind, key_source).await
+}
+
+async fn found_at(
+    place: &str,
+    access: &Access,
+    kind: ValidateKind,
+    key_source: &str,
+) -> Result<(Vec<MediumObject>, Vec<Sealed>), Failure> {
+    let medium = open_with(place, access.reveal())?;
     let found = scan(&Source::whole(Arc::clone(&medium))).await?;
     let sets = found.infos.iter().filter(|_| kind != ValidateKind::Piece);
     let mut names: Vec<(MediumName, u64)> = sets
@@ -94,18 +166,21 @@ async fn objects_at(uri: &str, kind: ValidateKind) -> Result<Vec<MediumObject>, 
         objects.push(MediumObject {
             name,
             uri: medium.uri(),
-            access: Access::new(access.clone()),
+            access: access.clone(),
             dest_id: DestId(0),
             log_streams: log_streams_in(medium.as_ref(), name).await?,
             bytes,
-            key_source: String::new(),
+            key_source: key_source.to_owned(),
         });
     }
-    Ok(objects)
+    let sealed = found.catalogue.sets.iter().filter(|s| s.is_encrypted());
+    let sealed =
+        sealed.filter_map(|s| found.infos.get(&(s.place, s.set_id)).map(|(_, info)| Sealed::of(s.set_id, info)));
+    Ok((objects, sealed.collect()))
 }
 
 /// Log streams that have a directory in a set or piece.
-async fn log_streams_in(medium: &dyn Medium, name: MediumName) -> Result<Vec<LsId>, Failure> {
+pub(super) async fn log_streams_in(medium: &dyn Medium, name: MediumName) -> Result<Vec<LsId>, Failure> {
     let dirs = medium.list_dirs(&name.to_string()).await?;
     let id = |dir: &String| dir.rsplit('/').next()?.strip_prefix("logstream_")?.parse().ok().map(LsId);
     Ok(dirs.iter().filter_map(id).collect())

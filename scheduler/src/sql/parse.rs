@@ -185,6 +185,9 @@ fn alter_system_set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     if c.accept("RESTORE_DRILL_INTERVAL") {
         return restore::drill_interval(c);
     }
+    if c.accept("RESTORE_DRILL_SCHEDULE") {
+        return restore::drill_schedule(c);
+    }
     Err(c.failure())
 }
 

@@ -64,7 +64,8 @@ struct Work {
     held: Option<Stretch>,
     /// Log that was read while the medium worked.
     ahead: Option<Stretch>,
-    tidying: Option<JoinHandle<()>>,
+    /// Merging in the background, and how to hurry it.
+    tidying: Option<(JoinHandle<()>, CancellationToken)>,
     tidy_after_ms: u64,
 }
 
@@ -86,7 +87,7 @@ impl Driver {
 impl Drop for Work {
     fn drop(&mut self) {
         self.driver.feed.leave(self.driver.key.dest);
-        if let Some(tidying) = &self.tidying {
+        if let Some((tidying, _)) = &self.tidying {
             tidying.abort();
         }
     }
@@ -170,8 +171,9 @@ impl Work {
             Action::Append(cut) => return self.append(&cut, log).await,
             Action::Seal { through } => {
                 self.ahead = None;
-                if let Some(tidying) = self.tidying.take() {
+                if let Some((tidying, hurry)) = self.tidying.take() {
                     // What it could not do is done here, or fails here.
+                    hurry.cancel();
                     let _ = tidying.await;
                 }
                 files.seal(through, &self.driver.share).await?;
@@ -232,18 +234,25 @@ impl Work {
     fn tidy(&mut self) {
         let Some(parts) = self.files.as_ref().and_then(RoundFiles::parts) else { return };
         let now_ms = self.driver.clock.now_ms();
-        let is_busy = self.tidying.as_ref().is_some_and(|t| !t.is_finished());
+        let is_busy = self.tidying.as_ref().is_some_and(|(t, _)| !t.is_finished());
         if is_busy || now_ms < self.tidy_after_ms || !parts.is_untidy() {
             return;
         }
         self.tidy_after_ms = now_ms + TIDY_AGAIN_MS / 10;
         let (parts, share, key) = (Arc::clone(parts), self.driver.share.again(), self.driver.key);
-        self.tidying = Some(tokio::spawn(async move {
-            if let Err(trouble) = parts.tidy(&share).await {
+        let hurry = CancellationToken::new();
+        let hurried = hurry.clone();
+        let task = tokio::spawn(async move {
+            if let Err(trouble) = parts.tidy(&share, &hurried).await {
                 tracing::warn!(stream = %key, failure = %trouble.failure, "parts of log files are not merged for now");
-                tokio::time::sleep(Duration::from_millis(TIDY_AGAIN_MS)).await;
+                let pause = Duration::from_millis(TIDY_AGAIN_MS);
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = hurried.cancelled() => {}
+                }
             }
-        }));
+        });
+        self.tidying = Some((task, hurry));
     }
 
     /// Waits for time, log or another order, whichever is asked for and comes first.

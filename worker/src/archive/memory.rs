@@ -1,16 +1,18 @@
-//! The memory of all archivers of one worker: a fair budget over destinations (`worker/core`), with waiting.
+//! The memory of all archivers of one worker: a fair budget over destinations (`worker/core`), with waiting; and whose
+//! turn it is to merge parts, which takes much of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use strandline_types::DestId;
-use strandline_types::limits::ARCHIVE_MEMORY_BYTES_MAX;
+use strandline_types::limits::{ARCHIVE_MEMORY_BYTES_MAX, ARCHIVE_MERGES_AT_ONCE_MAX};
 use strandline_worker_core::budget::{Budget, Ticket};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 /// The budget.
 #[derive(Debug)]
 pub(super) struct Memory {
     inner: Mutex<Inner>,
+    merging: Semaphore,
 }
 
 #[derive(Debug)]
@@ -23,7 +25,8 @@ struct Inner {
 impl Memory {
     pub(super) fn new() -> Arc<Self> {
         let budget = Budget::new(ARCHIVE_MEMORY_BYTES_MAX);
-        Arc::new(Self { inner: Mutex::new(Inner { budget, waiting: BTreeMap::new(), peak: 0 }) })
+        let inner = Mutex::new(Inner { budget, waiting: BTreeMap::new(), peak: 0 });
+        Arc::new(Self { inner, merging: Semaphore::new(ARCHIVE_MERGES_AT_ONCE_MAX) })
     }
 
     /// A destination with a stream that archives into it has a share of the budget.
@@ -67,6 +70,13 @@ impl Share {
     /// Another door to the same share.
     pub(super) fn again(&self) -> Self {
         self.memory.join(self.dest)
+    }
+
+    /// Waits until this stream may merge in the background. Merges of all streams at once would leave no memory, and no
+    /// room at the medium, for log that has just been written.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.memory.merging.acquire().await.ok()
     }
 
     /// Waits for `bytes`. Nobody who waits may hold other memory of the budget.
@@ -153,5 +163,15 @@ mod tests {
         assert!(share.try_take(1).is_some());
         drop((first, second));
         assert_eq!(memory.held(), (0, 2 * HALF));
+    }
+
+    #[tokio::test]
+    async fn streams_take_turns_in_merging() {
+        let memory = Memory::new();
+        let (one, other) = (memory.join(DestId(1)), memory.join(DestId(2)));
+        let turn = one.turn().await;
+        assert!(other.turn().now_or_never().is_none());
+        drop(turn);
+        assert!(other.turn().now_or_never().flatten().is_some());
     }
 }

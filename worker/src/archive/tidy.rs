@@ -15,6 +15,7 @@ use strandline_format::{DataType, pb, small};
 use strandline_types::limits::ARCHIVE_READS_IN_FLIGHT_MAX;
 use strandline_types::{ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::parts::{Span, Tidy};
+use tokio_util::sync::CancellationToken;
 
 impl PartStore {
     /// True when there is something to merge, remove or seal.
@@ -28,9 +29,15 @@ impl PartStore {
         })
     }
 
-    /// Does everything that is to be done now.
-    pub(super) async fn tidy(&self, share: &Share) -> Result<(), Trouble> {
+    /// Does everything that is to be done now, one file at a time over all streams of the worker; ends after the file
+    /// under way when `hurry` says that somebody waits for the end.
+    pub(super) async fn tidy(&self, share: &Share, hurry: &CancellationToken) -> Result<(), Trouble> {
         while self.is_untidy() {
+            let _turn = tokio::select! {
+                biased;
+                () = hurry.cancelled() => return Ok(()),
+                turn = share.turn() => turn,
+            };
             let may_remove = !self.keeps_all.load(Ordering::Relaxed);
             let next = self.files().iter().find(|(_, f)| f.parts.tidy(may_remove).is_some()).map(|(key, _)| *key);
             let Some(file) = next else { return Ok(()) };

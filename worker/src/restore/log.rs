@@ -12,11 +12,12 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use futures::{FutureExt, TryFutureExt};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use strandline_media::key_source::read_secret;
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
-use strandline_reader::{Keys, LogGroup, LogReader, LogSource};
+use strandline_reader::{Keys, LogGroup, LogReader, LogSource, later_pieces};
 use strandline_types::limits::REPLAY_BATCHES_IN_FLIGHT_MAX;
 use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn};
 use strandline_worker_core::replay::{Fed, ReplayCore, SourceGroup};
@@ -84,13 +85,46 @@ pub(super) async fn replay(
     if core.has_reached_target() {
         return Ok(Outcome { result: result(&core, base), missing: None });
     }
-    let sources = sources(ctx, spec)?;
-    let known_base = (start == base.lsn).then_some(base);
     let (ls, keys) = (LsId(spec.source_ls_id), Arc::new(keys(&spec.key_source).await?));
-    let mut reader = LogReader::open(sources, ls, start, known_base, keys).await?;
-    ctx.progress.set_total(ctx.progress.done() + (reader.end().0 - start.0));
-
+    let mut known_base = (start == base.lsn).then_some(base);
+    let mut sources = VecDeque::from([sources(ctx, spec)?]);
     let mut proposals = Proposals::new(Arc::clone(target));
+    let (mut last_object, mut has_looked_further) = (String::new(), false);
+    while let Some(pieces) = sources.pop_front() {
+        let last_piece = pieces.last().cloned();
+        let at = core.position();
+        let mut reader = LogReader::open(pieces, ls, at, known_base, Arc::clone(&keys)).await?;
+        if reader.end() > at || last_object.is_empty() {
+            last_object = reader.last_object();
+        }
+        ctx.progress.set_total(ctx.progress.done() + (reader.end().0 - at.0));
+        replay_pieces(ctx, &mut reader, &mut core, &mut proposals, spec).await?;
+        known_base = reader.base().filter(|base| base.lsn == core.position());
+        if core.has_reached_target() {
+            break;
+        }
+        // The stream may have been silent over the chosen pieces; one after the other, the next of its groups is found.
+        if let Some(last) = last_piece.filter(|_| !std::mem::replace(&mut has_looked_further, true)) {
+            sources.extend(later_pieces(&last).await?.into_iter().map(|piece| vec![piece]));
+        }
+    }
+    while let Some(batch) = core.take_rest() {
+        proposals.push(batch).await?;
+    }
+    proposals.drain().await?;
+    ctx.progress.set_total(ctx.progress.done());
+    let missing = (!core.has_reached_target()).then(|| ends_too_early(&core, target_scn, last_object));
+    Ok(Outcome { result: result(&core, base), missing })
+}
+
+/// Feeds everything that these pieces hold, up to the target.
+async fn replay_pieces(
+    ctx: &TaskCtx,
+    reader: &mut LogReader,
+    core: &mut ReplayCore,
+    proposals: &mut Proposals,
+    spec: &RestoreLogSpec,
+) -> Result<(), Failure> {
     while !core.has_reached_target() {
         let Some(groups) = reader.next_groups().await? else { break };
         let before = core.position();
@@ -105,13 +139,7 @@ pub(super) async fn replay(
         }
         ctx.progress.add_done(core.position().0 - before.0);
     }
-    while let Some(batch) = core.take_rest() {
-        proposals.push(batch).await?;
-    }
-    proposals.drain().await?;
-    ctx.progress.set_total(ctx.progress.done());
-    let missing = (!core.has_reached_target()).then(|| ends_too_early(&core, target_scn, reader.last_object()));
-    Ok(Outcome { result: result(&core, base), missing })
+    Ok(())
 }
 
 /// Every piece with the destination that holds it.

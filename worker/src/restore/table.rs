@@ -55,7 +55,7 @@ async fn recover(ctx: &TaskCtx, spec: &RecoverTableSpec, id: TaskKey) -> Result<
     let replayed_scn = replay_into(ctx, &extract, log).await?;
     let replayed_bytes = ctx.progress.done().saturating_sub(fetched);
     let sink = (ctx.open_tables)(TenantId(spec.target_tenant_id)).await?;
-    let keys = write_all(&extract, &sink, &spec.tablets).await?;
+    let keys = write_all(ctx, &extract, &sink, &spec.tablets).await?;
     Ok(RecoverTableResult { keys, bytes_fetched: fetched + replayed_bytes, replayed_scn: replayed_scn.0 })
 }
 
@@ -113,7 +113,12 @@ fn lock(extract: &Shared) -> std::sync::MutexGuard<'_, Box<dyn TabletExtract>> {
 }
 
 /// Writes every pair into the target tables; gives their number.
-async fn write_all(extract: &Shared, sink: &Arc<dyn TableSink>, tablets: &[TabletMap]) -> Result<u64, Failure> {
+async fn write_all(
+    ctx: &TaskCtx,
+    extract: &Shared,
+    sink: &Arc<dyn TableSink>,
+    tablets: &[TabletMap],
+) -> Result<u64, Failure> {
     let (mut keys, mut writes) = (0, FuturesUnordered::new());
     for map in tablets {
         let (tablet, mut from) = (TabletId(map.source_tablet_id), Bytes::new());
@@ -123,6 +128,8 @@ async fn write_all(extract: &Shared, sink: &Arc<dyn TableSink>, tablets: &[Table
             let Some((last, _)) = page.pairs.last() else { break };
             from = [last.as_ref(), &[0]].concat().into();
             keys += page.pairs.len() as u64;
+            // Whoever writes for long is alive.
+            ctx.progress.add_done(page.pairs.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum());
             while writes.len() >= RECOVER_WRITES_IN_FLIGHT_MAX {
                 writes.next().await.unwrap_or(Ok(()))?;
             }

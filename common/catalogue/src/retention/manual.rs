@@ -108,7 +108,8 @@ pub fn check_pieces(
     let refuse =
         |id: u64, reason: &str, related| ManualRefusal { id, reason: reason.to_owned(), related, is_set: false };
     let asked: BTreeSet<PieceId> = ids.iter().copied().map(PieceId).collect();
-    let there = || catalogue.pieces.iter().filter(|p| p.file_status != FileStatus::Deleted);
+    let own = |p: &&PieceEntry| p.file_status != FileStatus::Deleted && !catalogue.is_carried(p);
+    let there = || catalogue.pieces.iter().filter(own);
     let mut named: Vec<PieceEntry> = Vec::with_capacity(ids.len());
     for id in &asked {
         let before = named.len();

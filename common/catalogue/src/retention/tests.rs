@@ -157,8 +157,52 @@ fn pieces_by_hand_go_from_the_oldest_on_and_never_under_a_set() {
     assert_eq!(check_pieces(&all, &[0, 1, 2], &place, false).unwrap().len(), 3);
 }
 
+/// Makes some sets carry their log: each in a place of its own.
+fn carry(catalogue: &mut Catalogue, which: &[bool]) {
+    let sets: Vec<SetEntry> = catalogue.sets.clone();
+    for (set, _) in sets.iter().zip(which.iter().cycle()).filter(|(_, carries)| **carries) {
+        let place = PlaceId(catalogue.places.len() as u32);
+        let home = catalogue.places[1].clone();
+        catalogue.places.push(Place { role: Role::ComplementLog, of_set: Some(set.set_id), ..home });
+        catalogue.pieces.push(PieceEntry {
+            place,
+            key: PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(set.set_id.0) },
+            status: PieceStatus::Frozen,
+            file_status: set.file_status,
+            start_scn: set.start_replay_scn,
+            end_scn: set.min_restore_scn.next(),
+            checkpoint_scn: set.min_restore_scn,
+            output_bytes: 0,
+        });
+    }
+}
+
+#[test]
+fn log_that_a_set_carries_is_counted_and_goes_only_with_its_set() {
+    // Day 0 to 5 of the archive are gone; sets 1 and 2 carry their log, and 1 reaches as far as 2 through it.
+    let mut all = catalogue(vec![full(1, 3), SetEntry { start_replay_scn: day(3), ..full(2, 5) }, full(3, 9)], 10);
+    all.pieces.retain(|p| p.key.piece_id.0 > 5);
+    carry(&mut all, &[true, true, false]);
+    let held = restorable(&all);
+    assert!(held.holds(day(3)) && held.holds(day(4)) && held.holds(day(5)), "{held:?}");
+    let policy = policy(6);
+    let kept = plan(&all, &policy, day(10));
+    let named = |plan: &CleanPlan| plan.keep.len() + plan.delete.len();
+    assert_eq!(named(&kept), all.sets.len() + 5, "carried log is no object of its own");
+    let why = |id| kept.keep.iter().find(|i| i.object == Object::Set(BackupSetId(id))).map(|i| i.why.clone());
+    assert_eq!(why(1), Some(KeepWhy::Anchor { scn: day(4) }));
+    assert_eq!(why(2), Some(KeepWhy::InWindow));
+    let later = plan(&all, &super::tests::policy(4), day(10));
+    assert!(deleted_sets(&later).contains(&1), "{later:#?}");
+}
+
 fn remove<W>(catalogue: &mut Catalogue, items: &[Item<W>]) {
     let gone = |place, object| items.iter().any(|i| i.place == place && i.object == object);
+    let lost: Vec<BackupSetId> =
+        catalogue.sets.iter().filter(|s| gone(s.place, Object::Set(s.set_id))).map(|s| s.set_id).collect();
+    let places = catalogue.places.clone();
+    let carrier = |p: &PieceEntry| places.get(p.place.0 as usize).and_then(|place| place.of_set);
+    catalogue.pieces.retain(|p| carrier(p).is_none_or(|set| !lost.contains(&set)));
     catalogue.sets.retain(|s| !gone(s.place, Object::Set(s.set_id)));
     catalogue.pieces.retain(|p| !gone(p.place, Object::Piece(p.key)));
 }
@@ -234,8 +278,89 @@ fn probes(catalogue: &Catalogue, expire: Scn) -> BTreeSet<Scn> {
     all.flat_map(|s| [s.prev(), s, s.next(), Scn(s.0 + DAY / 4)]).filter(|s| *s >= expire).collect()
 }
 
+/// Whether what a plan says of an object that stays is so.
+fn is_true(all: &Catalogue, policy: &Policy, now: Scn, plan: &CleanPlan, item: &Item<KeepWhy>) -> bool {
+    let expire = Scn(if policy.window_ns == 0 { 0 } else { now.0.saturating_sub(policy.window_ns) });
+    let set_of = |id: BackupSetId| all.sets.iter().find(|s| s.set_id == id);
+    let stays = |id: BackupSetId| plan.keep.iter().any(|i| i.object == Object::Set(id));
+    let (set, piece) = match item.object {
+        Object::Set(id) => (set_of(id), None),
+        Object::Piece(key) => (None, all.pieces.iter().find(|p| p.key == key && p.place == item.place)),
+    };
+    match &item.why {
+        KeepWhy::InWindow => set.is_some_and(|s| s.min_restore_scn > expire),
+        KeepWhy::NoWindow => policy.window_ns == 0 || expire == Scn::MIN,
+        KeepWhy::BeingWritten => {
+            set.is_some_and(|s| s.status == BackupSetStatus::Doing)
+                || piece.is_some_and(|p| p.status == PieceStatus::Active)
+        }
+        KeepWhy::NothingElse => usable_sets(all).is_empty() || !plan.keep.iter().any(|i| is_needed(&i.why)),
+        KeepWhy::NothingInWindow => windows(all).iter().all(|w| w.is_empty() || w.to < expire),
+        KeepWhy::LogOnly => policy.log_only,
+        KeepWhy::Anchor { scn } => {
+            let window = set.map(|s| crate::window::window_of(all, s).0);
+            window.is_some_and(|w| w.holds(*scn) && *scn >= expire)
+        }
+        KeepWhy::ChainOf { set: inc } => {
+            let builds = |s: &SetEntry| set.is_some_and(|b| [s.prev_full, s.prev_inc].contains(&b.set_id));
+            stays(*inc) && set_of(*inc).is_some_and(builds)
+        }
+        KeepWhy::LogFor { set: other } => stays(*other),
+        KeepWhy::Redundancy { copies } => set.is_some_and(|s| s.kind == BackupSetKind::Full) && *copies >= 1,
+        KeepWhy::Period { .. } => {
+            policy.keep_weekly + policy.keep_monthly + policy.keep_yearly > 0
+                && set.is_some_and(|s| s.kind == BackupSetKind::Full)
+        }
+        KeepWhy::LogFrom { scn } => {
+            // Somebody who stays needs log from there on, and the piece does not end before.
+            let needs = |i: &Item<KeepWhy>| match i.object {
+                Object::Set(id) => is_needed(&i.why) && set_of(id).is_some_and(|s| s.start_replay_scn == *scn),
+                Object::Piece(_) => false,
+            };
+            plan.keep.iter().any(needs) && piece.is_some_and(|p| p.end_scn > *scn)
+        }
+        KeepWhy::LogOf { set: other } => stays(*other) && piece.is_some(),
+    }
+}
+
+/// Reasons of sets that something is restored with.
+fn is_needed(why: &KeepWhy) -> bool {
+    matches!(
+        why,
+        KeepWhy::InWindow
+            | KeepWhy::NoWindow
+            | KeepWhy::Anchor { .. }
+            | KeepWhy::ChainOf { .. }
+            | KeepWhy::LogFor { .. }
+            | KeepWhy::Redundancy { .. }
+            | KeepWhy::Period { .. }
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn nothing_that_could_go_stays_without_a_stated_reason(
+        sets in any_sets(),
+        pieces in any_pieces(),
+        policy in any_policy(),
+        now_days in 0u64..80,
+        carries in prop::collection::vec(prop::bool::weighted(0.3), 12),
+    ) {
+        let mut all = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
+        carry(&mut all, &carries);
+        let now = day(now_days);
+        let plan = plan(&all, &policy, now);
+        for item in &plan.keep {
+            prop_assert!(is_true(&all, &policy, now, &plan, item), "{item:#?} of {plan:#?}");
+        }
+        // A second cleaning after the first finds nothing more: everything went that was said to go.
+        let mut after = all.clone();
+        remove(&mut after, &plan.delete);
+        let again = super::plan(&after, &policy, now);
+        prop_assert!(again.delete.is_empty(), "{again:#?}");
+    }
 
     #[test]
     fn what_could_be_restored_in_the_window_still_can(
@@ -244,8 +369,10 @@ proptest! {
         policy in any_policy(),
         now_days in 0u64..80,
         cut in prop::collection::vec(any::<bool>(), 64),
+        carries in prop::collection::vec(prop::bool::weighted(0.3), 12),
     ) {
-        let before = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
+        let mut before = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
+        carry(&mut before, &carries);
         let now = day(now_days);
         let plan = plan(&before, &policy, now);
         let expire = Scn(if policy.window_ns == 0 { 0 } else { now.0.saturating_sub(policy.window_ns) });
@@ -254,7 +381,8 @@ proptest! {
         let named: Vec<_> = plan.delete.iter().map(|i| (i.place, i.object)).chain(plan.keep.iter().map(|i| (i.place, i.object))).collect();
         let unique: BTreeSet<_> = named.iter().copied().collect();
         prop_assert_eq!(unique.len(), named.len());
-        prop_assert_eq!(named.len(), before.sets.len() + before.pieces.len());
+        let own = before.pieces.iter().filter(|p| !before.is_carried(p)).count();
+        prop_assert_eq!(named.len(), before.sets.len() + own);
 
         // The whole plan, and any part of it: a cleaning may be cut off anywhere.
         let part: Vec<_> = plan.delete.iter().zip(cut.iter().cycle()).filter(|(_, c)| **c).map(|(i, _)| i.clone()).collect();

@@ -61,6 +61,11 @@ pub enum KeepWhy {
         /// The increment.
         set: BackupSetId,
     },
+    /// It carries log that a set which stays is restored with.
+    LogFor {
+        /// That set.
+        set: BackupSetId,
+    },
     /// One of the newest full sets that are kept in any case.
     Redundancy {
         /// How many.
@@ -75,6 +80,8 @@ pub enum KeepWhy {
     BeingWritten,
     /// No full set can be used: nothing is deleted that might still help.
     NothingElse,
+    /// No SCN of the recovery window can be restored: no log is deleted that might still help.
+    NothingInWindow,
     /// The policy is about log only.
     LogOnly,
     /// The window's SCNs are restored with log from here on.
@@ -98,12 +105,16 @@ impl fmt::Display for KeepWhy {
                 write!(f, "the recovery window is restored with it from SCN {scn} ({}) on", scn_text(*scn))
             }
             Self::ChainOf { set } => write!(f, "the incremental backup set {set} is nothing without it"),
+            Self::LogFor { set } => write!(f, "backup set {set} is restored with the log that it carries"),
             Self::Redundancy { copies: 1 } => f.write_str("the newest full backup set that can be used always stays"),
             Self::Redundancy { copies } => write!(f, "one of the {copies} newest full backup sets that always stay"),
             Self::Period { period } => write!(f, "the newest full backup set of its {period}"),
             Self::BeingWritten => f.write_str("it is still being written"),
             Self::NothingElse => {
                 f.write_str("no full backup set can be used: nothing is deleted that might still help")
+            }
+            Self::NothingInWindow => {
+                f.write_str("no SCN of the recovery window can be restored: no log is deleted that might still help")
             }
             Self::LogOnly => f.write_str("the policy log_only deletes no backup sets"),
             Self::LogFrom { scn } => {

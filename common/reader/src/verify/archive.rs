@@ -204,7 +204,7 @@ async fn walk(
             Failure::new(ErrorClass::Transient, format!("a check ended by itself: {e}"), c.medium.uri(), "")
         })??);
     }
-    if c.is_physical() && only.is_none() {
+    if only.is_none() {
         checkpoints(c, &pieces, &walks);
     }
     Ok(())
@@ -218,10 +218,13 @@ async fn walk_stream(
     ls: LsId,
 ) -> Result<LsWalk, Failure> {
     let mut walk = LsWalk::default();
-    for (key, facts) in pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == round) {
+    let own = || pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == round);
+    let grows = own().next_back().is_some_and(|(_, facts)| !facts.is_frozen && facts.checkpoint.is_some());
+    let last = own().map(|(key, _)| *key).rfind(|key| piece::log_streams(c, *key).contains(&ls)).filter(|_| grows);
+    for (key, facts) in own() {
         let range = clock.map(|clock| clock.range(key.piece_id));
         let is_base = clock.is_some_and(|clock| clock.base_piece == key.piece_id);
-        let scope = PieceScope { key: *key, is_frozen: facts.is_frozen, range, is_base };
+        let scope = PieceScope { key: *key, is_frozen: facts.is_frozen, range, is_base, ends_log: last == Some(*key) };
         let found = walk_piece(c, scope, ls, &mut walk).await?;
         if let Some(list) = facts.lists.as_ref().and_then(|lists| lists.get(&ls)) {
             piece::compare_list(c, scope, ls, list, &found);
@@ -244,7 +247,8 @@ fn checkpoints(c: &Checker, pieces: &Pieces, walks: &[((DestId, RoundId), LsId, 
         let own =
             walks.iter().filter(|(r, ls, walk)| *r == round && !walk.is_damaged && !was_dropped(pieces, round, *ls));
         for (_, ls, walk) in own {
-            let reach = walk.reach.map_or(Scn::MIN, |(scn, _)| scn);
+            // Basic has walked the last file alone: without one it cannot tell.
+            let Some(reach) = walk.reach.map(|(scn, _)| scn).or(c.is_physical().then_some(Scn::MIN)) else { continue };
             if reach < checkpoint {
                 let detail = format!("the log ends at scn {reach}, before the checkpoint {checkpoint}: log is missing");
                 c.damage(ls_log_dir(*key, *ls), DamageKind::Gap, detail);

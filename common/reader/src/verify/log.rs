@@ -1,6 +1,8 @@
 //! The log of one log stream over the pieces of one round: every file, every group, in order.
 //!
-//! Basic looks at headers and lengths: each file begins where the one before it ends. Physical walks every group with all
+//! Basic looks at headers and lengths: each file begins where the one before it ends. Where no list tells how long the
+//! log is, because its newest piece still grows, it walks the very last file of the log stream, to compare its end with
+//! the checkpoint; a packed one (compressed or sealed) it does not, so a cut there is for Physical to see. Physical walks every group with all
 //! its checksums, the unbroken accumulated checksum and the group numbers, compares overlapping parts, and knows where
 //! the log on the medium really ends. Memory: one read of one file.
 
@@ -28,6 +30,8 @@ pub(super) struct PieceScope {
     pub(super) range: Option<ScnRange>,
     /// True for the first piece of the round: everything before its start counts to it, and the log begins in it.
     pub(super) is_base: bool,
+    /// The log of the stream ends in this piece, and no list says where.
+    pub(super) ends_log: bool,
 }
 
 /// Where the walk is.
@@ -108,6 +112,8 @@ impl OneFile<'_> {
         // Its header is packed like the rest: without reading the part nobody knows where it begins.
         let is_packed = matches!(&file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()));
         if is_packed && !c.is_physical() {
+            // Where the log ends is not known either.
+            walk.is_damaged |= self.scope.ends_log;
             (walk.at, walk.base) = (None, None);
             return Ok(());
         }
@@ -127,7 +133,7 @@ impl OneFile<'_> {
             return Ok(());
         }
         let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
-        if c.is_physical() {
+        if c.is_physical() || (self.is_last && self.scope.ends_log) {
             self.walk_groups(&files, &header, start..end, walk).await
         } else {
             if !self.is_last && end != start.block_end() {

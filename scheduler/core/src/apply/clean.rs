@@ -4,12 +4,13 @@
 //! begun can be called back; one that has begun is only ever gone on with. A failed job leaves DELETING behind, and
 //! the next cleaning goes on with it.
 
+use super::imported;
 use super::tenant::normal;
 use crate::catalogue::{StateCatalogue, file_status_mut, in_use, is_current};
 use crate::command::{Done, Outcome};
 use crate::orders::MediumName;
 use crate::refuse;
-use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, State, TaskRun, Trouble};
+use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, DestKind, State, TaskRun, Tenant, Trouble};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::{self, CleanPlan, DeleteWhy, Item, Object, Policy};
 use strandline_types::{
@@ -17,7 +18,7 @@ use strandline_types::{
 };
 
 pub(super) fn add_policy(state: &mut State, id: TenantId, policy: Policy) -> Outcome {
-    let tenant = normal(state, id)?;
+    let tenant = cleanable(state, id)?;
     if let Some(there) = state.clean_policies.get(&id) {
         return Err(refuse::policy_exists(&tenant.name, there.name()));
     }
@@ -35,6 +36,13 @@ pub(super) fn drop_policy(state: &mut State, id: TenantId, name: &str) -> Outcom
     }
     state.clean_policies.remove(&id);
     Ok(Done::Ok)
+}
+
+/// A tenant whose files may be deleted: one that is open, or an imported one that was released for it.
+fn cleanable(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
+    imported::may_delete(state, id)?;
+    let tenant = state.tenant(id)?;
+    if tenant.imported.is_some() { Ok(tenant) } else { normal(state, id) }
 }
 
 /// One object that is to go.
@@ -67,7 +75,9 @@ pub(crate) fn decide(state: &State, id: TenantId, what: &CleanWhat, now_ms: u64)
     let all = &known.catalogue;
     let policy = state.clean_policies.get(&id);
     let places = |dest: DestId| known.place(dest);
-    let is_current_place = |dest: &DestId| is_current(state, id, *dest);
+    // An imported destination is protected like one that is still written: nobody knows another copy of it.
+    let is_imported = state.tenant(id)?.imported.is_some();
+    let is_current_place = |dest: &DestId| is_imported || is_current(state, id, *dest);
     let asked = |place, object| Item { place, object, why: DeleteWhy::Asked };
     let plan = match what {
         CleanWhat::Obsolete => {
@@ -76,7 +86,9 @@ pub(crate) fn decide(state: &State, id: TenantId, what: &CleanWhat, now_ms: u64)
             retention::plan(all, &policy.policy, Scn::from_ms(now_ms))
         }
         CleanWhat::Sets(ids) => {
-            let current = state.tenant(id)?.data_dest.and_then(places);
+            let of_data = |d: &&DestId| state.destinations.get(d).is_some_and(|d| d.kind == DestKind::Data);
+            let imported = known.dests.iter().find(of_data).copied().filter(|_| is_imported);
+            let current = state.tenant(id)?.data_dest.or(imported).and_then(places);
             let sets = retention::check_sets(all, ids, current, policy.is_some())?;
             CleanPlan { delete: sets.iter().map(|s| asked(s.place, Object::Set(s.set_id))).collect(), keep: Vec::new() }
         }
@@ -139,7 +151,7 @@ fn spare_used(
 }
 
 pub(super) fn start(state: &mut State, id: TenantId, what: CleanWhat, description: String) -> Outcome {
-    normal(state, id)?;
+    cleanable(state, id)?;
     if let Some(job) = state.open_clean_job(id) {
         return Err(refuse::clean_in_progress(job.id));
     }
@@ -158,7 +170,7 @@ pub(super) fn start(state: &mut State, id: TenantId, what: CleanWhat, descriptio
 /// The policy's turn, unless somebody had it already. Only a job that has something to do is kept.
 pub(super) fn tick(state: &mut State, id: TenantId, last_run_ms: u64) -> Outcome {
     let is_due = state.clean_policies.get(&id).is_some_and(|p| p.last_run_ms == last_run_ms);
-    if !is_due || normal(state, id).is_err() || state.open_clean_job(id).is_some() {
+    if !is_due || cleanable(state, id).is_err() || state.open_clean_job(id).is_some() {
         return Ok(Done::Nothing);
     }
     start(state, id, CleanWhat::Obsolete, String::new())

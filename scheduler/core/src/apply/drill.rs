@@ -18,6 +18,19 @@ pub(super) fn set_interval(state: &mut State, id: TenantId, interval_ms: u64) ->
     Ok(Done::Ok)
 }
 
+/// A cron text instead of, or beside, an interval; an empty one clears it.
+pub(super) fn set_schedule(state: &mut State, id: TenantId, cron: String, time_zone: String) -> Outcome {
+    state.tenant(id)?;
+    if !cron.is_empty() {
+        crate::cron::check_text(&cron, &time_zone)?;
+    }
+    let now_ms = state.clock_ms;
+    let plan = state.drill_plans.entry(id).or_default();
+    (plan.cron, plan.time_zone) = (cron, time_zone);
+    plan.last_ms = plan.last_ms.max(now_ms);
+    Ok(Done::Ok)
+}
+
 /// `last_ms`: the schedule's turn, void when somebody has had it; `None` = an administrator asked.
 pub(super) fn start(state: &mut State, id: TenantId, last_ms: Option<u64>) -> Outcome {
     if last_ms.is_some_and(|l| state.drill_plans.get(&id).is_none_or(|p| p.last_ms != l)) {

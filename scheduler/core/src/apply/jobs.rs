@@ -3,11 +3,11 @@
 //! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
 //! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
-use super::{backup, clean, dest_check, drill, restore, standby, validate};
+use super::{backup, clean, dest_check, drill, recover, restore, standby, validate};
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
-use crate::state::{State, TaskRun, Trouble};
+use crate::state::{RecoverStage, State, TaskRun, Trouble};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
     BackupJobStatus, CleanStage, ErrorClass, Failure, JobId, JobStatus, LsTaskStatus, NodeId, RestoreStage, RetryId,
@@ -54,7 +54,10 @@ pub(super) fn run_mut(state: &mut State, key: TaskKey, executor: NodeId) -> Opti
             task.runs.get_mut(&key.ls_id)
         }
         TaskKind::Fingerprint => state.drills.get_mut(&key.job_id)?.runs.get_mut(&key.ls_id),
-        TaskKind::RecoverTable => None,
+        TaskKind::RecoverTable => {
+            let job = state.recover_jobs.get_mut(&key.job_id).filter(|j| j.stage == RecoverStage::Importing)?;
+            job.tasks.get_mut(&key.ls_id)
+        }
     };
     run.filter(|r| r.turn == key.turn && r.retry == key.retry)
 }
@@ -113,6 +116,9 @@ fn touch(state: &mut State, key: TaskKey) {
     if let Some(job) = state.restore_jobs.get_mut(&key.job_id) {
         job.progress_ms = now_ms;
     }
+    if let Some(job) = state.recover_jobs.get_mut(&key.job_id) {
+        job.progress_ms = now_ms;
+    }
     if let Some(task) = state.clean_tasks.get_mut(&key.job_id) {
         task.progress_ms = now_ms;
     }
@@ -145,6 +151,9 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
         }
         (TaskKind::Fingerprint, Some(TaskResult::Fingerprint(result))) => {
             drill::take_result(state, key.job_id, key.ls_id, result)
+        }
+        (TaskKind::RecoverTable, Some(TaskResult::RecoverTable(result))) => {
+            recover::take_result(state, key.job_id, key.ls_id, result)
         }
         (TaskKind::Clean, Some(TaskResult::Clean(result))) => clean::take_result(state, key.job_id, result),
         _ => false,
@@ -195,7 +204,8 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
         return clean::medium_failed(state, key.job_id, &failure);
     }
     // A missing object is as final for a restore as a damaged one; for a backup only the replica may be gone.
-    let is_restore = matches!(key.kind, TaskKind::RestoreData | TaskKind::RestoreLog | TaskKind::Validate);
+    let is_restore =
+        matches!(key.kind, TaskKind::RestoreData | TaskKind::RestoreLog | TaskKind::Validate | TaskKind::RecoverTable);
     if is_hard(failure.class) || (is_restore && failure.class == ErrorClass::NotFound) {
         run.hard_failures += 1;
     }
@@ -216,7 +226,9 @@ fn candidates(state: &State, key: TaskKey) -> usize {
         TaskKind::BackupLs => {
             tenant.and_then(|t| t.log_streams.get(&key.ls_id)).map_or(1, |ls| ls.members.len().max(1))
         }
-        TaskKind::BackupIndex | TaskKind::Synthetic | TaskKind::BackupLog => state.workers.len().clamp(1, 3),
+        TaskKind::BackupIndex | TaskKind::Synthetic | TaskKind::BackupLog | TaskKind::RecoverTable => {
+            state.workers.len().clamp(1, 3)
+        }
         // Every replica of a restore is a task of its own, and all of them read the same medium.
         _ => 1,
     }
@@ -232,6 +244,8 @@ pub(super) fn fail_job(state: &mut State, job: JobId, failure: Failure) -> bool 
         backup::fail(state, job, failure)
     } else if state.drills.contains_key(&job) {
         drill::fail(state, job, failure)
+    } else if state.recover_jobs.contains_key(&job) {
+        recover::fail(state, job, failure)
     } else if state.standbys.values().any(|s| s.job_id == job) {
         standby::fail(state, job, failure)
     } else if state.clean_tasks.contains_key(&job) {

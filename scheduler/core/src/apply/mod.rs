@@ -15,10 +15,12 @@ mod dest_check;
 mod destination;
 mod drill;
 mod heartbeat;
+mod imported;
 mod initiator;
 mod jobs;
 mod lag;
 mod pieces;
+mod recover;
 mod restart;
 mod restore;
 mod schedule;
@@ -27,6 +29,8 @@ mod tenant;
 mod validate;
 
 pub(crate) use clean::{decide as decide_clean, has_objects};
+pub use recover::check as check_recover_table;
+pub(crate) use recover::is_known as recovered_tables_are_known;
 pub use restore::check_name as check_restore_name;
 
 use crate::command::{Action, Command, Done, Outcome};
@@ -88,6 +92,11 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::CancelRestore { tenant } => restore::cancel(state, tenant),
         Action::MoveRestore { job, from, to } => restore::advance(state, job, from, to),
         Action::MoveReplica { job, ls, from, to } => restore::move_replica(state, job, ls, from, to),
+        Action::StartRecoverTable(wish) => recover::start(state, *wish),
+        Action::CancelRecoverTable { tenant } => recover::cancel(state, tenant),
+        Action::MoveRecoverTable { job, from, to } => recover::advance(state, job, from, to),
+        Action::ImportCatalog(wish) => imported::import(state, *wish),
+        Action::ForgetCatalog { uri } => imported::forget(state, &uri),
         Action::RecoverStandby { tenant, until } => standby::recover(state, tenant, until),
         Action::StopStandby { tenant } => standby::stop(state, tenant),
         Action::ActivateStandby { tenant } => standby::activate(state, tenant),
@@ -96,6 +105,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::StandbyScanned { tenant } => standby::scanned(state, tenant),
         Action::OpenStandby { tenant } => standby::open(state, tenant),
         Action::SetDrillInterval { tenant, interval_ms } => drill::set_interval(state, tenant, interval_ms),
+        Action::SetDrillSchedule { tenant, cron, time_zone } => drill::set_schedule(state, tenant, cron, time_zone),
         Action::StartDrill { tenant, last_ms } => drill::start(state, tenant, last_ms),
         Action::CancelDrill { tenant } => drill::cancel(state, tenant),
         Action::MoveDrill { drill, from, to } => drill::advance(state, drill, from, to),

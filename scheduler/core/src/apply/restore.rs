@@ -128,7 +128,8 @@ pub(super) fn take_tables(tenant: &mut crate::state::Tenant, dictionary: Diction
     tenant.next.table = tenant.next.table.max(last_table.map_or(TableId(0), TableId::next));
     tenant.next.tablet = tenant.next.tablet.max(last_tablet.map_or(TabletId(0), TabletId::next));
     tenant.dictionary_version = dictionary.version;
-    tenant.tables = dictionary.tables.into_iter().map(|t| (t.id, t)).collect();
+    // What a table recovery of the source had not finished is not taken over.
+    tenant.tables = dictionary.tables.into_iter().filter(|t| !t.is_hidden()).map(|t| (t.id, t)).collect();
 }
 
 /// Log stream 1's leader tells which dictionary replay made. It is believed only once all replay is over and the

@@ -8,7 +8,7 @@ use crate::state::{
     ArchiveConfig, BackupParams, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus,
 };
 use std::collections::BTreeMap;
-use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TenantId, Term, limits};
+use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TableId, TenantId, Term, limits};
 
 const NAME_CHARS_MAX: usize = 64;
 /// More replicas than this only cost. An even number stands no more failures than the odd one below it, but uses every
@@ -68,6 +68,7 @@ pub(super) fn insert(
         data_dest: None,
         backup: BackupParams::default(),
         restored_by,
+        imported: None,
         next: TenantCounters::default(),
     };
     state.tenants.insert(id, tenant);
@@ -89,7 +90,7 @@ fn new_log_stream(id: LsId, members: Vec<NodeId>) -> LogStream {
 
 pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
     let tenant = match state.tenant(id)? {
-        standby if standby.status == TenantStatus::Standby => standby,
+        other if matches!(other.status, TenantStatus::Standby | TenantStatus::Imported) => other,
         _ => normal(state, id)?,
     };
     if let Some(round) = state.open_round(id) {
@@ -99,6 +100,10 @@ pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
     if let Some(job) = state.open_backup_job(id) {
         let what = format!("backup job {} is {}", job.id, job.status);
         return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM CANCEL BACKUP first"));
+    }
+    if let Some(job) = state.open_recover_job(id) {
+        let what = format!("table recovery job {} is {}", job.id, job.stage);
+        return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM CANCEL RECOVER TABLE first"));
     }
     begin_drop(state, id);
     Ok(Done::Ok)
@@ -121,6 +126,7 @@ pub(super) fn gone(state: &mut State, id: TenantId) -> Outcome {
     state.rounds.retain(|(tenant, _), _| *tenant != id);
     state.backup_sets.retain(|(tenant, _), _| *tenant != id);
     state.schedules.remove(&id);
+    state.recover_jobs.retain(|_, j| j.tenant_id != id);
     super::clean::forget_tenant(state, id);
     Ok(Done::Ok)
 }
@@ -131,15 +137,22 @@ pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablet
     if tablets == 0 || tablets as usize > limits::TABLETS_PER_TABLE_MAX {
         return Err(refuse::bad_count("TABLETS", tablets, limits::TABLETS_PER_TABLE_MAX));
     }
-    let tenant = state.tenants.get_mut(&id).ok_or_else(|| refuse::no_such_tenant(&id.to_string()))?;
-    if tenant.tables.values().any(|t| t.name.eq_ignore_ascii_case(&name)) {
+    let promised = state.open_recover_job(id).into_iter().flat_map(|j| &j.tables).map(|t| &t.target_name);
+    let there = state.tenant(id)?.tables.values().map(|t| &t.name);
+    if there.chain(promised).any(|n| n.eq_ignore_ascii_case(&name)) {
         return Err(refuse::table_exists(&name));
     }
+    add_table(state, id, name, tablets as usize).map(Done::Table)
+}
+
+/// Adds a table that was checked.
+pub(super) fn add_table(state: &mut State, id: TenantId, name: String, tablets: usize) -> Result<TableId, Failure> {
+    let tenant = state.tenants.get_mut(&id).ok_or_else(|| refuse::no_such_tenant(&id.to_string()))?;
     let user: Vec<LsId> = tenant.log_streams.keys().copied().filter(|ls| !ls.is_sys()).collect();
     let homes = if user.is_empty() { vec![LsId::SYS] } else { user };
     let table_id = tenant.next.table;
     tenant.next.table = table_id.next();
-    let mut made = Vec::with_capacity(tablets as usize);
+    let mut made = Vec::with_capacity(tablets);
     for _ in 0..tablets {
         let tablet = tenant.next.tablet;
         tenant.next.tablet = tablet.next();
@@ -149,7 +162,7 @@ pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablet
     }
     tenant.tables.insert(table_id, Table { id: table_id, name, tablets: made });
     tenant.dictionary_version += 1;
-    Ok(Done::Table(table_id))
+    Ok(table_id)
 }
 
 /// A tenant that is open, or a refusal.
@@ -162,7 +175,7 @@ pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_word && !name.is_empty() && name.len() <= NAME_CHARS_MAX { Ok(()) } else { Err(refuse::bad_name(name)) }
 }

@@ -1,7 +1,7 @@
 //! Backup and restore jobs, sets and tasks.
 
 use super::check;
-use crate::state::{BackupJob, RestoreJob, State, TaskRun, TenantStatus};
+use crate::state::{BackupJob, RecoverStage, RecoverTableJob, RestoreJob, State, TaskRun, TenantStatus};
 use strandline_types::{
     BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, FileStatus, LsTaskStatus, RestoreStage, limits,
 };
@@ -24,6 +24,9 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
         });
         let is_ordered = set.start_replay_scn <= set.min_restore_scn && set.consistent_scn <= set.min_restore_scn;
         check(found, !is_whole || is_ordered, || format!("set {}: its SCNs are out of order", set.set_id));
+    }
+    for job in state.recover_jobs.values() {
+        lint_recover(state, job, found);
     }
     for job in state.restore_jobs.values() {
         check(found, job.id < state.next.job, || format!("restore job {} is not below the next id", job.id));
@@ -85,6 +88,23 @@ fn lint_restore(state: &State, job: &RestoreJob, found: &mut Vec<String>) {
         check(found, has_all, || format!("{name}: not one data task per replica"));
     }
     for run in job.data_tasks.values().chain(job.log_tasks.values()) {
+        lint_run(&name, run, found);
+    }
+}
+
+/// A running recovery has all of its tables, hidden; an ended one has none of them under a hidden name.
+fn lint_recover(state: &State, job: &RecoverTableJob, found: &mut Vec<String>) {
+    let name = format!("table recovery job {}", job.id);
+    check(found, job.id < state.next.job, || format!("{name} is not below the next id"));
+    check(found, job.stage.is_ended() == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.stage));
+    let has_failed = job.stage == RecoverStage::Failed;
+    check(found, has_failed == job.failure.is_some(), || format!("{name}: {} and its reason", job.stage));
+    let Some(tenant) = state.tenants.get(&job.tenant_id) else { return };
+    for made in &job.tables {
+        let hidden = tenant.tables.get(&made.table_id).filter(|t| t.is_hidden()).is_some();
+        check(found, hidden != job.stage.is_ended(), || format!("{name}: table {} is hidden: {hidden}", made.table_id));
+    }
+    for run in job.tasks.values() {
         lint_run(&name, run, found);
     }
 }

@@ -6,7 +6,9 @@ use super::{
     backup_tasks::backup_tasks,
 };
 use crate::spool;
-use crate::state::{LogStream, RestoreJob, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus};
+use crate::state::{
+    LogStream, RestoreJob, RestoreSource, SourceLs, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus,
+};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, TenantId};
 
@@ -26,6 +28,9 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
     }
     for job in state.restore_jobs.values() {
         restore_tasks(job, worker, &mut orders.tasks);
+    }
+    for job in state.recover_jobs.values() {
+        super::recover::tasks(job, worker, &mut orders.tasks);
     }
     for standby in state.standbys.values() {
         standby_tasks(standby, worker, &mut orders.tasks);
@@ -60,27 +65,49 @@ fn restore_order(state: &State, tenant: &Tenant, ls: &LogStream) -> Option<Resto
     Some(RestoreOrder { job_id: job.id, base, start })
 }
 
-fn is_for(run: &TaskRun, worker: NodeId) -> bool {
+pub(super) fn is_for(run: &TaskRun, worker: NodeId) -> bool {
     run.is_running() && run.executor == Some(worker)
 }
 
-fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
+/// Where the blocks of one log stream of a source are.
+pub(super) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataSpec {
+    RestoreDataSpec {
+        data_uri: source.data_uri.clone(),
+        set_id: source.set_id,
+        incremental: source.set_kind == BackupSetKind::Inc,
+        data_turn: source.data_turn,
+        source_ls_id: from.ls_id,
+        ls_turn: from.turn,
+        ls_retry: from.retry,
+        access: source.access.clone(),
+        seal_key: source.seal_key.clone(),
+        chain_keys: source.chain_keys.clone(),
+    }
+}
+
+/// Where its log is, and up to where it is replayed.
+pub(super) fn log_spec(source: &RestoreSource, from: &SourceLs, target_scn: Scn, follow: bool) -> RestoreLogSpec {
+    RestoreLogSpec {
+        archive_uri: source.archive_uri.clone(),
+        pieces: source.pieces.clone(),
+        source_ls_id: from.ls_id,
+        base: from.base,
+        target_scn,
+        access: source.access.clone(),
+        key_source: source.key_source.clone(),
+        follow,
+    }
+}
+
+pub(super) fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
     TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
 }
 
 fn standby_tasks(standby: &Standby, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
     for (&ls, run) in standby.log_tasks.iter().filter(|(_, r)| is_for(r, worker)) {
         let Some(from) = standby.source.log_stream(ls) else { continue };
-        let spec = TaskSpec::RestoreLog(RestoreLogSpec {
-            archive_uri: standby.source.archive_uri.clone(),
-            pieces: standby.source.pieces.clone(),
-            source_ls_id: from.ls_id,
-            base: from.base,
-            target_scn: standby.target_scn,
-            access: standby.source.access.clone(),
-            key_source: standby.source.key_source.clone(),
-            follow: standby.stage == StandbyStage::Following,
-        });
+        let follow = standby.stage == StandbyStage::Following;
+        let spec = TaskSpec::RestoreLog(log_spec(&standby.source, from, standby.target_scn, follow));
         tasks.push(TaskOrder { key: key(standby.job_id, standby.tenant_id, ls, TaskKind::RestoreLog, run), spec });
     }
 }
@@ -90,34 +117,14 @@ fn restore_tasks(job: &RestoreJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
     if job.stage == RestoreStage::RestoreData {
         for (&(ls, _), run) in job.data_tasks.iter().filter(|(_, r)| is_for(r, worker)) {
             let Some(from) = source.log_stream(ls) else { continue };
-            let spec = TaskSpec::RestoreData(RestoreDataSpec {
-                data_uri: source.data_uri.clone(),
-                set_id: source.set_id,
-                incremental: source.set_kind == BackupSetKind::Inc,
-                data_turn: source.data_turn,
-                source_ls_id: from.ls_id,
-                ls_turn: from.turn,
-                ls_retry: from.retry,
-                access: source.access.clone(),
-                seal_key: source.seal_key.clone(),
-                chain_keys: source.chain_keys.clone(),
-            });
+            let spec = TaskSpec::RestoreData(data_spec(source, from));
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreData, run), spec });
         }
     }
     if job.stage == RestoreStage::ReplayLog {
         for (&ls, run) in job.log_tasks.iter().filter(|(_, r)| is_for(r, worker)) {
             let Some(from) = source.log_stream(ls) else { continue };
-            let spec = TaskSpec::RestoreLog(RestoreLogSpec {
-                archive_uri: source.archive_uri.clone(),
-                pieces: source.pieces.clone(),
-                source_ls_id: from.ls_id,
-                base: from.base,
-                target_scn: job.target_scn,
-                access: source.access.clone(),
-                key_source: source.key_source.clone(),
-                follow: false,
-            });
+            let spec = TaskSpec::RestoreLog(log_spec(source, from, job.target_scn, false));
             tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RestoreLog, run), spec });
         }
     }

@@ -39,8 +39,8 @@ pub struct ValidateSpec {
     pub name: MediumName,
     /// The log stream; 0 = what is not of any.
     pub source_ls_id: LsId,
-    /// Key of an encrypted set.
-    pub seal_key: Secret,
+    /// Keys of encrypted sets: of this one and of those that it is built on.
+    pub seal_keys: Vec<Secret>,
     /// Where the key of an encrypted archive comes from.
     pub archive_key_source: String,
 }
@@ -94,10 +94,9 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
         let Some(job) = state.validate_jobs.get(&task.job_id) else { continue };
         for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
             let object = &task.object;
-            let key_of_set = |id: BackupSetId| job.keys.iter().find(|(set, _)| *set == id).map(|(_, k)| k.clone());
-            let seal_key = match object.name {
-                MediumName::Set(id, _) => key_of_set(id).unwrap_or_default(),
-                MediumName::Piece(_) => Secret::NONE,
+            let seal_keys = match object.name {
+                MediumName::Set(..) => job.keys.iter().map(|(_, key)| key.clone()).collect(),
+                MediumName::Piece(_) => Vec::new(),
             };
             let spec = TaskSpec::Validate(ValidateSpec {
                 uri: object.uri.clone(),
@@ -105,7 +104,7 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 level: job.level,
                 name: object.name,
                 source_ls_id: ls,
-                seal_key,
+                seal_keys,
                 archive_key_source: object.key_source.clone(),
             });
             tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Validate, run), spec });

@@ -7,6 +7,7 @@ mod archive;
 mod backup_tasks;
 mod build;
 mod medium_tasks;
+mod recover;
 
 pub use backup_tasks::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;

@@ -20,7 +20,8 @@ use strandline_types::{
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for (&tenant, policy) in &state.clean_policies {
-        let is_normal = state.tenants.get(&tenant).is_some_and(|t| t.status == TenantStatus::Normal);
+        let may = |t: &crate::state::Tenant| matches!(t.status, TenantStatus::Normal | TenantStatus::Imported);
+        let is_normal = state.tenants.get(&tenant).is_some_and(may);
         let is_due = now_ms.saturating_sub(policy.last_run_ms) >= limits::CLEAN_TICK_MS;
         if is_normal && is_due && policy.policy.window_ns > 0 && state.open_clean_job(tenant).is_none() {
             plan.propose(Action::TickClean { tenant, last_run_ms: policy.last_run_ms });

@@ -2,6 +2,7 @@
 
 use super::{dest_ref, tasks};
 use crate::command::{Action, Subject};
+use crate::cron;
 use crate::refuse;
 use crate::state::{Drill, DrillStage, State, TaskRun, Tenant, TenantStatus};
 use crate::step::{DrillWork, MediumWork, Plan};
@@ -10,7 +11,9 @@ use strandline_types::{RestoreStage, RetryId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for (&tenant, row) in &state.drill_plans {
-        let is_due = row.interval_ms > 0 && now_ms.saturating_sub(row.last_ms) >= row.interval_ms;
+        let by_interval = row.interval_ms > 0 && now_ms.saturating_sub(row.last_ms) >= row.interval_ms;
+        let is_due =
+            by_interval || (!row.cron.is_empty() && cron::has_come(&row.cron, &row.time_zone, row.last_ms, now_ms));
         let is_normal = state.tenants.get(&tenant).is_some_and(|t| t.status == TenantStatus::Normal);
         let can = state.open_round(tenant).is_some() && state.open_drill(tenant).is_none();
         if is_due && is_normal && can && state.tenants.get(&tenant).is_some_and(|t| t.data_dest.is_some()) {

@@ -9,6 +9,7 @@ mod clean;
 mod dest_check;
 mod drill;
 mod pieces;
+mod recover;
 mod restart;
 mod restore;
 mod schedule;
@@ -36,6 +37,7 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
     restore::plan(state, now_ms, &mut plan);
+    recover::plan(state, now_ms, &mut plan);
     standby::plan(state, now_ms, &mut plan);
     drill::plan(state, now_ms, &mut plan);
     clean::plan(state, now_ms, &mut plan);

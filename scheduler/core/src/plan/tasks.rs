@@ -71,5 +71,6 @@ pub(super) fn load(state: &State, worker: NodeId) -> usize {
     let of_restores = restores.flat_map(|j| j.data_tasks.values().chain(j.log_tasks.values())).filter(busy).count();
     let of_cleaning = state.clean_tasks.values().filter(|t| t.stage.is_running()).flat_map(|t| t.runs.values());
     let of_validation = state.validate_tasks.values().filter(|t| !t.status.is_ended()).flat_map(|t| t.runs.values());
-    of_backups + of_restores + of_cleaning.chain(of_validation).filter(busy).count()
+    let of_recovery = state.recover_jobs.values().filter(|j| !j.stage.is_ended()).flat_map(|j| j.tasks.values());
+    of_backups + of_restores + of_cleaning.chain(of_validation).chain(of_recovery).filter(busy).count()
 }

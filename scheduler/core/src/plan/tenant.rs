@@ -10,7 +10,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
         match tenant.status {
             TenantStatus::Dropping => plan_drop(state, now_ms, tenant, plan),
             TenantStatus::Normal | TenantStatus::Standby => wait_for_leaders(state, now_ms, tenant, plan),
-            TenantStatus::Restoring => {}
+            TenantStatus::Restoring | TenantStatus::Imported => {}
         }
     }
     for dest in state.destinations.values().filter(|d| !d.formatted) {

@@ -92,10 +92,14 @@ impl Drill {
 }
 
 /// How often a tenant's backups are proven.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillPlan {
     /// Every so many milliseconds; 0 = only when asked for.
     pub interval_ms: u64,
+    /// At the times of this cron text; empty = at none.
+    pub cron: String,
+    /// IANA name of the zone that it is read in.
+    pub time_zone: String,
     /// When the last one began.
     pub last_ms: u64,
     /// The newest SCN that was proven.

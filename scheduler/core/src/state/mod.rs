@@ -10,7 +10,9 @@ mod clean;
 mod dest_check;
 mod destination;
 mod drill;
+mod imported;
 mod initiator;
+mod recover;
 mod restore;
 mod schedule;
 mod standby;
@@ -27,7 +29,9 @@ pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
 pub use drill::{Drill, DrillPlan, DrillStage};
+pub use imported::ImportedFrom;
 pub use initiator::{ChildJob, InitiatorJob};
+pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};
 pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use standby::{Standby, StandbyStage};
@@ -71,6 +75,8 @@ pub struct State {
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
     /// Restore jobs, running and ended.
     pub restore_jobs: BTreeMap<JobId, RestoreJob>,
+    /// Table recoveries, running and ended.
+    pub recover_jobs: BTreeMap<JobId, RecoverTableJob>,
     /// Standby tenants.
     pub standbys: BTreeMap<TenantId, Standby>,
     /// Restore drills, running and ended.
@@ -235,6 +241,12 @@ impl State {
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
         self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+    }
+
+    /// The table recovery into a tenant that has not ended; there is at most one.
+    #[must_use]
+    pub fn open_recover_job(&self, tenant: TenantId) -> Option<&RecoverTableJob> {
+        self.recover_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
     }
 
     /// The restore drill of a tenant that has not ended; there is at most one.

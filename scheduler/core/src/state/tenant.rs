@@ -1,6 +1,6 @@
 //! Tenants: their log streams, tables and tablets.
 
-use super::ArchiveConfig;
+use super::{ArchiveConfig, ImportedFrom};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +17,8 @@ pub enum TenantStatus {
     Restoring,
     /// Restored; clients read, only the recovery writes.
     Standby,
+    /// Of another cluster: it has sets and pieces in an imported destination, and nothing else.
+    Imported,
     /// Its replicas are being removed.
     Dropping,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for TenantStatus {
             Self::Normal => "NORMAL",
             Self::Restoring => "RESTORE",
             Self::Standby => "STANDBY",
+            Self::Imported => "IMPORTED",
             Self::Dropping => "DROPPING",
         })
     }
@@ -59,6 +62,8 @@ pub struct Tenant {
     pub backup: BackupParams,
     /// The restore job that built it, if any.
     pub restored_by: Option<JobId>,
+    /// Whose sets and pieces it stands for, if it is [`TenantStatus::Imported`].
+    pub imported: Option<ImportedFrom>,
     /// Ids to give out next.
     pub next: TenantCounters,
 }

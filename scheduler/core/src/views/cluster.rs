@@ -36,7 +36,7 @@ pub(super) fn tenants(state: &State) -> Table {
             t(if tenant.archive.log_mode { "ARCHIVELOG" } else { "NOARCHIVELOG" }),
             n(tenant.log_streams.len() as u64),
             n(u64::from(tenant.replicas)),
-            n(tenant.tables.len() as u64),
+            n(tenant.tables.values().filter(|t| !t.is_hidden()).count() as u64),
             scn(max),
             scn_display(max),
             scn(checkpoint),
@@ -128,7 +128,7 @@ pub(super) fn locations(state: &State, now_ms: u64) -> Table {
 pub(super) fn tables(state: &State) -> Table {
     let mut view = Build::new(&["TENANT_ID", "TABLE_ID", "TABLE_NAME", "TABLETS", "DICTIONARY_VERSION"]);
     for tenant in state.tenants.values() {
-        for table in tenant.tables.values() {
+        for table in tenant.tables.values().filter(|t| !t.is_hidden()) {
             let tablets = table.tablets.len() as u64;
             view.row([n(tenant.id.0), n(table.id.0), t(&table.name), n(tablets), n(tenant.dictionary_version)]);
         }
@@ -140,7 +140,8 @@ pub(super) fn tables(state: &State) -> Table {
 pub(super) fn tablets(state: &State) -> Table {
     let mut view = Build::new(&["TENANT_ID", "TABLET_ID", "LS_ID", "TABLE_ID"]);
     for tenant in state.tenants.values() {
-        for (table, tablet) in tenant.tables.values().flat_map(|t| t.tablets.iter().map(move |x| (t, x))) {
+        let shown = tenant.tables.values().filter(|t| !t.is_hidden());
+        for (table, tablet) in shown.flat_map(|t| t.tablets.iter().map(move |x| (t, x))) {
             view.row([n(tenant.id.0), n(tablet.id.0), n(tablet.ls_id.0), n(table.id.0)]);
         }
     }

@@ -52,8 +52,16 @@ fn shown(prints: &BTreeMap<LsId, FingerprintResult>) -> String {
     prints.iter().map(|(ls, f)| format!("{ls}:{}", hex(f))).collect::<Vec<_>>().join(",")
 }
 
-const PLAN_COLUMNS: [&str; 6] =
-    ["TENANT_ID", "INTERVAL_SECONDS", "LAST_DRILL_TIMESTAMP", "PROVEN_SCN", "PROVEN_SCN_DISPLAY", "PROVEN_TIMESTAMP"];
+const PLAN_COLUMNS: [&str; 8] = [
+    "TENANT_ID",
+    "INTERVAL_SECONDS",
+    "CRON",
+    "TIME_ZONE",
+    "LAST_DRILL_TIMESTAMP",
+    "PROVEN_SCN",
+    "PROVEN_SCN_DISPLAY",
+    "PROVEN_TIMESTAMP",
+];
 
 /// How often, and what is proven.
 pub(super) fn plans(state: &State) -> Table {
@@ -62,6 +70,8 @@ pub(super) fn plans(state: &State) -> Table {
         view.row([
             n(tenant.0),
             n(p.interval_ms / 1000),
+            t(&p.cron),
+            t(&p.time_zone),
             time(Some(p.last_ms)),
             scn(p.proven_scn),
             scn_display(p.proven_scn),

@@ -9,6 +9,8 @@ mod backup_tasks;
 mod clean;
 mod cluster;
 mod drill;
+mod imported;
+mod recover;
 mod restore;
 mod schedule;
 mod standby;
@@ -63,6 +65,9 @@ pub const NAMES: &[&str] = &[
     "CDB_STRANDLINE_BACKUP_ORPHANS",
     "CDB_OB_RESTORE_PROGRESS",
     "CDB_OB_RESTORE_HISTORY",
+    "CDB_OB_RECOVER_TABLE_JOBS",
+    "CDB_OB_RECOVER_TABLE_JOB_HISTORY",
+    "CDB_STRANDLINE_IMPORTED_CATALOGS",
     "CDB_OB_LOG_RESTORE_SOURCE",
     "V$OB_LS_LOG_RESTORE_STATUS",
     "CDB_STRANDLINE_RESTORE_DRILLS",
@@ -117,6 +122,9 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_STRANDLINE_BACKUP_ORPHANS" => clean::orphans(state),
         "CDB_OB_RESTORE_PROGRESS" => restore::progress(state),
         "CDB_OB_RESTORE_HISTORY" => restore::history(state),
+        "CDB_OB_RECOVER_TABLE_JOBS" => recover::jobs(state, false),
+        "CDB_OB_RECOVER_TABLE_JOB_HISTORY" => recover::jobs(state, true),
+        "CDB_STRANDLINE_IMPORTED_CATALOGS" => imported::catalogs(state),
         "CDB_OB_LOG_RESTORE_SOURCE" => standby::sources(state),
         "V$OB_LS_LOG_RESTORE_STATUS" => standby::status(state, now_ms),
         "CDB_STRANDLINE_RESTORE_DRILLS" => drill::drills(state),

@@ -4,6 +4,7 @@
 use super::Found;
 use crate::session::Settings;
 use strandline_format::cipher::{self, Key, SALT_BYTES};
+use strandline_format::pb;
 use strandline_types::{BackupSetId, ErrorClass, Failure, Secret};
 
 /// The original's number for a wrong backup password.
@@ -19,20 +20,20 @@ pub struct Sealed {
     pub fingerprint: String,
 }
 
+impl Sealed {
+    /// As a set's own info file tells it.
+    pub fn of(set: BackupSetId, info: &pb::BackupSetInfo) -> Self {
+        Self { set, salt: info.password_salt.to_vec(), fingerprint: info.password_hash.clone() }
+    }
+}
+
 /// The keys of every encrypted set of a chain.
 ///
 /// # Errors
 /// `Permission` names the set whose password was not given.
 pub async fn set_keys(found: &Found, settings: &Settings) -> Result<Vec<(BackupSetId, Secret)>, Failure> {
     let sealed = found.choice.sets.iter().filter(|s| s.is_encrypted());
-    let sealed = sealed.map(|s| {
-        let info = found.info(s);
-        Sealed {
-            set: s.set_id,
-            salt: info.map(|i| i.password_salt.to_vec()).unwrap_or_default(),
-            fingerprint: info.map(|i| i.password_hash.clone()).unwrap_or_default(),
-        }
-    });
+    let sealed = sealed.map(|s| Sealed::of(s.set_id, found.info(s).unwrap_or(&pb::BackupSetInfo::default())));
     keys_of(sealed.collect(), &settings.decryption).await
 }
 

@@ -23,6 +23,7 @@ pub(super) fn validate(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         tenants: Tenants::Session,
         what,
         dest: None,
+        key_source: String::new(),
         level: ValidateLevel::Physical,
         description: String::new(),
     };
@@ -34,6 +35,9 @@ pub(super) fn validate(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         if c.accept(dest_word) {
             c.optional_equals();
             request.dest = Some(c.text("a text with the uri")?.trim().to_owned());
+        } else if c.accept("KEY") {
+            c.optional_equals();
+            request.key_source = c.text("a text 'file:/path' or 'command:…'")?.trim().to_owned();
         } else if c.accept("LEVEL") {
             c.optional_equals();
             let text = c.text_or_word("'basic' or 'physical'")?;

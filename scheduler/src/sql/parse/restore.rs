@@ -207,6 +207,20 @@ pub(super) fn drill_interval(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure
     ended(c, AdminRequest::Drill(DrillRequest::Every { tenant, interval_ms }))
 }
 
+/// After `SET RESTORE_DRILL_SCHEDULE`.
+pub(super) fn drill_schedule(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    c.optional_equals();
+    let cron = c.text("a cron text '<minute> <hour> <day> <month> <weekday>', or ''")?.trim().to_owned();
+    let mut time_zone = "UTC".to_owned();
+    if c.accept("TIME") {
+        c.need("ZONE")?;
+        c.optional_equals();
+        time_zone = c.text("a text with the time zone")?;
+    }
+    let tenant = tenant_clause(c)?;
+    ended(c, AdminRequest::Drill(DrillRequest::At { tenant, cron, time_zone }))
+}
+
 /// After `RUN`.
 pub(super) fn run(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     c.need("RESTORE")?;
@@ -230,9 +244,10 @@ pub(super) fn import(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     c.need("CATALOG")?;
     c.optional_equals();
     let uri = c.text("a text with the uri of a destination")?.trim().to_owned();
+    let name = if c.accept("AS") { Some(c.name("a tenant name")?) } else { None };
     let allow_delete = c.accept("ALLOW");
     if allow_delete {
         c.need("DELETE")?;
     }
-    ended(c, AdminRequest::Catalog(CatalogRequest::Import { uri, allow_delete }))
+    ended(c, AdminRequest::Catalog(CatalogRequest::Import { uri, name, allow_delete }))
 }

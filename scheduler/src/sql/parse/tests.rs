@@ -325,7 +325,7 @@ fn statements_about_restores_are_read() {
         ),
         (
             "ALTER SYSTEM IMPORT CATALOG 'file:///d' ALLOW DELETE",
-            R::Catalog(CatalogRequest::Import { uri: "file:///d".into(), allow_delete: true }),
+            R::Catalog(CatalogRequest::Import { uri: "file:///d".into(), name: None, allow_delete: true }),
         ),
         ("ALTER SYSTEM DROP CATALOG 'file:///d'", R::Catalog(CatalogRequest::Drop { uri: "file:///d".into() })),
     ] {
@@ -338,7 +338,8 @@ fn statements_about_validation_and_cleaning_are_read() {
     use AdminRequest as R;
     let validate = |what, dest: Option<&str>, level, tenants| {
         let description = String::new();
-        R::Validate(ValidateRequest { tenants, what, dest: dest.map(str::to_owned), level, description })
+        let (dest, key_source) = (dest.map(str::to_owned), String::new());
+        R::Validate(ValidateRequest { tenants, what, dest, key_source, level, description })
     };
     let delete = |what, preview| {
         let (tenants, description) = (named(&["t"]), String::new());

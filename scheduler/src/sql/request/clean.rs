@@ -12,6 +12,8 @@ pub struct ValidateRequest {
     pub what: ValidateWhat,
     /// A destination other than the tenant's own, of any cluster.
     pub dest: Option<String>,
+    /// `KEY = 'file:/path|command:…'`: where the key of an encrypted archive comes from that this cluster did not write.
+    pub key_source: String,
     /// How closely.
     pub level: ValidateLevel,
     /// `DESCRIPTION`.

@@ -124,6 +124,15 @@ pub enum DrillRequest {
         /// Milliseconds.
         interval_ms: u64,
     },
+    /// `SET RESTORE_DRILL_SCHEDULE = '<cron>' [TIME ZONE = '<zone>']`; an empty text clears it.
+    At {
+        /// Whose.
+        tenant: Option<String>,
+        /// Cron text.
+        cron: String,
+        /// IANA name.
+        time_zone: String,
+    },
     /// `CANCEL RESTORE DRILL`.
     Cancel {
         /// Whose.
@@ -134,10 +143,12 @@ pub enum DrillRequest {
 /// Statements about destinations of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogRequest {
-    /// `IMPORT CATALOG 'uri' [ALLOW DELETE]`.
+    /// `IMPORT CATALOG 'uri' [AS name] [ALLOW DELETE]`.
     Import {
         /// The destination.
         uri: String,
+        /// `AS`: the name of the tenant that stands for its owner here.
+        name: Option<String>,
         /// Its files may be deleted from here: nobody else writes it any more.
         allow_delete: bool,
     },

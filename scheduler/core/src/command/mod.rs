@@ -4,17 +4,26 @@
 //! done. The latter name what they found (state, retry, old value) and are void when the state has moved on meanwhile,
 //! so that a step which two leaders ran is harmless.
 
+mod done;
+mod recovery;
+mod wishes;
+
+pub use done::{Done, Outcome};
+pub use recovery::{ImportCatalog, StartRecoverTable};
+pub use wishes::{
+    ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
+    Subject, Swept,
+};
+
 use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
 use crate::round_machine::RoundEvent;
-use crate::state::{
-    CleanWhat, DestOptions, DestState, DrillStage, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind,
-};
+use crate::state::{CleanWhat, DestState, DrillStage, RecoverStage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, BackupSetId, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId,
-    NodeId, PieceId, RestoreStage, RoundId, RoundState, Scn, Secret, TableId, TenantId, Term, TurnId, ValidateLevel,
+    Access, BackupJobStatus, BackupMode, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId,
+    RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -24,47 +33,6 @@ pub struct Command {
     pub proposed_at_ms: u64,
     /// What happens.
     pub action: Action,
-}
-
-/// What an applied command led to.
-pub type Outcome = Result<Done, Failure>;
-
-/// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Done {
-    /// As asked.
-    Ok,
-    /// It was so already, or the state has moved on: nothing changed.
-    Nothing,
-    /// A tenant was created.
-    Tenant(TenantId),
-    /// A table was created.
-    Table(TableId),
-    /// A destination was set (or its id found again).
-    Dest(DestId),
-    /// A check of a destination has begun.
-    DestCheck(JobId),
-    /// An archive round was opened.
-    Round(RoundId),
-    /// A backup job was accepted.
-    BackupJob(JobId),
-    /// A backup job of the system tenant was accepted with its children; `refused` of them were not.
-    Initiator {
-        /// Its id.
-        job: JobId,
-        /// Children.
-        started: Vec<(TenantId, JobId)>,
-        /// What could not start, and why.
-        refused: Vec<(TenantId, Failure)>,
-    },
-    /// A restore job was accepted.
-    RestoreJob(JobId),
-    /// A restore drill was accepted.
-    Drill(JobId),
-    /// A cleaning job was accepted.
-    CleanJob(JobId),
-    /// A validation job was accepted.
-    ValidateJob(JobId),
 }
 
 /// What happens.
@@ -443,12 +411,44 @@ pub enum Action {
         /// Tenant.
         tenant: TenantId,
     },
+    /// RECOVER TABLE. Tables, set and pieces were read from the medium by the body.
+    StartRecoverTable(Box<StartRecoverTable>),
+    /// CANCEL RECOVER TABLE.
+    CancelRecoverTable {
+        /// The tenant that gets the tables.
+        tenant: TenantId,
+    },
+    /// A table recovery changes its stage, if it still is in `from`.
+    MoveRecoverTable {
+        /// Job.
+        job: JobId,
+        /// Stage that the decision was made in.
+        from: RecoverStage,
+        /// New stage.
+        to: RecoverStage,
+    },
+    /// IMPORT CATALOG. The destination was read by the body.
+    ImportCatalog(Box<ImportCatalog>),
+    /// DROP CATALOG.
+    ForgetCatalog {
+        /// The destination, without keys.
+        uri: String,
+    },
     /// SET RESTORE_DRILL_INTERVAL.
     SetDrillInterval {
         /// Tenant.
         tenant: TenantId,
         /// 0 = only when asked for.
         interval_ms: u64,
+    },
+    /// SET RESTORE_DRILL_SCHEDULE, checked when it is applied.
+    SetDrillSchedule {
+        /// Tenant.
+        tenant: TenantId,
+        /// Cron text; empty = none.
+        cron: String,
+        /// The zone that it is read in.
+        time_zone: String,
     },
     /// RUN RESTORE DRILL, or the schedule's turn.
     StartDrill {
@@ -570,156 +570,4 @@ pub enum Action {
         /// Why.
         failure: Failure,
     },
-}
-
-/// What LOG_ARCHIVE_DEST says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArchiveDestSpec {
-    /// LOCATION, without keys.
-    pub uri: String,
-    /// Its keys.
-    pub access: Access,
-    /// Everything else.
-    pub options: DestOptions,
-}
-
-/// A parameter of a tenant's backups, checked by the proposer (fact sheet 4.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BackupParam {
-    /// `backup_data_file_size`, in bytes.
-    DataFileBytes(u64),
-    /// `ha_low_thread_score`.
-    LowThreads(u32),
-    /// `backup_compression`: the format's compressor number.
-    Compression(u32),
-}
-
-/// A change of a tenant's backup schedule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ScheduleChange {
-    /// A new plan, checked by the proposer.
-    Set {
-        /// The plan.
-        plan: SchedulePlan,
-        /// ENABLE.
-        enable: bool,
-    },
-    /// ENABLE or DISABLE.
-    Enable(bool),
-    /// DROP.
-    Drop,
-}
-
-/// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupWish {
-    /// FULL, INCREMENTAL or SYNTHETIC.
-    pub mode: BackupMode,
-    /// TO: another destination than DATA_BACKUP_DEST, examined by the proposer.
-    pub to: Option<BackupDest>,
-    /// PLUS ARCHIVELOG.
-    pub plus_archivelog: bool,
-    /// DESCRIPTION.
-    pub description: String,
-    /// SET ENCRYPTION: how the set is to be encrypted.
-    pub seal: Option<SealKey>,
-    /// The proposer's version: it must not be looked up while the command is applied, where nodes may differ.
-    pub version: String,
-}
-
-impl BackupWish {
-    /// A plain wish.
-    #[must_use]
-    pub fn new(mode: BackupMode, description: impl Into<String>) -> Self {
-        let description = description.into();
-        Self { mode, to: None, plus_archivelog: false, description, seal: None, version: String::new() }
-    }
-}
-
-/// A destination that is named in a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupDest {
-    /// Where, without keys.
-    pub uri: String,
-    /// Its keys.
-    pub access: Access,
-}
-
-/// A key and how it came about; made at the edge, out of a password and a random salt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealKey {
-    /// 32 bytes.
-    pub key: Secret,
-    /// What may be known of it.
-    pub seal: SetSeal,
-}
-
-/// What a piece of work on the medium was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Subject {
-    /// A destination's format file.
-    Dest(DestId),
-    /// An archive round.
-    Round(TenantId, RoundId),
-    /// A backup job.
-    Backup(JobId),
-    /// A set or piece that is deleted, or the cleaning job that deletes a whole destination.
-    Clean(JobId),
-    /// What belongs to nothing in a destination.
-    Sweep(DestId),
-    /// The archive that a standby follows.
-    Standby(TenantId),
-    /// A restore drill.
-    Drill(JobId),
-    /// A backup schedule.
-    Schedule(TenantId),
-}
-
-/// A validation that the body has prepared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartValidate {
-    /// Whose statement it is.
-    pub tenant: TenantId,
-    /// What was asked for.
-    pub kind: ValidateKind,
-    /// How closely.
-    pub level: ValidateLevel,
-    /// The destination that was named; empty = the tenant's own.
-    pub path: String,
-    /// DESCRIPTION.
-    pub description: String,
-    /// What to look at.
-    pub objects: Vec<MediumObject>,
-    /// Keys of encrypted sets.
-    pub keys: Vec<(BackupSetId, Secret)>,
-}
-
-/// What a look at a destination found that belongs to nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swept {
-    /// Directories that are still there.
-    pub orphans: Vec<String>,
-    /// Unfinished uploads that are still there.
-    pub unfinished: u64,
-    /// Orphans that were removed now.
-    pub removed: u64,
-    /// Unfinished uploads that were aborted now.
-    pub aborted: u64,
-}
-
-/// A restore that the body has prepared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartRestore {
-    /// Name of the new tenant.
-    pub tenant_name: String,
-    /// Replicas of each log stream.
-    pub replicas: u32,
-    /// Everything is restored up to this, inclusive.
-    pub target_scn: Scn,
-    /// What was chosen.
-    pub source: RestoreSource,
-    /// The tenant stays a standby that follows the archive.
-    pub standby: bool,
-    /// DESCRIPTION.
-    pub description: String,
 }

@@ -1,0 +1,22 @@
+//! What happens in a run, with its time, for whoever reads its output.
+
+use std::time::Instant;
+
+/// A run that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Story {
+    began: Instant,
+}
+
+impl Story {
+    /// It begins now.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// A moment of it.
+    pub fn tell(&self, what: &str) {
+        eprintln!("chaos: {:6.2} s: {what}", self.began.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,100 @@
+//! Table recovery jobs, running and ended (fact sheet 2.5).
+
+use super::value::{n, percent, scn, scn_display, t, time};
+use super::{Build, Table, Value};
+use crate::refuse::result_code;
+use crate::state::{RecoverTableJob, RecoveredTable, State, Tablet};
+
+const COLUMNS: [&str; 27] = [
+    "TENANT_ID",
+    "JOB_ID",
+    "INITIATOR_TENANT_ID",
+    "INITIATOR_JOB_ID",
+    "START_TIMESTAMP",
+    "FINISH_TIMESTAMP",
+    "STATUS",
+    "AUX_TENANT_NAME",
+    "TARGET_TENANT_NAME",
+    "IMPORT_ALL",
+    "DB_LIST",
+    "TABLE_LIST",
+    "RESTORE_SCN",
+    "RESTORE_SCN_DISPLAY",
+    "RESTORE_OPTION",
+    "BACKUP_DEST",
+    "BACKUP_SET_LIST",
+    "BACKUP_PIECE_LIST",
+    "REMAP_TABLE_LIST",
+    "TABLET_COUNT",
+    "RECOVERED_KEYS",
+    "FETCHED_BYTES",
+    "PROGRESS",
+    "RETRY_COUNT",
+    "RESULT",
+    "COMMENT",
+    "DESCRIPTION",
+];
+
+/// Running jobs, or ended ones.
+pub(super) fn jobs(state: &State, ended: bool) -> Table {
+    let mut view = Build::new(&COLUMNS);
+    for j in state.recover_jobs.values().filter(|j| j.stage.is_ended() == ended) {
+        let source = &j.source;
+        let sets: Vec<String> =
+            source.sets.iter().map(|(id, kind)| format!("backup_set_{id}_{}", kind.tag())).collect();
+        let pieces: Vec<String> = source.pieces.iter().map(|p| format!("piece_{}", p.key)).collect();
+        view.row([
+            n(j.tenant_id.0),
+            n(j.id.0),
+            n(j.tenant_id.0),
+            n(0u64),
+            time(Some(j.started_ms)),
+            time(j.ended_ms),
+            t(j.stage),
+            // There is none: only the tables' own blocks and log are read.
+            t(""),
+            t(&j.tenant_name),
+            n(u64::from(j.all)),
+            t(""),
+            t(list(j, |x| x.source_name.clone())),
+            scn(j.target_scn),
+            scn_display(j.target_scn),
+            t(""),
+            t(format!("{},{}", source.data_uri, source.archive_uri)),
+            t(sets.join(",")),
+            t(pieces.join(",")),
+            t(list(j, |x| format!("{}:{}", x.source_name, x.target_name))),
+            n(tablets(j).count() as u64),
+            n(j.results.values().map(|r| r.keys).sum::<u64>()),
+            n(j.results.values().map(|r| r.bytes_fetched).sum::<u64>()),
+            progress(j),
+            n(j.tasks.values().map(|r| u64::from(r.retry.0)).sum::<u64>()),
+            j.failure.as_ref().map_or(Value::Int(0), |f| Value::Int(result_code(f).into())),
+            t(comment(j)),
+            t(&j.description),
+        ]);
+    }
+    view.done()
+}
+
+fn tablets(j: &RecoverTableJob) -> impl Iterator<Item = &Tablet> {
+    j.tables.iter().flat_map(|t| &t.tablets)
+}
+
+fn list(j: &RecoverTableJob, shown: impl Fn(&RecoveredTable) -> String) -> String {
+    j.tables.iter().map(shown).collect::<Vec<_>>().join(",")
+}
+
+/// Percent; never 100 before the tables have their names.
+fn progress(j: &RecoverTableJob) -> Value {
+    if j.stage == crate::state::RecoverStage::Completed {
+        return Value::Real(100.0);
+    }
+    let (done, total) = j.tasks.values().fold((0, 0), |s, r| (s.0 + r.bytes_done, s.1 + r.bytes_total));
+    Value::Real(percent(done, total).min(99.0))
+}
+
+fn comment(j: &RecoverTableJob) -> String {
+    let of_tasks = || j.tasks.values().find_map(|r| r.failure.as_ref());
+    j.failure.as_ref().or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+}
