@@ -3,8 +3,8 @@
 //! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
 //! [`blows`] kill and pause, [`Wires`] cut a worker off, a [`LossyDoor`] loses replies of a store, a [`Gate`] holds
 //! requests to one; [`Watch`] looks at the archive destination all the while, with the checkers of
-//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is known from its
-//! doors, its process id and the medium.
+//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing
+//! here looks into a server: everything is known from its doors, its process id and the medium.
 
 pub mod blows;
 pub mod copies;
