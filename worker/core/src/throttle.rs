@@ -278,7 +278,7 @@ mod tests {
         run(&mut pace, 120, 0, latency);
         let late = &lost[300..];
         let mean = late.iter().sum::<u64>() / late.len() as u64;
-        assert!((10..100).contains(&mean), "{mean} MiB/s cost {} permille", mean);
+        assert!((10..100).contains(&mean), "{mean} MiB/s cost as many permille");
     }
 
     #[test]
