@@ -416,7 +416,7 @@ pub struct BenchArchiveArgs {
     /// Compress the archived log: lz4 or zstd.
     #[arg(long, value_name = "NAME")]
     pub compression: Option<String>,
-    /// Encrypt the archived log with this key, as in LOG_ARCHIVE_DEST.
+    /// Encrypt the archived log with this key: file:/path or command:/path, as KEY of LOG_ARCHIVE_DEST.
     #[arg(long, value_name = "SOURCE")]
     pub key_source: Option<String>,
     /// Directory for the run; it is removed afterwards.

@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use strandline_media::testing::mini_store::{Conditions, MiniStore, SECRET};
 use support::medium::{self, SmallDisk, flip, largest, truncate};
 use support::source::{Source, value};
 use support::{Cluster, archive_dest, data_dest, number, refusal, restore, strandline, text, uri, wait};
@@ -352,4 +353,86 @@ fn a_destination_is_looked_at_from_every_worker() {
         assert!(findings.len() > 8 && findings.iter().all(|f| f["verdict"] == "good"), "{place:#}");
     }
     assert!(medium::tree(&dir).is_empty(), "a probe leaves nothing");
+}
+
+#[test]
+fn what_archiving_refuses_names_the_option_and_the_bounds() {
+    let cluster = Cluster::shared();
+    let id = cluster.tenant("options", 1);
+    let (dir, elsewhere) = (cluster.dir("options/archive"), cluster.dir("options/elsewhere"));
+    let set = |dir: &Path, options: &str| {
+        format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={} {options}' TENANT = options", uri(dir))
+    };
+    for (options, words) in [
+        ("PIECE_SWITCH_INTERVAL=8d", &["8d", "not supported", "7d"][..]),
+        ("PIECE_SWITCH_INTERVAL=0s", &["0s", "not supported"]),
+        ("COMPRESSION=gzip", &["gzip", "lz4"]),
+        ("ENCRYPTION=aes256", &["KEY=file:"]),
+        ("ENCRYPTION=aes256 KEY=topsecret", &["KEY=file:"]),
+        ("KEY=file:/etc/key", &["ENCRYPTION"]),
+        ("BINDING=Mandatory SPOOL_AGE=1h", &["SPOOL_AGE", "never lets log go"]),
+    ] {
+        cluster.sql_refused(&set(&dir, options)).is(INVALID, words);
+    }
+    assert!(medium::tree(&dir).is_empty(), "what is refused leaves nothing behind");
+    cluster.sql(&set(&dir, "PIECE_SWITCH_INTERVAL=1m"));
+    cluster.archive("options", id);
+    let running = ["change archive dest when archive is running", "round 1", "NOARCHIVELOG"];
+    cluster.sql_refused(&set(&elsewhere, "")).is(INVALID, &running);
+    cluster.sql_refused("ALTER SYSTEM ARCHIVELOG TENANT = options").is(INVALID, &["ARCHIVELOG mode already"]);
+    let attribute =
+        format!("ALTER SYSTEM CHANGE EXTERNAL_STORAGE_DEST PATH = '{}' SET ATTRIBUTE = 'max_iops=9'", uri(&elsewhere));
+    cluster.refused(&["sql", "-t", "options", "-e", &attribute]).is(NOT_FOUND, &["no destination"]);
+    assert!(medium::tree(&elsewhere).is_empty());
+    assert_eq!(text(&cluster.round(id), "STATUS"), "DOING");
+}
+
+#[test]
+fn a_bucket_that_lies_about_conditions_is_refused_by_name_and_no_key_is_shown() {
+    let cluster = Cluster::shared();
+    cluster.tenant("lied_to", 1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = runtime.block_on(MiniStore::start(false, Conditions::Ignored));
+    let uri = store.uri("x", "");
+    for statement in [archive_dest("lied_to", &uri), data_dest("lied_to", &uri)] {
+        let refused = cluster.sql_refused(&statement);
+        refused.is(INVALID, &["If-None-Match", "s3://b/x"]);
+        assert!(!refused.text.contains(SECRET), "{}", refused.text);
+    }
+}
+
+#[test]
+fn an_encrypted_archive_restores_with_its_key_and_is_refused_with_another() {
+    let cluster = Cluster::shared();
+    let id = cluster.tenant("sealed", 1);
+    let (data, archive) = (cluster.dir("sealed/data"), cluster.dir("sealed/archive"));
+    let key = |name: &str, words: &str| {
+        let path = cluster.dir("sealed").join(name);
+        std::fs::write(&path, words).unwrap();
+        format!("file:{}", path.display())
+    };
+    let (right, wrong) = (key("right", "correct horse battery staple"), key("wrong", "incorrect horse"));
+    let options = format!("COMPRESSION=zstd ENCRYPTION=aes256 KEY={right}");
+    cluster.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={} {options}' TENANT = sealed", uri(&archive)));
+    cluster.set_data_dest("sealed", &data);
+    cluster.archive("sealed", id);
+    assert_eq!(text(&cluster.back_up("sealed", id), "STATUS"), "COMPLETED");
+    let last = cluster.put("sealed", "after the backup", &"a secret worth keeping ".repeat(1000));
+    cluster.wait_until_archived(id, last);
+    let round = cluster.round(id);
+    assert_eq!(text(&round, "COMPRESSION"), "zstd");
+    assert!(number(&round, "OUTPUT_BYTES") < number(&round, "INPUT_BYTES"), "what lies there is counted: {round}");
+    for (path, bytes) in medium::tree(&archive) {
+        let shown = bytes.windows(14).any(|w| w == b"a secret worth");
+        assert!(!shown, "{} shows what it should hide", path.display());
+    }
+
+    let with = |key: &str| restore("unsealed", &data, &archive, &format!("WITH 'replicas=1{key}'"));
+    cluster.sql_refused(&with("")).is(PERMISSION, &["encrypted", "no key was given", "key_source=file:"]);
+    cluster.sql_refused(&with(&format!("&key_source={wrong}"))).is(PERMISSION, &["another key", "piece"]);
+    assert_eq!(cluster.tenant_status("unsealed"), None);
+    cluster.sql(&with(&format!("&key_source={right}")));
+    wait("the restored tenant opens", || cluster.tenant_status("unsealed").filter(|(status, _)| status == "NORMAL"));
+    assert_eq!(cluster.get("unsealed", "after the backup"), "a secret worth keeping ".repeat(1000));
+    cluster.sql("ALTER SYSTEM NOARCHIVELOG TENANT = sealed");
 }

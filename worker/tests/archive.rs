@@ -83,14 +83,7 @@ async fn leaders(medium: Arc<dyn Medium>) {
 
     let new = Bed::over(medium, old.logs.clone());
     *new.log(1001).leader.lock().unwrap() = (true, Term(2));
-    let resume = v1::LsResume {
-        ls_id: 1001,
-        piece_id: reported.piece_id,
-        start_lsn: reported.start_lsn,
-        archived_lsn: reported.archived_lsn,
-        checkpoint_scn: reported.checkpoint_scn,
-        ..Default::default()
-    };
+    let resume = Bed::resume(&reported);
     new.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..new.order(1) }]);
     new.until_archived(1001).await;
     assert_eq!(new.said(1001).unwrap().term, 2);

@@ -8,11 +8,15 @@ use super::world::{Event, TENANT, World};
 use crate::invariants::Broken;
 use bytes::Bytes;
 use strandline_format::paths::archive::ArchivePath;
-use strandline_scheduler_core::{ArchiveReport, LsResume, RoundOrder, RoundWork};
+use strandline_scheduler_core::state::{LsPiece, Trouble};
+use strandline_scheduler_core::{ArchiveReport, ArchiveWaiting, LsResume, RoundOrder, RoundWork};
+use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 use strandline_types::{
     ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
 };
-use strandline_worker_core::archiver::{Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView};
+use strandline_worker_core::archiver::{
+    Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView, PieceSpan,
+};
 
 /// One archiver.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ impl World {
                     Some(running) => {
                         running.goal = goal;
                         running.archiver.set_order(goal, order.lag_target_ms);
+                        let resume = order.log_streams.iter().find(|l| l.ls_id == ls);
+                        running.archiver.pieces_known(resume.map_or(order.clock.base_piece, |l| l.piece_id));
                     }
                     None => fresh.push((ls, term, goal, order.clone())),
                 }
@@ -194,6 +200,7 @@ impl Running {
     fn new(number: u64, ls: LsId, term: Term, goal: Goal, order: &RoundOrder) -> Self {
         let known = order.log_streams.iter().find(|l| l.ls_id == ls).map(|l: &LsResume| KnownProgress {
             piece: l.piece_id,
+            piece_start: l.piece_start_lsn,
             start: l.start_lsn,
             archived: l.archived_lsn,
             checkpoint: l.checkpoint_scn,
@@ -226,7 +233,6 @@ fn goal(work: RoundWork) -> Goal {
 
 pub(super) fn archive_report((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveReport> {
     let progress = running.archiver.progress()?;
-    let bytes = progress.archived.0 - progress.start.0;
     Some(ArchiveReport {
         tenant_id: TENANT,
         ls_id,
@@ -239,11 +245,21 @@ pub(super) fn archive_report((round_id, ls_id): WorkerKey, running: &Running) ->
         start_lsn: progress.start,
         archived_lsn: progress.archived,
         checkpoint_scn: progress.checkpoint,
-        input_bytes: bytes,
-        output_bytes: bytes,
         trouble: progress.trouble.as_ref().map(|(failure, _)| failure.clone()),
         requests: 0,
         gap: None,
+        pieces: progress.pieces.iter().map(|(id, span)| (*id, piece(span))).collect(),
         trouble_since_ms: progress.trouble.as_ref().map_or(0, |(_, since)| *since),
     })
+}
+
+fn piece(span: &PieceSpan) -> LsPiece {
+    let output_bytes = ARCHIVE_FILE_HEADER_BYTES + (span.end.0 - span.start.0);
+    LsPiece { start_lsn: span.start, end_lsn: span.end, checkpoint_scn: span.checkpoint, output_bytes }
+}
+
+/// What holds up an archiver that has no progress to report.
+pub(super) fn archive_waiting((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveWaiting> {
+    let (failure, since_ms) = running.archiver.trouble().filter(|_| running.archiver.progress().is_none())?.clone();
+    Some(ArchiveWaiting { tenant_id: TENANT, ls_id, round_id, trouble: Trouble { failure, since_ms } })
 }

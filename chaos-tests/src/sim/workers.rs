@@ -1,6 +1,6 @@
 //! The worker side: heartbeats, orders and replicas.
 
-use super::archivers::{Running, archive_report};
+use super::archivers::{Running, archive_report, archive_waiting};
 use super::rng::Rng;
 use super::stream::Stream;
 use super::tasks::{Doing, task_reports};
@@ -128,6 +128,7 @@ impl World {
         let hosted = worker.orders.iter().flat_map(|o| &o.replicas);
         let replicas = hosted.filter_map(|order| replica_report(self.streams.get(&order.ls_id)?, order, id));
         let archive = worker.archivers.iter().filter_map(|(key, running)| archive_report(*key, running));
+        let waiting = worker.archivers.iter().filter_map(|(key, running)| archive_waiting(*key, running));
         WorkerReport {
             worker_id: id,
             address: format!("worker-{id}:1"),
@@ -135,6 +136,7 @@ impl World {
             clock_ms: worker.clock_ms(self.now_ms),
             replicas: replicas.collect(),
             archive: archive.collect(),
+            archive_waiting: waiting.collect(),
             tasks: task_reports(&worker.tasks),
         }
     }

@@ -185,16 +185,20 @@ impl Needs {
         }
     }
 
-    /// What is needed may be restored with log that another set carries: that one stays too, with its chain.
+    /// What is needed may be restored with log that another set carries: that one stays too, with its chain. A set that
+    /// serves the window needs all of its log, one that is kept by count only what makes it whole, a chain none.
     fn keep_carriers(&mut self, catalogue: &Catalogue, usable: &[SetEntry]) {
         loop {
             let before = self.sets.len();
             for set in usable {
-                if !self.sets.contains_key(&key(set)) {
-                    continue;
-                }
+                let needs_all = match self.sets.get(&key(set)) {
+                    Some(KeepWhy::InWindow | KeepWhy::Anchor { .. }) => true,
+                    Some(KeepWhy::Redundancy { .. } | KeepWhy::Period { .. }) => false,
+                    _ => continue,
+                };
                 let (_, cover) = window_of(catalogue, set);
-                for place in cover.pieces.iter().filter_map(|p| catalogue.place(p.place)) {
+                let needed = cover.pieces.iter().filter(|p| needs_all || p.start_scn <= set.min_restore_scn);
+                for place in needed.filter_map(|p| catalogue.place(p.place)) {
                     let carrier = catalogue.sets.iter().find(|s| place.of_set == Some(s.set_id));
                     if let Some(carrier) = carrier {
                         self.sets.entry(key(carrier)).or_insert(KeepWhy::LogFor { set: set.set_id });

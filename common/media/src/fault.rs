@@ -12,6 +12,7 @@ use rand::{RngExt, SeedableRng};
 use std::future::Future;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use strandline_types::ErrorClass;
 
 /// What goes wrong.
@@ -23,6 +24,8 @@ pub enum Fault {
     LostReply,
     /// An append writes this many bytes and then fails as `Transient`; other calls are refused as `Transient`.
     Torn(usize),
+    /// The call does not answer until the plan is healed; then it is done.
+    Hang,
 }
 
 /// One line of a script: which calls fail, and how often.
@@ -85,6 +88,13 @@ impl FaultPlan {
         self.script().injected
     }
 
+    /// Waits for [`FaultPlan::heal`].
+    async fn healed(&self) {
+        while !self.script().rules.is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     fn script(&self) -> std::sync::MutexGuard<'_, Script> {
         // Test equipment: a poisoned script is still a script.
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,6 +154,10 @@ impl Faulty {
     ) -> Result<T, MediaError> {
         match self.plan.draw(op, path, 0) {
             None => call.await,
+            Some(Fault::Hang) => {
+                self.plan.healed().await;
+                call.await
+            }
             Some(Fault::Refuse(class)) => Err(self.error(class, op, path, "injected fault")),
             Some(Fault::Torn(_)) => Err(self.error(ErrorClass::Transient, op, path, "injected fault")),
             Some(Fault::LostReply) => {
@@ -215,6 +229,10 @@ impl Medium for Faulty {
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         match self.plan.draw(Op::Append, path, data.len()) {
             None => self.inner.append(path, at, data).await,
+            Some(Fault::Hang) => {
+                self.plan.healed().await;
+                self.inner.append(path, at, data).await
+            }
             Some(Fault::Refuse(class)) => Err(self.error(class, Op::Append, path, "injected fault")),
             Some(fault) => {
                 let done = if let Fault::Torn(n) = fault { n.min(data.len()) } else { data.len() };
@@ -244,26 +262,34 @@ struct FaultyWriter {
 }
 
 impl FaultyWriter {
-    fn drawn(&self) -> Option<MediaError> {
-        let class = match self.plan.draw(Op::Write, &self.path, 0)? {
-            Fault::Refuse(class) => class,
-            Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
-        };
-        Some(MediaError::new(class, Op::Write, &self.uri, &self.path, "injected fault"))
+    /// How the next call fails, if it does. Borrows nothing: a writer need not be shared.
+    fn drawn(&self) -> impl Future<Output = Option<MediaError>> + Send + use<> {
+        let (plan, path, uri) = (self.plan.clone(), self.path.clone(), self.uri.clone());
+        async move {
+            let class = match plan.draw(Op::Write, &path, 0)? {
+                Fault::Hang => {
+                    plan.healed().await;
+                    return None;
+                }
+                Fault::Refuse(class) => class,
+                Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
+            };
+            Some(MediaError::new(class, Op::Write, &uri, &path, "injected fault"))
+        }
     }
 }
 
 #[async_trait]
 impl ObjectWriter for FaultyWriter {
     async fn write(&mut self, data: Bytes) -> Result<(), MediaError> {
-        match self.drawn() {
+        match self.drawn().await {
             Some(e) => Err(e),
             None => self.inner.write(data).await,
         }
     }
 
     async fn finish(self: Box<Self>) -> Result<u64, MediaError> {
-        match self.drawn() {
+        match self.drawn().await {
             Some(e) => Err(e),
             None => self.inner.finish().await,
         }

@@ -94,10 +94,22 @@ pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 2_000;
 pub const ARCHIVE_PAUSE_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.
 pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 128 << 20;
+/// A request of the archiver that takes longer is told as a trouble while it is waited for.
+pub const ARCHIVE_SILENT_MS: u64 = 5_000;
 /// Default delay until log is on the medium and reported.
 pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
-/// An idle tenant's log streams append a keep-alive group this often.
-pub const KEEP_ALIVE_IDLE_MS: u64 = 30_000;
+/// In an idle tenant log stream 1 appends a keep-alive group this often, and the others follow it. With the checkpoint,
+/// which is written anew and whose old name is removed, it costs the medium at most one small write per log stream and
+/// [`IDLE_WRITE_MS`].
+pub const KEEP_ALIVE_IDLE_MS: u64 = 60_000;
+/// An idle tenant may cost one small write per log stream in this time.
+pub const IDLE_WRITE_MS: u64 = 30_000;
+/// Pieces of one log stream whose bounds and bytes the scheduler remembers once they are decided.
+pub const LS_PIECES_KEPT_MAX: usize = 64;
+/// Pieces of one log stream that one report tells of.
+pub const LS_PIECES_REPORTED_MAX: usize = 64;
+/// Appends that a worker has under way at one destination of a tenant, per core, when LOG_ARCHIVE_CONCURRENCY is 0.
+pub const ARCHIVE_APPENDS_PER_CORE: usize = 16;
 /// Workers report to the scheduler this often.
 pub const HEARTBEAT_MS: u64 = 150;
 /// News go up at once, but not more often than this.
@@ -124,10 +136,14 @@ pub const LS_TASK_RETRY_DELAY_MS: u64 = 1_000;
 pub const HEARD_AGAIN_MS: u64 = 1_000;
 /// The start placeholder of a piece is written this long before its first SCN comes, or half a piece before.
 pub const PIECE_AHEAD_MS: u64 = 5_000;
+/// A checkpoint that moves on is published on an object store after this at the latest.
+pub const PUBLISH_PAUSE_MS_MAX: u64 = 1_000;
 /// Start placeholders that one step of the scheduler writes.
 pub const PIECES_PER_STEP_MAX: u64 = 64;
 /// A log stream that never reported on a round counts as drained after this.
 pub const NEVER_STARTED_MS: u64 = 15_000;
+/// Audit events that the scheduler remembers.
+pub const AUDIT_EVENTS_KEPT_MAX: usize = 1000;
 /// Ended jobs of one kind that the scheduler remembers.
 pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.
@@ -255,4 +271,6 @@ const _: () = assert!(
 );
 const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
+// A tenant has two log streams or more; each writes once, the checkpoint comes and the one before it goes.
+const _: () = assert!(2 + 2 <= 2 * (KEEP_ALIVE_IDLE_MS / IDLE_WRITE_MS));
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

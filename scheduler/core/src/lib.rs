@@ -48,8 +48,8 @@ pub use orders::{
 };
 pub use plan::{dest_ref, plan, replayed_scn};
 pub use report::{
-    ArchiveReport, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult, TaskReport,
-    TaskResult, TaskState, WorkerReport,
+    ArchiveReport, ArchiveWaiting, BackupIndexResult, BackupLogResult, BackupLsResult, ReplicaReport, RestoreLogResult,
+    TaskReport, TaskResult, TaskState, WorkerReport,
 };
 pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, ValidateResult};
 pub use round_machine::{RoundEvent, next as next_round_state};

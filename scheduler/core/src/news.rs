@@ -3,7 +3,7 @@
 //! Workers report several times a second, mostly the same. Only what the state does not know yet is worth a Raft
 //! entry; the rest is dropped here, with the same rules as `apply` takes reports by.
 
-use crate::report::{ArchiveReport, ReplicaReport, TaskReport, TaskState, WorkerReport};
+use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, TaskReport, TaskState, WorkerReport};
 use crate::state::{State, TaskRun, Worker};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{ArchiveLsState, LsTaskStatus, NodeId, RestoreStage, limits};
@@ -26,8 +26,13 @@ pub fn news(state: &State, mut report: WorkerReport, now_ms: u64) -> Option<Work
     }
     report.archive.retain(|p| is_progress_news(state, worker, p));
     report.tasks.retain(|t| is_task_news(state, worker, t, now_ms));
+    let has_waiting_news = is_waiting_news(state, worker, &report.archive_waiting);
     let has_replica_news = known.is_none_or(|w| are_replicas_news(state, w, &report.replicas));
-    let is_news = is_heartbeat_due || has_replica_news || !report.archive.is_empty() || !report.tasks.is_empty();
+    let is_news = is_heartbeat_due
+        || has_replica_news
+        || has_waiting_news
+        || !report.archive.is_empty()
+        || !report.tasks.is_empty();
     is_news.then_some(report)
 }
 
@@ -70,6 +75,25 @@ fn is_progress_news(state: &State, worker: NodeId, said: &ArchiveReport) -> bool
         let is_other = is_moved || said.trouble.as_ref() != row.trouble.as_ref().map(|t| &t.failure);
         term > row.term || (term == row.term && (is_further || is_other))
     })
+}
+
+/// What keeps log streams from starting is said whole, each time: news is what differs.
+fn is_waiting_news(state: &State, worker: NodeId, said: &[ArchiveWaiting]) -> bool {
+    let leads = |tenant, ls| {
+        let stream = state.tenants.get(&tenant).and_then(|t| t.log_streams.get(&ls));
+        stream.is_some_and(|s| s.leader == Some(worker))
+    };
+    let open = || state.rounds.values().filter(|r| r.is_open());
+    let known = open().flat_map(|r| r.waiting.iter().map(move |(ls, t)| (r.tenant_id, r.round_id, *ls, &t.failure)));
+    let known: Vec<_> = known.filter(|(tenant, _, ls, _)| leads(*tenant, *ls)).collect();
+    let is_open = |w: &&ArchiveWaiting| {
+        let round = state.rounds.get(&(w.tenant_id, w.round_id));
+        round.is_some_and(|r| r.is_open() && !r.progress.contains_key(&w.ls_id)) && leads(w.tenant_id, w.ls_id)
+    };
+    let mut now: Vec<_> =
+        said.iter().filter(is_open).map(|w| (w.tenant_id, w.round_id, w.ls_id, &w.trouble.failure)).collect();
+    now.sort_by_key(|(tenant, round, ls, _)| (*tenant, *round, *ls));
+    known != now
 }
 
 fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -> bool {

@@ -4,9 +4,10 @@
 //! moves forward.
 
 use crate::results::{CleanResult, FingerprintResult, RecoverTableResult, ValidateResult};
-use crate::state::{DestFinding, Dictionary, LogGap, LogStream};
+use crate::state::{DestFinding, Dictionary, LogGap, LogStream, LsPiece, Trouble};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use strandline_types::{
     ArchiveLsState, DestId, Failure, LsId, Lsn, NodeId, PalfBase, PieceId, RoundId, Scn, TabletId, TenantId, Term,
 };
@@ -26,6 +27,8 @@ pub struct WorkerReport {
     pub replicas: Vec<ReplicaReport>,
     /// Archive progress of the log streams it leads.
     pub archive: Vec<ArchiveReport>,
+    /// What holds up log streams that it leads and that have no progress to report yet.
+    pub archive_waiting: Vec<ArchiveWaiting>,
     /// The tasks it was given.
     pub tasks: Vec<TaskReport>,
 }
@@ -82,10 +85,6 @@ pub struct ArchiveReport {
     pub archived_lsn: Lsn,
     /// Every group with SCN up to this is durable on the medium.
     pub checkpoint_scn: Scn,
-    /// Log bytes read.
-    pub input_bytes: u64,
-    /// Bytes written.
-    pub output_bytes: u64,
     /// What holds it up, if anything.
     pub trouble: Option<Failure>,
     /// Since when.
@@ -94,6 +93,21 @@ pub struct ArchiveReport {
     pub requests: u64,
     /// The log that is missing, once the stream is interrupted.
     pub gap: Option<LogGap>,
+    /// What the medium has, from the newest piece on that the state knows.
+    pub pieces: BTreeMap<PieceId, LsPiece>,
+}
+
+/// What holds up a log stream that has no progress to report in a round. It fixes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveWaiting {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// Log stream.
+    pub ls_id: LsId,
+    /// Round.
+    pub round_id: RoundId,
+    /// What, and since when.
+    pub trouble: Trouble,
 }
 
 impl ArchiveReport {

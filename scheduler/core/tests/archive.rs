@@ -4,6 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World, archive_spec};
+use std::collections::BTreeMap;
 use strandline_scheduler_core::state::DestState;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -148,12 +149,11 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
         start_lsn: Lsn(0),
         archived_lsn: Lsn(u64::MAX / 2),
         checkpoint_scn: Scn(u64::MAX / 2),
-        input_bytes: 0,
-        output_bytes: 0,
         trouble: None,
         trouble_since_ms: 0,
         requests: 0,
         gap: None,
+        pieces: BTreeMap::new(),
     };
     let report = WorkerReport {
         worker_id: old,
@@ -162,6 +162,7 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
         clock_ms: w.now_ms,
         replicas: vec![],
         archive: vec![late],
+        archive_waiting: vec![],
         tasks: vec![],
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
@@ -215,12 +216,11 @@ fn one_interrupted_log_stream_interrupts_the_round_until_it_is_stopped() {
         start_lsn: row.start_lsn,
         archived_lsn: row.archived_lsn,
         checkpoint_scn: row.checkpoint_scn,
-        input_bytes: 0,
-        output_bytes: 0,
         trouble: Some(lost),
         trouble_since_ms: 0,
         requests: 0,
         gap: None,
+        pieces: BTreeMap::new(),
     };
     let worker = &w.state.workers[&NodeId(1)];
     let report = WorkerReport {
@@ -230,6 +230,7 @@ fn one_interrupted_log_stream_interrupts_the_round_until_it_is_stopped() {
         clock_ms: w.now_ms,
         replicas: vec![],
         archive: vec![report],
+        archive_waiting: vec![],
         tasks: vec![],
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
@@ -396,6 +397,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
         clock_ms: w.now_ms,
         replicas: vec![elected],
         archive: vec![],
+        archive_waiting: vec![],
         tasks: vec![],
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
@@ -455,12 +457,11 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         start_lsn: Lsn(0),
         archived_lsn: seen.end_lsn,
         checkpoint_scn: seen.max_scn,
-        input_bytes: 0,
-        output_bytes: 0,
         trouble: None,
         trouble_since_ms: 0,
         requests: 0,
         gap: None,
+        pieces: BTreeMap::new(),
     };
     let report = WorkerReport {
         worker_id: NodeId(1),
@@ -469,6 +470,7 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         clock_ms: w.now_ms,
         replicas: vec![replica.clone()],
         archive: vec![stopped],
+        archive_waiting: vec![],
         tasks: vec![],
     };
     w.act(Action::Heartbeats(vec![WorkerReport { archive: vec![], ..report.clone() }])).unwrap();

@@ -122,6 +122,7 @@ fn a_report_of_an_older_retry_is_void() {
         clock_ms: w.now_ms,
         replicas: vec![],
         archive: vec![],
+        archive_waiting: vec![],
         tasks: vec![done],
     };
     assert_eq!(news(&w.state, report.clone(), w.now_ms).unwrap().tasks, vec![]);

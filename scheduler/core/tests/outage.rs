@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World, archive_spec};
-use strandline_scheduler_core::state::{DestOptions, DestState, LogGap, Restart};
+use strandline_scheduler_core::state::{DestOptions, DestState, LogGap, Restart, Trouble};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -101,6 +101,63 @@ fn a_round_that_begins_keeps_the_block_that_its_start_lies_in() {
     w.act(Action::SetArchiveDest { tenant: TENANT, no: NO, dest }).unwrap();
     w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
     assert_eq!(order(&w).recycle_lsn, Lsn(3 * limits::BLOCK_BODY_BYTES));
+}
+
+#[test]
+fn a_stream_that_cannot_begin_makes_the_round_say_since_when_and_why() {
+    let mut w = World::with_tenant(1, 1);
+    let since_ms = w.now_ms - 5000;
+    let failure = Failure::new(ErrorClass::Permission, "the key is wrong", "file:///key", "give the right one");
+    w.unable.insert(LS, Trouble { failure, since_ms });
+    let dest = Some(archive_spec("file:///arc", 3600));
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: NO, dest }).unwrap();
+    w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
+    w.run(5);
+    assert_eq!(w.round().state, RoundState::Beginning);
+    let line = plan(&w.state, w.now_ms).waiting.into_iter().find(|l| l.on.contains("the key is wrong")).unwrap();
+    assert_eq!((line.since_ms, line.on.contains("log stream 1001")), (since_ms, true));
+    let shown = format!("{:?}", views::view(&w.state, w.now_ms, "V$OB_ARCHIVE_DEST_STATUS").unwrap().rows);
+    assert!(shown.contains("the key is wrong") && shown.contains(&scn_text(Scn::from_ms(since_ms))), "{shown}");
+    let comment = format!("{:?}", views::view(&w.state, w.now_ms, "CDB_OB_ARCHIVELOG").unwrap().rows);
+    assert!(comment.contains("log stream 1001") && comment.contains("the key is wrong"), "{comment}");
+    w.unable.clear();
+    w.run(3);
+    assert_eq!((w.round().state, w.round().waiting.len()), (RoundState::Doing, 0), "it is over once it is over");
+}
+
+#[test]
+fn bytes_on_the_medium_are_counted_per_stream_and_piece() {
+    let mut w = World::with_tenant(1, 1);
+    let dest = Some(archive_spec("file:///arc", 2));
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: NO, dest }).unwrap();
+    w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
+    for _ in 0..200 {
+        w.write();
+        w.run(1);
+    }
+    let view = |name: &str| views::view(&w.state, w.now_ms, name).unwrap();
+    let column = |t: &views::Table, name: &str| t.columns.iter().position(|c| *c == name).unwrap();
+    let number = |v: &views::Value| match v {
+        views::Value::Uint(n) => *n,
+        views::Value::Real(r) => (*r * 100.0) as u64,
+        other => panic!("{other:?}"),
+    };
+    let rounds = view("CDB_OB_ARCHIVELOG");
+    let (input, output) = (column(&rounds, "INPUT_BYTES"), column(&rounds, "OUTPUT_BYTES"));
+    let (input, output) = (number(&rounds.rows[0][input]), number(&rounds.rows[0][output]));
+    assert!(input > 0 && output.abs_diff(input / 2) <= w.round().pieces.len() as u64 * 3, "{output} of {input}");
+    assert_eq!(number(&rounds.rows[0][column(&rounds, "COMPRESSION_RATIO")]), 200);
+    // Every piece has its own figures, and every stream a row in each; the last one is where it goes on.
+    let pieces = view("CDB_OB_ARCHIVELOG_PIECE_FILES");
+    let frozen: Vec<_> = w.round().pieces.values().filter(|p| p.status == PieceStatus::Frozen).collect();
+    assert!(frozen.len() > 5 && frozen.iter().all(|p| p.input_bytes > 0 && p.output_bytes > 0), "{frozen:?}");
+    assert!(pieces.rows.len() >= frozen.len());
+    let rows = view("CDB_OB_LS_LOG_ARCHIVE_PROGRESS");
+    let (ls, min, max) = (column(&rows, "LS_ID"), column(&rows, "MIN_LSN"), column(&rows, "MAX_LSN"));
+    let of_ls: Vec<_> = rows.rows.iter().filter(|r| r[ls] == views::Value::Uint(LS.0)).collect();
+    assert!(of_ls.len() > 5);
+    assert!(of_ls.windows(2).all(|two| two[0][max] == two[1][min]), "no hole between pieces");
+    assert_eq!(number(&of_ls[of_ls.len() - 1][max]), w.round().progress[&LS].archived_lsn.0);
 }
 
 fn lose(w: &mut World) -> LogGap {

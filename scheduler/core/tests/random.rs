@@ -6,7 +6,8 @@ mod harness;
 
 use harness::{START_MS, archive_spec, restore_wish};
 use proptest::prelude::*;
-use strandline_scheduler_core::state::DestState;
+use std::collections::BTreeMap;
+use strandline_scheduler_core::state::{DestState, LsPiece, Trouble};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -123,6 +124,12 @@ fn reports() -> impl Strategy<Value = Action> {
     let archive =
         (tenants(), streams(), 1u64..4, 0u32..4, 0u64..4000).prop_map(|(tenant_id, ls_id, term, state, ms)| {
             use ArchiveLsState::{Doing, Interrupted, Stopped, Suspended};
+            let piece = LsPiece {
+                start_lsn: Lsn(ms % 7),
+                end_lsn: Lsn(ms * 10),
+                checkpoint_scn: Scn::from_ms(START_MS + ms),
+                output_bytes: ms,
+            };
             ArchiveReport {
                 tenant_id,
                 ls_id,
@@ -135,12 +142,11 @@ fn reports() -> impl Strategy<Value = Action> {
                 start_lsn: Lsn(ms % 7),
                 archived_lsn: Lsn(ms * 10),
                 checkpoint_scn: Scn::from_ms(START_MS + ms),
-                input_bytes: 0,
-                output_bytes: ms,
                 trouble: None,
                 trouble_since_ms: 0,
                 requests: 0,
                 gap: None,
+                pieces: BTreeMap::from([(PieceId(1 + ms / 1000), piece)]),
             }
         });
     let kinds = prop::sample::select(vec![
@@ -163,8 +169,15 @@ fn reports() -> impl Strategy<Value = Action> {
         TaskReport { key, state, bytes_total: 5, bytes_done: 7, failure, result }
     });
     let said = (1u64..4, 1u64..3, prop::collection::vec(replica, 0..4));
-    let rest = (prop::collection::vec(archive, 0..4), prop::collection::vec(task, 0..3), 0u64..4000);
-    (said, rest).prop_map(|((worker, boot_id, replicas), (archive, tasks, ms))| {
+    let waiting = (tenants(), streams(), failure()).prop_map(|(tenant_id, ls_id, failure)| ArchiveWaiting {
+        tenant_id,
+        ls_id,
+        round_id: RoundId(1),
+        trouble: Trouble { failure, since_ms: START_MS },
+    });
+    let archiving = (prop::collection::vec(archive, 0..4), prop::collection::vec(waiting, 0..2));
+    let rest = (archiving, prop::collection::vec(task, 0..3), 0u64..4000);
+    (said, rest).prop_map(|((worker, boot_id, replicas), ((archive, waiting), tasks, ms))| {
         Action::Heartbeats(vec![WorkerReport {
             worker_id: NodeId(worker),
             address: "w:1".to_owned(),
@@ -172,6 +185,7 @@ fn reports() -> impl Strategy<Value = Action> {
             clock_ms: START_MS + ms,
             replicas,
             archive,
+            archive_waiting: waiting,
             tasks,
         }])
     })
@@ -199,9 +213,16 @@ fn run(events: &[(u64, Event)]) -> (Vec<Command>, State) {
     let (mut state, mut log, mut now_ms) = (State::default(), Vec::new(), START_MS);
     for n in 1..=3 {
         let address = "w:1".to_owned();
-        let (replicas, archive, tasks) = (vec![], vec![], vec![]);
-        let report =
-            WorkerReport { worker_id: NodeId(n), address, boot_id: 1, clock_ms: now_ms, replicas, archive, tasks };
+        let report = WorkerReport {
+            worker_id: NodeId(n),
+            address,
+            boot_id: 1,
+            clock_ms: now_ms,
+            replicas: vec![],
+            archive: vec![],
+            archive_waiting: vec![],
+            tasks: vec![],
+        };
         step(&mut state, &mut log, now_ms, Action::Heartbeats(vec![report]));
     }
     for action in prelude() {

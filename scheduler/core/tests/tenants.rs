@@ -173,6 +173,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         clock_ms: w.now_ms,
         replicas: replicas.collect(),
         archive: vec![],
+        archive_waiting: vec![],
         tasks: vec![],
     };
     let heard = worker.last_heard_ms;
@@ -197,6 +198,7 @@ fn a_late_report_is_ignored_and_a_clock_that_jumped_back_is_believed() {
             clock_ms,
             replicas: vec![],
             archive: vec![],
+            archive_waiting: vec![],
             tasks: vec![],
         };
         w.act(Action::Heartbeats(vec![report])).unwrap();

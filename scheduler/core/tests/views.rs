@@ -216,6 +216,13 @@ fn the_columns_are_the_originals() {
             "TENANT_ID DEST_ID LS_ID ROUND_ID PIECE_ID INCARNATION START_SCN MIN_LSN MAX_LSN CHECKPOINT_SCN STATUS \
              FILE_ID FILE_OFFSET INPUT_BYTES OUTPUT_BYTES",
         ),
+        ("CDB_OB_ARCHIVE_DEST", "TENANT_ID DEST_NO NAME VALUE"),
+        ("V$OB_ARCHIVE_DEST_STATUS", "TENANT_ID DEST_ID PATH STATUS CHECKPOINT_SCN SYNCHRONIZED COMMENT"),
+        (
+            "CDB_OB_BACKUP_STORAGE_INFO",
+            "TENANT_ID PATH ENDPOINT DEST_ID DEST_TYPE AUTHORIZATION EXTENSION CHECK_FILE_NAME LAST_CHECK_TIMESTAMP STATUS \
+             MAX_IOPS MAX_BANDWIDTH",
+        ),
         (
             "CDB_OB_BACKUP_JOBS",
             "TENANT_ID JOB_ID INCARNATION BACKUP_SET_ID INITIATOR_TENANT_ID INITIATOR_JOB_ID EXECUTOR_TENANT_ID \
@@ -267,6 +274,16 @@ fn the_columns_are_the_originals() {
     for (name, wanted) in originals {
         assert!(columns(name).starts_with(wanted), "{name}:\n{}\n{wanted}", columns(name));
     }
+    // Views with the columns of another one: all rounds, and the names of generation 3.
+    for (name, same) in [
+        ("CDB_OB_ARCHIVELOG_SUMMARY", "CDB_OB_ARCHIVELOG"),
+        ("CDB_OB_BACKUP_ARCHIVELOG", "CDB_OB_ARCHIVELOG"),
+        ("CDB_OB_BACKUP_ARCHIVELOG_SUMMARY", "CDB_OB_ARCHIVELOG"),
+        ("CDB_OB_BACKUP_ARCHIVELOG_PROGRESS", "CDB_OB_LS_LOG_ARCHIVE_PROGRESS"),
+        ("CDB_OB_BACKUP_PIECE_FILES", "CDB_OB_ARCHIVELOG_PIECE_FILES"),
+    ] {
+        assert_eq!(columns(name), columns(same), "{name}");
+    }
 }
 
 #[test]
@@ -290,6 +307,23 @@ fn the_archive_views_tell_the_round_as_it_is() {
         parts,
         ["binding=OPTIONAL", "dest_id=1001", "path=file:///arc", "piece_switch_interval=1s", "state=ENABLE"]
     );
+}
+
+#[test]
+fn the_event_history_tells_what_changed_its_state_and_to_a_tenant_only_its_own() {
+    let w = full_world();
+    let name = "DBA_OB_ROOTSERVICE_EVENT_HISTORY";
+    let events = table(&w, name);
+    let seen = |module: &str, event: &str, word: &str| {
+        let is = |row: usize| text(&events, row, "MODULE") == module && text(&events, row, "EVENT") == event;
+        (0..events.rows.len()).any(|row| is(row) && format!("{:?}", events.rows[row]).contains(word))
+    };
+    assert!(seen("log_archive", "change_status", "DOING"));
+    assert!(seen("backup_data", "start_backup_data", "job_id"));
+    assert!(seen("physical_restore", "change_restore_status", "job_id"));
+    let own = strandline_scheduler_core::views::view_for(&w.state, w.now_ms, name, Some(TENANT)).unwrap();
+    assert!(!own.rows.is_empty() && own.rows.len() < events.rows.len());
+    assert!((0..own.rows.len()).all(|row| text(&own, row, "VALUE1") == TENANT.to_string()));
 }
 
 #[test]

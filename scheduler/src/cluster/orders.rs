@@ -55,6 +55,7 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
             .map(|l| v1::LsResume {
                 ls_id: l.ls_id.0,
                 piece_id: l.piece_id.0,
+                piece_start_lsn: l.piece_start_lsn.0,
                 start_lsn: l.start_lsn.0,
                 archived_lsn: l.archived_lsn.0,
                 checkpoint_scn: l.checkpoint_scn.0,

@@ -4,7 +4,7 @@
 use super::{backup_tasks, medium_tasks};
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
-use strandline_scheduler_core::state::{DestFinding, Dictionary, LogGap, Table, Tablet};
+use strandline_scheduler_core::state::{DestFinding, Dictionary, LogGap, LsPiece, Table, Tablet, Trouble};
 use strandline_types::{
     DestId, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term, TurnId,
 };
@@ -19,6 +19,7 @@ pub fn report(wire: v1::WorkerReport) -> core::WorkerReport {
         clock_ms: wire.clock_ms,
         replicas: wire.replicas.into_iter().map(replica).collect(),
         archive: wire.archive.into_iter().filter_map(archive).collect(),
+        archive_waiting: wire.archive_waiting.into_iter().filter_map(waiting).collect(),
         tasks: wire.tasks.into_iter().filter_map(task).collect(),
     }
 }
@@ -56,12 +57,29 @@ fn archive(a: v1::ArchiveProgress) -> Option<core::ArchiveReport> {
         start_lsn: Lsn(a.start_lsn),
         archived_lsn: Lsn(a.archived_lsn),
         checkpoint_scn: Scn(a.checkpoint_scn),
-        input_bytes: a.input_bytes,
-        output_bytes: a.output_bytes,
         trouble: a.trouble.map(Into::into),
         trouble_since_ms: a.trouble_since_ms,
         requests: a.requests,
         gap: a.gap.map(gap),
+        pieces: a.pieces.into_iter().map(|p| (PieceId(p.piece_id), piece(&p))).collect(),
+    })
+}
+
+fn piece(p: &v1::ArchivedPiece) -> LsPiece {
+    LsPiece {
+        start_lsn: Lsn(p.start_lsn),
+        end_lsn: Lsn(p.end_lsn),
+        checkpoint_scn: Scn(p.checkpoint_scn),
+        output_bytes: p.output_bytes,
+    }
+}
+
+fn waiting(w: v1::ArchiveWaiting) -> Option<core::ArchiveWaiting> {
+    Some(core::ArchiveWaiting {
+        tenant_id: TenantId(w.tenant_id),
+        ls_id: LsId(w.ls_id),
+        round_id: RoundId(w.round_id),
+        trouble: Trouble { failure: w.trouble?.into(), since_ms: w.since_ms },
     })
 }
 

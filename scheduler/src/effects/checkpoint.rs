@@ -2,6 +2,7 @@
 //!
 //! Order: `checkpoint_info.0` once; then the new name; then exactly the old name is removed. Readers take the largest
 //! name, so a failure between the steps is harmless. It is never listed and deleted: a newer leader may have gone on.
+//! Where objects are locked (WORM) the old names stay until their retention ends.
 
 use super::piece_attr::COMPATIBLE;
 use super::put;
@@ -12,7 +13,7 @@ use strandline_format::pb;
 use strandline_media::Medium;
 use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_types::{Failure, INCARNATION, Scn};
+use strandline_types::{ErrorClass, Failure, INCARNATION, Scn};
 
 /// Publishes a checkpoint of a piece.
 pub async fn publish(
@@ -29,7 +30,11 @@ pub async fn publish(
     }
     medium.put_if_absent(&ArchivePath::Checkpoint { key, scn: checkpoint_scn }.path(), Bytes::new()).await?;
     if let Some(old) = old_scn.filter(|old| *old != checkpoint_scn) {
-        medium.delete(&ArchivePath::Checkpoint { key, scn: old }.path()).await?;
+        match medium.delete(&ArchivePath::Checkpoint { key, scn: old }.path()).await {
+            // The new name is there: the medium can be written, and keeps what it has.
+            Err(e) if e.class == ErrorClass::Permission => tracing::debug!(error = %e, "an old checkpoint stays"),
+            outcome => outcome?,
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::paths::{ArchivePath, BackupPath};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, pb};
-use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium};
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium, Op, identity};
 use strandline_scheduler_core::state::{
     ArchiveConfig, BackupParams, BackupSet, DestKind, Dictionary, LogStream, LsPart, PieceRow, SetSeal, Table, Tenant,
     TenantCounters, TenantStatus,
@@ -313,6 +313,40 @@ async fn a_set_without_its_end_placeholder_does_not_exist() {
 }
 
 /// What deletes the only set, or the frozen piece, of a destination.
+#[tokio::test]
+async fn where_objects_are_locked_old_checkpoints_stay_and_the_newest_one_counts() {
+    let (medium, plan) = (empty(), FaultPlan::new(1));
+    let fault = Fault::Refuse(ErrorClass::Permission);
+    plan.add(FaultRule { op: Some(Op::Delete), path_part: String::new(), skip: 0, times: u32::MAX, fault });
+    let locked = Faulty::new(Arc::clone(&medium) as Arc<dyn Medium>, plan.clone());
+    identity::claim(&locked, &owner(), Scn::from_ms(5_000)).await.unwrap();
+    identity::claim(&locked, &owner(), Scn::from_ms(9_000)).await.unwrap();
+    live(&locked, &archive_life()).await.unwrap();
+    let before = content(&*medium).await.keys().filter(|path| path.contains("p2/checkpoint/checkpoint.")).count();
+    let piece = row(2, 1100, false);
+    for (checkpoint, old) in [(1171, 1170), (1172, 1171), (1173, 1172)] {
+        checkpoint::publish(&locked, &dest(), &piece, Scn(checkpoint), Some(Scn(old))).await.unwrap();
+    }
+    assert!(plan.injected() >= 4, "nothing was tried to be removed");
+    let names = content(&*medium).await;
+    assert_eq!(names.keys().filter(|path| path.contains("p2/checkpoint/checkpoint.")).count(), before + 3);
+    let found = scan(medium).await;
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    assert_eq!(found.catalogue.pieces.iter().map(|p| p.checkpoint_scn).max(), Some(Scn(1173)));
+}
+
+fn owner() -> identity::Identity {
+    let of = dest();
+    identity::Identity {
+        cluster_name: of.cluster_name,
+        tenant_name: of.tenant_name,
+        cluster_id: of.cluster_id,
+        tenant_id: of.tenant_id,
+        dest_id: of.dest_id,
+        dest_type: identity::DestType::Archive,
+    }
+}
+
 fn clean_work(name: MediumName) -> Box<CleanWork> {
     Box::new(CleanWork { dest: dest(), name, ends_round: false })
 }

@@ -56,8 +56,8 @@ async fn read(uri: &str) -> Result<ImportCatalog, Failure> {
     let own = &found.catalogue.places[0];
     let mut rounds = rounds_of(&found);
     for round in rounds.values_mut() {
-        let readable = round.pieces.values().filter(|p| p.file_status == FileStatus::Available);
-        if let Some(piece) = readable.last() {
+        let mut readable = round.pieces.values().filter(|p| p.file_status == FileStatus::Available);
+        if let Some(piece) = readable.next_back() {
             let streams = log_streams_in(medium.as_ref(), MediumName::Piece(piece.key)).await?;
             round.progress = streams.into_iter().map(|ls| (ls, progress(round))).collect();
         }
@@ -179,6 +179,8 @@ fn round_row(found: &Scan, first: &PieceEntry) -> Round {
         max_scn: start,
         floor: BTreeMap::new(),
         progress: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        published_ms: 0,
         pieces: BTreeMap::new(),
         trouble: None,
         comment: if ended { "imported" } else { "imported; it has no end: its cluster may still write it" }.to_owned(),
@@ -213,7 +215,8 @@ fn progress(round: &Round) -> LsProgress {
         start_lsn: Lsn::ZERO,
         archived_lsn: Lsn::ZERO,
         checkpoint_scn: round.checkpoint_scn,
-        output_bytes: 0,
+        pieces: BTreeMap::new(),
+        output_before: 0,
         behind_since_ms: None,
         requests: 0,
         trouble: None,

@@ -1,6 +1,7 @@
 //! RESTORE: the leader scans the destinations, the catalogue crate chooses set and pieces, and everything that the job
 //! needs goes into one command. From then on no scheduler reads the catalogue again.
 
+mod archive_key;
 mod choose;
 mod keys;
 mod schema;
@@ -42,6 +43,7 @@ impl Executor {
         // What is refused anyway is refused before any medium is touched.
         self.node.read(|s| strandline_scheduler_core::check_restore_name(s, &request.tenant))?;
         let found = find(&request.from, request.until, settings, &request.options).await?;
+        archive_key::check(&found, &request.options.key_source).await?;
         let target_scn = found.choice.target_scn;
         let source = found.source(set_keys(&found, settings).await?)?;
         let start = StartRestore {

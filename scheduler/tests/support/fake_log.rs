@@ -28,7 +28,7 @@ pub struct FakeArchive {
     offset: u64,
     pub archived: Lsn,
     pub checkpoint: Scn,
-    pub output_bytes: u64,
+    pieces: Vec<v1::ArchivedPiece>,
 }
 
 impl FakeLog {
@@ -58,7 +58,7 @@ impl FakeArchive {
             offset: 0,
             archived: Lsn(0),
             checkpoint: Scn(0),
-            output_bytes: 0,
+            pieces: Vec::new(),
         }
     }
 
@@ -85,7 +85,12 @@ impl FakeArchive {
                 self.piece = piece;
             }
             self.offset = medium.append(&self.path, self.offset, Bytes::copy_from_slice(&group.bytes)).await?;
-            self.output_bytes += group.bytes.len() as u64;
+            if self.pieces.last().is_none_or(|p| p.piece_id != piece.0) {
+                self.pieces.push(v1::ArchivedPiece { piece_id: piece.0, start_lsn: group.lsn.0, ..Default::default() });
+            }
+            if let Some(row) = self.pieces.last_mut() {
+                (row.end_lsn, row.checkpoint_scn, row.output_bytes) = (group.end.0, group.scn.0, self.offset);
+            }
             (self.archived, self.checkpoint) = (group.end, group.scn);
             self.next += 1;
         }
@@ -110,8 +115,7 @@ impl FakeArchive {
             start_lsn: 0,
             archived_lsn: self.archived.0,
             checkpoint_scn: self.checkpoint.0,
-            input_bytes: self.archived.0,
-            output_bytes: self.output_bytes,
+            pieces: self.pieces.clone(),
             trouble: None,
             trouble_since_ms: 0,
             ..Default::default()

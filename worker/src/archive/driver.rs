@@ -14,10 +14,11 @@ use super::shown::Shown;
 use super::trouble::Trouble;
 use crate::clock::WallClock;
 use crate::source::{LogStatus, SourceError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::palf::GroupWalker;
-use strandline_types::{ErrorClass, LsId, Lsn, Scn, Term};
+use strandline_types::{ErrorClass, LsId, Lsn, PieceId, Scn, Term};
 use strandline_worker_core::archiver::{Action, Archiver, Cut, Goal, LogView};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -37,6 +38,8 @@ pub(super) struct Wanted {
     pub access: String,
     /// Where the key of an encrypted archive comes from.
     pub key_source: String,
+    /// The newest piece of the stream that the scheduler knows.
+    pub known_piece: PieceId,
 }
 
 /// Everything that a driver is given.
@@ -114,7 +117,11 @@ impl Work {
                     self.wait(until_ms, log.end_lsn).await;
                 }
                 action => {
-                    if let Err(trouble) = self.act(action, view).await {
+                    let asks_medium = !matches!(action, Action::ReadLog { .. });
+                    self.driver.shown.asks(asks_medium.then(|| self.driver.clock.now_ms()));
+                    let done = self.act(action, view).await;
+                    self.driver.shown.asks(None);
+                    if let Err(trouble) = done {
                         self.failed(trouble);
                     }
                 }
@@ -126,6 +133,12 @@ impl Work {
     fn take_order(&mut self) {
         let wanted = self.driver.wanted.borrow_and_update().clone();
         self.driver.archiver.set_order(wanted.goal, wanted.lag_target_ms);
+        if wanted.known_piece != self.opened_as.known_piece {
+            self.driver.archiver.pieces_known(wanted.known_piece);
+            if let Some(files) = &mut self.files {
+                files.forget_before(wanted.known_piece);
+            }
+        }
         if (&wanted.access, &wanted.key_source) != (&self.opened_as.access, &self.opened_as.key_source) {
             // Other keys of the same destination: what is known of it stays.
             match self.driver.opening.medium(&wanted.access) {
@@ -268,9 +281,14 @@ impl Work {
     }
 
     fn publish(&self, log: LogStatus) {
-        let counts = self.files.as_ref().map_or((0, 0), RoundFiles::counts);
         let archiver = &self.driver.archiver;
-        if self.driver.shown.set(archiver.progress(), archiver.trouble(), log, counts) {
+        let (mut requests, mut stored) = (0, BTreeMap::new());
+        if let Some(files) = &self.files {
+            requests = files.requests();
+            let pieces = archiver.progress().into_iter().flat_map(|p| p.pieces.keys());
+            stored.extend(pieces.map(|piece| (*piece, files.stored(*piece))));
+        }
+        if self.driver.shown.set(archiver.progress(), archiver.trouble(), log, (requests, stored)) {
             self.driver.news.notify_one();
         }
     }

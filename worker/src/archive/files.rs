@@ -3,17 +3,18 @@
 //! One form per round: plain files that grow, or parts (`parts.rs`). Spells no path itself and decides nothing.
 
 use super::StreamKey;
+use super::gate::Gate;
 use super::memory::Share;
 use super::parts::PartStore;
 use super::trouble::Trouble;
 use crate::dictionary::for_medium;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::part::PartForm;
-use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir};
+use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir, schema_meta_dir};
 use strandline_format::{DataType, pb, small};
 use strandline_media::{LogForm, Medium};
 use strandline_proto::v1;
@@ -27,20 +28,30 @@ pub(super) struct RoundFiles {
     medium: Arc<dyn Medium>,
     /// `None` where files grow in place.
     parts: Option<Arc<PartStore>>,
+    /// Lengths of the files that grow in place.
+    plain: BTreeMap<(PieceId, FileId), u64>,
+    gate: Arc<Gate>,
     /// Dictionaries that are written, by piece and SCN.
     written: BTreeSet<(PieceId, Scn)>,
-    /// The newest dictionary that was seen in the log.
+    /// The newest dictionary that was seen in the log or in the archive.
     dictionary: Option<pb::Dictionary>,
+    has_recalled: bool,
     requests: AtomicU64,
-    appended_bytes: AtomicU64,
 }
 
 impl RoundFiles {
-    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>, form: PartForm, salt: [u8; SALT_BYTES]) -> Self {
+    pub(super) fn new(
+        key: StreamKey,
+        medium: Arc<dyn Medium>,
+        form: PartForm,
+        salt: [u8; SALT_BYTES],
+        gate: Arc<Gate>,
+    ) -> Self {
         let in_parts = medium.log_form() == LogForm::Parts || !form.is_raw();
-        let parts = in_parts.then(|| Arc::new(PartStore::new(key, Arc::clone(&medium), form, salt)));
-        let (requests, appended_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { key, medium, parts, written: BTreeSet::new(), dictionary: None, requests, appended_bytes }
+        let store = || PartStore::new(key, Arc::clone(&medium), form, salt, Arc::clone(&gate));
+        let parts = in_parts.then(|| Arc::new(store()));
+        let (plain, written, requests) = (BTreeMap::new(), BTreeSet::new(), AtomicU64::new(0));
+        Self { key, medium, parts, plain, gate, written, dictionary: None, has_recalled: false, requests }
     }
 
     /// The same destination, opened with other access keys.
@@ -56,13 +67,23 @@ impl RoundFiles {
         self.parts.as_ref()
     }
 
-    /// Requests to the medium, and bytes stored, since this leader took over.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        let parts = self.parts.as_ref();
-        let of = |own: &AtomicU64, theirs: Option<&AtomicU64>| {
-            own.load(Ordering::Relaxed) + theirs.map_or(0, |n| n.load(Ordering::Relaxed))
-        };
-        (of(&self.requests, parts.map(|p| &p.requests)), of(&self.appended_bytes, parts.map(|p| &p.stored_bytes)))
+    /// Requests to the medium since this leader took over.
+    pub(super) fn requests(&self) -> u64 {
+        let of_parts = self.parts.as_ref().map_or(0, |p| p.requests.load(Ordering::Relaxed));
+        self.requests.load(Ordering::Relaxed) + of_parts
+    }
+
+    /// Bytes that the log files of a piece take on the medium.
+    pub(super) fn stored(&self, piece: PieceId) -> u64 {
+        match &self.parts {
+            Some(parts) => parts.stored(piece),
+            None => self.plain.range((piece, FileId(0))..).take_while(|((p, _), _)| *p == piece).map(|(_, b)| b).sum(),
+        }
+    }
+
+    /// Earlier pieces are not asked for any more.
+    pub(super) fn forget_before(&mut self, piece: PieceId) {
+        self.plain.retain(|(p, _), _| *p >= piece);
     }
 
     fn medium(&self) -> &dyn Medium {
@@ -76,7 +97,7 @@ impl RoundFiles {
 
     /// Every log file from a piece on. A destination without its identity file is not there: an unmounted directory
     /// must not look like an empty archive.
-    pub(super) async fn list(&self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
+    pub(super) async fn list(&mut self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
         let identity = ArchivePath::Format.path();
         if let Err(e) = self.medium().head(&identity).await {
             if !e.is_not_found() {
@@ -99,6 +120,7 @@ impl RoundFiles {
                 match (ArchivePath::parse(&object.path), &self.parts) {
                     (Some(ArchivePath::Log { key, file_id, .. }), None) => {
                         let (piece, bytes) = (key.piece_id, object.bytes);
+                        self.plain.insert((piece, file_id), bytes);
                         found.push(FoundFile { piece, file_id, bytes, is_sealed: false });
                     }
                     (Some(ArchivePath::LogPart { key, file_id, part, .. }), Some(parts)) => {
@@ -136,13 +158,17 @@ impl RoundFiles {
     }
 
     /// Makes the bytes of a cut durable.
-    pub(super) async fn append(&self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
+    pub(super) async fn append(&mut self, cut: &Cut, share: &Share) -> Result<(), Trouble> {
         match &self.parts {
             Some(parts) => parts.append(cut, share).await,
             None => {
-                let path = self.log_path(cut.file.piece, cut.file.file_id());
-                self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
-                self.appended_bytes.fetch_add(cut.bytes.len() as u64, Ordering::Relaxed);
+                let file = (cut.file.piece, cut.file.file_id());
+                let path = self.log_path(file.0, file.1);
+                {
+                    let _one = self.gate.pass().await;
+                    self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
+                }
+                self.plain.insert(file, cut.at + cut.bytes.len() as u64);
                 Ok(())
             }
         }
@@ -162,11 +188,17 @@ impl RoundFiles {
     }
 
     /// Writes the dictionaries that belong beside a cut into its piece, once each. Must come before the append that may
-    /// complete the piece. Which they are and what they say follows from the log alone.
+    /// complete the piece. Which they are and what they say follows from the log alone: a piece begins with the newest
+    /// one that was logged before, which earlier pieces hold, whatever the engine has learned since. So a former leader
+    /// that wakes up late has nothing to add to a frozen piece.
     pub(super) async fn put_dictionaries(&mut self, cut: &Cut, engine: Option<v1::Dictionary>) -> Result<(), Trouble> {
         let piece = cut.file.piece;
-        let current = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
-        for dictionary in dictionaries(cut, current.or_else(|| self.dictionary.clone())) {
+        if self.dictionary.is_none() && !self.has_recalled {
+            self.dictionary = self.recall_dictionary(piece).await?;
+            self.has_recalled = true;
+        }
+        let engine = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
+        for dictionary in dictionaries(cut, self.dictionary.clone().or(engine)) {
             let scn = Scn(dictionary.scn);
             self.dictionary = Some(dictionary.clone());
             if self.written.contains(&(piece, scn)) {
@@ -181,5 +213,29 @@ impl RoundFiles {
             self.written.insert((piece, scn));
         }
         Ok(())
+    }
+
+    /// The newest dictionary that earlier leaders archived in this round, up to this piece.
+    async fn recall_dictionary(&self, upto: PieceId) -> Result<Option<pb::Dictionary>, Trouble> {
+        let dirs = self.medium().list_dirs("").await?;
+        let ours = |key: &PieceKey| (key.dest_id, key.round_id) == (self.key.dest, self.key.round);
+        let mut pieces: Vec<PieceKey> = dirs.iter().filter_map(|dir| parse_piece_dir(dir)).filter(ours).collect();
+        pieces.retain(|key| key.piece_id <= upto);
+        pieces.sort_unstable_by_key(|key| key.piece_id);
+        while let Some(key) = pieces.pop() {
+            let found = self.medium().list(&schema_meta_dir(key)).await?;
+            let newest = found.iter().filter_map(|object| match ArchivePath::parse(&object.path)? {
+                ArchivePath::SchemaMeta { scn, .. } => Some((scn, &object.path)),
+                _ => None,
+            });
+            if let Some((_, path)) = newest.max() {
+                let bytes = self.medium().get(path).await?;
+                let object = format!("{}/{path}", self.medium.uri().trim_end_matches('/'));
+                let meta: pb::SchemaMeta =
+                    small::read_small(DataType::SchemaMeta, &bytes).map_err(|e| Trouble::format(e, object))?;
+                return Ok(meta.dictionary);
+            }
+        }
+        Ok(None)
     }
 }

@@ -7,6 +7,7 @@
 mod driver;
 mod feed;
 mod files;
+mod gate;
 mod keys;
 mod memory;
 mod opening;
@@ -20,6 +21,7 @@ use crate::source::Engine;
 use crate::task_ctx::MediumOpener;
 use driver::{Driver, Wanted};
 use feed::LogFeed;
+use gate::Gate;
 use keys::Keys;
 use memory::Memory;
 use opening::Opening;
@@ -92,6 +94,8 @@ pub struct StreamLag {
 
 /// The shared readers; each lives as long as one of its drivers does.
 type Feeds = BTreeMap<(TenantId, LsId, Term), Weak<LogFeed>>;
+/// The doors to the destinations; each lives as long as one of its drivers does.
+type Gates = BTreeMap<(TenantId, DestId), Weak<Gate>>;
 
 /// Every archiver of this worker.
 pub struct ArchiveManager {
@@ -100,6 +104,7 @@ pub struct ArchiveManager {
     memory: Arc<Memory>,
     keys: Arc<Keys>,
     feeds: Mutex<Feeds>,
+    gates: Mutex<Gates>,
     clock: WallClock,
     news: Arc<Notify>,
     streams: Mutex<BTreeMap<StreamKey, Running>>,
@@ -115,8 +120,8 @@ impl ArchiveManager {
     /// A manager without streams; `news` is notified whenever there is something to report.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, clock: WallClock, news: Arc<Notify>) -> Self {
-        let (keys, feeds, streams) = (Arc::default(), Mutex::default(), Mutex::default());
-        Self { engine, open_medium, memory: Memory::new(), keys, feeds, clock, news, streams }
+        let (keys, feeds, gates, streams) = (Arc::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        Self { engine, open_medium, memory: Memory::new(), keys, feeds, gates, clock, news, streams }
     }
 
     /// Makes what runs here equal to the orders.
@@ -130,15 +135,17 @@ impl ArchiveManager {
                 wished.insert(key, (round, stream.term));
             }
         }
+        let now_ms = self.clock.now_ms();
         streams.retain(|key, running| {
-            let keep = wished.get(key).is_some_and(|(round, term)| running.is_good_for(*term, goal(round)));
+            let keep = wished.get(key).is_some_and(|(round, term)| running.is_good_for(*term, goal(round), now_ms));
             if !keep {
                 running.stop.cancel();
             }
             keep
         });
         for (key, (round, term)) in wished {
-            let wanted = wanted(round);
+            let wanted = wanted(round, key.ls);
+            self.gate(key, round.concurrency).set(round.concurrency);
             if let Some(running) = streams.get(&key) {
                 running.wanted.send_if_modified(|w| {
                     let is_new = *w != wanted;
@@ -164,6 +171,7 @@ impl ArchiveManager {
             salt: round_salt(key.tenant, key.dest, key.round, order.clock.round_start),
             open_medium: Arc::clone(&self.open_medium),
             keys: Arc::clone(&self.keys),
+            gate: self.gate(key, round.concurrency),
         };
         let driver = Driver {
             key,
@@ -197,12 +205,25 @@ impl ArchiveManager {
         Some(feed)
     }
 
+    /// The door to a destination of a tenant.
+    fn gate(&self, key: StreamKey, concurrency: u32) -> Arc<Gate> {
+        // Entries are inserted and removed whole: a poisoned map is still good.
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let name = (key.tenant, key.dest);
+        gates.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let gate = Gate::new(concurrency);
+            gates.insert(name, Arc::downgrade(&gate));
+            gate
+        })
+    }
+
     /// What every stream reports.
     #[must_use]
     pub fn progress(&self) -> Vec<v1::ArchiveProgress> {
-        let streams = self.lock();
+        let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let said = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get()?;
+            let picture = running.shown.get(now_ms)?;
             let progress = picture.progress.clone()?;
             Some(report(*key, running, progress, &picture))
         });
@@ -212,9 +233,9 @@ impl ArchiveManager {
     /// What holds up streams that have no progress to report yet.
     #[must_use]
     pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
-        let streams = self.lock();
+        let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let waiting = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get().filter(|p| p.progress.is_none())?;
+            let picture = running.shown.get(now_ms).filter(|p| p.progress.is_none())?;
             let (failure, since_ms) = picture.trouble?;
             Some(v1::ArchiveWaiting {
                 tenant_id: key.tenant.0,
@@ -233,7 +254,7 @@ impl ArchiveManager {
     pub fn lags(&self) -> Vec<StreamLag> {
         let (streams, now_ms) = (self.lock(), self.clock.now_ms());
         let lags = streams.iter().filter_map(|(key, running)| {
-            let picture = running.shown.get()?;
+            let picture = running.shown.get(now_ms)?;
             let (archived, covered) = picture.progress.map_or((0, Scn::MIN), |p| (p.archived.0, p.checkpoint));
             let log = picture.log;
             Some(StreamLag {
@@ -275,8 +296,8 @@ impl ArchiveManager {
 
 impl Running {
     /// False when a new driver has to take over: another term, or one that ended for a goal that is no longer wanted.
-    fn is_good_for(&self, term: Term, goal: Goal) -> bool {
-        let ended = self.shown.get().and_then(|p| p.progress).map(|p| p.state);
+    fn is_good_for(&self, term: Term, goal: Goal, now_ms: u64) -> bool {
+        let ended = self.shown.get(now_ms).and_then(|p| p.progress).map(|p| p.state);
         match ended {
             Some(ArchiveLsState::Interrupted) => true,
             Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
@@ -294,8 +315,10 @@ fn goal(round: &v1::RoundOrder) -> Goal {
     }
 }
 
-fn wanted(round: &v1::RoundOrder) -> Wanted {
+fn wanted(round: &v1::RoundOrder, ls: LsId) -> Wanted {
+    let resume = round.log_streams.iter().find(|l| l.ls_id == ls.0);
     Wanted {
+        known_piece: resume.map_or(PieceId(round.base_piece_id), |l| PieceId(l.piece_id)),
         goal: goal(round),
         lag_target_ms: round.lag_target_ms,
         access: round.access.clone(),
@@ -308,6 +331,7 @@ fn order(round: &v1::RoundOrder, ls: LsId, wanted: &Wanted) -> (ArchiveOrder, bo
     let resume = round.log_streams.iter().find(|l| l.ls_id == ls.0);
     let known = resume.map(|l| KnownProgress {
         piece: PieceId(l.piece_id),
+        piece_start: Lsn(l.piece_start_lsn),
         start: Lsn(l.start_lsn),
         archived: Lsn(l.archived_lsn),
         checkpoint: Scn(l.checkpoint_scn),
@@ -327,12 +351,18 @@ fn order(round: &v1::RoundOrder, ls: LsId, wanted: &Wanted) -> (ArchiveOrder, bo
 }
 
 fn report(key: StreamKey, running: &Running, progress: Progress, picture: &Picture) -> v1::ArchiveProgress {
-    let archived_bytes = progress.archived.0 - progress.start.0;
     let gap = progress.gap.map(|gap| v1::LogGap {
         start_lsn: gap.start.0,
         end_lsn: gap.end.0,
         start_scn: gap.start_scn.0,
         end_scn: gap.end_scn.map_or(0, |scn| scn.0),
+    });
+    let pieces = progress.pieces.iter().map(|(piece, span)| v1::ArchivedPiece {
+        piece_id: piece.0,
+        start_lsn: span.start.0,
+        end_lsn: span.end.0,
+        checkpoint_scn: span.checkpoint.0,
+        output_bytes: picture.stored.get(piece).copied().unwrap_or(0),
     });
     let (trouble, since) = progress.trouble.map_or((None, 0), |(failure, since)| (Some(failure.into()), since));
     v1::ArchiveProgress {
@@ -347,12 +377,10 @@ fn report(key: StreamKey, running: &Running, progress: Progress, picture: &Pictu
         start_lsn: progress.start.0,
         archived_lsn: progress.archived.0,
         checkpoint_scn: progress.checkpoint.0,
-        // Archive files hold the log as it is; their headers are not counted.
-        input_bytes: archived_bytes,
-        output_bytes: archived_bytes,
         trouble,
         trouble_since_ms: since,
         requests: picture.requests,
         gap,
+        pieces: pieces.collect(),
     }
 }

@@ -5,6 +5,7 @@
 use super::StreamKey;
 use super::driver::Wanted;
 use super::files::RoundFiles;
+use super::gate::Gate;
 use super::keys::Keys;
 use crate::task_ctx::MediumOpener;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(super) struct Opening {
     pub salt: [u8; SALT_BYTES],
     pub open_medium: MediumOpener,
     pub keys: Arc<Keys>,
+    pub gate: Arc<Gate>,
 }
 
 impl Opening {
@@ -48,7 +50,7 @@ impl Opening {
                 number.and_then(Compressor::from_number).ok_or_else(|| self.unknown("compression", self.compression))?
             }
         };
-        Ok(RoundFiles::new(self.key, medium, PartForm { compressor, key }, self.salt))
+        Ok(RoundFiles::new(self.key, medium, PartForm { compressor, key }, self.salt, Arc::clone(&self.gate)))
     }
 
     /// The key turned out wrong or was refused: its source is read again.

@@ -4,6 +4,7 @@
 //! never overwritten.
 
 use super::StreamKey;
+use super::gate::Gate;
 use super::memory::Share;
 use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,7 @@ use strandline_format::part::{PartForm, PartPlace, decode_part, encode_part};
 use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::secret::format_meta;
 use strandline_format::{DataType, small};
-use strandline_media::{Medium, PutOutcome};
+use strandline_media::Medium;
 use strandline_types::limits::ARCHIVE_PARTS_PER_FILE_MAX;
 use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey};
 use strandline_worker_core::archiver::Cut;
@@ -45,28 +46,33 @@ pub(super) struct PartStore {
     medium: RwLock<Arc<dyn Medium>>,
     form: PartForm,
     salt: [u8; SALT_BYTES],
+    gate: Arc<Gate>,
     files: Mutex<BTreeMap<FileKey, File>>,
     /// The packed part that was read last: readers come back for its next bytes.
     last_read: Mutex<Option<(FileKey, Span, Bytes)>>,
     /// The medium refuses to remove anything.
     pub(super) keeps_all: AtomicBool,
-    /// Bytes that were stored.
-    pub stored_bytes: AtomicU64,
     /// Requests to the medium.
     pub requests: AtomicU64,
 }
 
 impl PartStore {
-    pub(super) fn new(key: StreamKey, medium: Arc<dyn Medium>, form: PartForm, salt: [u8; SALT_BYTES]) -> Self {
+    pub(super) fn new(
+        key: StreamKey,
+        medium: Arc<dyn Medium>,
+        form: PartForm,
+        salt: [u8; SALT_BYTES],
+        gate: Arc<Gate>,
+    ) -> Self {
         Self {
             key,
             medium: RwLock::new(medium),
             form,
             salt,
+            gate,
             files: Mutex::default(),
             last_read: Mutex::default(),
             keeps_all: AtomicBool::new(false),
-            stored_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
         }
     }
@@ -106,6 +112,12 @@ impl PartStore {
     /// Every file: what is there without a hole, and whether it is sealed.
     pub(super) fn list(&self) -> Vec<(FileKey, u64, bool)> {
         self.files().iter().map(|(key, f)| (*key, f.parts.end(), f.parts.is_sealed)).collect()
+    }
+
+    /// Bytes that the known files of a piece take on the medium.
+    pub(super) fn stored(&self, piece: PieceId) -> u64 {
+        let files = self.files();
+        files.iter().filter(|((p, _), _)| *p == piece).map(|(_, f)| f.parts.stored_bytes()).sum()
     }
 
     pub(super) fn place(&self, (piece_id, file_id): FileKey, span: Span) -> PartPlace {
@@ -257,13 +269,12 @@ impl PartStore {
         let encoded =
             if form.is_raw() { Ok(bytes) } else { blocking(move || encode_part(&place, &bytes, &form)).await? };
         let encoded = encoded.map_err(|e| Trouble::format(e, self.object(&path)))?;
-        let stored = match self.medium().put_if_absent(&path, encoded.clone()).await {
-            Ok(outcome) => {
-                if outcome == PutOutcome::Created {
-                    self.stored_bytes.fetch_add(encoded.len() as u64, Ordering::Relaxed);
-                }
-                encoded
-            }
+        let put = {
+            let _one = self.gate.pass().await;
+            self.medium().put_if_absent(&path, encoded.clone()).await
+        };
+        let stored = match put {
+            Ok(_) => encoded,
             Err(e) if e.class == ErrorClass::Fenced && !self.form.is_raw() => {
                 let there = self.medium().get(&path).await?;
                 let (found, key) = (there.clone(), self.form.key.clone());

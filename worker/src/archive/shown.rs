@@ -1,8 +1,10 @@
 //! What a driver shows to the rest of the worker: progress, trouble and counts, with the log as it was then.
 
 use crate::source::LogStatus;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use strandline_types::Failure;
+use strandline_types::limits::ARCHIVE_SILENT_MS;
+use strandline_types::{ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::Progress;
 
 /// One picture.
@@ -16,20 +18,42 @@ pub(super) struct Picture {
     pub log: LogStatus,
     /// Requests to the medium since this leader took over.
     pub requests: u64,
-    /// Bytes stored since this leader took over.
-    pub stored_bytes: u64,
+    /// Bytes on the medium, of each piece that the progress tells of.
+    pub stored: BTreeMap<PieceId, u64>,
+}
+
+fn silent() -> Failure {
+    let what = "the destination does not answer";
+    let todo = "check that it is mounted and reachable from this worker; archiving goes on when it answers";
+    Failure::new(ErrorClass::Transient, what, "archiver", todo)
 }
 
 /// The last picture.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     picture: Mutex<Option<Picture>>,
+    /// Since when the medium is waited for, while it is.
+    asked_ms: Mutex<Option<u64>>,
 }
 
 impl Shown {
-    /// The last one; `None` before the first.
-    pub(super) fn get(&self) -> Option<Picture> {
-        self.picture.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The last one, and what there is to say when the medium does not answer; `None` before the first.
+    pub(super) fn get(&self, now_ms: u64) -> Option<Picture> {
+        let mut picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let asked = *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_silent = |asked: &u64| now_ms.saturating_sub(*asked) >= ARCHIVE_SILENT_MS;
+        if let Some(since) = asked.filter(is_silent).filter(|_| picture.trouble.is_none()) {
+            picture.trouble = Some((silent(), since));
+            if let Some(progress) = &mut picture.progress {
+                progress.trouble.clone_from(&picture.trouble);
+            }
+        }
+        Some(picture)
+    }
+
+    /// The medium is asked for something, or (`None`) has answered.
+    pub(super) fn asks(&self, now_ms: Option<u64>) {
+        *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner) = now_ms;
     }
 
     /// Shows how things are; `true` when it is news for the scheduler.
@@ -38,13 +62,13 @@ impl Shown {
         progress: Option<&Progress>,
         trouble: Option<&(Failure, u64)>,
         log: LogStatus,
-        (requests, stored_bytes): (u64, u64),
+        (requests, stored): (u64, BTreeMap<PieceId, u64>),
     ) -> bool {
         let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         let said = |p: &Picture| p.progress.as_ref() == progress && p.trouble.as_ref() == trouble;
         let is_news = !shown.as_ref().is_some_and(said);
         let (progress, trouble) = (progress.cloned(), trouble.cloned());
-        *shown = Some(Picture { progress, trouble, log, requests, stored_bytes });
+        *shown = Some(Picture { progress, trouble, log, requests, stored });
         is_news
     }
 }

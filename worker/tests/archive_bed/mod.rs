@@ -185,6 +185,20 @@ impl Bed {
         }
     }
 
+    /// What the scheduler would tell the next leader of what this one said.
+    pub fn resume(said: &v1::ArchiveProgress) -> v1::LsResume {
+        let newest = said.pieces.iter().find(|p| p.piece_id == said.piece_id);
+        v1::LsResume {
+            ls_id: said.ls_id,
+            piece_id: said.piece_id,
+            piece_start_lsn: newest.map_or(said.start_lsn, |p| p.start_lsn),
+            start_lsn: said.start_lsn,
+            archived_lsn: said.archived_lsn,
+            checkpoint_scn: said.checkpoint_scn,
+            stopped: false,
+        }
+    }
+
     pub fn reconcile(&self, rounds: &[v1::RoundOrder]) {
         let led = self.logs.iter().filter_map(|(ls, log)| {
             let (is_leader, term) = *log.leader.lock().unwrap();

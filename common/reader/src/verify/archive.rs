@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, ls_log_dir, parse_piece_dir, piece_dir};
 use strandline_format::{DataType, pb};
-use strandline_types::limits::VERIFY_STREAMS_MAX;
+use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, VERIFY_STREAMS_MAX};
 use strandline_types::{DestId, ErrorClass, Failure, LsId, PieceClock, PieceId, PieceKey, RoundId, Scn, TenantId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -220,7 +220,9 @@ async fn walk_stream(
     let mut walk = LsWalk::default();
     let own = || pieces.iter().filter(|(key, _)| (key.dest_id, key.round_id) == round);
     let grows = own().next_back().is_some_and(|(_, facts)| !facts.is_frozen && facts.checkpoint.is_some());
-    let last = own().map(|(key, _)| *key).rfind(|key| piece::log_streams(c, *key).contains(&ls)).filter(|_| grows);
+    let log_bytes = |key: PieceKey| c.below(&ls_log_dir(key, ls)).map(|(_, bytes)| *bytes).sum::<u64>();
+    let has_log = |key: &PieceKey| log_bytes(*key) >= ARCHIVE_FILE_HEADER_BYTES;
+    let last = own().map(|(key, _)| *key).rfind(has_log).filter(|_| grows);
     for (key, facts) in own() {
         let range = clock.map(|clock| clock.range(key.piece_id));
         let is_base = clock.is_some_and(|clock| clock.base_piece == key.piece_id);

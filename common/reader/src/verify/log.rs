@@ -30,7 +30,7 @@ pub(super) struct PieceScope {
     pub(super) range: Option<ScnRange>,
     /// True for the first piece of the round: everything before its start counts to it, and the log begins in it.
     pub(super) is_base: bool,
-    /// The log of the stream ends in this piece, and no list says where.
+    /// The newest log of the stream is in this piece, and no list says where it ends.
     pub(super) ends_log: bool,
 }
 
@@ -61,6 +61,8 @@ pub(super) async fn walk_piece(
         c.below(&ls_log_dir(scope.key, ls)).filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
     let folded = fold_each(scope.key, objects);
     let count = folded.len();
+    let has_log = |file: &LogFile| file.bytes >= ARCHIVE_FILE_HEADER_BYTES;
+    let end = folded.iter().rposition(|(_, file)| file.as_ref().is_ok_and(has_log)).filter(|_| scope.ends_log);
     let mut found = Found::with_capacity(count);
     for (n, (file_id, file)) in folded.into_iter().enumerate() {
         let path = ArchivePath::Log { key: scope.key, ls, file_id }.path();
@@ -75,7 +77,7 @@ pub(super) async fn walk_piece(
         };
         let facts = parts::check(c, scope, ls, &file).await?;
         found.push((file_id, Some(file.bytes)));
-        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, file, facts };
+        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, ends_log: end == Some(n), file, facts };
         one.check(walk).await?;
     }
     Ok(found)
@@ -94,6 +96,8 @@ struct OneFile<'a> {
     path: String,
     /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
     is_last: bool,
+    /// The newest file with any log in it, where no list says how long the log is.
+    ends_log: bool,
     file: LogFile,
     facts: parts::PartFacts,
 }
@@ -113,7 +117,7 @@ impl OneFile<'_> {
         let is_packed = matches!(&file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()));
         if is_packed && !c.is_physical() {
             // Where the log ends is not known either.
-            walk.is_damaged |= self.scope.ends_log;
+            walk.is_damaged |= self.ends_log;
             (walk.at, walk.base) = (None, None);
             return Ok(());
         }
@@ -133,7 +137,7 @@ impl OneFile<'_> {
             return Ok(());
         }
         let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
-        if c.is_physical() || (self.is_last && self.scope.ends_log) {
+        if c.is_physical() || self.ends_log {
             self.walk_groups(&files, &header, start..end, walk).await
         } else {
             if !self.is_last && end != start.block_end() {

@@ -1,5 +1,6 @@
 //! ARCHIVELOG mode and the round's state machine (fact sheet 2.7).
 
+use super::audit;
 use super::tenant::normal;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
@@ -103,6 +104,8 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
         max_scn: start,
         floor: tenant.log_streams.values().map(|ls| (ls.id, ls.end_lsn)).collect(),
         progress: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        published_ms: 0,
         pieces: BTreeMap::new(),
         trouble: None,
         comment: String::new(),
@@ -115,13 +118,12 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
 }
 
 pub(super) fn round_begun(state: &mut State, tenant: TenantId, id: RoundId) -> Outcome {
-    let now_ms = state.clock_ms;
     let Some(round) = state.rounds.get_mut(&(tenant, id)).filter(|r| r.state == RoundState::Prepare) else {
         return Ok(Done::Nothing);
     };
     round.begun = true;
     round.trouble = None;
-    set_state(round, RoundState::Beginning, now_ms);
+    set_state(state, (tenant, id), RoundState::Beginning);
     Ok(Done::Ok)
 }
 
@@ -132,14 +134,13 @@ pub(super) fn move_round(
     event: RoundEvent,
     comment: String,
 ) -> Outcome {
-    let now_ms = state.clock_ms;
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.state == from) else { return Ok(Done::Nothing) };
     // What stands for files on the medium comes with the word of the step that wrote them.
     let Some(to) = next(from, event).filter(|_| !event.is_of_medium()) else { return Ok(Done::Nothing) };
     if !comment.is_empty() {
         round.comment = comment;
     }
-    set_state(round, to, now_ms);
+    set_state(state, key, to);
     Ok(Done::Ok)
 }
 
@@ -163,8 +164,8 @@ pub(super) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced:
     }
     round.trouble = None;
     round.stopped_ms = Some(now_ms);
-    set_state(round, RoundState::Stop, now_ms);
     let dest = round.dest_id;
+    set_state(state, key, RoundState::Stop);
     // A destination that was given up has to prove itself before anything begins on it again.
     if let Some(dest) = state.destinations.get_mut(&dest).filter(|_| forced) {
         dest.formatted = false;
@@ -172,7 +173,17 @@ pub(super) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced:
     Ok(Done::Ok)
 }
 
-fn set_state(round: &mut Round, to: RoundState, now_ms: u64) {
-    round.state = to;
+fn set_state(state: &mut State, key: (TenantId, RoundId), to: RoundState) {
+    let now_ms = state.clock_ms;
+    let Some(round) = state.rounds.get_mut(&key) else { return };
+    let from = std::mem::replace(&mut round.state, to);
     round.state_since_ms = now_ms;
+    let values = [
+        ("dest_no", round.dest_no.to_string()),
+        ("round_id", key.1.to_string()),
+        ("from", from.to_string()),
+        ("to", to.to_string()),
+        ("comment", round.comment.clone()),
+    ];
+    audit::note(state, key.0, ("log_archive", "change_status"), values);
 }

@@ -2,6 +2,7 @@
 //!
 //! Order rule: everything is checked before anything is changed; a refusal names the original's reason.
 
+use super::audit;
 use super::destination::find_or_add;
 use super::tenant::normal;
 use crate::chain;
@@ -40,7 +41,11 @@ pub(super) fn start(
         (None, None) => return Err(refuse::backup_cannot_start("", "no destination", "")),
     };
     let place = place(state, id, dest_id, &wish)?;
-    Ok(insert(state, id, wish, initiator, dest_id, round, place))
+    let mode = wish.mode.to_string();
+    let job = insert(state, id, wish, initiator, dest_id, round, place);
+    let values = [("job_id", job.to_string()), ("backup_type", mode)];
+    audit::note(state, id, ("backup_data", "start_backup_data"), values);
+    Ok(job)
 }
 
 /// An archive round and where it is.

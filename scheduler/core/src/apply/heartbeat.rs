@@ -2,9 +2,10 @@
 
 use super::{jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
-use crate::report::{ArchiveReport, ReplicaReport, WorkerReport};
-use crate::state::{LsProgress, ReplicaSeen, State, Trouble, Worker};
-use strandline_types::{ArchiveLsState, NodeId, limits};
+use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, WorkerReport};
+use crate::state::{LsPiece, LsProgress, ReplicaSeen, State, Trouble, Worker};
+use std::collections::BTreeMap;
+use strandline_types::{ArchiveLsState, LsId, NodeId, PieceId, limits};
 
 pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
     for report in reports {
@@ -38,6 +39,7 @@ fn hear(state: &mut State, report: WorkerReport) {
     for progress in &report.archive {
         take_progress(state, id, progress);
     }
+    take_waiting(state, id, &report.archive_waiting);
     note_waiting(state);
     for replica in &report.replicas {
         standby::take_dictionary(state, id, replica);
@@ -99,7 +101,8 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
         start_lsn: said.start_lsn,
         archived_lsn: said.start_lsn,
         checkpoint_scn: strandline_types::Scn::MIN,
-        output_bytes: 0,
+        pieces: BTreeMap::new(),
+        output_before: 0,
         behind_since_ms: None,
         requests: 0,
         trouble: None,
@@ -121,8 +124,37 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
         row.archived_lsn = said.archived_lsn;
         row.checkpoint_scn = said.checkpoint_scn;
         row.piece_id = row.piece_id.max(said.piece_id);
-        row.output_bytes = row.output_bytes.max(said.output_bytes);
         round.max_scn = round.max_scn.max(said.checkpoint_scn);
+        take_pieces(row, &said.pieces);
+        let is_decided = |id: &PieceId| round.pieces.get(id).is_some_and(|p| p.sealed);
+        while row.pieces.len() > limits::LS_PIECES_KEPT_MAX && row.pieces.keys().next().is_some_and(is_decided) {
+            row.output_before += row.pieces.pop_first().map_or(0, |(_, p)| p.output_bytes);
+        }
+    }
+}
+
+/// Bounds only widen; what a piece takes on the medium may become less, when its parts are merged.
+fn take_pieces(row: &mut LsProgress, said: &BTreeMap<PieceId, LsPiece>) {
+    let oldest = row.pieces.keys().next().copied();
+    for (id, piece) in said.iter().filter(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest)) {
+        let known = row.pieces.entry(*id).or_insert(*piece);
+        if piece.end_lsn >= known.end_lsn {
+            *known = LsPiece { start_lsn: known.start_lsn.min(piece.start_lsn), ..*piece };
+        }
+    }
+}
+
+/// A leader says every time what holds it up before it can start; what it does not say any more is over. Only the
+/// newest leader of a stream is believed.
+fn take_waiting(state: &mut State, worker: NodeId, said: &[ArchiveWaiting]) {
+    for round in state.rounds.values_mut().filter(|r| r.is_open()) {
+        let Some(tenant) = state.tenants.get(&round.tenant_id) else { continue };
+        let is_theirs = |ls: &LsId| tenant.log_streams.get(ls).is_some_and(|s| s.leader == Some(worker));
+        round.waiting.retain(|ls, _| !is_theirs(ls) && tenant.log_streams.contains_key(ls));
+        let about = said.iter().filter(|w| (w.tenant_id, w.round_id) == (round.tenant_id, round.round_id));
+        for waiting in about.filter(|w| is_theirs(&w.ls_id) && !round.progress.contains_key(&w.ls_id)) {
+            round.waiting.insert(waiting.ls_id, waiting.trouble.clone());
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! moved on; every wish is checked whole before anything is changed, so a refusal leaves no trace but the clock.
 
 mod archive;
+mod audit;
 mod backup;
 mod backup_range;
 mod backup_start;

@@ -53,7 +53,7 @@ pub(super) fn checkpoint_published(
     if round_checkpoint(state, round).is_none_or(|proven| checkpoint > proven) {
         return Ok(Done::Nothing);
     }
-    let applied = tenant_max_scn(state, key.0);
+    let (applied, now_ms) = (tenant_max_scn(state, key.0), state.clock_ms);
     let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
     if round.active_piece().map(|p| p.key.piece_id) != Some(piece) {
         return Ok(Done::Nothing);
@@ -69,6 +69,7 @@ pub(super) fn checkpoint_published(
     row.max_scn = max_scn.max(checkpoint);
     row.input_bytes = input;
     row.output_bytes = output;
+    round.published_ms = now_ms;
     round.checkpoint_scn = round.checkpoint_scn.max(checkpoint);
     if round.checkpoint_scn >= applied {
         round.uncovered_since_ms = None;
@@ -104,13 +105,11 @@ pub(super) fn frozen(state: &mut State, key: (TenantId, RoundId), piece: PieceId
     Ok(Done::Ok)
 }
 
-/// Bytes and highest SCN of a piece: what the round has beyond the pieces before it.
+/// Log bytes, bytes on the medium and highest SCN of a piece.
 fn figures(round: &Round, piece: PieceId) -> (u64, u64, Scn) {
-    let before = round.pieces.range(..piece).map(|(_, p)| p);
-    let (input_before, output_before) = before.fold((0, 0), |sum, p| (sum.0 + p.input_bytes, sum.1 + p.output_bytes));
-    let input: u64 = round.progress.values().map(crate::state::LsProgress::input_bytes).sum();
-    let output: u64 = round.progress.values().map(|p| p.output_bytes).sum();
+    let parts = round.progress.values().filter_map(|p| p.pieces.get(&piece));
+    let (input, output) = parts.fold((0, 0), |sum, p| (sum.0 + p.input_bytes(), sum.1 + p.output_bytes));
     let range = round.clock.range(piece);
     let max_scn = round.max_scn.min(range.end.prev()).max(range.start);
-    (input.saturating_sub(input_before), output.saturating_sub(output_before), max_scn)
+    (input, output, max_scn)
 }

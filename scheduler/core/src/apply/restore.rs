@@ -1,7 +1,7 @@
 //! The restore job (protocols page, section 5): create tenant, data of every replica, start the log streams, replay,
 //! check, open. A failed or cancelled job drops the half-built tenant.
 
-use super::{drill, standby, tenant};
+use super::{audit, drill, standby, tenant};
 use crate::command::{Done, Outcome, StartRestore};
 use crate::placement;
 use crate::refuse;
@@ -95,6 +95,7 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
     if let Some(job) = followed {
         standby::begin(state, &job);
     }
+    note_stage(state, id, from, to);
     Ok(Done::Ok)
 }
 
@@ -169,13 +170,22 @@ pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
 pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     let now_ms = state.clock_ms;
     let Some(job) = state.restore_jobs.get_mut(&id).filter(|j| !j.stage.is_ended()) else { return false };
+    let from = job.stage;
     job.stage = RestoreStage::Failed;
     job.failure = Some(failure);
     job.ended_ms = Some(now_ms);
     job.source.wipe();
     let tenant_id = job.tenant_id;
     tenant::begin_drop(state, tenant_id);
+    note_stage(state, id, from, RestoreStage::Failed);
     true
+}
+
+fn note_stage(state: &mut State, id: JobId, from: RestoreStage, to: RestoreStage) {
+    let Some(tenant_id) = state.restore_jobs.get(&id).map(|j| j.tenant_id) else { return };
+    let event = if to.is_ended() { "restore_finish" } else { "change_restore_status" };
+    let values = [("job_id", id.to_string()), ("from", from.to_string()), ("to", to.to_string())];
+    audit::note(state, tenant_id, ("physical_restore", event), values);
 }
 
 /// Forgets the oldest ended jobs.

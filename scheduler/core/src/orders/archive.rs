@@ -30,6 +30,7 @@ fn round_order(state: &State, tenant: &Tenant, round: &Round, hosted: &[&LogStre
         Some(LsResume {
             ls_id: ls.id,
             piece_id: p.piece_id,
+            piece_start_lsn: p.pieces.get(&p.piece_id).map_or(p.start_lsn, |piece| piece.start_lsn),
             start_lsn: p.start_lsn,
             archived_lsn: p.archived_lsn,
             checkpoint_scn: p.checkpoint_scn,

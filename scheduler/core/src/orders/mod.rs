@@ -123,6 +123,8 @@ pub struct LsResume {
     pub ls_id: LsId,
     /// Piece of the newest archived group.
     pub piece_id: PieceId,
+    /// First byte of the stream in that piece.
+    pub piece_start_lsn: Lsn,
     /// First byte that the round holds.
     pub start_lsn: Lsn,
     /// Everything below is durable on the medium.

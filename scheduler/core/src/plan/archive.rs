@@ -155,7 +155,8 @@ impl Ctx<'_> {
         };
         for ls in tenant.log_streams.keys() {
             let row = round.progress.get(ls);
-            if let Some(trouble) = row.and_then(|p| p.trouble.as_ref()) {
+            let waiting = || round.waiting.get(ls).filter(|_| row.is_none());
+            if let Some(trouble) = row.and_then(|p| p.trouble.as_ref()).or_else(waiting) {
                 let on = format!("log stream {ls}: {}", trouble.failure);
                 plan.wait(round.tenant_id, self.name(), on, trouble.since_ms);
             } else if row.is_none_or(|p| p.state != wanted) {

@@ -77,7 +77,7 @@ fn publish(ctx: &Ctx<'_>, piece: &PieceRow, plan: &mut Plan) -> bool {
     let proven = round_checkpoint(ctx.state, ctx.round);
     let Some(checkpoint_scn) = proven.and_then(|c| piece_checkpoint(ctx.round, piece, c)) else { return false };
     let is_first = piece.file_status == FileStatus::Incomplete;
-    if !is_first && checkpoint_scn <= piece.checkpoint_scn {
+    if !is_first && (checkpoint_scn <= piece.checkpoint_scn || is_too_soon(ctx, piece, checkpoint_scn)) {
         return false;
     }
     let old_scn = (!is_first).then_some(piece.checkpoint_scn);
@@ -94,6 +94,18 @@ fn publish(ctx: &Ctx<'_>, piece: &PieceRow, plan: &mut Plan) -> bool {
     };
     plan.work(ctx.subject(), work, then);
     true
+}
+
+/// An object store bills requests: there a checkpoint follows the one before it after a quarter of the lag target, as
+/// appends do. What completes a piece, or ends the round, never waits.
+fn is_too_soon(ctx: &Ctx<'_>, piece: &PieceRow, checkpoint: Scn) -> bool {
+    let is_running = matches!(ctx.round.state, RoundState::Beginning | RoundState::Doing);
+    if !is_running || ctx.dest.uri.starts_with("file://") || checkpoint >= piece.end_scn.prev() {
+        return false;
+    }
+    let lag_target_ms = ctx.state.tenants.get(&ctx.round.tenant_id).map_or(0, |t| t.archive.lag_target_ms);
+    let pause_ms = (lag_target_ms / 4).min(limits::PUBLISH_PAUSE_MS_MAX);
+    ctx.now_ms.max(ctx.state.clock_ms).saturating_sub(ctx.round.published_ms) < pause_ms
 }
 
 fn infos(ctx: &Ctx<'_>, piece: &PieceRow) -> MediumWork {

@@ -54,6 +54,10 @@ pub struct Round {
     pub floor: BTreeMap<LsId, Lsn>,
     /// Progress of each log stream that has started.
     pub progress: BTreeMap<LsId, LsProgress>,
+    /// What holds up log streams that have not started, as their leaders say.
+    pub waiting: BTreeMap<LsId, Trouble>,
+    /// When the checkpoint was published last.
+    pub published_ms: u64,
     /// Pieces, in order; the first is the base piece.
     pub pieces: BTreeMap<PieceId, PieceRow>,
     /// What holds the scheduler's own writes up.
@@ -134,8 +138,11 @@ pub struct LsProgress {
     pub archived_lsn: Lsn,
     /// Every group with SCN up to this is durable on the medium.
     pub checkpoint_scn: Scn,
-    /// Bytes written.
-    pub output_bytes: u64,
+    /// What the medium has of it per piece; decided pieces beyond the newest
+    /// [`strandline_types::limits::LS_PIECES_KEPT_MAX`] are only in `output_before`.
+    pub pieces: BTreeMap<PieceId, LsPiece>,
+    /// Bytes on the medium of the pieces that are not kept any more.
+    pub output_before: u64,
     /// Since when some of its log has waited without a break; `None` while everything is archived.
     pub behind_since_ms: Option<u64>,
     /// Requests to the medium since the leader took over.
@@ -151,6 +158,33 @@ impl LsProgress {
     #[must_use]
     pub fn input_bytes(&self) -> u64 {
         self.archived_lsn.0.saturating_sub(self.start_lsn.0)
+    }
+
+    /// Bytes on the medium, after compression.
+    #[must_use]
+    pub fn output_bytes(&self) -> u64 {
+        self.output_before + self.pieces.values().map(|p| p.output_bytes).sum::<u64>()
+    }
+}
+
+/// What the medium has of one log stream in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LsPiece {
+    /// First byte of the stream in the piece.
+    pub start_lsn: Lsn,
+    /// Everything of the piece below is durable.
+    pub end_lsn: Lsn,
+    /// Every group of the piece with SCN up to this is durable.
+    pub checkpoint_scn: Scn,
+    /// Bytes on the medium, after compression.
+    pub output_bytes: u64,
+}
+
+impl LsPiece {
+    /// Log bytes in it.
+    #[must_use]
+    pub fn input_bytes(&self) -> u64 {
+        self.end_lsn.0.saturating_sub(self.start_lsn.0)
     }
 }
 
@@ -190,6 +224,12 @@ impl Round {
     #[must_use]
     pub fn takes_progress(&self) -> bool {
         self.is_open() && self.begun && !self.drained
+    }
+
+    /// What holds its log streams up, whether they have started or not.
+    pub fn troubles(&self) -> impl Iterator<Item = (LsId, &Trouble)> {
+        let started = self.progress.iter().filter_map(|(ls, p)| Some((*ls, p.trouble.as_ref()?)));
+        started.chain(self.waiting.iter().map(|(ls, trouble)| (*ls, trouble)))
     }
 
     /// The name of one of its pieces.

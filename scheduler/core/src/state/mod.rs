@@ -5,6 +5,7 @@
 //! reading: plan, views, orders and the body look, they never write.
 
 mod archive;
+mod audit;
 mod backup;
 mod clean;
 mod dest_check;
@@ -21,7 +22,8 @@ mod tenant;
 mod validate;
 mod worker;
 
-pub use archive::{LagSample, LogGap, LsProgress, PieceRow, Restart, Round, Trouble};
+pub use archive::{LagSample, LogGap, LsPiece, LsProgress, PieceRow, Restart, Round, Trouble};
+pub use audit::AuditEvent;
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
 pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use dest_check::{DestCheck, DestFinding};
@@ -99,6 +101,8 @@ pub struct State {
     pub validate_jobs: BTreeMap<JobId, ValidateJob>,
     /// Sets and pieces that they look at.
     pub validate_tasks: BTreeMap<JobId, ValidateTask>,
+    /// The newest audit events, oldest first.
+    pub audit: Vec<AuditEvent>,
     /// Ids to give out next.
     pub next: Counters,
 }

@@ -2,8 +2,8 @@
 
 use super::value::{bytes_display, n, ratio, scn, scn_display, t};
 use super::{Build, Table, Value};
-use crate::state::{LsProgress, PieceRow, Round, State};
-use strandline_types::{FileStatus, INCARNATION, Lsn, limits};
+use crate::state::{LsPiece, LsProgress, PieceRow, Round, State};
+use strandline_types::{FileStatus, INCARNATION, LsId, PieceId, limits};
 
 /// The original's archive unit; ours is the same.
 const UNIT_BYTES: u64 = 16_384;
@@ -84,7 +84,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
     let mut view = Build::new(&ROUND_COLUMNS);
     for r in rounds {
         let input: u64 = r.progress.values().map(LsProgress::input_bytes).sum();
-        let output: u64 = r.progress.values().map(|p| p.output_bytes).sum();
+        let output: u64 = r.progress.values().map(LsProgress::output_bytes).sum();
         let used = r.pieces.keys().next_back().copied().unwrap_or(r.clock.base_piece);
         let deleted = r.pieces.values().filter(|p| p.file_status == FileStatus::Deleted);
         let (del_in, del_out) = deleted.fold((0, 0), |s, p| (s.0 + p.input_bytes, s.1 + p.output_bytes));
@@ -127,8 +127,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
 
 /// Why a round is as it is: its own comment, or what holds it up now.
 pub(super) fn comment(round: &Round) -> String {
-    let of_streams = round.progress.iter().find_map(|(ls, p)| Some((ls, p.trouble.as_ref()?)));
-    match (&round.trouble, of_streams) {
+    match (&round.trouble, round.troubles().next()) {
         (Some(trouble), _) => trouble.failure.to_string(),
         (None, Some((ls, trouble))) if round.is_open() => format!("log stream {ls}: {}", trouble.failure),
         _ => round.comment.clone(),
@@ -230,31 +229,48 @@ const PROGRESS_COLUMNS: [&str; 16] = [
     "COMMENT",
 ];
 
-/// The resume point of each log stream in the newest round of each archive destination of its tenant.
+/// What the newest round of each archive destination has of each log stream, per piece. The row of the newest piece is
+/// where archiving goes on.
 pub(super) fn progress(state: &State) -> Table {
     let mut view = Build::new(&PROGRESS_COLUMNS);
     for r in state.tenants.keys().flat_map(|id| state.newest_rounds(*id).into_values()) {
         for (ls, p) in &r.progress {
-            let in_block = p.archived_lsn.0 % limits::BLOCK_BODY_BYTES;
-            view.row([
-                n(r.tenant_id.0),
-                n(r.dest_id.0),
-                n(ls.0),
-                n(r.round_id.0),
-                n(p.piece_id.0),
-                n(INCARNATION),
-                scn(p.start_scn),
-                n(p.start_lsn.0),
-                n(p.archived_lsn.0),
-                scn(p.checkpoint_scn),
-                t(p.state),
-                n(Lsn(p.archived_lsn.0).file_id().0),
-                n(limits::ARCHIVE_FILE_HEADER_BYTES + in_block),
-                n(p.input_bytes()),
-                n(p.output_bytes),
-                t(p.trouble.as_ref().map(|t| t.failure.to_string()).unwrap_or_default()),
-            ]);
+            // Nothing archived yet: the place where it begins.
+            let at_start = LsPiece {
+                start_lsn: p.start_lsn,
+                end_lsn: p.archived_lsn,
+                checkpoint_scn: p.checkpoint_scn,
+                output_bytes: 0,
+            };
+            let fresh = (!p.pieces.contains_key(&p.piece_id)).then_some((p.piece_id, &at_start));
+            for (id, piece) in p.pieces.iter().map(|(id, piece)| (*id, piece)).chain(fresh) {
+                view.row(progress_row(r, *ls, p, id, piece));
+            }
         }
     }
     view.done()
+}
+
+fn progress_row(r: &Round, ls: LsId, p: &LsProgress, id: PieceId, piece: &LsPiece) -> [Value; 16] {
+    // A piece that begins inside a block has a file of its own that begins there.
+    let file_start = piece.start_lsn.max(piece.end_lsn.block_start());
+    let trouble = p.trouble.as_ref().filter(|_| id == p.piece_id);
+    [
+        n(r.tenant_id.0),
+        n(r.dest_id.0),
+        n(ls.0),
+        n(r.round_id.0),
+        n(id.0),
+        n(INCARNATION),
+        scn(p.start_scn.max(r.clock.range(id).start)),
+        n(piece.start_lsn.0),
+        n(piece.end_lsn.0),
+        scn(piece.checkpoint_scn),
+        t(p.state),
+        n(piece.end_lsn.file_id().0),
+        n(limits::ARCHIVE_FILE_HEADER_BYTES + (piece.end_lsn.0 - file_start.0)),
+        n(piece.input_bytes()),
+        n(piece.output_bytes),
+        t(trouble.map(|t| t.failure.to_string()).unwrap_or_default()),
+    ]
 }

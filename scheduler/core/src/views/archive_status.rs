@@ -55,8 +55,7 @@ pub(super) fn dest_status(state: &State, now_ms: u64) -> Table {
 
 /// Since when anything holds a round up.
 fn trouble_since(round: &Round) -> Option<u64> {
-    let of_streams = round.progress.values().filter_map(|p| p.trouble.as_ref());
-    round.trouble.iter().chain(of_streams).map(|t| t.since_ms).min().filter(|_| round.is_open())
+    round.trouble.iter().chain(round.troubles().map(|(_, t)| t)).map(|t| t.since_ms).min().filter(|_| round.is_open())
 }
 
 const SPOOL_COLUMNS: [&str; 12] = [

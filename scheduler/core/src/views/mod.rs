@@ -4,6 +4,7 @@
 
 mod archive;
 mod archive_status;
+mod audit;
 mod backup;
 mod backup_tasks;
 mod clean;
@@ -37,6 +38,10 @@ pub struct Table {
 pub const NAMES: &[&str] = &[
     "CDB_OB_ARCHIVELOG",
     "CDB_OB_ARCHIVELOG_SUMMARY",
+    "CDB_OB_BACKUP_ARCHIVELOG",
+    "CDB_OB_BACKUP_ARCHIVELOG_PROGRESS",
+    "CDB_OB_BACKUP_ARCHIVELOG_SUMMARY",
+    "CDB_OB_BACKUP_PIECE_FILES",
     "CDB_OB_ARCHIVELOG_PIECE_FILES",
     "CDB_OB_ARCHIVE_DEST",
     "CDB_OB_LS_LOG_ARCHIVE_PROGRESS",
@@ -82,17 +87,22 @@ pub const NAMES: &[&str] = &[
     "CDB_STRANDLINE_ARCHIVE_SPOOL",
     "CDB_STRANDLINE_DEST_CHECK",
     "CDB_STRANDLINE_WAITING",
+    EVENTS,
 ];
+
+/// The one view of the original that only has this name.
+const EVENTS: &str = "DBA_OB_ROOTSERVICE_EVENT_HISTORY";
 
 /// One view by name (without case), or `None` when there is no such view.
 #[must_use]
 pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
     let table = match name.to_ascii_uppercase().as_str() {
-        "CDB_OB_ARCHIVELOG" => archive::current_rounds(state),
-        "CDB_OB_ARCHIVELOG_SUMMARY" => archive::all_rounds(state),
-        "CDB_OB_ARCHIVELOG_PIECE_FILES" => archive::pieces(state),
+        // The second names are those of the original's generation 3.
+        "CDB_OB_ARCHIVELOG" | "CDB_OB_BACKUP_ARCHIVELOG" => archive::current_rounds(state),
+        "CDB_OB_ARCHIVELOG_SUMMARY" | "CDB_OB_BACKUP_ARCHIVELOG_SUMMARY" => archive::all_rounds(state),
+        "CDB_OB_ARCHIVELOG_PIECE_FILES" | "CDB_OB_BACKUP_PIECE_FILES" => archive::pieces(state),
         "CDB_OB_ARCHIVE_DEST" => archive::dests(state),
-        "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" => archive::progress(state),
+        "CDB_OB_LS_LOG_ARCHIVE_PROGRESS" | "CDB_OB_BACKUP_ARCHIVELOG_PROGRESS" => archive::progress(state),
         "V$OB_ARCHIVE_DEST_STATUS" => archive_status::dest_status(state, now_ms),
         "CDB_OB_BACKUP_STORAGE_INFO" => storage::info(state),
         "CDB_OB_BACKUP_STORAGE_INFO_HISTORY" => storage::history(state),
@@ -134,6 +144,7 @@ pub fn view(state: &State, now_ms: u64, name: &str) -> Option<Table> {
         "CDB_OB_LS_LOCATIONS" => cluster::locations(state, now_ms),
         "CDB_OB_TABLES" => cluster::tables(state),
         "CDB_OB_TABLET_TO_LS" => cluster::tablets(state),
+        EVENTS => audit::events(state),
         "CDB_STRANDLINE_WAITING" => cluster::waiting(state, now_ms),
         _ => return None,
     };
@@ -166,6 +177,13 @@ pub fn is_view(name: &str) -> bool {
 #[must_use]
 pub fn view_for(state: &State, now_ms: u64, name: &str, session: Option<TenantId>) -> Option<Table> {
     let name = name.to_ascii_uppercase();
+    if name == EVENTS {
+        let mut table = view(state, now_ms, &name)?;
+        if let Some(tenant) = session {
+            table.rows.retain(|row| row.get(4) == Some(&value::t(tenant)));
+        }
+        return Some(table);
+    }
     let base = name.strip_prefix("DBA_").map_or_else(|| name.clone(), |rest| format!("CDB_{rest}"));
     let mut table = view(state, now_ms, &base)?;
     let Some(at) = table.columns.iter().position(|c| *c == "TENANT_ID") else { return Some(table) };

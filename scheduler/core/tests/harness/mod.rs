@@ -3,7 +3,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_scheduler_core::state::{DestFinding, DestOptions, Dictionary, LogGap, RestoreSource, SourceLs};
+use strandline_scheduler_core::state::{
+    DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, Trouble,
+};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -32,6 +34,10 @@ pub struct World {
     pub archived: BTreeMap<(TenantId, RoundId, LsId), (Lsn, Scn)>,
     /// Log streams whose archiver stands still.
     pub stuck: BTreeSet<LsId>,
+    /// Log streams whose archiver cannot begin, and why.
+    pub unable: BTreeMap<LsId, Trouble>,
+    /// What the medium has of each stream, per piece.
+    pub pieces: BTreeMap<(RoundId, LsId), BTreeMap<PieceId, LsPiece>>,
     /// Destinations that neither archivers nor the scheduler reach.
     pub dead: BTreeSet<DestNo>,
     /// Log that is gone before it was archived.
@@ -56,6 +62,8 @@ impl World {
             streams: BTreeMap::new(),
             archived: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            unable: BTreeMap::new(),
+            pieces: BTreeMap::new(),
             dead: BTreeSet::new(),
             gaps: BTreeMap::new(),
             medium: Vec::new(),
@@ -214,11 +222,14 @@ impl World {
         for order in &orders.rounds {
             archive.extend(self.archive(worker, order));
         }
+        let archive_waiting = self.waiting(worker, &orders.rounds);
+        archive.retain(|r: &ArchiveReport| !self.unable.contains_key(&r.ls_id));
         let tasks = orders.tasks.iter().filter_map(|t| (self.task_hook)(self, worker, t)).collect();
         self.ordered.extend(orders.tasks.iter().map(|t| (worker, t.key)));
         let boot_id = self.boot[&worker];
         let address = format!("127.0.0.1:{}", 7000 + worker.0);
-        WorkerReport { worker_id: worker, address, boot_id, clock_ms: self.now_ms, replicas, archive, tasks }
+        let clock_ms = self.now_ms;
+        WorkerReport { worker_id: worker, address, boot_id, clock_ms, replicas, archive, archive_waiting, tasks }
     }
 
     fn host(&mut self, worker: NodeId, order: &ReplicaOrder) -> Option<ReplicaReport> {
@@ -268,6 +279,19 @@ impl World {
             let at = self.archived.entry((order.tenant_id, order.round_id, *ls)).or_default();
             let gap = self.gaps.get(&(order.round_id, *ls)).copied();
             let is_stuck = self.stuck.contains(ls) || self.dead.contains(&order.dest_no) || gap.is_some();
+            if order.work == RoundWork::Write && !is_stuck && at.0 < stream.end_lsn {
+                let id = order.clock.piece_of(stream.max_scn);
+                let known = self.pieces.entry((order.round_id, *ls)).or_default();
+                let piece = known.entry(id).or_insert(LsPiece {
+                    start_lsn: at.0,
+                    end_lsn: at.0,
+                    checkpoint_scn: stream.max_scn,
+                    output_bytes: 0,
+                });
+                // This medium takes half of what the log has.
+                (piece.end_lsn, piece.checkpoint_scn) = (stream.end_lsn, stream.max_scn);
+                piece.output_bytes = piece.input_bytes() / 2;
+            }
             if order.work == RoundWork::Write && !is_stuck {
                 *at = (stream.end_lsn, stream.max_scn);
             }
@@ -289,15 +313,29 @@ impl World {
                 start_lsn: Lsn::ZERO,
                 archived_lsn: at.0,
                 checkpoint_scn: at.1,
-                input_bytes: at.0.0,
-                output_bytes: at.0.0,
                 trouble: None,
                 trouble_since_ms: 0,
                 requests: 0,
                 gap,
+                pieces: self.pieces.get(&(order.round_id, *ls)).cloned().unwrap_or_default(),
             });
         }
         reports
+    }
+
+    /// What the leaders of streams that cannot begin say.
+    fn waiting(&self, worker: NodeId, rounds: &[RoundOrder]) -> Vec<ArchiveWaiting> {
+        let mut waiting = Vec::new();
+        for order in rounds {
+            for (ls, trouble) in &self.unable {
+                let stream = self.streams.get(&(order.tenant_id, *ls));
+                if stream.is_some_and(|s| s.leader == Some(worker)) {
+                    let (tenant_id, round_id) = (order.tenant_id, order.round_id);
+                    waiting.push(ArchiveWaiting { tenant_id, ls_id: *ls, round_id, trouble: trouble.clone() });
+                }
+            }
+        }
+        waiting
     }
 
     pub fn kill(&mut self, worker: NodeId) {

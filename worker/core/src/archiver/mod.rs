@@ -14,17 +14,19 @@
 mod cut;
 mod dictionary;
 pub mod parts;
+mod pieces;
 mod resume;
 mod types;
 
 pub use cut::{Cut, LogFile, cut};
 pub use dictionary::dictionaries;
+pub use pieces::PieceSpan;
 pub use resume::FoundFile;
 pub use types::{Action, ArchiveOrder, Gap, Goal, KnownProgress, LogView, Progress};
 
 use bytes::Bytes;
 use resume::{Resume, ResumeError, Resumed};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use strandline_format::palf::PalfError;
 use strandline_types::limits::{
     ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_PAUSE_MS_MAX, ARCHIVE_READ_BYTES_MAX,
@@ -62,8 +64,9 @@ struct Stream {
     cuts: VecDeque<Cut>,
     /// False until what an earlier leader wrote is known to be durable.
     is_proved: bool,
-    /// Since when something is committed beyond.
-    pending_since: Option<u64>,
+    /// When log was read last. What was committed since may wait for more from then on: a stream of small writes makes
+    /// few appends, and the first write of an idle one goes at once.
+    read_at_ms: u64,
     /// Where a drain ends; fixed when the order comes.
     drain_to: Option<Lsn>,
     /// The log files of every piece up to this one never grow again.
@@ -94,6 +97,7 @@ impl Archiver {
             start: order.known.map_or(Lsn::ZERO, |k| k.start),
             archived: order.known.map_or(Lsn::ZERO, |k| k.archived),
             checkpoint: Scn::MIN,
+            pieces: BTreeMap::new(),
             trouble: None,
             gap: None,
         };
@@ -114,6 +118,11 @@ impl Archiver {
     /// Something changed that may end a trouble: a new key, another access. The pause is over.
     pub fn retry_now(&mut self) {
         self.retry_at_ms = 0;
+    }
+
+    /// The scheduler knows this piece as the newest: nothing has to be told of earlier ones any more.
+    pub fn pieces_known(&mut self, newest: PieceId) {
+        self.progress.pieces.retain(|piece, _| *piece >= newest);
     }
 
     /// Takes a newer order of the same round.
@@ -184,7 +193,7 @@ impl Archiver {
         if let Some(through) = s.must_be_sealed(self.order.clock.base_piece) {
             // Sealing needs memory of its own: no stream holds log while it waits for that.
             s.cuts.retain(|cut| cut.bytes.is_empty());
-            s.pending_since = Some(0);
+            s.read_at_ms = 0;
             return Action::Seal { through };
         }
         if let Some(cut) = s.cuts.front() {
@@ -205,14 +214,13 @@ impl Archiver {
             };
         }
         if log.end <= next {
-            s.pending_since = None;
             return Action::Wait { until_ms: None };
         }
-        let since = *s.pending_since.get_or_insert(now_ms);
+        let due_ms = s.read_at_ms.saturating_add(hold_ms);
         let waiting = log.end.0 - next.0;
         let is_full = waiting >= ARCHIVE_READ_BYTES_MAX as u64 || log.end >= next.block_end();
-        if drain_to.is_none() && !is_full && now_ms < since + hold_ms {
-            return Action::Wait { until_ms: Some(since + hold_ms) };
+        if drain_to.is_none() && !is_full && now_ms < due_ms {
+            return Action::Wait { until_ms: Some(due_ms) };
         }
         Action::ReadLog { from: next, max_bytes: unit_bytes(waiting) }
     }
@@ -257,8 +265,7 @@ impl Archiver {
             Phase::Streaming(s) if s.durable.lsn == from && s.cuts.is_empty() => {
                 match cut(&self.order.clock, s.durable.file, from, s.durable.base, &bytes) {
                     Ok(cuts) => {
-                        // What is committed after this read waits from now on.
-                        s.pending_since = Some(now_ms);
+                        s.read_at_ms = now_ms;
                         s.cuts.extend(cuts);
                     }
                     Err(e) => self.on_failed(now_ms, local_log_damaged(e), None),
@@ -293,6 +300,7 @@ impl Archiver {
         self.is_resumed = true;
         self.progress.archived = done.range.end;
         self.progress.piece = done.file.piece;
+        pieces::extend(&mut self.progress.pieces, &done);
         self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.prev_scn));
         self.recovered();
     }
@@ -311,10 +319,11 @@ impl Archiver {
         self.progress.trouble = Some((failure, since));
         if let (true, Phase::Streaming(s @ Stream { is_proved: true, .. })) = (passes, &mut self.phase) {
             s.cuts.clear();
-            s.pending_since = Some(0);
+            s.read_at_ms = 0;
         } else if !matches!(self.phase, Phase::Ended) {
             let known = self.is_resumed.then_some(KnownProgress {
                 piece: self.progress.piece,
+                piece_start: self.piece_start(),
                 start: self.progress.start,
                 archived: self.progress.archived,
                 checkpoint: self.progress.checkpoint,
@@ -328,6 +337,8 @@ impl Archiver {
             Ok(None) => {}
             Ok(Some(at)) => {
                 self.progress.start = at.start;
+                // Pieces before the ones that were looked at stay as they were.
+                self.progress.pieces.extend(at.pieces);
                 let there = at.file.zip(at.base).map(|(file, base)| Cut::nothing_after(file, base));
                 if there.is_none() {
                     self.progress.archived = at.next;
@@ -339,7 +350,7 @@ impl Archiver {
                     is_proved: there.is_none(),
                     cuts: there.into_iter().collect(),
                     // Nobody knows how long the log beyond has waited.
-                    pending_since: Some(0),
+                    read_at_ms: 0,
                     drain_to: None,
                     sealed: None,
                     is_drained: at.is_sealed,
@@ -347,6 +358,11 @@ impl Archiver {
             }
             Err(failure) => self.on_failed(now_ms, failure, None),
         }
+    }
+
+    /// First position of the stream in its newest piece.
+    fn piece_start(&self) -> Lsn {
+        self.progress.pieces.get(&self.progress.piece).map_or(self.progress.start, |span| span.start)
     }
 
     fn recovered(&mut self) {

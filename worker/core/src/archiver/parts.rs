@@ -78,6 +78,12 @@ impl Parts {
         self.spans.len()
     }
 
+    /// Bytes that all of them take on the medium.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.spans.values().sum()
+    }
+
     /// Stored length of a part.
     #[must_use]
     pub fn stored(&self, span: Span) -> Option<u64> {

@@ -5,8 +5,9 @@
 //! begins at its first byte and completes it. When nothing was written yet, the round begins at the start of the block
 //! that holds the round's start. Nothing is written here.
 
-use super::{Action, KnownProgress, LogFile, LogView};
+use super::{Action, KnownProgress, LogFile, LogView, PieceSpan, pieces};
 use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, BLOCK_BODY_BYTES};
 use strandline_types::{ErrorClass, Failure, FileId, Lsn, LsnRange, PalfBase, PieceClock, PieceId};
@@ -61,7 +62,7 @@ fn seek_next(seek: &mut Option<Seek>, log: LogView) -> Result<Action, ResumeErro
 }
 
 /// Where streaming begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Resumed {
     /// First position that the round holds.
     pub start: Lsn,
@@ -73,12 +74,14 @@ pub(super) struct Resumed {
     pub base: Option<PalfBase>,
     /// That file never grows again.
     pub is_sealed: bool,
+    /// What the medium has, from the piece on that was known.
+    pub pieces: BTreeMap<PieceId, PieceSpan>,
 }
 
 impl Resumed {
     /// A round that begins here.
     fn fresh(start: Lsn) -> Self {
-        Self { start, next: start, file: None, base: None, is_sealed: false }
+        Self { start, next: start, file: None, base: None, is_sealed: false, pieces: BTreeMap::new() }
     }
 }
 
@@ -236,7 +239,11 @@ impl Resume {
         let file = start.map(|start| LogFile { piece: found.piece, start });
         // A full block is followed by the next file; only a drain or the end of a piece seals before that.
         let is_sealed = found.is_sealed && next != next.block_start();
-        Ok(Some(Resumed { start: self.start.unwrap_or(next), next, file, base, is_sealed }))
+        let start = self.start.unwrap_or(next);
+        let listed_from = self.known.map_or(start, |k| k.piece_start);
+        let last_scn = base.map(|b| b.prev_scn).unwrap_or_default();
+        let pieces = pieces::of_files(&self.clock, &self.files, listed_from, next, last_scn);
+        Ok(Some(Resumed { start, next, file, base, is_sealed, pieces }))
     }
 
     /// A file without a whole group: the file before it tells; without one, the round begins here.

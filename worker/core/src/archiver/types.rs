@@ -2,7 +2,8 @@
 
 #[cfg(doc)]
 use super::Archiver;
-use super::Cut;
+use super::{Cut, PieceSpan};
+use std::collections::BTreeMap;
 use strandline_types::{ArchiveLsState, Failure, FileId, Lsn, PieceClock, PieceId, Scn};
 
 /// What the scheduler wants of the stream in this round.
@@ -34,6 +35,8 @@ pub struct ArchiveOrder {
 pub struct KnownProgress {
     /// Piece of the newest group.
     pub piece: PieceId,
+    /// First position of the stream in that piece.
+    pub piece_start: Lsn,
     /// First position that the round holds.
     pub start: Lsn,
     /// Everything below was durable.
@@ -104,6 +107,8 @@ pub struct Progress {
     pub archived: Lsn,
     /// Every group with an SCN up to this is durable on the medium; [`Scn::MIN`] before the first.
     pub checkpoint: Scn,
+    /// What the medium has of it, per piece: from the newest piece on that the scheduler knows.
+    pub pieces: BTreeMap<PieceId, PieceSpan>,
     /// What holds it up, and since when.
     pub trouble: Option<(Failure, u64)>,
     /// The log that never reached the medium, once the stream is interrupted.

@@ -1,4 +1,4 @@
-//! What a replica does by itself: keep an idle stream's SCN moving, bound what a restart has to apply again, bound the
+//! What a replica does by itself: keep an idle tenant's SCN moving, bound what a restart has to apply again, bound the
 //! log that Raft keeps.
 //!
 //! Every step is idempotent and may fail: the next tick tries again.
@@ -41,7 +41,9 @@ impl Replica {
         self.machine.log().mark_durable();
         let idle_since = self.machine.log().last_scn().as_ms();
         let now = self.proposer.clock.now();
-        if now.as_ms() >= idle_since.saturating_add(KEEP_ALIVE_IDLE_MS)
+        // Log stream 1 begins and the scheduler tells the others how far to follow: if each began, all would follow all.
+        if self.identity.ls.is_sys()
+            && now.as_ms() >= idle_since.saturating_add(KEEP_ALIVE_IDLE_MS)
             && let Err(error) = self.keep_alive_to(self.proposer.next_scn(Scn::MIN)).await
         {
             tracing::debug!(?self.identity, %error, "no keep-alive");

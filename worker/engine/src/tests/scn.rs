@@ -44,13 +44,19 @@ async fn a_stream_behind_its_tenant_gets_a_keep_alive_with_exactly_that_scn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_stream_moves_by_itself() {
+async fn in_an_idle_tenant_log_stream_1_moves_by_itself_and_the_others_wait_to_be_told() {
     let cluster = Cluster::with_stream(1).await;
-    let leader = cluster.leader(TENANT, LS).await;
-    let last = write(&leader, "a", "1").await;
+    cluster.order(TENANT, LsId::SYS, None).await;
+    let user = cluster.leader(TENANT, LS).await;
+    let sys = cluster.leader(TENANT, LsId::SYS).await;
+    let last = write(&user, "a", "1").await;
+    sys.keep_alive_to(last).await.unwrap();
     cluster.workers[&NodeId(1)].clock.advance(KEEP_ALIVE_IDLE_MS as i64 + 1000);
-    let moved = until(async || Some(leader.status().max_scn).filter(|scn| *scn > last)).await;
+    let moved = until(async || Some(sys.status().max_scn).filter(|scn| *scn > last)).await;
     assert!(moved.as_ms() >= last.as_ms() + KEEP_ALIVE_IDLE_MS);
+    assert_eq!(user.status().max_scn, last, "if each began, all would follow all");
+    user.keep_alive_to(moved).await.unwrap();
+    assert_eq!(user.status().max_scn, moved);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,5 +180,6 @@ fn run(archiver: &mut Archiver, now: u64, log: &Log, medium: &mut Medium) {
 
 fn known(archiver: &Archiver) -> Option<KnownProgress> {
     let p = archiver.progress()?;
-    Some(KnownProgress { piece: p.piece, start: p.start, archived: p.archived, checkpoint: p.checkpoint })
+    let piece_start = p.pieces.get(&p.piece).map_or(p.start, |span| span.start);
+    Some(KnownProgress { piece: p.piece, piece_start, start: p.start, archived: p.archived, checkpoint: p.checkpoint })
 }

@@ -1,6 +1,7 @@
 //! Where a stream begins, which files it fills, when a piece is over and how a round stops.
 
 use super::*;
+use strandline_types::limits::KEEP_ALIVE_IDLE_MS;
 
 #[test]
 fn a_fresh_log_is_archived_from_its_first_byte() {
@@ -49,7 +50,13 @@ fn log_that_was_recycled_before_the_round_saw_it_interrupts_the_round() {
     assert_eq!((failure.code, *since), (CODE_LOG_RECYCLED, T0));
     assert_eq!(archiver.next(T0 + 99_999, log.view()), Action::Done);
 
-    let resume = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(100), checkpoint: Scn::MIN };
+    let resume = KnownProgress {
+        piece: PieceId(3),
+        piece_start: Lsn(0),
+        start: Lsn(0),
+        archived: Lsn(100),
+        checkpoint: Scn::MIN,
+    };
     let mut medium = Medium::default();
     let mut old = Log::at(0);
     old.put(100, b"12");
@@ -122,16 +129,70 @@ fn log_waits_a_quarter_of_the_lag_target_unless_it_is_much() {
     run(&mut archiver, T0, &log, &mut medium);
     assert_eq!(archiver.next(T0, log.view()), Action::Wait { until_ms: None }, "nothing to do until more is committed");
     log.put(101, b"y");
-    assert_eq!(archiver.next(T0 + 10, log.view()), Action::Wait { until_ms: Some(T0 + 260) });
-    assert_eq!(archiver.next(T0 + 259, log.view()), Action::Wait { until_ms: Some(T0 + 260) });
-    assert!(matches!(archiver.next(T0 + 260, log.view()), Action::ReadLog { .. }));
-    run(&mut archiver, T0 + 260, &log, &mut medium);
+    let due = T0 + LAG_MS / 4;
+    assert_eq!(archiver.next(T0 + 10, log.view()), Action::Wait { until_ms: Some(due) }, "since the last read");
+    assert_eq!(archiver.next(due - 1, log.view()), Action::Wait { until_ms: Some(due) });
+    assert!(matches!(archiver.next(due, log.view()), Action::ReadLog { .. }));
+    run(&mut archiver, due, &log, &mut medium);
     log.put(102, &vec![0; 3 << 20]).put(103, &vec![0; 2 << 20]);
     assert!(matches!(archiver.next(T0 + 261, log.view()), Action::ReadLog { .. }), "a full read goes at once");
     run(&mut archiver, T0 + 261, &log, &mut medium);
     archiver.set_order(Goal::Write, 0);
     log.put(104, b"z");
-    assert!(matches!(archiver.next(T0 + 262, log.view()), Action::ReadLog { .. }), "a target of 0 is at once");
+    let now = T0 + 261 + LAG_MS / 4;
+    assert!(matches!(archiver.next(now, log.view()), Action::ReadLog { .. }), "a target of 0 is at once");
+}
+
+#[test]
+fn an_idle_stream_costs_one_append_per_group_and_its_first_write_goes_at_once() {
+    let mut log = Log::at(0);
+    log.put(100, b"x");
+    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut archiver, T0, &log, &mut medium);
+    for n in 1..10 {
+        let now = T0 + n * KEEP_ALIVE_IDLE_MS;
+        assert_eq!(archiver.next(now, log.view()), Action::Wait { until_ms: None }, "nothing is asked of the medium");
+        log.put(100 + n, b"");
+        let mut appends = 0;
+        loop {
+            match archiver.next(now, log.view()) {
+                Action::ReadLog { from, max_bytes } => archiver.on_log(now, from, log.read(from, max_bytes)),
+                Action::Append(cut) => {
+                    medium.append(&cut, cut.bytes.len()).unwrap();
+                    archiver.on_appended();
+                    appends += 1;
+                }
+                other => break assert_eq!(other, Action::Wait { until_ms: None }),
+            }
+        }
+        assert_eq!((appends, archiver.progress().unwrap().checkpoint), (1, Scn(100 + n)));
+    }
+}
+
+#[test]
+fn progress_tells_the_bounds_of_every_piece_that_the_scheduler_does_not_know() {
+    let mut log = Log::at(0);
+    for scn in [10, 120, 160, 420] {
+        log.put(scn, &[1; 100]);
+    }
+    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    run(&mut archiver, T0, &log, &mut medium);
+    let bounds = |a: &Archiver| -> Vec<_> {
+        a.progress().unwrap().pieces.iter().map(|(p, s)| (p.0, s.start, s.end, s.checkpoint.0)).collect()
+    };
+    let seen = bounds(&archiver);
+    let (first, second) = (seen[0].2, seen[1].2);
+    assert_eq!(seen, [(3, Lsn(0), first, 120), (4, first, second, 160), (9, second, log.end(), 420)]);
+    // A leader that takes over finds the same bounds, and is told which piece is known.
+    let mut next = Archiver::new(order(None));
+    run(&mut next, T0, &log, &mut medium);
+    let found: Vec<_> = bounds(&next).into_iter().map(|(p, start, end, _)| (p, start, end)).collect();
+    assert_eq!(found, seen.iter().map(|s| (s.0, s.1, s.2)).collect::<Vec<_>>());
+    next.pieces_known(PieceId(4));
+    assert_eq!(bounds(&next).len(), 2);
+    let mut third = Archiver::new(order(known(&next)));
+    run(&mut third, T0, &log, &mut medium);
+    assert_eq!(bounds(&third), [(9, second, log.end(), 420)]);
 }
 
 #[test]
@@ -204,7 +265,13 @@ fn what_was_sealed_for_a_stop_is_not_appended_to_by_the_next_leader() {
 fn a_stream_that_has_stopped_stays_so_under_every_later_leader() {
     let mut log = Log::begun_at(0);
     log.put(110, b"after the stop");
-    let known = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn(100) };
+    let known = KnownProgress {
+        piece: PieceId(3),
+        piece_start: Lsn(0),
+        start: Lsn(0),
+        archived: Lsn(91),
+        checkpoint: Scn(100),
+    };
     let mut archiver = Archiver::stopped(ArchiveOrder { goal: Goal::Stop, ..order(Some(known)) });
     assert_eq!(archiver.next(T0, log.view()), Action::Done);
     let p = archiver.progress().unwrap();

@@ -80,7 +80,13 @@ fn another_history_on_the_medium_is_never_continued() {
     assert!(medium == before, "nothing was written");
     assert_eq!(archiver.trouble().unwrap().0.class, ErrorClass::Fenced);
     assert_eq!(archiver.progress(), None, "nobody knows where this stream would begin");
-    let reported = KnownProgress { piece: PieceId(3), start: Lsn(0), archived: Lsn(91), checkpoint: Scn::MIN };
+    let reported = KnownProgress {
+        piece: PieceId(3),
+        piece_start: Lsn(0),
+        start: Lsn(0),
+        archived: Lsn(91),
+        checkpoint: Scn::MIN,
+    };
     let mut archiver = Archiver::new(order(Some(reported)));
     run(&mut archiver, T0, &ours, &mut medium);
     run(&mut archiver, T0 + ARCHIVE_PAUSE_MS_MAX, &ours, &mut medium);
