@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
         let cluster = site.cluster(1, "servers", 3, 3).await?;
         jobs::make_tenant(&cluster, TENANT, 1, TABLE).await?;
         let (data, archive) = (gate.uri(BUCKET, "data")?, gate.uri(BUCKET, "archive")?);
-        jobs::archive_to(&cluster, TENANT, &archive, 3600).await?;
+        jobs::archive_to(&cluster, TENANT, std::slice::from_ref(&archive), 3600).await?;
         let dest = format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}");
         cluster.admin()?.sql(&dest).await?;
         let client = KvClient::connect(&cluster.endpoints(), TENANT).await?;
