@@ -6,7 +6,7 @@
 //! checkers read, all the while.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use strandline_chaos::cluster::{MediumTree, Oracle, Outcome, Patience, Site, Story, Watch, Wires, Writers};
 use strandline_chaos::cluster::{blows, jobs, readers};
@@ -127,7 +127,7 @@ impl Bed {
     }
 
     /// The next piece has begun, the one before it is not frozen: there the scheduler that leads is killed.
-    async fn the_leading_scheduler_dies_in_a_piece_switch(&mut self, archive: &PathBuf) -> Outcome<()> {
+    async fn the_leading_scheduler_dies_in_a_piece_switch(&mut self, archive: &Path) -> Outcome<()> {
         let patience = Patience::new("a kill falls into a piece switch", PATIENCE);
         let piece = loop {
             let piece = until_switching(archive).await?;
@@ -164,7 +164,7 @@ impl Bed {
     }
 }
 
-async fn until_switching(archive: &PathBuf) -> Outcome<PieceKey> {
+async fn until_switching(archive: &Path) -> Outcome<PieceKey> {
     let patience = Patience::new("a piece is being switched", PATIENCE);
     loop {
         match tree(archive).switching() {
@@ -174,7 +174,7 @@ async fn until_switching(archive: &PathBuf) -> Outcome<PieceKey> {
     }
 }
 
-fn tree(archive: &PathBuf) -> MediumTree {
+fn tree(archive: &Path) -> MediumTree {
     MediumTree::read(archive).expect("the archive can be read")
 }
 

@@ -375,8 +375,8 @@ pub struct BenchBackupArgs {
     /// Data, in MB (10^6 bytes).
     #[arg(long, default_value_t = 2048, value_name = "N", value_parser = clap::value_parser!(u64).range(16..))]
     pub size_mb: u64,
-    /// How long clients write in each of the three measurements of them; 0 = not measured.
-    #[arg(long, default_value_t = 15, value_name = "N")]
+    /// How long clients write in each of the seven measurements of them; 0 = not measured.
+    #[arg(long, default_value_t = 10, value_name = "N")]
     pub foreground_seconds: u64,
     /// Measure restic and pgBackRest on the same files, where they are installed.
     #[arg(long)]

@@ -17,7 +17,7 @@ use strandline_format::paths::{ArchivePath, BackupPath, IndexKind, SetName};
 use strandline_media::Medium;
 use strandline_reader::verify::{self, Level, Options, Report};
 use strandline_reader::{LogReader, LogSource};
-use strandline_types::{BackupSetKind, DataKind, Failure, LsId, Lsn, PieceKey};
+use strandline_types::{BackupSetKind, DataKind, ErrorClass, Failure, LsId, Lsn, PieceKey};
 use support::strandline;
 
 /// Files of one kind that are damaged; the first and the last by name.
@@ -122,6 +122,10 @@ impl Tree {
             let file = self.runtime.block_on(self.medium.get(path))?;
             for entry in IndexReader::<MacroIndexEntry>::parse(&file).map_err(bad(path))? {
                 let p = entry.physical;
+                // As the restore of a log stream refuses the index of another one.
+                if matches!(BackupPath::parse(path), Some(BackupPath::LsIndex { ls, .. }) if ls != p.ls_id) {
+                    return Err(Failure::new(ErrorClass::Corrupt, "of another log stream", path.as_str(), ""));
+                }
                 let set = SetName { id: p.backup_set_id, kind: BackupSetKind::Full };
                 let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
                 let data = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();

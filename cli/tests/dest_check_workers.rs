@@ -99,6 +99,6 @@ async fn a_destination_that_lies_is_not_set(cluster: &Cluster, uri: &str) {
         let refusal = admin.sql(&statement).await.unwrap_err();
         assert_eq!((refusal.class, refusal.code), (ErrorClass::Invalid, -9105), "{refusal}");
         let text = refusal.to_string();
-        assert!(text.contains("IGNORES If-None-Match") && !text.contains(SECRET), "{text}");
+        assert!(text.contains("ignores If-None-Match") && !text.contains(SECRET), "{text}");
     }
 }

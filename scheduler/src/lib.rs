@@ -15,6 +15,7 @@ mod leader;
 mod metrics;
 mod node;
 mod raft;
+mod seal;
 mod server;
 mod session;
 pub mod sql;

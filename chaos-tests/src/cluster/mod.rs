@@ -1,13 +1,14 @@
 //! A real cluster of real processes, hurt while it works.
 //!
 //! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
-//! [`blows`] kill and pause, [`Wires`] cut a worker off, a [`LossyDoor`] loses replies of a store; [`Watch`] looks at
-//! the archive destination all the while, with the checkers of [`crate::invariants`]; [`Oracle`] says what a restore
-//! must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is known from its
-//! doors, its process id and the medium.
+//! [`blows`] kill and pause, [`Wires`] cut a worker off, a [`LossyDoor`] loses replies of a store, a [`Gate`] holds
+//! requests to one; [`Watch`] looks at the archive destination all the while, with the checkers of
+//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing
+//! here looks into a server: everything is known from its doors, its process id and the medium.
 
 pub mod blows;
 pub mod copies;
+mod gate;
 mod history;
 pub mod jobs;
 mod lossy_door;
@@ -22,6 +23,7 @@ mod watch;
 mod wires;
 mod writers;
 
+pub use gate::Gate;
 pub use history::{History, Proof};
 pub use lossy_door::LossyDoor;
 pub use medium_tree::MediumTree;

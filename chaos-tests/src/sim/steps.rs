@@ -79,7 +79,7 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             Vec::new()
         }
         // Neither standbys nor drills.
-        MediumWork::Follow(_) | MediumWork::Drill(_) => Vec::new(),
+        MediumWork::Follow(_) | MediumWork::Drill(_) | MediumWork::SealRun(_) => Vec::new(),
     }
 }
 

@@ -2,10 +2,11 @@
 //! what clients feel of it.
 //!
 //! One replica with the production engine runs in this process, so that its CPU and memory are this process's; the
-//! executor is the one that workers run, with nothing between it and the files. Every rate is the middle one of several
-//! rounds, and the copy that it is compared with is measured in the same rounds.
+//! executor is the one that workers run, with nothing between it and the files. Every figure is the mean of several
+//! rounds, and what it is compared with is measured in the same rounds, in turns.
 
 use super::backup_load::Load;
+use super::backup_peers;
 use super::medium::BenchDest;
 use super::place::Place;
 use super::process::{self, Peak};
@@ -21,17 +22,21 @@ use strandline_types::{JobId, LsId, RetryId, TurnId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::task_ctx::TaskCtx;
 
+/// Bytes of a GiB.
+const GIB: f64 = (1 << 30) as f64;
 const MIB: f64 = (1 << 20) as f64;
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 4;
+/// Pairs of clients alone and clients beside a backup.
+const PAIRS: u64 = 3;
 /// Set ids of further measurements.
 const INCREMENT: u64 = 100;
 const UNDER_LOAD: u64 = 101;
 
 /// One timed piece of work.
 #[derive(Clone, Copy, Debug, Default)]
-struct Timed {
-    seconds: f64,
-    cpu_s: f64,
+pub(super) struct Timed {
+    pub(super) seconds: f64,
+    pub(super) cpu_s: f64,
 }
 
 /// Runs it and prints the figures.
@@ -57,6 +62,7 @@ struct Bench {
 impl Bench {
     async fn measure(&mut self, args: &BenchBackupArgs) -> Outcome<()> {
         self.figures.say("medium", format!("{:?}", args.medium).to_lowercase());
+        self.figures.say("load_before", process::load());
         let files = self.place.dir.join("files");
         self.load.link_files(&files).await?;
         let full = self.full_and_copy(args.medium, &files).await?;
@@ -65,42 +71,64 @@ impl Bench {
             self.foreground(Duration::from_secs(args.foreground_seconds)).await?;
         }
         if args.peers {
-            self.peers(&files, full.0.input_bytes as f64)?;
+            backup_peers::measure(&mut self.figures, &files, &self.place.dir, full.0.input_bytes as f64)?;
         }
+        self.figures.say("load_after", process::load());
         Ok(())
     }
 
-    /// Full backups and copies of the same files, in turns.
+    /// Full backups and copies of the same files, in pairs; who comes first changes from pair to pair.
     async fn full_and_copy(&mut self, medium: BenchMedium, files: &Path) -> Outcome<(BackupLsResult, Timed)> {
+        let copier = if medium == BenchMedium::File { "cp" } else { "rclone" };
+        let can_copy = process::is_there(copier);
         let (mut backups, mut copies) = (Vec::new(), Vec::new());
-        let (mut result, peak) = (BackupLsResult::default(), Peak::watch());
+        let (mut result, mut memory) = (BackupLsResult::default(), 0);
         for round in 1..=ROUNDS {
-            eprintln!("round {round} of {ROUNDS}: backup, then copy");
+            eprintln!("round {round} of {ROUNDS}: a backup and a copy");
+            if can_copy && round % 2 == 0 {
+                copies.push(self.copy(medium, files, round)?);
+            }
+            let peak = Peak::watch();
             let (done, timed) = self.back_up(self.spec(round)).await?;
+            memory = memory.max(peak.end());
             (result, _) = (done, backups.push(timed));
-            copies.push(self.copy(medium, files, round)?);
+            // Space for the next one; the last is the base of the increment.
+            let _ = std::fs::remove_dir_all(self.dest.root().join(format!("backup_set_{}_full", round - 1)));
+            if can_copy && round % 2 == 1 {
+                copies.push(self.copy(medium, files, round)?);
+            }
         }
-        let memory = peak.end();
-        let (full, copy) = (middle(backups), middle(copies));
-        let bytes = result.input_bytes as f64;
+        let (bytes, full) = (result.input_bytes as f64, mean(&backups));
         let f = &mut self.figures;
         f.add("bytes", bytes, "");
         f.add("mb_s", bytes / 1e6 / full.seconds, "full backup");
+        f.add_fine("cpu_s_per_gib", full.cpu_s * GIB / bytes, "bar: 1.0");
+        f.add("mib_per_cpu_s", bytes / MIB / full.cpu_s, "");
+        f.add("memory_peak_mb", memory as f64 / 1e6, "growth of this process; bar: 268 MB");
+        if !can_copy {
+            f.say("ratio_to_cp", format!("not measured: {copier} is not on the PATH"));
+            return Ok((result, full));
+        }
+        let copy = mean(&copies);
         let (name, note) = match medium {
             BenchMedium::File => ("cp_mb_s", "cp -r and fsync of the same files"),
             BenchMedium::S3 => ("rclone_mb_s", "rclone copy of the same files to the same server"),
         };
         f.add(name, bytes / 1e6 / copy.seconds, note);
-        f.add_fine("ratio_to_cp", copy.seconds / full.seconds, "bar: 0.8 (file), 0.7 (s3)");
-        f.add_fine("cpu_s_per_gib", full.cpu_s * 1024.0 * MIB / bytes, "bar: 1.0");
-        f.add_fine("copy_cpu_s_per_gib", copy.cpu_s * 1024.0 * MIB / bytes, "");
-        f.add("memory_peak_mb", memory as f64 / 1e6, "growth of this process; bar: 256 MiB");
+        let ratios = backups.iter().zip(&copies).map(|(b, c)| c.seconds / b.seconds);
+        f.add_fine(
+            "ratio_to_cp",
+            ratios.sum::<f64>() / copies.len() as f64,
+            "bar: 0.8 (file), 0.7 (s3); mean of pairs",
+        );
+        f.add_fine("copy_cpu_s_per_gib", copy.cpu_s * GIB / bytes, "");
         Ok((result, full))
     }
 
     fn copy(&self, medium: BenchMedium, files: &Path, round: u64) -> Outcome<Timed> {
         let to = self.place.dir.join(format!("copy_{round}"));
         let (began, cpu) = (Instant::now(), process::children_cpu_s());
+        let mut made = to.clone();
         match medium {
             BenchMedium::File => {
                 process::run("cp", &["-r".as_ref(), files.as_ref(), to.as_ref()], &[])?;
@@ -109,11 +137,12 @@ impl Bench {
             BenchMedium::S3 => {
                 let (remote, env) = self.dest.rclone(&format!("copy_{round}"));
                 process::run("rclone", &["copy".as_ref(), files.as_ref(), remote.as_ref()], &env)?;
+                made = self.dest.beside(&format!("copy_{round}"));
             }
         }
         let timed = Timed { seconds: began.elapsed().as_secs_f64(), cpu_s: process::children_cpu_s() - cpu };
         // Space for the next round; what stays is removed at the end.
-        let _ = std::fs::remove_dir_all(&to);
+        let _ = std::fs::remove_dir_all(&made);
         Ok(timed)
     }
 
@@ -129,25 +158,31 @@ impl Bench {
         Ok(())
     }
 
-    /// Throughput of clients that write as fast as they can: alone, during a backup, and alone again.
+    /// Throughput of clients that write as fast as they can: alone and during backups, in turns.
     async fn foreground(&mut self, time: Duration) -> Outcome<()> {
-        eprintln!("clients alone, during a backup, and alone again");
-        let before = self.load.write_for(time).await?;
-        let spec = self.spec(UNDER_LOAD);
-        let during = {
-            let ctx = self.load.ctx(&self.place.dir.join("scratch"));
-            let mut backup = std::pin::pin!(self.repeat_backup(&ctx, spec));
-            tokio::select! {
-                failed = &mut backup => return failed.and(Ok(())),
-                during = self.load.write_for(time) => during?,
-            }
-        };
-        let after = self.load.write_for(time).await?;
-        let alone = f64::midpoint(before, after);
-        self.figures.add("foreground_mb_s", alone / 1e6, "clients alone");
-        self.figures.add("foreground_mb_s_during", during / 1e6, "clients during a full backup");
-        self.figures.add_fine("foreground_drop", 1.0 - during / alone, "bar: 0.1");
+        let (mut alone, mut during) = (vec![self.load.write_for(time).await?], Vec::new());
+        for pair in 0..PAIRS {
+            eprintln!("clients during a backup and alone, {} of {PAIRS}", pair + 1);
+            during.push(self.clients_during_backup(time, UNDER_LOAD + 100 * pair).await?);
+            alone.push(self.load.write_for(time).await?);
+        }
+        let drops =
+            during.iter().zip(alone.windows(2)).map(|(d, around)| 1.0 - d / f64::midpoint(around[0], around[1]));
+        let drop = drops.sum::<f64>() / PAIRS as f64;
+        let rate = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64 / 1e6;
+        self.figures.add("foreground_mb_s", rate(&alone), "clients alone");
+        self.figures.add("foreground_mb_s_during", rate(&during), "clients during full backups");
+        self.figures.add_fine("foreground_drop", drop, "bar: 0.1; mean of pairs");
         Ok(())
+    }
+
+    async fn clients_during_backup(&self, time: Duration, first_set: u64) -> Outcome<f64> {
+        let ctx = self.load.ctx(&self.place.dir.join("scratch"));
+        let mut backup = std::pin::pin!(self.repeat_backup(&ctx, self.spec(first_set)));
+        tokio::select! {
+            failed = &mut backup => failed.and(Ok(0.0)),
+            during = self.load.write_for(time) => during,
+        }
     }
 
     /// Full backups one after the other, until it is dropped.
@@ -155,6 +190,8 @@ impl Bench {
         for nth in 0.. {
             let spec = BackupLsSpec { backup_set_id: spec.backup_set_id + nth, ..spec.clone() };
             run_backup_ls(ctx, &spec, key(self.load.ls())).await?;
+            // Space for the next one.
+            let _ = std::fs::remove_dir_all(self.dest.root().join(format!("backup_set_{}_full", spec.backup_set_id)));
         }
         Ok(())
     }
@@ -184,26 +221,6 @@ impl Bench {
         run_backup_index(&ctx, &index, key(LsId(0))).await?;
         Ok((result, timed))
     }
-
-    fn peers(&mut self, files: &Path, bytes: f64) -> Outcome<()> {
-        let per_gib = |cpu_s: f64| cpu_s * 1024.0 * MIB / bytes;
-        match process::restic(files, &self.place.dir.join("restic")) {
-            Ok((seconds, cpu_s)) => {
-                self.figures.add("restic_mb_s", bytes / 1e6 / seconds, "restic backup of the same files");
-                self.figures.add_fine("restic_cpu_s_per_gib", per_gib(cpu_s), "");
-            }
-            Err(why) => self.figures.say("restic", format!("not measured: {}", why.what)),
-        }
-        match process::pgbackrest(files, &self.place.dir.join("pgbackrest")) {
-            Ok((seconds, cpu_s)) => {
-                let note = "pgbackrest backup of a PostgreSQL cluster that holds the same files, no compression";
-                self.figures.add("pgbackrest_mb_s", bytes / 1e6 / seconds, note);
-                self.figures.add_fine("pgbackrest_cpu_s_per_gib", per_gib(cpu_s), "");
-            }
-            Err(why) => self.figures.say("pgbackrest", format!("not measured: {}", why.what)),
-        }
-        Ok(())
-    }
 }
 
 fn key(ls: LsId) -> TaskKey {
@@ -211,10 +228,9 @@ fn key(ls: LsId) -> TaskKey {
     TaskKey { job_id: JobId(1), tenant_id, ls_id: ls, kind: 1, turn: TurnId(1), retry: RetryId(0) }
 }
 
-/// The middle one by time.
-fn middle(mut timed: Vec<Timed>) -> Timed {
-    timed.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    timed.get(timed.len() / 2).copied().unwrap_or_default()
+fn mean(timed: &[Timed]) -> Timed {
+    let of = |field: fn(&Timed) -> f64| timed.iter().map(field).sum::<f64>() / timed.len().max(1) as f64;
+    Timed { seconds: of(|t| t.seconds), cpu_s: of(|t| t.cpu_s) }
 }
 
 /// Files of a directory tree.

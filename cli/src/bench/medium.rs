@@ -84,6 +84,11 @@ impl BenchDest {
         &self.root
     }
 
+    /// A folder beside the destination, on this machine's disk.
+    pub fn beside(&self, folder: &str) -> PathBuf {
+        self.root.with_file_name(folder)
+    }
+
     /// Takes the medium away: the server is gone, or the directory is none any more.
     pub fn break_off(&mut self) -> Outcome<()> {
         match &mut self.server {

@@ -7,6 +7,7 @@
 mod archive;
 mod backup;
 mod backup_load;
+mod backup_peers;
 mod medium;
 mod place;
 mod process;

@@ -74,10 +74,24 @@ fn resident_bytes() -> u64 {
     line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
+/// True when a program is on the search path.
+pub fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// The load of the machine: processes that wanted to run over the last 1, 5 and 15 minutes.
+pub fn load() -> String {
+    let said = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    said.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
 /// Runs a program to its end; it prints nothing.
 pub fn run(program: &str, args: &[&OsStr], env: &[(String, String)]) -> Outcome<()> {
     let mut command = Command::new(program);
     command.args(args).envs(env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null());
+    // Some versions of rclone refuse to run when it is set; nothing here goes over TLS.
+    command.env_remove("AWS_CA_BUNDLE");
     let out = command.output().map_err(|e| io_failure("cannot run", Path::new(program), &e))?;
     if out.status.success() {
         return Ok(());
@@ -124,13 +138,10 @@ pub fn pgbackrest(files: &Path, dir: &Path) -> Outcome<(f64, f64)> {
         "--stanza=bench".to_owned(),
         "--no-online".to_owned(),
         "--log-level-console=error".to_owned(),
-        "--compress-type=none".to_owned(),
-        format!("--process-max={cores}"),
         option("pg1-path", &data),
         option("repo1-path", &repository),
         option("lock-path", &dir.join("lock")),
         option("log-path", &dir.join("log")),
-        "--repo1-retention-full=1".to_owned(),
     ];
     let with = |command: &[&str]| {
         let args: Vec<&OsStr> = options.iter().map(OsStr::new).chain(command.iter().map(OsStr::new)).collect();
@@ -138,7 +149,8 @@ pub fn pgbackrest(files: &Path, dir: &Path) -> Outcome<(f64, f64)> {
     };
     with(&["stanza-create"])?;
     let (began, cpu) = (Instant::now(), children_cpu_s());
-    with(&["--type=full", "backup"])?;
+    let processes = format!("--process-max={cores}");
+    with(&["--type=full", "--compress-type=none", "--repo1-retention-full=1", &processes, "backup"])?;
     sync_files(&repository)?;
     Ok((began.elapsed().as_secs_f64(), children_cpu_s() - cpu))
 }

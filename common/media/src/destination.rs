@@ -83,6 +83,8 @@ pub struct Options {
 /// `checksum_type`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
+    /// Nothing was asked for: `Content-MD5`, unless the signature covers the body and the store verifies that.
+    Auto,
     /// `Content-MD5`.
     Md5,
     /// `x-amz-checksum-crc32`.
@@ -271,7 +273,8 @@ impl Options {
             max_iops: number("max_iops")?,
             max_bandwidth_bytes: number("max_bandwidth")?,
             checksum: match (get("checksum_type"), scheme) {
-                (None | Some("md5"), _) => Checksum::Md5,
+                (None, _) => Checksum::Auto,
+                (Some("md5"), _) => Checksum::Md5,
                 (Some("crc32"), Scheme::S3) => Checksum::Crc32,
                 (Some("no_checksum"), _) => Checksum::Off,
                 (Some(text), Scheme::S3) => return Err(format!("checksum_type={text}: md5, crc32 or no_checksum")),

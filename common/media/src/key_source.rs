@@ -20,14 +20,30 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// `Invalid` when the text is no source; `Permission` or `NotFound` when there is no secret; `Transient` when a command
 /// failed or did not answer in time.
 pub async fn read_secret(source: &str) -> Result<KeySecret, Failure> {
-    let text = if let Some(path) = source.strip_prefix("file:") {
-        read_file(source, Path::new(path)).await?
-    } else if let Some(line) = source.strip_prefix("command:") {
-        run(source, line, COMMAND_TIMEOUT).await?
-    } else {
-        return Err(not_a_source(source));
-    };
+    let text = read(source).await?;
     KeySecret::parse(&text).map_err(|e| e.into_failure(source))
+}
+
+/// Reads a passphrase: the same sources, and the text as it is but for the white space around it.
+///
+/// # Errors
+/// As [`read_secret`].
+pub async fn read_passphrase(source: &str) -> Result<String, Failure> {
+    let text = read(source).await?.trim().to_owned();
+    match text.is_empty() {
+        true => Err(Failure::new(ErrorClass::Invalid, "the passphrase is empty", source, "write one line there")),
+        false => Ok(text),
+    }
+}
+
+async fn read(source: &str) -> Result<String, Failure> {
+    if let Some(path) = source.strip_prefix("file:") {
+        read_file(source, Path::new(path)).await
+    } else if let Some(line) = source.strip_prefix("command:") {
+        run(source, line, COMMAND_TIMEOUT).await
+    } else {
+        Err(not_a_source(source))
+    }
 }
 
 /// Says what is wrong with the text of a key source, without looking at what it names.
@@ -44,7 +60,7 @@ pub fn check_source(source: &str) -> Result<(), Failure> {
 
 fn not_a_source(source: &str) -> Failure {
     let todo = "name file:/absolute/path or command:/absolute/path arguments";
-    Failure::new(ErrorClass::Invalid, "not a source of an archive key", source, todo)
+    Failure::new(ErrorClass::Invalid, "not a source of a key", source, todo)
 }
 
 async fn read_file(source: &str, path: &Path) -> Result<String, Failure> {
@@ -56,7 +72,7 @@ async fn read_file(source: &str, path: &Path) -> Result<String, Failure> {
             _ => ErrorClass::Transient,
         };
         let todo = "put the key or passphrase there, on every worker, readable for the server's user only";
-        Failure::new(class, format!("the archive key cannot be read: {e}"), source, todo)
+        Failure::new(class, format!("the key cannot be read: {e}"), source, todo)
     };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     read_text(source, file).await.map_err(failed)?
@@ -67,9 +83,9 @@ async fn read_text(source: &str, from: impl tokio::io::AsyncRead + Unpin) -> std
     from.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
     let bad = |what: &str| Err(Failure::new(ErrorClass::Invalid, what, source, "it must be one short line of text"));
     if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Ok(bad("the archive key is too long"));
+        return Ok(bad("the key is too long"));
     }
-    Ok(String::from_utf8(bytes).or_else(|_| bad("the archive key is no text")))
+    Ok(String::from_utf8(bytes).or_else(|_| bad("the key is no text")))
 }
 
 async fn run(source: &str, line: &str, timeout: Duration) -> Result<String, Failure> {

@@ -150,6 +150,8 @@ pub const JOBS_KEPT_MAX: usize = 1000;
 pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
 /// Smallest `backup_data_file_size` (fact sheet 4.12).
 pub const BACKUP_DATA_FILE_BYTES_MIN: u64 = 512 << 20;
+/// A data file is closed at this size where objects are put together from parts (S3).
+pub const BACKUP_OBJECT_BYTES_MAX: u64 = 128 << 20;
 /// Largest `backup_data_file_size`.
 pub const BACKUP_DATA_FILE_BYTES_MAX: u64 = 4 << 30;
 /// Incremental sets that may follow one full set (fact sheet 1.3).

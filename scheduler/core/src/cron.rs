@@ -34,6 +34,11 @@ pub struct Due {
 /// `Invalid` names the text.
 pub fn check(plan: &SchedulePlan) -> Result<(), Failure> {
     zone(&plan.time_zone)?;
+    let source = &plan.key_source;
+    let is_source = source.starts_with("file:/") || source.strip_prefix("command:").is_some_and(|c| !c.is_empty());
+    if !source.is_empty() && !is_source {
+        return Err(refuse::bad_schedule_key(source));
+    }
     let mut any = false;
     for (_, text) in texts(plan) {
         any = true;

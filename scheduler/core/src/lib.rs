@@ -55,7 +55,7 @@ pub use results::{CleanResult, Damage, FingerprintResult, RecoverTableResult, Va
 pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{
-    CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SetInfos, Step, SweepWork,
-    Waiting, failure_action,
+    CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SealRun, SetInfos, Step,
+    SweepWork, Waiting, failure_action,
 };
 pub use task::{TaskKey, TaskKind};

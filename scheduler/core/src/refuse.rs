@@ -105,6 +105,12 @@ pub fn bad_key_source(source: &str) -> Failure {
     invalid("ENCRYPTION=aes256 needs a KEY that workers can find", format!("'{source}'"), todo)
 }
 
+pub fn bad_schedule_key(source: &str) -> Failure {
+    let todo =
+        "write ENCRYPTION KEY = 'file:/path/of/a/passphrase' or 'command:/path/of/a/program', as on every scheduler";
+    invalid("scheduled sets are encrypted with a key that schedulers can find", format!("'{source}'"), todo)
+}
+
 pub fn bad_dest_no(no: strandline_types::DestNo) -> Failure {
     invalid(format!("there is no LOG_ARCHIVE_DEST_{no}"), "LOG_ARCHIVE_DEST", "use LOG_ARCHIVE_DEST and _1 to _7")
 }

@@ -7,7 +7,7 @@
 use crate::command::{Action, Subject};
 use crate::orders::MediumName;
 use crate::report::BackupLsResult;
-use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, State, Tenant};
+use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tenant};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
@@ -172,6 +172,8 @@ pub enum MediumWork {
     Follow(Box<FollowWork>),
     /// What a drill restores is chosen. The restore is an action of its own.
     Drill(Box<DrillWork>),
+    /// The key of a scheduled run is derived. The run is an action of its own.
+    SealRun(Box<SealRun>),
 }
 
 /// A set or piece that is deleted.
@@ -211,6 +213,19 @@ pub struct DrillWork {
     pub key_source: String,
     /// Up to here.
     pub scn: Scn,
+}
+
+/// A scheduled run that is to be encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealRun {
+    /// The tenant's data backup destination.
+    pub dest: DestRef,
+    /// Where the password is found.
+    pub key_source: String,
+    /// How the newest set of the destination is encrypted: a chain has one key.
+    pub chain: Option<SetSeal>,
+    /// The run, whose wish gets the key.
+    pub run: Action,
 }
 
 /// What belongs to nothing in a destination.
@@ -304,6 +319,7 @@ pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Ac
         Subject::Standby(id) => state.standbys.get(&id).and_then(|s| s.trouble.as_ref()),
         // A drill that cannot choose fails at once.
         Subject::Drill(_) => None,
+        Subject::Schedule(id) => state.schedules.get(&id).and_then(|s| s.trouble.as_ref()),
     };
     if known.is_some_and(|t| t.failure == failure) {
         return None;

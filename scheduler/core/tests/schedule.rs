@@ -137,3 +137,49 @@ fn a_dropped_schedule_is_gone_and_says_so() {
     pass(&mut w, 2 * DAY_MS);
     assert!(w.state.backup_jobs.is_empty());
 }
+
+#[test]
+fn an_encrypted_run_waits_for_its_key_and_is_run_once_with_it() {
+    let mut w = World::archiving(1, 1, 86_400);
+    let plan_of = |key_source: &str| SchedulePlan { key_source: key_source.into(), ..nightly(MissedRun::RunOnce) };
+    set(&mut w, plan_of("file:/keys/backup"), true);
+    w.now_ms += DAY_MS;
+    w.beat();
+    let seal_of = |w: &World| {
+        let steps = plan(&w.state, w.now_ms).steps;
+        let step = steps.into_iter().find(|s| s.subject == Some(Subject::Schedule(TENANT))).unwrap();
+        match step.work.first() {
+            Some(MediumWork::SealRun(work)) => (**work).clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let work = seal_of(&w);
+    assert_eq!((work.key_source.as_str(), work.chain), ("file:/keys/backup", None));
+    let failure = Failure::new(ErrorClass::NotFound, "no such file", "file:/keys/backup", "put it there");
+    w.act(Action::MediumFailed { subject: Subject::Schedule(TENANT), failure: failure.clone() }).unwrap();
+    assert!(w.state.backup_jobs.is_empty(), "nothing is backed up in the clear instead");
+    let waiting = plan(&w.state, w.now_ms).waiting;
+    assert!(waiting.iter().any(|wait| wait.on.contains("no such file")), "{waiting:?}");
+    assert_eq!(seal_of(&w), work, "it is tried again");
+
+    let mut run = work.run;
+    let seal = state::SetSeal { salt: [1; 16], fingerprint: [2; 8] };
+    if let Action::RunSchedule { wish: Some(wish), .. } = &mut run {
+        wish.seal = Some(SealKey { key: Secret::new(vec![7; 32]), seal });
+    }
+    assert!(matches!(w.act(run.clone()), Ok(Done::BackupJob(_))));
+    assert_eq!(w.act(run), Ok(Done::Nothing));
+    w.act(Action::RunSealed { tenant: TENANT }).unwrap();
+    assert_eq!(schedule(&w).trouble, None);
+    w.until("the end", all_ended);
+    let set = w.state.backup_sets.values().next().unwrap();
+    assert_eq!((set.status, set.seal), (BackupSetStatus::Success, Some(seal)));
+}
+
+#[test]
+fn a_key_source_that_is_none_is_refused_where_it_is_typed() {
+    for bad in ["secret", "file:relative", "command:"] {
+        let refused = check_schedule(&SchedulePlan { key_source: bad.into(), ..nightly(MissedRun::Skip) }).unwrap_err();
+        assert!(refused.object.contains(bad) && refused.todo.contains("file:/"), "{refused}");
+    }
+}

@@ -12,7 +12,20 @@ use strandline_types::{Failure, Scn, limits};
 
 /// The parameters.
 pub fn of(state: &State, config: &SchedulerConfig) -> Vec<pb::Parameter> {
-    let mut all = vec![("cluster_id", state.cluster.id.to_string()), ("cluster", state.cluster.name.clone())];
+    let mut all = vec![
+        ("cluster_id", state.cluster.id.to_string()),
+        ("cluster", state.cluster.name.clone()),
+        ("cluster_version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("scheduler_nodes", config.peers.len().to_string()),
+    ];
+    // Which doors are open is set; where they are names a server.
+    for (door, is_open) in
+        [("mysql_listen", config.mysql_listen.is_some()), ("http_listen", config.http_listen.is_some())]
+    {
+        if is_open {
+            all.push((door, "ON".to_owned()));
+        }
+    }
     if config.tick_ms != limits::SCHEDULER_TICK_MS {
         all.push(("tick_ms", config.tick_ms.to_string()));
     }

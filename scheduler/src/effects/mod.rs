@@ -21,6 +21,7 @@ mod set_files;
 mod set_infos;
 mod table_list;
 
+use crate::seal;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::paths::SetName;
@@ -66,6 +67,9 @@ pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
         let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
         return complement::write(medium.as_ref(), log).await.map(|()| None);
     }
+    if let MediumWork::SealRun(run) = work {
+        return seal::seal_run(run).await.map(Some);
+    }
     let dest = dest_of(work);
     let medium = open_with(&dest.uri, dest.access.reveal())?;
     match work {
@@ -109,7 +113,7 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
         MediumWork::CleanDest { .. } => clean::destination(medium).await,
         MediumWork::Sweep(work) => clean::sweep(medium, work).await.map(|_| ()),
         // They only read, and what they find is an action: `run` sees to them.
-        MediumWork::Follow(_) | MediumWork::Drill(_) => Ok(()),
+        MediumWork::Follow(_) | MediumWork::Drill(_) | MediumWork::SealRun(_) => Ok(()),
     }
 }
 
@@ -128,6 +132,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         MediumWork::Sweep(work) => &work.dest,
         MediumWork::Follow(work) => &work.dest,
         MediumWork::Drill(work) => &work.dest,
+        MediumWork::SealRun(work) => &work.dest,
         MediumWork::FreezePiece(freeze) => &freeze.dest,
         MediumWork::ComplementLog(log) => &log.dest,
         MediumWork::SetInfos(infos) => &infos.dest,

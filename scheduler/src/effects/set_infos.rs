@@ -5,14 +5,14 @@
 
 use super::{put, set_attr, set_end, set_files, table_list};
 use prost::Message;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_format::DataType;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::pb;
 use strandline_media::Medium;
 use strandline_scheduler_core::SetInfos;
-use strandline_scheduler_core::state::BackupParams;
-use strandline_types::{BackupSetStatus, ErrorClass, Failure, TabletId, limits};
+use strandline_scheduler_core::state::{BackupParams, Tenant};
+use strandline_types::{BackupSetStatus, ErrorClass, Failure, NodeId, TabletId, limits};
 
 /// Writes all of them.
 pub async fn write(medium: &dyn Medium, infos: &SetInfos) -> Result<(), Failure> {
@@ -72,8 +72,9 @@ async fn for_people(medium: &dyn Medium, infos: &SetInfos, set: SetName) -> Resu
         compat_mode: "KV".to_owned(),
         tenant_name: tenant.name.clone(),
         cluster_name: dest.cluster_name.clone(),
-        locality: format!("FULL{{{}}}@zone1", tenant.replicas),
-        primary_zone: "zone1".to_owned(),
+        locality: locality(tenant),
+        primary_zone: primary(tenant),
+        // Times that servers show and take are UTC; only schedules have zones of their own.
         sys_time_zone: "+00:00".to_owned(),
         replica_count: tenant.replicas,
         log_streams: tenant
@@ -104,6 +105,24 @@ async fn for_people(medium: &dyn Medium, infos: &SetInfos, set: SetName) -> Resu
     put::first(medium, &BackupPath::DiagnoseInfo { set }.path(), DataType::DiagnoseInfo, &diagnose).await
 }
 
+/// The workers that hold the tenant. There are no zones here: each worker is the place of one full replica.
+fn locality(tenant: &Tenant) -> String {
+    let hosts: BTreeSet<NodeId> = tenant.log_streams.values().flat_map(|ls| ls.members.iter().copied()).collect();
+    let places: Vec<String> = hosts.iter().map(|host| format!("FULL{{1}}@worker_{host}")).collect();
+    places.join(",")
+}
+
+/// The workers that lead most of its log streams first, as a primary zone is written: the best before a semicolon.
+fn primary(tenant: &Tenant) -> String {
+    let mut led: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for leader in tenant.log_streams.values().filter_map(|ls| ls.leader) {
+        *led.entry(leader).or_default() += 1;
+    }
+    let mut by_count: Vec<(NodeId, usize)> = led.into_iter().collect();
+    by_count.sort_by_key(|(worker, count)| (std::cmp::Reverse(*count), *worker));
+    by_count.iter().map(|(worker, _)| format!("worker_{worker}")).collect::<Vec<_>>().join(";")
+}
+
 /// Tablets that are in the set and were gone from the tenant by its end.
 fn deleted_tablets(infos: &SetInfos) -> Vec<u64> {
     let tables = || infos.tenant.tables.values().flat_map(|t| &t.tablets);
@@ -123,18 +142,11 @@ fn parameters(infos: &SetInfos) -> Vec<pb::Parameter> {
     };
     let lag = tenant.archive.lag_target_ms;
     add(lag != limits::ARCHIVE_LAG_TARGET_MS, "archive_lag_target", format!("{lag}ms"));
+    let threads = tenant.archive.concurrency;
+    add(threads != 0, "log_archive_concurrency", threads.to_string());
     let BackupParams { data_file_bytes, ha_low_thread_score, compression } = tenant.backup;
     add(data_file_bytes != default.data_file_bytes, "backup_data_file_size", format!("{data_file_bytes}B"));
     add(ha_low_thread_score != default.ha_low_thread_score, "ha_low_thread_score", ha_low_thread_score.to_string());
-    add(compression != default.compression, "backup_compression", compression_name(compression).to_owned());
+    add(compression != default.compression, "backup_compression", tenant.backup.compression_name().to_owned());
     changed
-}
-
-/// As `ALTER SYSTEM SET BACKUP_COMPRESSION` reads it.
-fn compression_name(number: u32) -> &'static str {
-    match number {
-        2 => "lz4",
-        3 => "zstd",
-        _ => "none",
-    }
 }

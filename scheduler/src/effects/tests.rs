@@ -5,17 +5,18 @@ use bytes::Bytes;
 use prost::Message;
 use std::collections::BTreeMap;
 use strandline_format::palf::ArchiveFileHeader;
-use strandline_format::paths::ArchivePath;
-use strandline_format::pb;
+use strandline_format::paths::{ArchivePath, BackupPath};
+use strandline_format::small::read_small;
+use strandline_format::{DataType, pb};
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium, Op, identity};
 use strandline_scheduler_core::state::{
-    ArchiveConfig, BackupParams, BackupSet, DestKind, Dictionary, LsPart, PieceRow, SetSeal, Table, Tenant,
+    ArchiveConfig, BackupParams, BackupSet, DestKind, Dictionary, LogStream, LsPart, PieceRow, SetSeal, Table, Tenant,
     TenantCounters, TenantStatus,
 };
 use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
-    Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, TurnId,
+    Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
 };
 
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
@@ -200,6 +201,36 @@ async fn live(medium: &dyn Medium, works: &[MediumWork]) -> Result<(), Failure> 
         run_on(medium, work).await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn the_locality_of_a_set_is_where_its_tenant_is() {
+    let medium = empty();
+    let mut works = backup_life();
+    let stream = |id: u64, members: &[u64], leader: u64| LogStream {
+        id: LsId(id),
+        members: members.iter().map(|m| NodeId(*m)).collect(),
+        started: true,
+        leader: Some(NodeId(leader)),
+        term: Term(1),
+        end_lsn: Lsn(0),
+        max_scn: Scn(0),
+        dictionary_version: 1,
+    };
+    let streams = [stream(1, &[101, 102], 102), stream(1001, &[102, 103], 102), stream(1002, &[101, 103], 101)];
+    if let Some(MediumWork::SetInfos(infos)) = works.get_mut(2) {
+        infos.tenant.log_streams = streams.into_iter().map(|ls| (ls.id, ls)).collect();
+    }
+    for work in &works {
+        run_on(medium.as_ref(), work).await.unwrap();
+    }
+    let set = SetName { id: BackupSetId(1), kind: BackupSetKind::Full };
+    let file = medium.get(&BackupPath::LocalityInfo { set }.path()).await.unwrap();
+    let info: pb::LocalityInfo = read_small(DataType::LocalityInfo, &file).unwrap();
+    assert_eq!(info.locality, "FULL{1}@worker_101,FULL{1}@worker_102,FULL{1}@worker_103");
+    assert_eq!(info.primary_zone, "worker_102;worker_101");
+    assert_eq!(info.sys_time_zone, "+00:00");
+    assert_eq!(info.log_streams[1].node_ids, [102, 103]);
 }
 
 #[tokio::test]

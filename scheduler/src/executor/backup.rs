@@ -1,18 +1,17 @@
-//! BACKUP: who is meant, where to, and with which key. Passwords end here: a command holds the key that was derived
-//! from one, and only its salt and fingerprint are ever shown.
+//! BACKUP: who is meant, where to, and with which key. A command holds a key, never a password.
 
 use super::Executor;
 use super::destinations::Address;
 use super::tenants::Named;
 use crate::clock;
 use crate::effects::{self, cluster_parameters, destination};
+use crate::seal::seal_key;
 use crate::sql::request::Tenants;
 use crate::sql::request::backup::BackupRequest;
 use std::time::Duration;
-use strandline_format::cipher::{self, Key};
 use strandline_scheduler_core::state::{DestKind, SetSeal};
 use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, newest_set};
-use strandline_types::{BackupMode, ErrorClass, Failure, Secret, TenantId};
+use strandline_types::{BackupMode, ErrorClass, Failure, TenantId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -84,8 +83,7 @@ impl Executor {
         Ok(BackupDest { uri, access })
     }
 
-    /// The key of a password. A set that goes on with a chain uses the chain's salt, so that one key opens all of it; a
-    /// password that is not the chain's gets a salt of its own, and the core sees that the chain cannot go on.
+    /// The key for the sets of these tenants.
     async fn seal(
         &self,
         tenants: &[Named],
@@ -93,7 +91,7 @@ impl Executor {
         mode: BackupMode,
         password: &str,
     ) -> Result<SealKey, Failure> {
-        let salt_of_chain = match (mode, tenants) {
+        let chain = match (mode, tenants) {
             (BackupMode::Full, _) => None,
             (_, [tenant]) => self.newest_seal(tenant.0, to),
             _ => {
@@ -102,16 +100,7 @@ impl Executor {
                 return Err(Failure::new(ErrorClass::Invalid, what, "SET ENCRYPTION", todo));
             }
         };
-        if let Some(seal) = salt_of_chain {
-            let key = derive(password, seal.salt).await?;
-            if cipher::fingerprint(&key) == seal.fingerprint {
-                return Ok(SealKey { key: Secret::new(key.bytes().to_vec()), seal });
-            }
-        }
-        let salt: [u8; 16] = rand::random();
-        let key = derive(password, salt).await?;
-        let seal = SetSeal { salt, fingerprint: cipher::fingerprint(&key) };
-        Ok(SealKey { key: Secret::new(key.bytes().to_vec()), seal })
+        seal_key(password, chain).await
     }
 
     fn newest_seal(&self, tenant: TenantId, to: Option<&BackupDest>) -> Option<SetSeal> {
@@ -142,12 +131,4 @@ impl Executor {
             }
         }
     }
-}
-
-/// The slow derivation must not hold up the loops of this process.
-async fn derive(password: &str, salt: [u8; 16]) -> Result<Key, Failure> {
-    let password = password.to_owned();
-    tokio::task::spawn_blocking(move || cipher::derive_key(&password, &salt)).await.map_err(|e| {
-        Failure::new(ErrorClass::Transient, format!("the key was not derived: {e}"), "SET ENCRYPTION", "try again")
-    })
 }

@@ -171,21 +171,29 @@ impl Executor {
 
 /// Whose it is, and, for an object store, whether it does what it says: a store that ignores a condition loses log.
 async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: bool) -> Result<(), Failure> {
-    destination::examine(medium, dest, kind, known, clock::now()).await?;
     let scheme = dest.uri.split("://").next().unwrap_or_default();
+    let examined = destination::examine(medium, dest, kind, known, clock::now()).await;
     if scheme == "file" {
-        return Ok(());
+        return examined;
     }
+    // The check file is the first thing that is written: a store that lies may be found out by it already.
+    examined.map_err(|failure| match (failure.class, failure.code) {
+        (ErrorClass::Invalid, 0) => failure.with_code(store_code(scheme)),
+        _ => failure,
+    })?;
     let findings = strandline_media::probe(medium).await;
     let Some(bad) = findings.into_iter().find(|f| f.verdict == Verdict::Bad) else { return Ok(()) };
     let what = format!("the destination does not do what archiving needs: {}: {}", bad.probe, bad.detail);
     let todo = "use a store that keeps conditional writes, or mend its keys; strandline dest check shows all findings";
-    // The original's number for an error of this kind of store.
-    let code = match scheme {
+    Err(Failure::new(ErrorClass::Invalid, what, dest.uri.clone(), todo).with_code(store_code(scheme)))
+}
+
+/// The original's number for an error of this kind of store.
+fn store_code(scheme: &str) -> i32 {
+    match scheme {
         "oss" => -9003,
         "cos" => -9060,
         "s3" => -9105,
         _ => crate::sql::NOT_SUPPORTED_CODE,
-    };
-    Err(Failure::new(ErrorClass::Invalid, what, dest.uri.clone(), todo).with_code(code))
+    }
 }

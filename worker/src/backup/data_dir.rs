@@ -19,10 +19,12 @@ use strandline_format::index::{
     IndexEntry, IndexWriter, MacroIndexEntry, MetaIndexEntry, MetaType, PhysicalId, SecMetaIndexEntry,
 };
 use strandline_format::paths::{BackupPath, IndexKind, SetName};
-use strandline_media::{Medium, ObjectWriter};
-use strandline_types::{DataKind, Failure, FileId, LsId, RetryId, TabletId, TurnId};
+use strandline_media::{LogForm, MediaError, Medium, ObjectWriter};
+use strandline_types::limits::BACKUP_OBJECT_BYTES_MAX;
+use strandline_types::{DataKind, ErrorClass, Failure, FileId, LsId, RetryId, TabletId, TurnId};
 use strandline_worker_core::backup_plan::{DirPlan, PlannedBlock, PlannedMeta};
 use strandline_worker_core::packer::{Packer, Placement};
+use tokio::task::JoinSet;
 
 /// Where one log stream's files of one task go.
 #[derive(Clone, Debug)]
@@ -47,6 +49,15 @@ impl Written {
     pub(super) fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
+    }
+}
+
+/// Size at which a data file is closed on this medium. Stores that put an object together from its parts take time for
+/// it when it ends: smaller ones let that go on beside the next one, and a failed task loses less.
+pub(super) fn file_bytes(medium: &dyn Medium, asked: u64) -> u64 {
+    match medium.log_form() {
+        LogForm::Plain => asked,
+        LogForm::Parts => asked.min(BACKUP_OBJECT_BYTES_MAX),
     }
 }
 
@@ -87,6 +98,25 @@ pub(super) async fn write_dir(
 ) -> Result<Written, Failure> {
     let mut out = DirWriter::open(place, plan.kind).await?;
     let mut indexes = DirIndexes::default();
+    let kind = plan.kind;
+    if let Err(failure) = fill(ctx, reading, plan, &mut out, &mut indexes).await {
+        out.settle().await;
+        return Err(failure);
+    }
+    let mut written = out.close().await?;
+    indexes.write(place, kind, &mut written).await?;
+    Ok(written)
+}
+
+/// Puts all blocks of a directory into its data files.
+async fn fill(
+    ctx: &TaskCtx,
+    reading: &Reading,
+    plan: DirPlan,
+    out: &mut DirWriter<'_>,
+    indexes: &mut DirIndexes,
+) -> Result<(), Failure> {
+    let place = out.place;
     let mut ahead = pin!(read_ahead(reading.clone(), plan.blocks));
     while let Some(read) = ahead.next().await {
         let read = read?;
@@ -107,9 +137,7 @@ pub(super) async fn write_dir(
         let at = out.block(&BlockBuffer::of(&payload).frame_plain(BlockType::TabletMeta), None).await?;
         indexes.meta(tablet, place.physical(plan.kind, at))?;
     }
-    let mut written = out.close().await?;
-    indexes.write(place, plan.kind, &mut written).await?;
-    Ok(written)
+    Ok(())
 }
 
 fn content(planned: &PlannedBlock, encoded: &EncodedBlock) -> BlockContent {
@@ -187,14 +215,16 @@ fn unwritable(error: FormatError) -> Failure {
     error.into_failure("index of a backup set")
 }
 
-/// The data files of a directory, one after the other: a file is finished before the next one begins, so that it counts
-/// when the task fails later.
+/// The data files of a directory, one after the other. While one is written the one before it becomes durable, which
+/// can take as long; it is so before the next but one begins, and counts when the task fails later.
 pub(super) struct DirWriter<'a> {
     place: &'a LsPlace,
     kind: DataKind,
     packer: Packer,
     file: FileId,
     open: Option<OpenFile>,
+    /// The file before, at most one; given up when this is dropped.
+    finishing: JoinSet<Result<u64, MediaError>>,
     written: Written,
 }
 
@@ -213,7 +243,7 @@ impl<'a> DirWriter<'a> {
     pub(super) async fn open_at(place: &'a LsPlace, kind: DataKind, file: FileId) -> Result<Self, Failure> {
         let open = Some(open_file(place, kind, file).await?);
         let packer = Packer::starting_at(file, place.file_bytes);
-        Ok(Self { place, kind, packer, file, open, written: Written::default() })
+        Ok(Self { place, kind, packer, file, open, finishing: JoinSet::new(), written: Written::default() })
     }
 
     /// Writes one block where the packer says.
@@ -240,13 +270,39 @@ impl<'a> DirWriter<'a> {
     async fn finish_file(&mut self) -> Result<(), Failure> {
         if let Some(OpenFile { format, mut out }) = self.open.take() {
             out.write(BlockBuffer::aligned(&format.finish().map_err(unwritable)?)).await?;
-            self.written.add(out.finish().await?);
+            self.finished().await?;
+            self.finishing.spawn(out.finish());
         }
         Ok(())
     }
 
+    /// Waits until the file before is durable.
+    async fn finished(&mut self) -> Result<(), Failure> {
+        while let Some(done) = self.finishing.join_next().await {
+            let bytes = done.map_err(|e| {
+                let object = format!("data files of log stream {} in {}", self.place.ls, self.place.set);
+                Failure::new(
+                    ErrorClass::Transient,
+                    format!("a file was not finished: {e}"),
+                    object,
+                    "it is tried again",
+                )
+            })?;
+            self.written.add(bytes?);
+        }
+        Ok(())
+    }
+
+    /// The task has failed: what is nearly finished is finished, for the next retry.
+    pub(super) async fn settle(mut self) {
+        if let Err(failure) = self.finished().await {
+            tracing::debug!(%failure, "a file of a failed task was not finished; its blocks are copied again");
+        }
+    }
+
     pub(super) async fn close(mut self) -> Result<Written, Failure> {
         self.finish_file().await?;
+        self.finished().await?;
         Ok(self.written)
     }
 }

@@ -6,7 +6,7 @@
 //! same task on another point meets other bytes under its names and ends as `Fenced`, never overwriting.
 
 use super::block_reader::Reading;
-use super::data_dir::{LsPlace, Written, write_dir};
+use super::data_dir::{LsPlace, Written, file_bytes, write_dir};
 use super::known::known_blocks;
 use super::share::share;
 use crate::dictionary::for_medium;
@@ -54,13 +54,14 @@ pub(super) fn set_name(backup_set_id: u64, incremental: bool) -> SetName {
 }
 
 async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<BackupLsResult, Failure> {
+    let medium = ctx.medium_with(&spec.dest_uri, &spec.access)?;
     let place = LsPlace {
-        medium: ctx.medium_with(&spec.dest_uri, &spec.access)?,
         set: set_name(spec.backup_set_id, spec.incremental),
         ls: id.ls_id,
         turn: id.turn,
         retry: id.retry,
-        file_bytes: spec.data_file_bytes,
+        file_bytes: file_bytes(&*medium, spec.data_file_bytes),
+        medium,
     };
     let coding = coding(spec)?;
     let fingerprint = coding.key.as_ref().map(cipher::fingerprint);

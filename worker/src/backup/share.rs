@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of this, so that it fits a semaphore.
 const UNIT_BYTES: u64 = 1024;
-/// What may go at once after a pause: two blocks.
-const BURST_BYTES: u64 = 8 << 20;
+/// What may go at once after a pause; whoever takes more makes the next one wait.
+const BURST_BYTES: u64 = 1 << 20;
 
 static SHARE: LazyLock<Share> = LazyLock::new(Share::new);
 
@@ -101,8 +101,12 @@ impl Share {
         }
         match pace.rate() {
             0 => None,
-            CEILING_BYTES_PER_S => Some(0),
+            CEILING_BYTES_PER_S => {
+                pace.spend(bytes);
+                Some(0)
+            }
             rate => {
+                pace.spend(bytes);
                 bucket.set_rate(rate);
                 Some(bucket.take(now_ns, bytes))
             }

@@ -5,7 +5,7 @@
 //! seals a block is bound to the block and not to its place, so they move without a key, and all of them must be sealed
 //! with the key of the new set. Order: data, indexes, then the metas, as in a set that a replica wrote.
 
-use super::data_dir::{DirWriter, LsPlace, Written};
+use super::data_dir::{DirWriter, LsPlace, Written, file_bytes};
 use super::index::sets_of;
 use super::known::{object, read_index};
 use super::ls::{seal_key, set_name};
@@ -58,7 +58,7 @@ async fn build(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> Result<Backu
         ls: chain.ls,
         turn: id.turn,
         retry: id.retry,
-        file_bytes: spec.data_file_bytes,
+        file_bytes: file_bytes(&*chain.medium, spec.data_file_bytes),
     };
     let key = seal_key(spec.seal.as_ref())?;
     let seal = key.as_ref().map(cipher::fingerprint);

@@ -83,6 +83,12 @@ impl BackupSet {
         let index = IndexKind::MacroRange;
         let sys = BackupPath::LsIndex { set, ls, kind: DataKind::Sys, turn, retry, index }.path();
         let mut entries = self.index(&sys).await?;
+        // Another log stream's index in this place is whole in itself, and would leave this one's own blocks out.
+        if let Some(other) = entries.iter().map(|e| e.physical.ls_id).find(|other| *other != ls) {
+            let object = format!("{}/{sys}", self.medium.uri().trim_end_matches('/'));
+            let what = format!("it is the index of log stream {other}, not of {ls}");
+            return Err(Failure::new(ErrorClass::Corrupt, what, object, "use another copy of the destination"));
+        }
         for kind in InfoKind::ALL {
             let path = self.newest_tenant_index(kind).await?;
             entries.extend(self.index(&path).await?);

@@ -86,7 +86,9 @@ impl Azure {
     fn checked<'a>(&self, ask: Ask<'a>, body: Bytes) -> Ask<'a> {
         let ask = match self.options.checksum {
             Checksum::Off => ask,
-            Checksum::Md5 | Checksum::Crc32 => ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body))),
+            Checksum::Auto | Checksum::Md5 | Checksum::Crc32 => {
+                ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body)))
+            }
         };
         ask.body(body)
     }

@@ -42,6 +42,8 @@ pub(crate) struct S3 {
     is_oss: bool,
     bucket: String,
     prefix: String,
+    /// The digest of every body is part of its request's signature.
+    signs_bodies: bool,
     /// Cleared when the store says that it knows no conditions.
     has_conditions: AtomicBool,
 }
@@ -60,6 +62,8 @@ impl S3 {
             Addressing::Path => format!("{protocol}://{host}/{}", dest.bucket),
             Addressing::VirtualHosted => format!("{protocol}://{}.{host}", dest.bucket),
         };
+        // Only TLS may do without: nothing else protects a body on its way.
+        let signs_bodies = !is_oss && (protocol == "http" || dest.options.checksum == Checksum::Off);
         let way = if is_oss {
             Way::Oss { bucket: dest.bucket.clone(), region: oss_region(dest, host) }
         } else {
@@ -68,8 +72,7 @@ impl S3 {
                 .transpose()
                 .map_err(|e| MediaError::new(ErrorClass::Invalid, Op::Open, &dest.name(), "", e.to_string()))?
                 .map(|s3| Arc::clone(s3.credentials()));
-            let sign_body = protocol == "http" || dest.options.checksum == Checksum::Off;
-            Way::Aws { region, sign_body, environment }
+            Way::Aws { region, sign_body: signs_bodies, environment }
         };
         let code = if is_oss { CODE_OSS } else { CODE_S3 };
         let signer = Signer { keys, way };
@@ -80,6 +83,7 @@ impl S3 {
             is_oss,
             bucket: dest.bucket.clone(),
             prefix: dest.path.clone(),
+            signs_bodies,
         })
     }
 
@@ -92,18 +96,22 @@ impl S3 {
         key.strip_prefix(&self.prefix).unwrap_or(key).trim_matches('/')
     }
 
-    /// The body with what lets the store notice that it was damaged on its way. Parts always carry MD5: the CRC of a
-    /// part would have to be announced when its upload begins.
+    /// The body with what lets the store notice that it was damaged on its way. Where CRC was asked for, parts carry
+    /// MD5: the CRC of a part would have to be announced when its upload begins.
     fn checked<'a>(&self, ask: Ask<'a>, body: Bytes, is_part: bool) -> Ask<'a> {
         let ask = match self.options.checksum {
             Checksum::Off => ask,
+            // One digest is enough: MD5 costs more than all the rest of a request.
+            Checksum::Auto if self.signs_bodies => ask,
             Checksum::Crc32 if !is_part => {
                 let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &body);
                 // A CRC-32 is the low half.
                 let crc = (crc as u32).to_be_bytes();
                 ask.header("x-amz-checksum-crc32", BASE64_STANDARD.encode(crc))
             }
-            Checksum::Crc32 | Checksum::Md5 => ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body))),
+            Checksum::Auto | Checksum::Crc32 | Checksum::Md5 => {
+                ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body)))
+            }
         };
         ask.body(body)
     }

@@ -1,17 +1,18 @@
 //! Streams one big object in parts: several are on their way at once, memory is bounded by them.
 //!
-//! The digest of everything that was written is kept. An object that is there already, or that became visible while a
-//! reply was lost, is read and compared by it: the same bytes are a success, other bytes are `Fenced`. A dropped
-//! writer aborts its upload if a runtime is at hand; else [`crate::Medium::unfinished`] shows it.
+//! A fast digest of everything that was written is kept: it tells the same bytes from others, it protects nothing. An
+//! object that is there already, or that became visible while a reply was lost, is read and compared by it: the same
+//! bytes are a success, other bytes are `Fenced`. A dropped writer aborts its upload if a runtime is at hand; else
+//! [`crate::Medium::unfinished`] shows it.
 
 use super::store::{Conditional, Store};
 use crate::{MediaError, ObjectWriter, Op, RetryPolicy};
 use async_trait::async_trait;
-use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use strandline_types::ErrorClass;
 use tokio::task::JoinSet;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Parts of one object that are on their way.
 const PARTS_IN_FLIGHT_MAX: usize = 4;
@@ -31,7 +32,7 @@ pub(crate) struct Upload<S: Store> {
     id: Option<String>,
     buffer: BytesMut,
     bytes: u64,
-    digest: digest::Context,
+    digest: Box<Xxh3>,
     tokens: Vec<String>,
     under_way: JoinSet<PartEnd>,
     is_dead: bool,
@@ -52,7 +53,7 @@ impl<S: Store> Upload<S> {
             id: None,
             buffer: BytesMut::new(),
             bytes: 0,
-            digest: digest::Context::new(&digest::SHA256),
+            digest: Box::default(),
             tokens: Vec::new(),
             under_way: JoinSet::new(),
             is_dead: false,
@@ -151,9 +152,8 @@ impl<S: Store> Upload<S> {
 
     /// The object that is there holds what was written here.
     async fn is_ours(&self) -> Result<u64, MediaError> {
-        let ours = self.digest.clone().finish();
         let len = again(|| self.store.head(&self.path)).await?;
-        if len == self.bytes && digest_of(&*self.store, &self.path, len).await? == ours.as_ref() {
+        if len == self.bytes && digest_of(&*self.store, &self.path, len).await? == self.digest.digest128() {
             return Ok(len);
         }
         Err(self.error(ErrorClass::Fenced, "an object with other bytes is there"))
@@ -197,16 +197,16 @@ async fn again<T, F: Future<Output = Result<T, MediaError>>>(call: impl Fn() -> 
     PART_RETRY.run(call).await
 }
 
-async fn digest_of(store: &dyn Store, path: &str, len: u64) -> Result<Vec<u8>, MediaError> {
-    let mut context = digest::Context::new(&digest::SHA256);
+async fn digest_of(store: &dyn Store, path: &str, len: u64) -> Result<u128, MediaError> {
+    let mut digest: Box<Xxh3> = Box::default();
     let mut at = 0;
     while at < len {
         let end = len.min(at + READ_BYTES);
         let piece = again(|| store.get(path, Some(at..end))).await?;
-        context.update(&piece);
+        digest.update(&piece);
         at = end;
     }
-    Ok(context.finish().as_ref().to_vec())
+    Ok(digest.digest128())
 }
 
 /// Two objects hold the same bytes.

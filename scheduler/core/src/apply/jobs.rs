@@ -281,6 +281,11 @@ pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failur
             drill::fail(state, id, failure);
         }
         Subject::Drill(_) => {}
+        Subject::Schedule(tenant) => {
+            if let Some(schedule) = state.schedules.get_mut(&tenant) {
+                schedule.trouble = trouble;
+            }
+        }
         Subject::Backup(id) => {
             let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
             job.trouble = trouble;

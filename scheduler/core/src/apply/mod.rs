@@ -84,6 +84,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::RunSchedule { tenant, revision, due_ms, mode, wish } => {
             schedule::run(state, tenant, revision, (due_ms, mode), wish)
         }
+        Action::RunSealed { tenant } => schedule::sealed(state, tenant),
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),
         Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
         Action::NextTurn { job, turn } => backup_turn::next(state, job, turn),

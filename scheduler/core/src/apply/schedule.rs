@@ -15,7 +15,8 @@ pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) ->
     match (change, known) {
         (ScheduleChange::Set { plan, enable }, known) => {
             let (revision, runs) = known.map_or((1, Vec::new()), |s| (s.revision + 1, s.runs.clone()));
-            let schedule = BackupSchedule { tenant_id: id, plan, enabled: enable, revision, after_ms: now_ms, runs };
+            let (tenant_id, after_ms, trouble) = (id, now_ms, None);
+            let schedule = BackupSchedule { tenant_id, plan, enabled: enable, revision, after_ms, runs, trouble };
             state.schedules.insert(id, schedule);
         }
         (ScheduleChange::Enable(on), Some(schedule)) => {
@@ -30,6 +31,14 @@ pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) ->
             state.schedules.remove(&id);
         }
         (_, None) => return Err(refuse::no_schedule(&name)),
+    }
+    Ok(Done::Ok)
+}
+
+/// The key of a run was found: nothing holds the schedule up any more.
+pub(super) fn sealed(state: &mut State, id: TenantId) -> Outcome {
+    if let Some(schedule) = state.schedules.get_mut(&id) {
+        schedule.trouble = None;
     }
     Ok(Done::Ok)
 }
@@ -56,6 +65,7 @@ pub(super) fn run(
     };
     if let Some(schedule) = state.schedules.get_mut(&id) {
         schedule.after_ms = due_ms;
+        schedule.trouble = None;
         schedule.runs.push(ScheduledRun { due_ms, decided_ms: now_ms, mode, job, refusal });
         let extra = schedule.runs.len().saturating_sub(limits::SCHEDULE_RUNS_KEPT_MAX);
         schedule.runs.drain(..extra);

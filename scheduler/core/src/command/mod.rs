@@ -306,6 +306,11 @@ pub enum Action {
         /// The backup; `None` = too late for it, it is left out.
         wish: Option<BackupWish>,
     },
+    /// The key of a scheduled run was found.
+    RunSealed {
+        /// Tenant.
+        tenant: TenantId,
+    },
     /// CANCEL BACKUP.
     CancelBackup {
         /// Tenant.

@@ -106,6 +106,8 @@ pub enum Subject {
     Standby(TenantId),
     /// A restore drill.
     Drill(JobId),
+    /// A backup schedule.
+    Schedule(TenantId),
 }
 
 /// A validation that the body has prepared.

@@ -19,7 +19,15 @@ fn weekly(zone: &str) -> SchedulePlan {
 }
 
 fn schedule(plan: SchedulePlan, after: &str) -> BackupSchedule {
-    BackupSchedule { tenant_id: TenantId(1002), plan, enabled: true, revision: 1, after_ms: ms(after), runs: vec![] }
+    BackupSchedule {
+        tenant_id: TenantId(1002),
+        plan,
+        enabled: true,
+        revision: 1,
+        after_ms: ms(after),
+        runs: vec![],
+        trouble: None,
+    }
 }
 
 #[test]

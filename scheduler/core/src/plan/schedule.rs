@@ -1,9 +1,11 @@
 //! Runs that are due. A tenant whose last backup still runs waits with the next one.
 
-use crate::command::{Action, BackupWish};
+use super::dest_ref;
+use crate::chain;
+use crate::command::{Action, BackupWish, Subject};
 use crate::cron;
 use crate::state::{BackupSchedule, State, TenantStatus};
-use crate::step::Plan;
+use crate::step::{MediumWork, Plan, SealRun};
 use strandline_types::{BackupMode, Scn, scn_text};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -27,6 +29,22 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..BackupWish::new(due.mode, format!("scheduled for {}", scn_text(Scn::from_ms(due.due_ms))))
     });
-    let revision = schedule.revision;
-    plan.propose(Action::RunSchedule { tenant, revision, due_ms: due.due_ms, mode: due.mode, wish });
+    let is_sealed = wish.is_some() && !schedule.plan.key_source.is_empty();
+    let run = Action::RunSchedule { tenant, revision: schedule.revision, due_ms: due.due_ms, mode: due.mode, wish };
+    // Without a destination the run is refused, whatever its key.
+    let dest = state.tenants.get(&tenant).and_then(|t| t.data_dest).and_then(|d| state.destinations.get(&d));
+    let Some(dest) = dest.filter(|_| is_sealed) else { return plan.propose(run) };
+    if let Some(trouble) = &schedule.trouble {
+        let what = format!("scheduled {} backup of {}", due.mode, scn_text(Scn::from_ms(due.due_ms)));
+        plan.wait(tenant, what, trouble.failure.to_string(), trouble.since_ms);
+    }
+    let newest = chain::newest(state, tenant, dest.id).filter(|_| due.mode != BackupMode::Full);
+    let seal = SealRun {
+        dest: dest_ref(state, dest),
+        key_source: schedule.plan.key_source.clone(),
+        chain: newest.and_then(|set| set.seal),
+        run,
+    };
+    let then = Action::RunSealed { tenant };
+    plan.work(Subject::Schedule(tenant), vec![MediumWork::SealRun(Box::new(seal))], then);
 }

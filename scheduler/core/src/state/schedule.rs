@@ -3,6 +3,7 @@
 //! One invariant: a due time is dealt with once. `after_ms` says up to which instant that is done; it is moved by the
 //! same command that starts (or refuses, or skips) the run, so no failover can repeat one.
 
+use super::Trouble;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use strandline_types::{BackupMode, Failure, JobId, TenantId};
@@ -41,6 +42,8 @@ pub struct SchedulePlan {
     pub missed: MissedRun,
     /// PLUS ARCHIVELOG for full and incremental sets.
     pub plus_archivelog: bool,
+    /// Where the password of encrypted sets is found when a run is due; empty = sets are not encrypted.
+    pub key_source: String,
 }
 
 /// One tenant's schedule.
@@ -58,6 +61,8 @@ pub struct BackupSchedule {
     pub after_ms: u64,
     /// The newest runs, oldest first.
     pub runs: Vec<ScheduledRun>,
+    /// Why a due run has no key.
+    pub trouble: Option<Trouble>,
 }
 
 /// What became of one due time.

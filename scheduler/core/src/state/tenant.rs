@@ -113,6 +113,18 @@ impl Default for BackupParams {
     }
 }
 
+impl BackupParams {
+    /// The compressor as `ALTER SYSTEM SET BACKUP_COMPRESSION` reads it.
+    #[must_use]
+    pub const fn compression_name(&self) -> &'static str {
+        match self.compression {
+            2 => "lz4",
+            3 => "zstd",
+            _ => "none",
+        }
+    }
+}
+
 /// One log stream: who should host it, and what its leader last said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogStream {

@@ -22,6 +22,8 @@ pub(super) fn schedules(state: &State, now_ms: u64) -> Table {
         "LAST_DUE_TIMESTAMP",
         "LAST_JOB_ID",
         "LAST_RESULT",
+        "ENCRYPTION_KEY_SOURCE",
+        "COMMENT",
     ]);
     for s in state.schedules.values() {
         let next = cron::next(&s.plan, now_ms.max(s.after_ms)).filter(|_| s.enabled);
@@ -40,6 +42,8 @@ pub(super) fn schedules(state: &State, now_ms: u64) -> Table {
             time(last.map(|r| r.due_ms)),
             last.and_then(|r| r.job).map_or(Value::Null, |job| n(job.0)),
             last.map_or(Value::Null, |r| Value::Int(r.refusal.as_ref().map_or(0, refuse::result_code).into())),
+            t(&s.plan.key_source),
+            t(s.trouble.as_ref().map(|t| t.failure.to_string()).unwrap_or_default()),
         ]);
     }
     view.done()

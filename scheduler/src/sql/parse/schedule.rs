@@ -3,7 +3,8 @@
 //! ```text
 //! ALTER SYSTEM SET BACKUP SCHEDULE
 //!     [WEEKLY] [FULL = '<cron>'] [INCREMENTAL = '<cron>'] [SYNTHETIC = '<cron>']
-//!     [TIME ZONE = '<zone>'] [MISSED RUN = RUN_ONCE | SKIP] [PLUS ARCHIVELOG] [ENABLE | DISABLE] [TENANT = t,…]
+//!     [TIME ZONE = '<zone>'] [MISSED RUN = RUN_ONCE | SKIP] [PLUS ARCHIVELOG]
+//!     [ENCRYPTION KEY = 'file:/path' | 'command:/path'] [ENABLE | DISABLE] [TENANT = t,…]
 //! ALTER SYSTEM ENABLE | DISABLE | DROP BACKUP SCHEDULE [TENANT = t,…]
 //! ```
 
@@ -44,6 +45,10 @@ pub(super) fn set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         } else if c.accept("PLUS") {
             c.need("ARCHIVELOG")?;
             plan.plus_archivelog = true;
+        } else if c.accept("ENCRYPTION") {
+            c.need("KEY")?;
+            c.optional_equals();
+            plan.key_source = c.text("a text that says where the password is: 'file:/path' or 'command:/path'")?;
         } else if c.accept("ENABLE") {
             enable = true;
         } else if c.accept("DISABLE") {

@@ -142,7 +142,7 @@ fn every_statement_is_read() {
             },
         ),
         (
-            "ALTER SYSTEM SET BACKUP SCHEDULE FULL = '5 3 * * *' PLUS ARCHIVELOG",
+            "ALTER SYSTEM SET BACKUP SCHEDULE FULL = '5 3 * * *' PLUS ARCHIVELOG ENCRYPTION KEY = 'file:/k'",
             R::Schedule {
                 tenants: Tenants::Session,
                 change: ScheduleChange::Set {
@@ -150,6 +150,7 @@ fn every_statement_is_read() {
                         full: "5 3 * * *".into(),
                         time_zone: "UTC".into(),
                         plus_archivelog: true,
+                        key_source: "file:/k".into(),
                         ..SchedulePlan::default()
                     },
                     enable: false,
