@@ -75,7 +75,7 @@ async fn the_statement_asks_every_worker(cluster: &Cluster, uri: &str) {
     let deadline = Instant::now() + PATIENCE;
     let rows = loop {
         let rows = admin.query("SELECT * FROM CDB_STRANDLINE_DEST_CHECK").await.unwrap();
-        let is_over = rows.len() > 0 && (0..rows.len()).all(|row| !rows.text(row, "PROBE").is_empty());
+        let is_over = !rows.is_empty() && (0..rows.len()).all(|row| !rows.text(row, "PROBE").is_empty());
         if is_over {
             break rows;
         }
