@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         loop {
             let query = format!("SELECT * FROM CDB_OB_BACKUP_TASK_HISTORY WHERE BACKUP_SET_ID = {set}");
             let ended = admin.query(&query).await?;
-            if ended.len() > 0 {
+            if !ended.is_empty() {
                 return Ok(ended.text(0, "STATUS"));
             }
             let tasks = admin.query("SELECT * FROM CDB_OB_BACKUP_TASKS").await?;

@@ -2,7 +2,6 @@
 //! archived, a backup that runs already. The answer names the object, and the next backup is as good as ever.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 //! and a second cluster that adopts the destinations of the first.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
 mod support;
 
 use serde_json::Value;
