@@ -163,6 +163,12 @@ impl Group {
         if answer.vote != vote {
             return Err(self.invalid("the group has begun without this base".to_owned()));
         }
+        // What a repetition looks at follows the installation by a moment: without this wait it would find a log that
+        // is not applied, and take its own base for another history.
+        let mut watch = self.watch();
+        let seen = watch.until(|role| role.last_applied >= Some(pos));
+        // Late or stopped: the repetition is refused then, and is repeated in its turn.
+        let _ = tokio::time::timeout(PROPOSE_DEADLINE, seen).await;
         Ok(())
     }
 
