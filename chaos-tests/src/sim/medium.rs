@@ -4,15 +4,13 @@
 use super::rng::Rng;
 use crate::invariants::Tree;
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_types::{DestId, ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure};
 
 /// How it behaves at the moment, in cases of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Temper {
     /// Nothing works.
     pub is_down: bool,
-    /// Nothing works in the archive of this destination.
-    pub away: Option<DestId>,
     /// The operation fails and had no effect.
     pub fails: u64,
     /// The operation took effect and says that it failed.
@@ -28,12 +26,6 @@ pub struct Medium {
     changed: BTreeSet<String>,
     /// How it behaves at the moment.
     pub temper: Temper,
-}
-
-/// The archive destination that a path belongs to: several lie in one tree here, their names keep them apart.
-fn dest_of(path: &str) -> Option<DestId> {
-    let id = |part: &str| part.strip_prefix('d')?.split_once('r')?.0.parse().ok();
-    path.split(['/', '_']).find_map(id).map(DestId)
 }
 
 fn failed(what: &str, path: &str) -> Failure {
@@ -123,7 +115,7 @@ impl Medium {
     }
 
     fn begin(&self, rng: &mut Rng, path: &str) -> Result<(), Failure> {
-        if self.temper.is_down || (self.temper.away.is_some() && self.temper.away == dest_of(path)) {
+        if self.temper.is_down {
             return Err(failed("the medium is away", path));
         }
         if rng.chance(self.temper.fails) { Err(failed("the medium hiccuped", path)) } else { Ok(()) }

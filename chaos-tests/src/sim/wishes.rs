@@ -22,13 +22,9 @@ impl World {
     }
 
     pub(super) fn found_archive(&mut self) -> Result<(), Broken> {
-        // Every other world has a second destination, with pieces of its own.
-        for (no, uri) in [(0, "mem://sim"), (1, "mem://second")].into_iter().take(1 + usize::from(self.rng.chance(500)))
-        {
-            let options = DestOptions { piece_interval_s: self.rng.between(1, 5), ..DestOptions::default() };
-            let dest = Some(ArchiveDestSpec { uri: uri.to_owned(), access: Access::default(), options });
-            self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(no), dest })?;
-        }
+        let options = DestOptions { piece_interval_s: self.rng.between(1, 5), ..DestOptions::default() };
+        let spec = ArchiveDestSpec { uri: "mem://sim".to_owned(), access: Access::default(), options };
+        self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) })?;
         let lag_target_ms = self.rng.between(0, 1500);
         self.ask(Action::SetArchiveLag { tenant: TENANT, lag_target_ms })?;
         self.ask(Action::SetDataDest {
@@ -55,19 +51,14 @@ impl World {
         let action = match self.rng.between(0, 16) {
             0 => Action::NoArchiveLog { tenant: TENANT },
             1..=3 => Action::ArchiveLog { tenant: TENANT },
-            4 => self.dest_state(DestState::Defer),
-            5 | 6 => self.dest_state(DestState::Enable),
+            4 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer },
+            5 | 6 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable },
             7..=12 => Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") },
             13 => Action::CancelBackup { tenant: TENANT },
             14 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             _ => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
         };
         self.ask(action)
-    }
-
-    /// A destination is paused, or goes on.
-    fn dest_state(&mut self, state: DestState) -> Action {
-        Action::SetArchiveDestState { tenant: TENANT, no: DestNo(u8::from(self.rng.chance(300))), state }
     }
 
     /// A client writes to some stream whose leader can commit.
@@ -103,50 +94,38 @@ impl World {
         join(EntryKind::ClientBatch, &payload(&batch))
     }
 
-    /// The newest round of each destination.
-    fn rounds(&self) -> Vec<&Round> {
-        self.group.state().newest_rounds(TENANT).into_values().collect()
-    }
-
-    fn all_rounds(&self, are: impl Fn(&Round) -> bool) -> bool {
-        self.rounds().into_iter().all(are)
+    fn round(&self) -> Option<&Round> {
+        self.group.state().newest_round(TENANT)
     }
 
     /// Everything is well: what was written before must get under the published checkpoint.
     pub(super) fn archive_catches_up(&mut self, ms: u64) -> Result<(), Broken> {
-        let dests: Vec<DestNo> = self.group.state().tenants[&TENANT].archive.dests.keys().copied().collect();
-        for no in &dests {
-            self.ask(Action::SetArchiveDestState { tenant: TENANT, no: *no, state: DestState::Enable })?;
-        }
+        self.ask(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable })?;
         // A round that lost log, or that is stopping, gives way to a new one.
-        if !self.all_rounds(|r| r.state != RoundState::Interrupted) {
+        if self.round().is_some_and(|r| r.state == RoundState::Interrupted) {
             self.ask(Action::NoArchiveLog { tenant: TENANT })?;
         }
         if !self.group.state().tenants[&TENANT].archive.log_mode {
-            self.run_for(ms, "the last rounds stop", |w| w.all_rounds(|r| r.state == RoundState::Stop))?;
+            self.run_for(ms, "the last round stops", |w| w.round().is_none_or(|r| r.state == RoundState::Stop))?;
             self.ask(Action::ArchiveLog { tenant: TENANT })?;
         }
-        let count = dests.len();
-        self.run_for(ms, "the rounds are DOING", |w| {
-            w.rounds().len() == count && w.all_rounds(|r| r.state == RoundState::Doing)
-        })?;
+        self.run_for(ms, "the round is DOING", |w| w.round().is_some_and(|r| r.state == RoundState::Doing))?;
         let last = self.streams.values().map(super::stream::Stream::max_scn).max().unwrap_or_default();
         let goal = format!("the checkpoint reaches {last}");
-        self.run_for(ms, &goal, |w| w.all_rounds(|r| w.published(r.dest_id, r.round_id) >= Some(last)))
+        self.run_for(ms, &goal, |w| w.round().is_some_and(|r| w.published(r.dest_id, r.round_id) >= Some(last)))
     }
 
     /// The round stops, and every piece that log came into is whole.
     pub(super) fn archive_stops(&mut self, ms: u64) -> Result<(), Broken> {
         self.ask(Action::NoArchiveLog { tenant: TENANT })?;
-        self.run_for(ms, "the rounds stop", |w| w.all_rounds(|r| r.state == RoundState::Stop))?;
-        for round in self.rounds() {
-            if !round.comment.is_empty() {
-                return Err(format!("the stop was not clean: {}", round.comment));
-            }
-            if let Some(piece) = round.pieces.values().find(|p| !is_frozen(&self.medium, p)) {
-                return Err(format!("piece {} of the stopped round is not whole: {piece:?}", piece.key));
-            }
+        self.run_for(ms, "the round stops", |w| w.round().is_some_and(|r| r.state == RoundState::Stop))?;
+        let Some(round) = self.round() else { return Err("there is no round".to_owned()) };
+        if !round.comment.is_empty() {
+            return Err(format!("the stop was not clean: {}", round.comment));
         }
-        Ok(())
+        match round.pieces.values().find(|p| !is_frozen(&self.medium, p)) {
+            None => Ok(()),
+            Some(piece) => Err(format!("piece {} of the stopped round is not whole: {piece:?}", piece.key)),
+        }
     }
 }
