@@ -104,7 +104,9 @@ pub(super) async fn replay(
             break;
         }
         // The stream may have been silent over the chosen pieces; one after the other, the next of its groups is found.
-        if let Some(last) = last_piece.filter(|_| !std::mem::replace(&mut has_looked_further, true)) {
+        // A standby needs no look: later orders bring it the pieces, and it asks too often to list them each time.
+        let may_look = !spec.follow && !std::mem::replace(&mut has_looked_further, true);
+        if let Some(last) = last_piece.filter(|_| may_look) {
             sources.extend(later_pieces(&last).await?.into_iter().map(|piece| vec![piece]));
         }
     }
