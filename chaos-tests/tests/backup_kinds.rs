@@ -7,8 +7,8 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{Outcome, Patience, Site, blows, jobs, program, readers};
+use std::time::Duration;
+use strandline_chaos::cluster::{Outcome, Patience, Site, Story, blows, jobs, program, readers};
 use strandline_cli::admin::{Admin, Rows};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -54,14 +54,14 @@ struct World<'a> {
     /// What each tenant holds now.
     content: BTreeMap<&'static str, Content>,
     ids: BTreeMap<&'static str, u64>,
-    began: Instant,
+    story: Story,
 }
 
 impl<'a> World<'a> {
     async fn start(site: &'a Site) -> Outcome<Self> {
         let cluster = site.cluster(1, "servers", 3, 2).await?;
-        let (content, ids, began) = (BTreeMap::new(), BTreeMap::new(), Instant::now());
-        let mut world = Self { site, cluster, content, ids, began };
+        let (content, ids, story) = (BTreeMap::new(), BTreeMap::new(), Story::begin());
+        let mut world = Self { site, cluster, content, ids, story };
         for tenant in [ALPHA, BETA, GAMMA, DELTA] {
             let mut admin = world.cluster.admin()?;
             admin.sql(&format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 1")).await?;
@@ -84,12 +84,8 @@ impl<'a> World<'a> {
             let data = uri(&world.place("data", tenant));
             admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {tenant}")).await?;
         }
-        world.tell("three tenants are archived");
+        world.story.tell("three tenants are archived");
         Ok(world)
-    }
-
-    fn tell(&self, what: &str) {
-        eprintln!("chaos: {:6.2} s: {what}", self.began.elapsed().as_secs_f64());
     }
 
     fn place(&self, kind: &str, tenant: &str) -> PathBuf {
@@ -126,7 +122,7 @@ impl<'a> World<'a> {
         }
         let set = self.newest_set(tenants[0]).await?;
         assert_eq!(set.text(0, "STATUS"), "SUCCESS", "{statement}: {}", set.text(0, "COMMENT"));
-        self.tell(&format!("{statement}: set {}", set.text(0, "BACKUP_SET_ID")));
+        self.story.tell(&format!("{statement}: set {}", set.text(0, "BACKUP_SET_ID")));
         Ok(set)
     }
 
@@ -157,7 +153,7 @@ impl<'a> World<'a> {
         let client = KvClient::connect(&self.cluster.endpoints(), name).await?;
         let pairs: Content = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
         assert!(pairs == *expected, "{name} shows {} of {} pairs", pairs.len(), expected.len());
-        self.tell(&format!("{name} came back"));
+        self.story.tell(&format!("{name} came back"));
         Ok(())
     }
 
@@ -266,7 +262,7 @@ impl<'a> World<'a> {
             patience.once_more("no job").await?;
         }
         let leader = blows::kill_leading_scheduler(&mut self.cluster).await?;
-        self.tell(&format!("scheduler {leader} died when the schedule had started its backup"));
+        self.story.tell(&format!("scheduler {leader} died when the schedule had started its backup"));
         self.cluster.restart_killed()?;
         let patience = Patience::new("the scheduled backup ends", PATIENCE);
         while !admin.query(&running).await?.is_empty() {
@@ -318,7 +314,7 @@ impl<'a> World<'a> {
         {
             assert!(kinds.iter().any(|kind| kind.contains(part)), "no {part} among {kinds:?}");
         }
-        self.tell(&format!("inspect has read {} kinds of files", kinds.len()));
+        self.story.tell(&format!("inspect has read {} kinds of files", kinds.len()));
         for tenant in [ALPHA, BETA, GAMMA, "stick"] {
             let data = self.place("data", tenant);
             readers::check_data(&data).unwrap_or_else(|problems| panic!("{problems}"));

@@ -4,6 +4,7 @@
 use super::{Outcome, Patience};
 use std::path::Path;
 use std::time::Duration;
+use strandline_cli::admin::Admin;
 use strandline_cli::cluster::Cluster;
 use strandline_types::{ErrorClass, Failure, Scn};
 
@@ -158,15 +159,24 @@ pub async fn begin_restore_from(cluster: &Cluster, tenant: &str, data: &str, arc
 pub async fn until_restored(cluster: &mut Cluster, tenant: &str) -> Outcome<()> {
     let mut admin = cluster.admin()?;
     let patience = Patience::new(format!("tenant {tenant} is restored"), PATIENCE);
-    loop {
-        let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
-        let row = (0..ended.len()).find(|&row| ended.text(row, "RESTORE_TENANT_NAME") == tenant);
-        match row.map(|row| (ended.text(row, "STATUS"), ended.text(row, "COMMENT"))) {
-            Some((status, _)) if status.ends_with("SUCCESS") => return Ok(()),
-            Some((status, comment)) => return Err(ended_badly(tenant, &status, &comment)),
-            None => patience.once_more("it runs").await?,
-        }
+    while !is_restored(&mut admin, tenant).await? {
+        patience.once_more("it runs").await?;
         cluster.check_alive()?;
+    }
+    Ok(())
+}
+
+/// True once a tenant is restored; asked in a session of `sys`.
+///
+/// # Errors
+/// The restore failed.
+pub(super) async fn is_restored(admin: &mut Admin, tenant: &str) -> Outcome<bool> {
+    let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+    let row = (0..ended.len()).find(|&row| ended.text(row, "RESTORE_TENANT_NAME") == tenant);
+    match row.map(|row| (ended.text(row, "STATUS"), ended.text(row, "COMMENT"))) {
+        Some((status, _)) if status.ends_with("SUCCESS") => Ok(true),
+        Some((status, comment)) => Err(ended_badly(tenant, &status, &comment)),
+        None => Ok(false),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Restores of a history: inside its window each shows what the oracle says; outside it is refused, with the bound.
 
 use super::{History, PATIENCE, in_table};
-use crate::cluster::{Outcome, Patience};
+use crate::cluster::{Outcome, Patience, jobs};
 use std::ops::RangeInclusive;
 use strandline_engine::KvClient;
 use strandline_types::{ErrorClass, Failure, Scn};
@@ -98,19 +98,11 @@ impl History {
     async fn restore(&mut self, tenant: &str, target: Scn) -> Outcome<()> {
         let statement = self.restore_statement(tenant, target);
         self.sys.sql(&statement).await?;
-        let patience = Patience::new(format!("tenant {tenant} is restored"), PATIENCE);
-        loop {
-            let ended = self.sys.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
-            let row = (0..ended.len()).find(|&row| ended.text(row, "RESTORE_TENANT_NAME") == tenant);
-            match row.map(|row| (ended.text(row, "STATUS"), ended.text(row, "COMMENT"))) {
-                Some((status, _)) if status.ends_with("SUCCESS") => return Ok(()),
-                Some((status, why)) => {
-                    let what = format!("the restore to {target} ended as {status}: {why}");
-                    return Err(Failure::new(ErrorClass::Invalid, what, tenant, self.story()));
-                }
-                None => patience.once_more("it runs").await?,
-            }
+        let patience = Patience::new(format!("tenant {tenant} is restored to {target}; {}", self.story()), PATIENCE);
+        while !jobs::is_restored(&mut self.sys, tenant).await? {
+            patience.once_more("it runs").await?;
         }
+        Ok(())
     }
 
     async fn pairs_of(&self, tenant: &str) -> Outcome<Vec<(bytes::Bytes, bytes::Bytes)>> {
