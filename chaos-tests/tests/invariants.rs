@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use strandline_chaos::invariants::{
-    ArchiveIsOneLog, CheckpointIsDurable, FrozenPiecesStand, Group, ReplicasAgree, StreamKey, Tree,
+    ArchiveIsOneLog, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand, Group, Promise, ReplicasAgree,
+    StreamKey, Tree,
 };
 use strandline_format::palf::{ArchiveFileHeader, Framer};
 use strandline_format::paths::archive::ArchivePath;
@@ -185,4 +186,21 @@ fn replicas_that_differ_are_seen() {
     assert_eq!(checker.applied("a", 1, 7), Ok(()));
     assert_eq!(checker.applied("b", 1, 7), Ok(()));
     assert!(checker.applied("c", 1, 8).unwrap_err().starts_with('c'));
+}
+
+#[test]
+fn an_scn_that_a_cleaning_takes_out_of_the_window_is_seen() {
+    let promise = |intervals: &[(u64, u64)], fulls| Promise {
+        intervals: intervals.iter().map(|(from, to)| (Scn(*from), Scn(*to))).collect(),
+        fulls,
+    };
+    let mut checker = CleaningKeepsTheWindow::default();
+    let mut ended = |left: &Promise| {
+        checker.decided(JobId(1), promise(&[(10, 20), (15, 40)], 2));
+        checker.ended(JobId(1), left)
+    };
+    assert_eq!(ended(&promise(&[(5, 25), (26, 60)], 2)).unwrap(), promise(&[(10, 20), (15, 40)], 2));
+    assert!(ended(&promise(&[(5, 25), (27, 60)], 2)).unwrap_err().contains("SCN 26"));
+    assert!(ended(&promise(&[(5, 60)], 1)).unwrap_err().contains("1 full sets of 2"));
+    assert!(checker.open().is_empty());
 }

@@ -2,10 +2,11 @@
 //!
 //! Per round and log stream the files are one chain: LSN-continuous over files and pieces, headers and accumulated
 //! checksums unbroken, each group in the piece of its `max_scn`, byte for byte the log of the stream. A chain is walked
-//! on from where it was; a file that the chain has left must never grow, and none may begin beyond its end.
+//! on from where it was; a file that the chain has left must never grow, and none may begin beyond its end. What was
+//! deleted was walked before (invariant 9 says what may be deleted); the chain goes on behind it.
 
 use super::{Broken, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_format::paths::archive::ArchivePath;
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
@@ -37,6 +38,10 @@ struct Chain {
     base: Option<PalfBase>,
     /// Files that the chain has left, with their lengths.
     left: BTreeMap<FileKey, usize>,
+    /// Files that were deleted.
+    deleted: BTreeSet<FileKey>,
+    /// The newest piece with a file.
+    newest: PieceId,
 }
 
 /// The checker.
@@ -64,8 +69,12 @@ impl ArchiveIsOneLog {
             let Some(ArchivePath::Log { key, ls, file_id }) = ArchivePath::parse(path) else { continue };
             let stream = StreamKey { dest_id: key.dest_id, round_id: key.round_id, ls_id: ls };
             let clock = clock(key.dest_id, key.round_id).ok_or_else(|| format!("{path}: nobody opened this round"))?;
+            if self.was_deleted(tree, stream, (key.piece_id, file_id), path) {
+                continue;
+            }
             self.touched(tree, stream, (key.piece_id, file_id), path)?;
             if let Some(chain) = self.chains.get_mut(&stream) {
+                chain.newest = chain.newest.max(key.piece_id);
                 while chain.walk(tree, stream, &clock, &truth)? {}
                 chain.nothing_beyond(tree, (key.piece_id, file_id), path)?;
             }
@@ -77,6 +86,15 @@ impl ArchiveIsOneLog {
     #[must_use]
     pub fn durable(&self, stream: StreamKey) -> Option<Lsn> {
         self.chains.get(&stream).map(|c| c.at)
+    }
+
+    /// True for a file that is gone, and for what somebody late leaves of it again.
+    fn was_deleted(&mut self, tree: &dyn Tree, stream: StreamKey, file: FileKey, path: &str) -> bool {
+        let Some(chain) = self.chains.get_mut(&stream) else { return false };
+        if tree.bytes(path).is_none() {
+            chain.deleted.insert(file);
+        }
+        chain.deleted.contains(&file)
     }
 
     /// Begins a chain with its first file; refuses growth of a file that a chain has left.
@@ -91,7 +109,15 @@ impl ArchiveIsOneLog {
             };
         }
         if let Some(start) = header(bytes, path)? {
-            let chain = Chain { file, file_start: start, at: start, base: None, left: BTreeMap::new() };
+            let chain = Chain {
+                file,
+                file_start: start,
+                at: start,
+                base: None,
+                left: BTreeMap::new(),
+                deleted: BTreeSet::new(),
+                newest: file.0,
+            };
             self.chains.insert(stream, chain);
         }
         Ok(())
@@ -108,6 +134,10 @@ impl Chain {
         truth: &impl Fn(LsId, Lsn, usize) -> Option<&'t [u8]>,
     ) -> Result<bool, Broken> {
         let path = path(stream, self.file);
+        if self.deleted.contains(&self.file) {
+            let length = (ARCHIVE_FILE_HEADER_BYTES + self.at.0 - self.file_start.0) as usize;
+            return self.step_over(tree, stream, 0, &path, length);
+        }
         let bytes = tree.bytes(&path).ok_or_else(|| format!("{path}: is gone"))?;
         let offset = (ARCHIVE_FILE_HEADER_BYTES + self.at.0 - self.file_start.0) as usize;
         let fresh = bytes.get(offset..).ok_or_else(|| format!("{path}: became shorter"))?;
@@ -136,9 +166,9 @@ impl Chain {
         length: usize,
     ) -> Result<bool, Broken> {
         let id = self.at.file_id();
-        for piece in self.file.0.0..=self.newest_piece(tree, stream).0 {
+        for piece in self.file.0.0..=self.newest.0 {
             let next = (PieceId(piece), id);
-            if next == self.file || self.left.contains_key(&next) {
+            if next == self.file || self.left.contains_key(&next) || self.deleted.contains(&next) {
                 continue;
             }
             let next_path = path(stream, next);
@@ -156,15 +186,6 @@ impl Chain {
             return Ok(true);
         }
         Ok(false)
-    }
-
-    fn newest_piece(&self, tree: &dyn Tree, stream: StreamKey) -> PieceId {
-        let round = format!("piece_d{}r{}p", stream.dest_id, stream.round_id);
-        let ids = tree.paths(&round).filter_map(|p| match ArchivePath::parse(p) {
-            Some(ArchivePath::Log { key, ls, .. }) if ls == stream.ls_id => Some(key.piece_id),
-            _ => None,
-        });
-        ids.max().unwrap_or(self.file.0).max(self.file.0)
     }
 
     /// A changed file must be the one under way or one that was left: anything else lies beyond a gap.

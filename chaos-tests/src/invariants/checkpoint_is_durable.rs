@@ -1,7 +1,8 @@
 //! Invariant 3: `checkpoint_scn` never goes back and never runs ahead of log that is durable on the medium.
 //!
 //! The checkpoint of a round is what a reader of the medium sees: the largest of the names under its pieces. Every
-//! group that carries a write with an SCN up to it must be whole on the medium, and none may come after.
+//! group that carries a write with an SCN up to it must be whole on the medium, and none may come after. A frozen piece
+//! that is deleted takes its name along: that is no going back.
 
 use super::{ArchiveIsOneLog, Broken, StreamKey, Tree};
 use std::collections::BTreeMap;
@@ -37,6 +38,10 @@ impl CheckpointIsDurable {
     ) -> Result<(), Broken> {
         for path in changed {
             let Some(ArchivePath::Checkpoint { key, .. }) = ArchivePath::parse(path) else { continue };
+            let is_frozen = tree.bytes(&ArchivePath::<Scn>::SinglePieceInfo { key }.path()).is_some();
+            if is_frozen && tree.bytes(path).is_none() {
+                continue;
+            }
             let round = (key.dest_id, key.round_id);
             let before = self.published.get(&round).copied().unwrap_or_default();
             let now = visible(tree, round);

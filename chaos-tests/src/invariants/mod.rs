@@ -5,11 +5,13 @@
 
 mod archive_is_one_log;
 mod checkpoint_is_durable;
+mod cleaning_keeps_the_window;
 mod frozen_pieces_stand;
 mod replicas_agree;
 
 pub use archive_is_one_log::{ArchiveIsOneLog, StreamKey};
 pub use checkpoint_is_durable::{CheckpointIsDurable, Group};
+pub use cleaning_keeps_the_window::{CleaningKeepsTheWindow, Promise, first_bare};
 pub use frozen_pieces_stand::FrozenPiecesStand;
 pub use replicas_agree::ReplicasAgree;
 

@@ -1,9 +1,9 @@
 //! What goes wrong, and when it is well again.
 
 use super::medium::Temper;
-use super::world::{Event, World};
+use super::world::{Event, TENANT, World};
 use crate::invariants::Broken;
-use strandline_types::{LsId, NodeId};
+use strandline_types::{DestId, LsId, NodeId};
 
 /// How the network behaves, in cases of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +22,7 @@ pub(super) enum Mend {
     Boot(NodeId),
     Join(NodeId),
     Medium,
+    Destination,
     Scheduler(usize),
     Resign(usize),
 }
@@ -37,7 +38,7 @@ impl World {
         let ids: Vec<NodeId> = self.workers.keys().copied().collect();
         let streams: Vec<LsId> = self.streams.keys().copied().collect();
         let lasts = self.rng.between(200, 7000);
-        match self.rng.between(0, 9) {
+        match self.rng.between(0, 10) {
             0 => self.kill(&ids, lasts),
             1 => self.cut(&ids, lasts),
             2 | 3 => {
@@ -47,6 +48,7 @@ impl World {
             4 => self.medium_down(lasts / 2),
             5 => self.medium_temper(),
             6 => self.network_temper(),
+            7 => self.destination_away(2 * lasts),
             _ => return self.depose(lasts),
         }
         Ok(())
@@ -103,10 +105,20 @@ impl World {
         self.after(lasts, Event::Mend(Mend::Medium));
     }
 
+    /// One of several archive destinations does not answer; the others do not notice.
+    fn destination_away(&mut self, lasts: u64) {
+        let tenant = self.group.state().tenants.get(&TENANT);
+        let dests: Vec<DestId> = tenant.into_iter().flat_map(|t| t.archive.dests.values().map(|d| d.dest_id)).collect();
+        let Some(dest) = self.rng.pick(&dests) else { return };
+        self.medium.temper.away = Some(dest);
+        self.note(format!("destination {dest} is away"));
+        self.after(lasts, Event::Mend(Mend::Destination));
+    }
+
     fn medium_temper(&mut self) {
-        let is_down = self.medium.temper.is_down;
+        let Temper { is_down, away, .. } = self.medium.temper;
         let mut some = |max| self.rng.between(0, max);
-        self.medium.temper = Temper { is_down, fails: some(80), loses_reply: some(80), tears: some(80) };
+        self.medium.temper = Temper { is_down, away, fails: some(80), loses_reply: some(80), tears: some(80) };
     }
 
     fn network_temper(&mut self) {
@@ -153,6 +165,7 @@ impl World {
                 }
             }
             Mend::Medium => self.medium.temper.is_down = false,
+            Mend::Destination => self.medium.temper.away = None,
             Mend::Scheduler(node) => {
                 if !self.group.nodes[node].is_up {
                     let from_snapshot = self.rng.chance(500);

@@ -4,13 +4,15 @@
 use super::rng::Rng;
 use crate::invariants::Tree;
 use std::collections::{BTreeMap, BTreeSet};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{DestId, ErrorClass, Failure};
 
 /// How it behaves at the moment, in cases of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Temper {
     /// Nothing works.
     pub is_down: bool,
+    /// Nothing works in the archive of this destination.
+    pub away: Option<DestId>,
     /// The operation fails and had no effect.
     pub fails: u64,
     /// The operation took effect and says that it failed.
@@ -24,8 +26,17 @@ pub struct Temper {
 pub struct Medium {
     objects: BTreeMap<String, Vec<u8>>,
     changed: BTreeSet<String>,
+    /// Objects that were there again after they had been deleted.
+    back: BTreeSet<String>,
+    deleted: BTreeSet<String>,
     /// How it behaves at the moment.
     pub temper: Temper,
+}
+
+/// The archive destination that a path belongs to: several lie in one tree here, their names keep them apart.
+fn dest_of(path: &str) -> Option<DestId> {
+    let id = |part: &str| part.strip_prefix('d')?.split_once('r')?.0.parse().ok();
+    path.split(['/', '_']).find_map(id).map(DestId)
 }
 
 fn failed(what: &str, path: &str) -> Failure {
@@ -47,6 +58,7 @@ impl Medium {
             Some(there) if there != bytes => return Err(fenced(path)),
             Some(_) => {}
             None => {
+                self.is_new(path);
                 self.objects.insert(path.to_owned(), bytes.to_vec());
                 self.changed.insert(path.to_owned());
             }
@@ -62,6 +74,9 @@ impl Medium {
         self.begin(rng, path)?;
         let is_torn = rng.chance(self.temper.tears);
         let written = if is_torn { rng.between(0, bytes.len() as u64) as usize } else { bytes.len() };
+        if !self.objects.contains_key(path) {
+            self.is_new(path);
+        }
         let object = self.objects.entry(path.to_owned()).or_default();
         let at = at as usize;
         if at > object.len() {
@@ -86,6 +101,7 @@ impl Medium {
         self.begin(rng, path)?;
         if self.objects.remove(path).is_some() {
             self.changed.insert(path.to_owned());
+            self.deleted.insert(path.to_owned());
         }
         self.end(rng, path)
     }
@@ -114,8 +130,20 @@ impl Medium {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
+    fn is_new(&mut self, path: &str) {
+        if self.deleted.contains(path) {
+            self.back.insert(path.to_owned());
+        }
+    }
+
+    /// True for an object that somebody wrote again after it had been deleted.
+    #[must_use]
+    pub fn came_back(&self, path: &str) -> bool {
+        self.back.contains(path)
+    }
+
     fn begin(&self, rng: &mut Rng, path: &str) -> Result<(), Failure> {
-        if self.temper.is_down {
+        if self.temper.is_down || (self.temper.away.is_some() && self.temper.away == dest_of(path)) {
             return Err(failed("the medium is away", path));
         }
         if rng.chance(self.temper.fails) { Err(failed("the medium hiccuped", path)) } else { Ok(()) }

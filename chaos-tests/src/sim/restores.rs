@@ -1,31 +1,25 @@
 //! Invariant 7: a restore to S gives what the oracle held at S, for every S in a restorable window; outside the windows
 //! it is refused with the nearest restorable bounds.
 //!
-//! The catalogue is read from the medium's names, as a reader of the medium would; choice, windows and replay are those
-//! of production. What is restorable is found a second time without them, from the published checkpoints alone.
+//! The catalogue is read as a reader of the medium would (`scan`); choice, windows, chains and replay are those of
+//! production. What is restorable is found a second time without them (`truth`).
 
 use super::content::Content;
-use super::world::{Event, START_MS, TENANT, World};
+use super::world::{Event, START_MS, World};
 use crate::invariants::{Broken, Tree};
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use strandline_catalogue::{
-    Catalogue, Choice, Owner, PieceEntry, Place, PlaceId, Refusal, Role, RoundEntry, SetEntry, Target, choose,
-};
+use std::ops::AddAssign;
+use strandline_catalogue::{Catalogue, Choice, Refusal, Target, choose};
 use strandline_format::entry::{EntryKind, join};
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
-use strandline_format::paths::archive::{ArchivePath, checkpoint_dir, ls_log_dir};
-use strandline_format::paths::backup::{BackupPath, SetName};
-use strandline_scheduler_core::state::{BackupSet, LsPart, Round};
-use strandline_scheduler_core::{TaskKey, TaskKind};
+use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
-use strandline_types::{
-    BackupSetId, BackupSetStatus, ClusterId, DestId, FileStatus, LsId, LsnRange, PalfBase, PieceKey, PieceStatus, Scn,
-};
+use strandline_types::{LsId, LsnRange, PalfBase, PieceKey, Scn};
 use strandline_worker_core::replay::{Fed, ReplayBatch, ReplayCore, SourceGroup};
 
 /// SCNs that are tried each time.
-const TARGETS: u64 = 4;
+const TARGETS: u64 = 3;
 
 /// What the restores of a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,8 +28,22 @@ pub struct Restores {
     pub streams: usize,
     /// Rows in them.
     pub rows: usize,
+    /// Those of them whose set is incremental.
+    pub of_chains: usize,
+    /// Those of them that were restored after something had been deleted.
+    pub after_deletions: usize,
     /// Targets that were refused, rightly.
     pub refused: usize,
+}
+
+impl AddAssign for Restores {
+    fn add_assign(&mut self, other: Self) {
+        self.streams += other.streams;
+        self.rows += other.rows;
+        self.of_chains += other.of_chains;
+        self.after_deletions += other.after_deletions;
+        self.refused += other.refused;
+    }
 }
 
 impl World {
@@ -45,18 +53,27 @@ impl World {
         self.after(next, Event::Restore);
         let catalogue = self.catalogue();
         let truth = self.restorable(&catalogue);
-        let mut targets: BTreeSet<Scn> =
-            truth.iter().flat_map(|(from, to)| [from.prev(), *from, *to, to.next()]).collect();
+        let mut targets = BTreeSet::new();
         for _ in 0..TARGETS {
+            if let Some((from, to)) = self.rng.pick(&truth) {
+                targets.extend([from.prev(), from, to, to.next()]);
+            }
             targets.insert(Scn::from_ms(self.rng.between(START_MS, self.now_ms + 1000)));
             if let Some((from, to)) = self.rng.pick(&truth) {
                 targets.insert(Scn(self.rng.between(from.0, to.0 + 1)));
             }
         }
-        for target in targets {
-            self.try_restore(&catalogue, &truth, target)?;
-        }
-        Ok(())
+        self.try_targets(&catalogue, &truth, targets)
+    }
+
+    /// Restores to each of some SCNs, or is refused.
+    pub(super) fn try_targets(
+        &mut self,
+        catalogue: &Catalogue,
+        truth: &[(Scn, Scn)],
+        targets: impl IntoIterator<Item = Scn>,
+    ) -> Result<(), Broken> {
+        targets.into_iter().try_for_each(|target| self.try_restore(catalogue, truth, target))
     }
 
     fn try_restore(&mut self, catalogue: &Catalogue, truth: &[(Scn, Scn)], target: Scn) -> Result<(), Broken> {
@@ -76,42 +93,23 @@ impl World {
 
     /// Restores every log stream of the chosen set and compares it with the oracle.
     fn restore(&mut self, choice: &Choice) -> Result<(), Broken> {
-        let set = choice.sets.last().ok_or("a choice without a set")?;
-        let bases = self.set_bases(set.set_id)?;
-        for (ls, base) in bases {
-            let content = self.restore_stream(ls, base, choice).map_err(|e| format!("log stream {ls}: {e}"))?;
+        for (ls, base, content) in self.base_of(choice)? {
+            let content = self.replayed(ls, base, content, choice).map_err(|e| format!("log stream {ls}: {e}"))?;
             let stream = self.streams.get(&ls).ok_or("a set of a log stream that never was")?;
             if let Some(what) = content.differs_from(&stream.content_at(choice.target_scn)?) {
-                return Err(format!("log stream {ls}, set {}: {what}", set.set_id));
+                let sets: Vec<_> = choice.sets.iter().map(|s| s.set_id).collect();
+                return Err(format!("log stream {ls}, sets {sets:?}: {what}"));
             }
             self.restores.streams += 1;
             self.restores.rows += content.rows();
+            self.restores.of_chains += usize::from(choice.sets.len() > 1);
+            self.restores.after_deletions += usize::from(self.cleaned.pieces + self.cleaned.sets > 0);
         }
         Ok(())
     }
 
-    /// Where the parts of a set begin to replay.
-    fn set_bases(&self, set: BackupSetId) -> Result<Vec<(LsId, PalfBase)>, Broken> {
-        let state = self.group.state();
-        let row = state.backup_sets.get(&(TENANT, set)).ok_or("a set without a row")?;
-        if row.parts.is_empty() {
-            return Err(format!("set {set} has no part"));
-        }
-        let base = |(ls, part): (&LsId, &LsPart)| {
-            let (kind, retry, turn) = (TaskKind::BackupLs, part.retry, part.turn);
-            let key = TaskKey { job_id: row.job_id, tenant_id: TENANT, ls_id: *ls, kind, turn, retry };
-            let base = self.points.get(&key).ok_or_else(|| format!("nobody did {key}"))?;
-            Ok((*ls, *base))
-        };
-        row.parts.iter().map(base).collect()
-    }
-
-    fn restore_stream(&self, ls: LsId, base: PalfBase, choice: &Choice) -> Result<Content, Broken> {
-        let stream = self.streams.get(&ls).ok_or("a set of a log stream that never was")?;
-        let (applied, mut content) = stream.applied(base.lsn)?;
-        if applied != base {
-            return Err(format!("the set's base {base:?} is not that of the log, {applied:?}"));
-        }
+    /// A log stream at the target: what the set holds of it, and the archive's log after that.
+    fn replayed(&self, ls: LsId, base: PalfBase, mut content: Content, choice: &Choice) -> Result<Content, Broken> {
         let mut core = ReplayCore::new(base.lsn, base.prev_scn, choice.target_scn);
         for piece in &choice.pieces {
             for path in self.log_files(piece.key, ls) {
@@ -164,118 +162,12 @@ impl World {
         }
         Ok(())
     }
-
-    /// What can be restored, from names on the medium alone: from each whole set up to the checkpoint of its round.
-    fn restorable(&self, catalogue: &Catalogue) -> Vec<(Scn, Scn)> {
-        let usable = catalogue.sets.iter().filter(|s| is_whole(s) && chain_is_whole(catalogue, s));
-        let reach = |s: &SetEntry| s.archive.and_then(|(dest, round)| self.published(dest, round));
-        usable.filter_map(|s| Some((s.min_restore_scn, reach(s)?))).filter(|(from, to)| from <= to).collect()
-    }
-
-    /// What a reader of the medium finds.
-    pub(super) fn catalogue(&self) -> Catalogue {
-        let owner = Owner { cluster_id: ClusterId(1), tenant_id: TENANT };
-        let place = |role, uri: &str, dest| Place {
-            uri: uri.to_owned(),
-            role,
-            owner,
-            cluster_name: "sim".to_owned(),
-            tenant_name: "t".to_owned(),
-            dest_id: dest,
-            of_set: None,
-        };
-        let state = self.group.state();
-        let rounds: Vec<&Round> = state.rounds.values().filter(|r| r.tenant_id == TENANT).collect();
-        let of_tenant = state.backup_sets.values().filter(|s| s.tenant_id == TENANT);
-        let job_round = |set: &BackupSet| state.backup_jobs.get(&set.job_id).map(|j| j.round_id);
-        let archive = |set: &BackupSet| {
-            let round = rounds.iter().find(|r| Some(r.round_id) == job_round(set))?;
-            Some((round.dest_id, round.round_id))
-        };
-        Catalogue {
-            places: vec![place(Role::Archive, "mem://sim", DestId(0)), place(Role::Backup, "mem://data", DestId(0))],
-            sets: of_tenant.filter(|s| self.has_success(s)).map(|s| set_entry(s, archive(s))).collect(),
-            pieces: rounds.iter().flat_map(|r| self.pieces_of(r)).collect(),
-            rounds: rounds.iter().map(|r| self.round_entry(r)).collect(),
-        }
-    }
-
-    fn has_success(&self, set: &BackupSet) -> bool {
-        let name = SetName { id: set.set_id, kind: set.kind };
-        self.medium
-            .bytes(&BackupPath::SetEnd { set: name, success: true, time_scn: set.min_restore_scn }.path())
-            .is_some()
-    }
-
-    fn round_entry(&self, round: &Round) -> RoundEntry {
-        let (dest_id, round_id) = (round.dest_id, round.round_id);
-        let end = ArchivePath::<Scn>::RoundEnd { dest: dest_id, round: round_id }.path();
-        let ended_at = self.medium.bytes(&end).and_then(|_| self.published(dest_id, round_id));
-        RoundEntry { place: PlaceId(0), dest_id, round_id, start_scn: round.clock.round_start, ended_at }
-    }
-
-    fn pieces_of(&self, round: &Round) -> Vec<PieceEntry> {
-        let (first, last) = (round.clock.base_piece, round.clock.piece_of(Scn::from_ms(self.now_ms + 60_000)));
-        let keys = (first.0..=last.0).map(|id| round.piece_key(strandline_types::PieceId(id)));
-        keys.filter_map(|key| self.piece_entry(round, key)).collect()
-    }
-
-    fn piece_entry(&self, round: &Round, key: PieceKey) -> Option<PieceEntry> {
-        let range = round.clock.range(key.piece_id);
-        self.medium.bytes(&ArchivePath::PieceStart { key, time_scn: range.start }.path())?;
-        let dir = format!("{}/", checkpoint_dir(key));
-        let scns = self.medium.paths(&dir).filter_map(|path| match ArchivePath::parse(path)? {
-            ArchivePath::Checkpoint { scn, .. } => Some(scn),
-            _ => None,
-        });
-        let checkpoint = scns.max();
-        let is_frozen = self.medium.bytes(&ArchivePath::<Scn>::SinglePieceInfo { key }.path()).is_some();
-        Some(PieceEntry {
-            place: PlaceId(0),
-            key,
-            status: if is_frozen { PieceStatus::Frozen } else { PieceStatus::Active },
-            file_status: if checkpoint.is_some() { FileStatus::Available } else { FileStatus::Incomplete },
-            start_scn: range.start,
-            end_scn: range.end,
-            checkpoint_scn: checkpoint.unwrap_or(range.start),
-            output_bytes: 0,
-        })
-    }
-}
-
-fn set_entry(set: &BackupSet, archive: Option<(DestId, strandline_types::RoundId)>) -> SetEntry {
-    SetEntry {
-        place: PlaceId(1),
-        kind: set.kind,
-        status: set.status,
-        file_status: set.file_status,
-        prev_full: set.prev_full,
-        prev_inc: set.prev_inc,
-        archive,
-        ..SetEntry::full(set.set_id, set.start_replay_scn, set.min_restore_scn)
-    }
-}
-
-fn is_whole(set: &SetEntry) -> bool {
-    set.status == BackupSetStatus::Success && set.file_status == FileStatus::Available
-}
-
-fn chain_is_whole(catalogue: &Catalogue, set: &SetEntry) -> bool {
-    let is_there = |id: BackupSetId| id.0 == 0 || catalogue.sets.iter().any(|s| s.set_id == id && is_whole(s));
-    let mut at = Some(set);
-    while let Some(set) = at {
-        if !is_there(set.prev_full) || !is_there(set.prev_inc) {
-            return false;
-        }
-        at = catalogue.sets.iter().find(|s| set.prev_inc.0 != 0 && s.set_id == set.prev_inc);
-    }
-    true
 }
 
 fn apply(batch: Option<ReplayBatch>, content: &mut Content) -> Result<(), Broken> {
     for item in batch.into_iter().flat_map(|b| b.items) {
         let kind = EntryKind::from_number(item.kind).ok_or("replay made an entry of no kind")?;
-        content.apply(&join(kind, &item.body))?;
+        content.apply(join(kind, &item.body).into())?;
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ impl World {
         let outcome = self.group.propose(at, self.now_ms - behind, action)?;
         if let Some(outcome) = &outcome {
             self.note(format!("{} -> {outcome:?}", &told[..told.len().min(160)]));
+            self.look_at_cleanings(outcome)?;
         }
         Ok(outcome.map(|_| ()))
     }

@@ -3,6 +3,7 @@
 //! Bytes are a stand-in (the decided values, encoded), but they follow from the work alone, as in the real files: two
 //! leaders that write different bytes under one name are fenced, and that ends the simulation.
 
+use super::deletion;
 use super::medium::Medium;
 use super::rng::Rng;
 use crate::invariants::Tree;
@@ -12,17 +13,21 @@ use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_format::paths::backup::{BackupPath, SetName};
 use strandline_scheduler_core::state::{DestKind, PieceRow};
 use strandline_scheduler_core::{FreezePiece, MediumWork};
-use strandline_types::{Failure, Scn};
+use strandline_types::{ErrorClass, Failure, Scn};
 
 /// One operation.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// Writes a whole object once.
     Put(String, Vec<u8>),
+    /// Writes a whole object; the first writer's bytes stay.
+    PutFirst(String, Vec<u8>),
     /// Removes an object.
     Delete(String),
     /// Lists the log files of a piece and writes the lists, then the rest of a frozen piece.
     Freeze(Box<FreezePiece>),
+    /// Deletes some files of a set or piece.
+    Clean(deletion::Part),
 }
 
 /// The operations of some work.
@@ -33,9 +38,9 @@ pub fn parts(work: &[MediumWork]) -> VecDeque<Part> {
 
 fn parts_of(work: &MediumWork) -> Vec<Part> {
     match work {
-        // Both destinations lie in one tree here, which only the format files would notice.
+        // All destinations lie in one tree here, which only the format files would notice.
         MediumWork::Format { dest, created_ms, kind: DestKind::Archive } => {
-            vec![put(&ArchivePath::Format, &(dest.dest_id, created_ms))]
+            vec![Part::Put(format!("d{}r/format.obbak", dest.dest_id), encode(&created_ms))]
         }
         MediumWork::Format { dest, created_ms, kind: DestKind::Data } => {
             vec![Part::Put("data/format.obbak".to_owned(), encode(&(dest.dest_id, created_ms)))]
@@ -50,7 +55,8 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             vec![put(&ArchivePath::PieceStart { key: *key, time_scn: *start_scn }, start_scn)]
         }
         MediumWork::PieceInfos { piece, frozen, .. } => {
-            vec![put(&ArchivePath::TenantArchivePieceInfos { key: piece.key }, &(fixed(piece), frozen))]
+            let path = ArchivePath::<Scn>::TenantArchivePieceInfos { key: piece.key }.path();
+            vec![Part::PutFirst(path, encode(&(fixed(piece), frozen)))]
         }
         MediumWork::PublishCheckpoint { piece, checkpoint_scn, old_scn, .. } => {
             publish(piece, *checkpoint_scn, *old_scn)
@@ -74,10 +80,10 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
             let end = BackupPath::SetEnd { set: name, success: *success, time_scn: set.min_restore_scn };
             vec![Part::Put(end.path(), encode(&set.set_id))]
         }
-        // The simulator has no policy and deletes nothing; cleaning has its own tests on media.
-        MediumWork::CleanBegin(_) | MediumWork::CleanRest(_) | MediumWork::CleanDest { .. } | MediumWork::Sweep(_) => {
-            Vec::new()
-        }
+        MediumWork::CleanBegin(work) => deletion::begin(work).into_iter().map(Part::Clean).collect(),
+        MediumWork::CleanRest(work) => deletion::rest(work).into_iter().map(Part::Clean).collect(),
+        // No destination is given up, and no run lasts for as long as orphans are left alone.
+        MediumWork::CleanDest { .. } | MediumWork::Sweep(_) => Vec::new(),
         // Neither standbys nor drills.
         MediumWork::Follow(_) | MediumWork::Drill(_) | MediumWork::SealRun(_) => Vec::new(),
     }
@@ -113,8 +119,13 @@ impl Part {
     pub fn run(&self, medium: &mut Medium, rng: &mut Rng) -> Result<(), Failure> {
         match self {
             Self::Put(path, bytes) => medium.put_if_absent(rng, path, bytes),
+            Self::PutFirst(path, bytes) => match medium.put_if_absent(rng, path, bytes) {
+                Err(failure) if failure.class == ErrorClass::Fenced => Ok(()),
+                done => done,
+            },
             Self::Delete(path) => medium.delete(rng, path),
             Self::Freeze(freeze) => run_freeze(freeze, medium, rng),
+            Self::Clean(part) => part.run(medium, rng),
         }
     }
 }

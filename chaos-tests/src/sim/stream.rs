@@ -5,6 +5,7 @@
 
 use super::content::Content;
 use crate::invariants::{Broken, Group};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use strandline_format::entry::{EntryKind, join};
 use strandline_format::palf::Framer;
@@ -39,7 +40,7 @@ pub struct Stream {
     /// Every group's end, in order: where a read may be cut.
     ends: Vec<Lsn>,
     /// Every entry: the log before what follows it, its SCN, its body.
-    entries: Vec<(PalfBase, Scn, Vec<u8>)>,
+    entries: Vec<(PalfBase, Scn, Bytes)>,
     /// The leader, as Raft sees it.
     pub leader: Option<NodeId>,
     /// Its term.
@@ -81,7 +82,7 @@ impl Stream {
             self.ends.push(framed.lsn);
         }
         self.ends.push(framed.end);
-        self.entries.push((self.framer.base(), framed.scn, body.to_vec()));
+        self.entries.push((self.framer.base(), framed.scn, Bytes::copy_from_slice(body)));
         if is_strict {
             self.groups.push(Group { end: framed.end, scn: framed.scn });
         }
@@ -113,7 +114,7 @@ impl Stream {
     fn content(&self, entries: usize) -> Result<Content, Broken> {
         let mut content = Content::default();
         for (_, _, body) in &self.entries[..entries] {
-            content.apply(body)?;
+            content.apply(body.clone())?;
         }
         Ok(content)
     }

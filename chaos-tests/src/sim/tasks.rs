@@ -1,15 +1,12 @@
-//! The tasks of the workers: backups of a log stream at a consistent point of some replica.
+//! The tasks of the workers: backups of a log stream, indexes of a set, and deletions.
 //!
-//! Bytes of blocks are not simulated. What counts is what a set promises: the base at which replay begins, and the SCN
-//! that it holds everything up to. A task takes its time, fails now and then, and is forgotten with its process.
+//! A task takes its time, fails now and then, and is forgotten with its process; what it has put on the medium or taken
+//! from there stays so.
 
 use super::world::{TENANT, World};
 use std::collections::BTreeMap;
-use strandline_scheduler_core::state::Dictionary;
-use strandline_scheduler_core::{
-    BackupIndexResult, BackupLsResult, BackupLsSpec, TaskKey, TaskOrder, TaskReport, TaskResult, TaskSpec, TaskState,
-};
-use strandline_types::{ErrorClass, Failure, LsId, NodeId};
+use strandline_scheduler_core::{TaskKey, TaskKind, TaskOrder, TaskReport, TaskResult, TaskSpec, TaskState};
+use strandline_types::{ErrorClass, Failure, NodeId};
 
 /// One task at one worker.
 #[derive(Debug)]
@@ -27,7 +24,9 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.tasks.retain(|key, _| orders.iter().any(|o| o.key == *key));
         for order in orders {
-            let ends_ms = now_ms + self.rng.between(20, 1500);
+            // Deletions are many and short.
+            let longest = if order.key.kind == TaskKind::Clean { 300 } else { 1000 };
+            let ends_ms = now_ms + self.rng.between(20, longest);
             let fresh = || Doing { spec: order.spec.clone(), ends_ms, end: None };
             worker.tasks.entry(order.key).or_insert_with(fresh);
         }
@@ -41,13 +40,7 @@ impl World {
         let due: Vec<(TaskKey, TaskSpec)> =
             worker.tasks.iter().filter(|(_, d)| due(d)).map(|(k, d)| (*k, d.spec.clone())).collect();
         for (key, spec) in due {
-            let mut end = if self.rng.chance(100) { Some(Err(hiccup(key))) } else { self.task_end(id, key, &spec) };
-            if let Some(Ok(TaskResult::BackupLs(result))) = &end
-                && *self.points.entry(key).or_insert(result.base) != result.base
-            {
-                // A process that forgot what it wrote finds the files of the attempt, with other bytes in them.
-                end = Some(Err(Failure::new(ErrorClass::Fenced, "other bytes are there", key.to_string(), "")));
-            }
+            let end = if self.rng.chance(100) { Some(Err(hiccup(key))) } else { self.task_end(id, key, &spec) };
             if let Some(doing) = self.workers.get_mut(&id).and_then(|w| w.tasks.get_mut(&key)) {
                 doing.end = end;
             }
@@ -55,32 +48,16 @@ impl World {
     }
 
     /// `None` while the task has to wait.
-    fn task_end(&self, id: NodeId, key: TaskKey, spec: &TaskSpec) -> Option<Result<TaskResult, Failure>> {
+    fn task_end(&mut self, id: NodeId, key: TaskKey, spec: &TaskSpec) -> Option<Result<TaskResult, Failure>> {
         match spec {
-            TaskSpec::BackupLs(spec) => Some(Ok(TaskResult::BackupLs(self.backup_ls(id, key.ls_id, spec)?))),
-            TaskSpec::BackupIndex(_) => {
-                Some(Ok(TaskResult::BackupIndex(BackupIndexResult { file_count: 3, output_bytes: 4096 })))
-            }
+            TaskSpec::BackupLs(spec) => Some(self.backup_ls(id, key, spec)?.map(TaskResult::BackupLs)),
+            TaskSpec::BackupIndex(spec) => Some(self.backup_index(key, spec).map(TaskResult::BackupIndex)),
+            TaskSpec::Clean(spec) => Some(self.clean_directories(spec).map(TaskResult::Clean)),
             other => {
                 let what = "the simulation does not do this";
                 Some(Err(Failure::new(ErrorClass::Invalid, what, format!("{other:?}"), "")))
             }
         }
-    }
-
-    /// A consistent point is where the replica stands; it must have come far enough.
-    fn backup_ls(&self, id: NodeId, ls: LsId, spec: &BackupLsSpec) -> Option<BackupLsResult> {
-        let stream = self.streams.get(&ls)?;
-        let replica = stream.replicas.get(&id).filter(|r| r.max_scn >= spec.min_checkpoint_scn)?;
-        let (base, _) = stream.applied(replica.end).ok()?;
-        let version = stream.dictionary_version;
-        Some(BackupLsResult {
-            base,
-            checkpoint_scn: base.prev_scn,
-            tablet_count: 1,
-            dictionary: (ls == LsId::SYS).then(|| Dictionary { version, ..Dictionary::default() }),
-            ..BackupLsResult::default()
-        })
     }
 }
 

@@ -7,7 +7,12 @@ use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{DestOptions, DestState, Round};
 use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
-use strandline_types::{Access, BackupMode, ClusterId, DestNo, RoundState, Scn, Term};
+use strandline_types::{Access, BackupMode, BackupSetStatus, ClusterId, DestNo, FileStatus, RoundState, Scn, Term};
+
+/// BACKUP DATABASE.
+pub(super) fn backup(mode: BackupMode) -> Action {
+    Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }
+}
 
 impl World {
     pub(super) fn found_cluster(&mut self) -> Result<(), Broken> {
@@ -22,9 +27,13 @@ impl World {
     }
 
     pub(super) fn found_archive(&mut self) -> Result<(), Broken> {
-        let options = DestOptions { piece_interval_s: self.rng.between(1, 5), ..DestOptions::default() };
-        let spec = ArchiveDestSpec { uri: "mem://sim".to_owned(), access: Access::default(), options };
-        self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest: Some(spec) })?;
+        // Every other world has a second destination, with pieces of its own.
+        for (no, uri) in [(0, "mem://sim"), (1, "mem://second")].into_iter().take(1 + usize::from(self.rng.chance(500)))
+        {
+            let options = DestOptions { piece_interval_s: self.rng.between(1, 5), ..DestOptions::default() };
+            let dest = Some(ArchiveDestSpec { uri: uri.to_owned(), access: Access::default(), options });
+            self.ask(Action::SetArchiveDest { tenant: TENANT, no: DestNo(no), dest })?;
+        }
         let lag_target_ms = self.rng.between(0, 1500);
         self.ask(Action::SetArchiveLag { tenant: TENANT, lag_target_ms })?;
         self.ask(Action::SetDataDest {
@@ -32,6 +41,11 @@ impl World {
             uri: Some("mem://data".to_owned()),
             access: Access::default(),
         })?;
+        // Without a policy administrators delete by hand.
+        if self.rng.chance(700) {
+            let policy = self.policy();
+            self.ask(policy)?;
+        }
         self.ask(Action::ArchiveLog { tenant: TENANT })
     }
 
@@ -46,19 +60,26 @@ impl World {
         if self.is_calm {
             return Ok(());
         }
-        let next = self.rng.between(500, 6000);
+        let next = self.rng.between(200, 2000);
         self.after(next, Event::Wish);
-        let action = match self.rng.between(0, 16) {
+        let action = match self.rng.between(0, 32) {
             0 => Action::NoArchiveLog { tenant: TENANT },
-            1..=3 => Action::ArchiveLog { tenant: TENANT },
-            4 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer },
-            5 | 6 => Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable },
-            7..=12 => Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") },
-            13 => Action::CancelBackup { tenant: TENANT },
-            14 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
-            _ => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
+            1..=4 => Action::ArchiveLog { tenant: TENANT },
+            5 => self.dest_state(DestState::Defer),
+            6..=8 => self.dest_state(DestState::Enable),
+            9..=13 => backup(BackupMode::Full),
+            14..=19 => backup(BackupMode::Incremental),
+            20 => Action::CancelBackup { tenant: TENANT },
+            21 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
+            22 => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
+            _ => self.cleaning_wish(),
         };
         self.ask(action)
+    }
+
+    /// A destination is paused, or goes on.
+    fn dest_state(&mut self, state: DestState) -> Action {
+        Action::SetArchiveDestState { tenant: TENANT, no: DestNo(u8::from(self.rng.chance(300))), state }
     }
 
     /// A client writes to some stream whose leader can commit.
@@ -80,7 +101,7 @@ impl World {
 
     /// What one client writes at once: few keys, so that many are overwritten and deleted again.
     fn batch(&mut self) -> Vec<u8> {
-        let length = if self.rng.chance(30) { 20_000 } else { self.rng.between(1, 600) };
+        let length = if self.rng.chance(30) { 8_000 } else { self.rng.between(1, 600) };
         let writes = (0..self.rng.between(1, 4)).map(|_| {
             let value = vec![self.rng.next() as u8; length as usize];
             pb::Write {
@@ -94,38 +115,65 @@ impl World {
         join(EntryKind::ClientBatch, &payload(&batch))
     }
 
-    fn round(&self) -> Option<&Round> {
-        self.group.state().newest_round(TENANT)
+    /// The newest round of each destination.
+    fn rounds(&self) -> Vec<&Round> {
+        self.group.state().newest_rounds(TENANT).into_values().collect()
+    }
+
+    fn all_rounds(&self, are: impl Fn(&Round) -> bool) -> bool {
+        self.rounds().into_iter().all(are)
     }
 
     /// Everything is well: what was written before must get under the published checkpoint.
     pub(super) fn archive_catches_up(&mut self, ms: u64) -> Result<(), Broken> {
-        self.ask(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Enable })?;
+        let dests: Vec<DestNo> = self.group.state().tenants[&TENANT].archive.dests.keys().copied().collect();
+        for no in &dests {
+            self.ask(Action::SetArchiveDestState { tenant: TENANT, no: *no, state: DestState::Enable })?;
+        }
         // A round that lost log, or that is stopping, gives way to a new one.
-        if self.round().is_some_and(|r| r.state == RoundState::Interrupted) {
+        if !self.all_rounds(|r| r.state != RoundState::Interrupted) {
             self.ask(Action::NoArchiveLog { tenant: TENANT })?;
         }
         if !self.group.state().tenants[&TENANT].archive.log_mode {
-            self.run_for(ms, "the last round stops", |w| w.round().is_none_or(|r| r.state == RoundState::Stop))?;
+            self.run_for(ms, "the last rounds stop", |w| w.all_rounds(|r| r.state == RoundState::Stop))?;
             self.ask(Action::ArchiveLog { tenant: TENANT })?;
         }
-        self.run_for(ms, "the round is DOING", |w| w.round().is_some_and(|r| r.state == RoundState::Doing))?;
+        let count = dests.len();
+        self.run_for(ms, "the rounds are DOING", |w| {
+            w.rounds().len() == count && w.all_rounds(|r| r.state == RoundState::Doing)
+        })?;
         let last = self.streams.values().map(super::stream::Stream::max_scn).max().unwrap_or_default();
         let goal = format!("the checkpoint reaches {last}");
-        self.run_for(ms, &goal, |w| w.round().is_some_and(|r| w.published(r.dest_id, r.round_id) >= Some(last)))
+        self.run_for(ms, &goal, |w| w.all_rounds(|r| w.published(r.dest_id, r.round_id) >= Some(last)))
+    }
+
+    /// A full set and an increment can still be made.
+    pub(super) fn backups_go_on(&mut self, ms: u64) -> Result<(), Broken> {
+        for mode in [BackupMode::Full, BackupMode::Incremental] {
+            self.run_for(ms, "no backup is under way", |w| w.group.state().open_backup_job(TENANT).is_none())?;
+            self.ask(backup(mode))?;
+            self.run_for(ms, "the backup ends", |w| w.group.state().open_backup_job(TENANT).is_none())?;
+            let newest = self.group.state().backup_sets.values().next_back();
+            if let Some(set) = newest.filter(|s| s.status != BackupSetStatus::Success) {
+                return Err(format!("a backup in calm weather failed: {}", set.comment));
+            }
+        }
+        Ok(())
     }
 
     /// The round stops, and every piece that log came into is whole.
     pub(super) fn archive_stops(&mut self, ms: u64) -> Result<(), Broken> {
         self.ask(Action::NoArchiveLog { tenant: TENANT })?;
-        self.run_for(ms, "the round stops", |w| w.round().is_some_and(|r| r.state == RoundState::Stop))?;
-        let Some(round) = self.round() else { return Err("there is no round".to_owned()) };
-        if !round.comment.is_empty() {
-            return Err(format!("the stop was not clean: {}", round.comment));
+        self.run_for(ms, "the rounds stop", |w| w.all_rounds(|r| r.state == RoundState::Stop))?;
+        for round in self.rounds() {
+            if !round.comment.is_empty() {
+                return Err(format!("the stop was not clean: {}", round.comment));
+            }
+            let mut stays = round.pieces.values().filter(|p| p.file_status == FileStatus::Available);
+            if let Some(piece) = stays.find(|p| !is_frozen(&self.medium, p)) {
+                return Err(format!("piece {} of the stopped round is not whole: {piece:?}", piece.key));
+            }
         }
-        match round.pieces.values().find(|p| !is_frozen(&self.medium, p)) {
-            None => Ok(()),
-            Some(piece) => Err(format!("piece {} of the stopped round is not whole: {piece:?}", piece.key)),
-        }
+        Ok(())
     }
 }

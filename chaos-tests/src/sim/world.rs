@@ -1,6 +1,7 @@
 //! The world and its loop.
 
 use super::archivers::Op;
+use super::cleaning::Cleaned;
 use super::faults::Faults;
 use super::group::Group;
 use super::medium::Medium;
@@ -11,12 +12,14 @@ use super::schedulers::Run;
 use super::stream::Stream;
 use super::trace::Trace;
 use super::workers::{Reply, Worker, WorkerKey};
-use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, FrozenPiecesStand};
+use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_scheduler_core::{TaskKey, WorkerReport};
+use strandline_scheduler_core::WorkerReport;
 use strandline_types::limits::{BLOCK_BODY_BYTES, HEARTBEAT_MS, SCHEDULER_TICK_MS};
-use strandline_types::{DestId, LsId, Lsn, NodeId, PalfBase, PieceClock, RoundId, Scn, TenantId};
+use strandline_types::{
+    BackupSetKind, BackupSetStatus, DestId, LsId, Lsn, NodeId, PieceClock, PieceKey, RoundId, Scn, TenantId,
+};
 
 /// The one tenant.
 pub(super) const TENANT: TenantId = TenantId::FIRST_USER;
@@ -81,8 +84,12 @@ pub struct Report {
     pub writes: usize,
     /// Backup sets that are whole.
     pub sets: usize,
+    /// Those of them that are incremental.
+    pub incrementals: usize,
     /// What restores came to.
     pub restores: Restores,
+    /// What was deleted.
+    pub cleaned: Cleaned,
 }
 
 /// An invariant is broken, or the world did not come to rest.
@@ -121,8 +128,8 @@ pub(super) struct World {
     /// Numbers for runs, operations and archivers.
     pub numbers: u64,
     pub restores: Restores,
-    /// The consistent points that backup tasks took: where replay of that part begins.
-    pub points: BTreeMap<TaskKey, PalfBase>,
+    pub cleaned: Cleaned,
+    pub cleanings: CleaningKeepsTheWindow,
     /// Set once faults are over.
     pub is_calm: bool,
     archive: ArchiveIsOneLog,
@@ -159,7 +166,8 @@ impl World {
             trace: Trace::default(),
             numbers: 0,
             restores: Restores::default(),
-            points: BTreeMap::new(),
+            cleaned: Cleaned::default(),
+            cleanings: CleaningKeepsTheWindow::default(),
             is_calm: false,
             archive: ArchiveIsOneLog::default(),
             checkpoints: CheckpointIsDurable::default(),
@@ -280,7 +288,7 @@ impl World {
     }
 
     /// Every invariant, on what the last event changed.
-    fn check(&mut self) -> Result<(), Broken> {
+    pub(super) fn check(&mut self) -> Result<(), Broken> {
         let changed = self.medium.take_changed();
         if changed.is_empty() {
             return Ok(());
@@ -309,7 +317,14 @@ impl World {
 
     fn come_to_rest(&mut self) -> Result<(), Broken> {
         self.archive_catches_up(CALM_MS)?;
+        self.backups_go_on(CALM_MS)?;
+        self.cleaning_ends(CALM_MS)?;
         self.archive_stops(CALM_MS)
+    }
+
+    /// All log that ever came into a piece is on the medium.
+    pub(super) fn is_whole(&self, piece: PieceKey) -> bool {
+        self.frozen.is_whole(&self.medium, piece)
     }
 
     fn led_streams(&self) -> usize {
@@ -318,6 +333,7 @@ impl World {
 
     fn report(&self) -> Report {
         let state = self.group.state();
+        let whole = || state.backup_sets.values().filter(|s| s.status == BackupSetStatus::Success);
         let frozen =
             |p: &&strandline_scheduler_core::state::PieceRow| p.status == strandline_types::PieceStatus::Frozen;
         Report {
@@ -328,8 +344,10 @@ impl World {
             elections: self.streams.values().map(|s| s.term.0).sum(),
             scheduler_terms: self.group.term.0,
             writes: self.streams.values().map(|s| s.groups.len()).sum(),
-            sets: self.catalogue().sets.len(),
+            sets: whole().count(),
+            incrementals: whole().filter(|s| s.kind == BackupSetKind::Inc).count(),
             restores: self.restores,
+            cleaned: self.cleaned,
         }
     }
 }

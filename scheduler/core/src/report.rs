@@ -111,11 +111,11 @@ pub struct ArchiveWaiting {
 }
 
 impl ArchiveReport {
-    /// The term that the report speaks for: a leader that had stopped, lost the leadership and has it again will not
-    /// write in its new term either.
+    /// The term that the report speaks for: a leader that had stopped or paused, lost the leadership and has it again will
+    /// not write in its new term either.
     pub(crate) fn speaks_for(&self, ls: &LogStream, worker: NodeId) -> Term {
-        let is_still_stopped = self.state == ArchiveLsState::Stopped && ls.leader == Some(worker);
-        if is_still_stopped { ls.term.max(self.term) } else { self.term }
+        let has_ended = matches!(self.state, ArchiveLsState::Stopped | ArchiveLsState::Suspended);
+        if has_ended && ls.leader == Some(worker) { ls.term.max(self.term) } else { self.term }
     }
 }
 

@@ -416,26 +416,19 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
     assert!((1..=3).all(|n| orders_for(&w.state, NodeId(n)).rounds.is_empty()));
 }
 
-#[test]
-fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
-    let mut w = World::archiving(1, 1, 3600);
+/// A leader that had ended for its goal, lost the leadership and has it again: it says both.
+fn of_an_earlier_term(w: &mut World, state: ArchiveLsState) -> WorkerReport {
     let round = w.round().clone();
-    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
-    // It lost the leadership and has it again before it could say that it has stopped.
-    let old = w.streams[&(TENANT, LsId(1001))].term;
-    w.streams.get_mut(&(TENANT, LsId(1001))).unwrap().term = old.next();
-    w.now_ms += limits::HEARTBEAT_MS;
-    w.beat();
-    let row = &w.round().progress[&LsId(1001)];
-    assert_eq!((row.term, row.state), (old.next(), ArchiveLsState::Stopped));
-    w.streams.get_mut(&(TENANT, LsId(1001))).unwrap().term = old.next().next();
+    let stream = w.streams.get_mut(&(TENANT, LsId(1001))).unwrap();
+    let old = stream.term;
+    stream.term = old.next();
     let worker = w.state.workers[&NodeId(1)].clone();
     let seen = worker.replicas[&(TENANT, LsId(1001))];
     let replica = ReplicaReport {
         tenant_id: TENANT,
         ls_id: LsId(1001),
         is_leader: true,
-        term: old.next().next(),
+        term: old.next(),
         leader: None,
         end_lsn: seen.end_lsn,
         max_scn: seen.max_scn,
@@ -445,13 +438,13 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     };
-    let stopped = ArchiveReport {
+    let ended = ArchiveReport {
         tenant_id: TENANT,
         ls_id: LsId(1001),
         dest_id: round.dest_id,
         round_id: round.round_id,
         term: old,
-        state: ArchiveLsState::Stopped,
+        state,
         piece_id: PieceId(1),
         start_scn: Scn(0),
         start_lsn: Lsn(0),
@@ -463,16 +456,46 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
         gap: None,
         pieces: BTreeMap::new(),
     };
-    let report = WorkerReport {
+    WorkerReport {
         worker_id: NodeId(1),
         address: worker.address.clone(),
         boot_id: worker.boot_id,
         clock_ms: w.now_ms,
-        replicas: vec![replica.clone()],
-        archive: vec![stopped],
+        replicas: vec![replica],
+        archive: vec![ended],
         archive_waiting: vec![],
         tasks: vec![],
-    };
+    }
+}
+
+#[test]
+fn a_leader_that_has_paused_speaks_for_its_later_terms() {
+    let mut w = World::archiving(1, 1, 3600);
+    w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state: DestState::Defer }).unwrap();
+    let report = of_an_earlier_term(&mut w, ArchiveLsState::Suspended);
+    // In between somebody else led, and was only Doing.
+    let row = w.state.rounds.values_mut().next().unwrap().progress.get_mut(&LsId(1001)).unwrap();
+    let term = report.replicas[0].term;
+    row.term = term;
+    w.act(Action::Heartbeats(vec![WorkerReport { archive: vec![], ..report.clone() }])).unwrap();
+    let news = news(&w.state, report, w.now_ms).unwrap();
+    w.act(Action::Heartbeats(vec![news])).unwrap();
+    let row = &w.round().progress[&LsId(1001)];
+    assert_eq!((row.term, row.state), (term, ArchiveLsState::Suspended), "or the round would wait for it for ever");
+}
+
+#[test]
+fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
+    let mut w = World::archiving(1, 1, 3600);
+    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
+    // It lost the leadership and has it again before it could say that it has stopped.
+    let old = w.streams[&(TENANT, LsId(1001))].term;
+    w.streams.get_mut(&(TENANT, LsId(1001))).unwrap().term = old.next();
+    w.now_ms += limits::HEARTBEAT_MS;
+    w.beat();
+    let row = &w.round().progress[&LsId(1001)];
+    assert_eq!((row.term, row.state), (old.next(), ArchiveLsState::Stopped));
+    let report = of_an_earlier_term(&mut w, ArchiveLsState::Stopped);
     w.act(Action::Heartbeats(vec![WorkerReport { archive: vec![], ..report.clone() }])).unwrap();
     w.settle();
     assert!(!w.round().drained, "its new term is known, its word for it is not");

@@ -1,14 +1,13 @@
 //! The scheduler's own deletions: placeholders, infos and leftovers of a set or piece, and what belongs to nothing.
 //!
-//! Order rules (fact sheet 4.10): the end placeholder first, so that no reader lists the thing any more; at the end
-//! infos in a fixed order, whatever else is left, and the start placeholder last: as long as it is there, somebody knows
-//! that something may be left. Each deletion may be repeated; what is gone is a success. Nothing outside of the named
-//! directory is ever touched.
+//! The order is that of the format's `deletion`. Each deletion may be repeated; what is gone is a success. Nothing
+//! outside of the named directory is ever touched.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR};
 use strandline_format::paths::backup::SETS_DIR;
-use strandline_format::paths::{ArchivePath, BackupPath, SetName};
+use strandline_format::paths::deletion::{Stored, rank};
+use strandline_format::paths::{ArchivePath, SetName};
 use strandline_media::Medium;
 use strandline_scheduler_core::{Action, CleanWork, MediumName, SweepWork, Swept};
 use strandline_types::{ErrorClass, Failure, PieceKey, limits};
@@ -16,13 +15,7 @@ use tracing::warn;
 
 /// Deletes the end placeholder.
 pub async fn begin(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
-    let ends = match work.name {
-        MediumName::Set(id, kind) => {
-            let name = SetName { id, kind };
-            placeholders(medium, SETS_DIR, |p| is_set_end(p, name)).await?
-        }
-        MediumName::Piece(key) => placeholders(medium, PIECES_DIR, |p| is_piece_end(p, key)).await?,
-    };
+    let ends = placeholders(medium, work.name, Stored::is_end).await?;
     delete_all(medium, ends).await.map(|_| ())
 }
 
@@ -31,22 +24,13 @@ pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> 
     begin(medium, work).await?;
     empty_directory(medium, &work.name.to_string(), rank).await?;
     medium.prune(&work.name.to_string()).await?;
-    match work.name {
-        MediumName::Set(id, kind) => {
-            let set = SetName { id, kind };
-            delete_all(medium, vec![BackupPath::SetStart { set }.path()]).await?;
-        }
-        MediumName::Piece(key) => {
-            let starts = placeholders(medium, PIECES_DIR, |p| is_piece_start(p, key)).await?;
-            delete_all(medium, starts).await?;
-            if work.ends_round {
-                let (dest, round) = (key.dest_id, key.round_id);
-                let end = ArchivePath::RoundEnd { dest, round }.path();
-                let start = ArchivePath::RoundStart { dest, round }.path();
-                delete_all(medium, vec![end]).await?;
-                delete_all(medium, vec![start]).await?;
-            }
-        }
+    let starts = placeholders(medium, work.name, Stored::is_start).await?;
+    delete_all(medium, starts).await?;
+    if let MediumName::Piece(PieceKey { dest_id: dest, round_id: round, .. }) = work.name
+        && work.ends_round
+    {
+        delete_all(medium, vec![ArchivePath::RoundEnd { dest, round }.path()]).await?;
+        delete_all(medium, vec![ArchivePath::RoundStart { dest, round }.path()]).await?;
     }
     Ok(())
 }
@@ -98,44 +82,17 @@ pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Fail
     Ok(Action::Swept { dest: work.dest.dest_id, seen })
 }
 
-async fn placeholders(medium: &dyn Medium, dir: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
-    Ok(medium.list(dir).await?.into_iter().map(|o| o.path).filter(|p| wanted(p)).collect())
-}
-
-fn is_set_end(path: &str, name: SetName) -> bool {
-    matches!(BackupPath::parse(path), Some(BackupPath::SetEnd { set, .. }) if set == name)
-}
-
-fn is_piece_end(path: &str, wanted: PieceKey) -> bool {
-    matches!(ArchivePath::parse(path), Some(ArchivePath::PieceEnd { key, .. }) if key == wanted)
-}
-
-fn is_piece_start(path: &str, wanted: PieceKey) -> bool {
-    matches!(ArchivePath::parse(path), Some(ArchivePath::PieceStart { key, .. }) if key == wanted)
-}
-
-/// When a file of a set or piece goes: log streams' leftovers, then infos, then what describes the whole.
-fn rank(path: &str) -> u8 {
-    if let Some(archive) = ArchivePath::parse(path) {
-        return match archive {
-            ArchivePath::PieceFileInfo { .. } => 1,
-            ArchivePath::Checkpoint { .. } | ArchivePath::CheckpointInfo { .. } => 2,
-            ArchivePath::SinglePieceInfo { .. } => 3,
-            ArchivePath::TenantArchivePieceInfos { .. } => 4,
-            ArchivePath::PieceInner { .. } => 5,
-            _ => 0,
-        };
-    }
-    match BackupPath::parse(path) {
-        Some(BackupPath::LsAttrInfo { .. } | BackupPath::LsMetaInfos { .. }) => 1,
-        Some(BackupPath::TenantIndex { .. } | BackupPath::TabletLsInfo { .. }) => 2,
-        Some(BackupPath::TableList { .. } | BackupPath::TableListMeta { .. }) => 3,
-        Some(BackupPath::SingleSetInfo { .. }) => 5,
-        Some(BackupPath::TenantSetInfos { .. }) => 6,
-        Some(BackupPath::SetInner { .. }) => 7,
-        _ if path.contains("/infos/") => 4,
-        _ => 0,
-    }
+async fn placeholders(
+    medium: &dyn Medium,
+    name: MediumName,
+    wanted: fn(Stored, &str) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let stored = match name {
+        MediumName::Set(id, kind) => Stored::Set(SetName { id, kind }),
+        MediumName::Piece(key) => Stored::Piece(key),
+    };
+    let listed = medium.list(stored.placeholder_dir()).await?;
+    Ok(listed.into_iter().map(|o| o.path).filter(|p| wanted(stored, p)).collect())
 }
 
 /// Deletes everything below a directory, by rank, and looks again: who writes there meanwhile is told of.

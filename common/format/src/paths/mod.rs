@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+pub mod deletion;
 mod lex;
 
 pub use archive::{ArchivePath, LogPart, ParsedArchivePath};

@@ -1,8 +1,8 @@
 //! Rounds and pieces of an archive destination.
 
-use super::{Scan, Small, file_status, small};
+use super::{Scan, Small, deleted, file_status, small};
 use crate::source::Source;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_catalogue::{PieceEntry, Place, PlaceId, RoundEntry};
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{ROUNDS_DIR, checkpoint_dir, parse_piece_dir};
@@ -70,10 +70,12 @@ async fn pieces(source: &Source, found: &mut Scan, clocks: &Clocks) -> Result<()
     keys.sort_unstable();
     // The history in the newest piece tells of all frozen ones before it: one read instead of one per piece.
     let mut known: BTreeMap<PieceKey, PieceEntry> = BTreeMap::new();
+    let ended = deleted::ended(source).await?;
     let mut entries = Vec::with_capacity(keys.len());
     for key in keys.into_iter().rev() {
         if let Some(piece) = known.get(&key) {
-            entries.push(*piece);
+            let file_status = deleted::file_status(source, found, piece, &ended).await?;
+            entries.push(PieceEntry { file_status, ..*piece });
             continue;
         }
         let path = ArchivePath::TenantArchivePieceInfos { key }.path();
@@ -86,7 +88,7 @@ async fn pieces(source: &Source, found: &mut Scan, clocks: &Clocks) -> Result<()
                     let piece = frozen_piece(attr);
                     known.entry(piece.key).or_insert(piece);
                 }
-                own_piece(source, found, key, Scn(infos.start_scn), Scn(infos.end_scn)).await?
+                own_piece(source, found, key, (Scn(infos.start_scn), Scn(infos.end_scn)), &ended).await?
             }
             // The checkpoint has not entered it, yet it may hold log.
             Small::Absent => unentered(key, clock, FileStatus::Incomplete),
@@ -118,14 +120,16 @@ async fn own_piece(
     source: &Source,
     found: &mut Scan,
     key: PieceKey,
-    start_scn: Scn,
-    end_scn: Scn,
+    (start_scn, end_scn): (Scn, Scn),
+    ended: &BTreeSet<PieceKey>,
 ) -> Result<PieceEntry, Failure> {
     let medium = source.medium.as_ref();
     let path = ArchivePath::SinglePieceInfo { key }.path();
     let single = small::<pb::SinglePieceInfo>(found, medium, &path, DataType::SinglePieceInfo).await?;
     if let Small::Read(single) = single {
-        return Ok(frozen_piece(&single.piece.unwrap_or_default()));
+        let piece = frozen_piece(&single.piece.unwrap_or_default());
+        let file_status = deleted::file_status(source, found, &piece, ended).await?;
+        return Ok(PieceEntry { file_status, ..piece });
     }
     let mut checkpoint_scn = start_scn;
     for object in medium.list(&checkpoint_dir(key)).await? {

@@ -6,6 +6,7 @@
 
 mod archive;
 mod backup;
+mod deleted;
 
 use crate::folder::Folder;
 use crate::source::{Source, object_name};
