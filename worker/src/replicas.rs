@@ -62,12 +62,18 @@ async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
     replica.bound_log(Lsn(order.recycle_lsn), order.log_bytes_max);
     let (tenant, ls) = key(order);
     let (floor, dictionary) = (Scn(order.keep_alive_scn), order.dictionary.clone());
+    let (tablets, tablets_after) = (order.tablets.clone(), Scn(order.tablets_after_scn));
     // Proposals wait for a quorum: they must not hold up the next orders.
     tokio::spawn(async move {
         if let Some(dictionary) = dictionary
             && let Err(error) = replica.set_dictionary(&dictionary).await
         {
             tracing::debug!(%tenant, %ls, %error, "the data dictionary was not logged");
+        }
+        if let Some(tablets) = tablets
+            && let Err(error) = replica.set_tablets(&tablets, tablets_after).await
+        {
+            tracing::debug!(%tenant, %ls, %error, "the tablets that are left were not logged");
         }
         if let Err(error) = replica.keep_alive_to(floor).await {
             tracing::debug!(%tenant, %ls, %error, "no keep-alive");
@@ -92,6 +98,7 @@ fn report(replica: &Replica) -> v1::ReplicaReport {
         end_lsn: status.end_lsn.0,
         max_scn: status.max_scn.0,
         dictionary_version: status.dictionary_version,
+        tablets_version: status.tablets_version,
         restored_dictionary: tells_dictionary.then(|| replica.dictionary()).flatten(),
         replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
         log_start_lsn: status.log_start.0,

@@ -387,6 +387,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
 
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
+        tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     };
@@ -442,6 +443,7 @@ fn a_leader_that_has_stopped_speaks_for_its_later_terms() {
 
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
+        tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     };

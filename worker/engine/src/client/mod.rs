@@ -82,12 +82,24 @@ impl KvClient {
 
     /// Writes several keys (`None` deletes): atomic per log stream; the answer is the highest SCN.
     pub async fn batch(&self, table: &str, writes: Vec<(Bytes, Option<Bytes>)>) -> Result<Scn> {
-        let layout = self.table(table).await?;
-        let to_write = |(key, value): (Bytes, Option<Bytes>)| {
-            let tablet = Self::tablet_of(&layout, &key);
-            KvWrite { tablet, key, value }
+        let write = async |layout: &Table| {
+            let to_write = |(key, value): (Bytes, Option<Bytes>)| {
+                let tablet = Self::tablet_of(layout, &key);
+                KvWrite { tablet, key, value }
+            };
+            self.write(writes.iter().cloned().map(to_write).collect()).await
         };
-        self.write(writes.into_iter().map(to_write).collect()).await
+        self.on_table(table, write).await
+    }
+
+    /// Does something with a table. Once it is told that the table is dropped it looks whether there is a new one of the
+    /// same name.
+    async fn on_table<T>(&self, table: &str, work: impl AsyncFn(&Table) -> Result<T>) -> Result<T> {
+        let layout = self.table(table).await?;
+        match work(&layout).await {
+            Err(error) if error.is_dropped() => work(&self.inner.table_after(&layout).await?).await,
+            done => done,
+        }
     }
 
     /// Writes with tablets chosen by the caller.
@@ -121,8 +133,11 @@ impl KvClient {
 
     /// Reads one key.
     pub async fn get(&self, table: &str, key: &[u8]) -> Result<Option<Bytes>> {
-        let layout = self.table(table).await?;
-        let Some(place) = place_of(&layout, key) else { return Err(no_tablets(table)) };
+        self.on_table(table, async |layout| self.get_from(layout, key).await).await
+    }
+
+    async fn get_from(&self, table: &Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let Some(place) = place_of(table, key) else { return Err(no_tablets(&table.name)) };
         let request = v1::GetRequest {
             tenant_id: self.inner.topology.tenant().0,
             ls_id: place.ls_id,
@@ -142,8 +157,7 @@ impl KvClient {
     /// Up to `limit` pairs (0 = no limit) of `[start, end)` over all tablets of a table, in key order. An empty `end`
     /// is the end of the table.
     pub async fn scan(&self, table: &str, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let layout = self.table(table).await?;
-        scan::merged(self, &layout, start, end, limit).await
+        self.on_table(table, async |layout| scan::merged(self, layout, start, end, limit).await).await
     }
 
     /// One page of one tablet: up to `limit` pairs (0 = as many as fit) of `[start, end)`.
