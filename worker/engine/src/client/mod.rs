@@ -9,7 +9,7 @@ mod route;
 mod scan;
 mod topology;
 
-use crate::{KvWrite, Result, ScanPage};
+use crate::{EngineError, KvWrite, Result, ScanPage};
 use bytes::Bytes;
 use channels::Channels;
 use dictionary::DictionaryCache;
@@ -82,24 +82,24 @@ impl KvClient {
 
     /// Writes several keys (`None` deletes): atomic per log stream; the answer is the highest SCN.
     pub async fn batch(&self, table: &str, writes: Vec<(Bytes, Option<Bytes>)>) -> Result<Scn> {
-        let write = async |layout: &Table| {
-            let to_write = |(key, value): (Bytes, Option<Bytes>)| {
-                let tablet = Self::tablet_of(layout, &key);
-                KvWrite { tablet, key, value }
-            };
-            self.write(writes.iter().cloned().map(to_write).collect()).await
-        };
-        self.on_table(table, write).await
-    }
-
-    /// Does something with a table. Once it is told that the table is dropped it looks whether there is a new one of the
-    /// same name.
-    async fn on_table<T>(&self, table: &str, work: impl AsyncFn(&Table) -> Result<T>) -> Result<T> {
         let layout = self.table(table).await?;
-        match work(&layout).await {
-            Err(error) if error.is_dropped() => work(&self.inner.table_after(&layout).await?).await,
+        match self.write_into(&layout, &writes).await {
+            Err(error) => self.write_into(&self.renewed(&layout, error).await?, &writes).await,
             done => done,
         }
+    }
+
+    async fn write_into(&self, table: &Table, writes: &[(Bytes, Option<Bytes>)]) -> Result<Scn> {
+        let to_write = |(key, value): &(Bytes, Option<Bytes>)| {
+            let tablet = Self::tablet_of(table, key);
+            KvWrite { tablet, key: key.clone(), value: value.clone() }
+        };
+        self.write(writes.iter().map(to_write).collect()).await
+    }
+
+    /// The new table of the same name when the error says that the old one was dropped; else the error.
+    async fn renewed(&self, old: &Table, error: EngineError) -> Result<Table> {
+        if error.is_dropped() { self.inner.table_after(old).await } else { Err(error) }
     }
 
     /// Writes with tablets chosen by the caller.
@@ -133,7 +133,11 @@ impl KvClient {
 
     /// Reads one key.
     pub async fn get(&self, table: &str, key: &[u8]) -> Result<Option<Bytes>> {
-        self.on_table(table, async |layout| self.get_from(layout, key).await).await
+        let layout = self.table(table).await?;
+        match self.get_from(&layout, key).await {
+            Err(error) => self.get_from(&self.renewed(&layout, error).await?, key).await,
+            done => done,
+        }
     }
 
     async fn get_from(&self, table: &Table, key: &[u8]) -> Result<Option<Bytes>> {
@@ -157,7 +161,11 @@ impl KvClient {
     /// Up to `limit` pairs (0 = no limit) of `[start, end)` over all tablets of a table, in key order. An empty `end`
     /// is the end of the table.
     pub async fn scan(&self, table: &str, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        self.on_table(table, async |layout| scan::merged(self, layout, start, end, limit).await).await
+        let layout = self.table(table).await?;
+        match scan::merged(self, &layout, start, end, limit).await {
+            Err(error) => scan::merged(self, &self.renewed(&layout, error).await?, start, end, limit).await,
+            done => done,
+        }
     }
 
     /// One page of one tablet: up to `limit` pairs (0 = as many as fit) of `[start, end)`.
