@@ -192,6 +192,8 @@ pub const REPLAY_BATCH_BYTES: usize = 2 << 20;
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// One read of a restore: blocks that lie side by side.
 pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Block files of one restore task that are written and not synced yet.
+pub const RESTORE_FILES_UNSYNCED_MAX: usize = 32;
 /// Pairs that table recovery writes at once into the target tenant.
 pub const RECOVER_WRITE_BYTES: usize = 1 << 20;
 /// Writes of one table recovery that wait for their acknowledgement.
