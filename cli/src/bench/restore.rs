@@ -133,8 +133,7 @@ struct Copied {
 fn report(figures: &mut Figures, restores: &[Restored], copies: &[Copied]) {
     let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len().max(1) as f64;
     let restored: Vec<f64> = restores.iter().map(|r| r.data.mb_s()).collect();
-    let (durable, cached): (Vec<f64>, Vec<f64>) =
-        copies.iter().map(|c| (c.durable.mb_s(), c.cached.mb_s())).unzip();
+    let (durable, cached): (Vec<f64>, Vec<f64>) = copies.iter().map(|c| (c.durable.mb_s(), c.cached.mb_s())).unzip();
     let ratio = |to: &[f64]| mean(&restored.iter().zip(to).map(|(r, c)| r / c.max(0.001)).collect::<Vec<_>>());
     figures.add("restore_mb_s", mean(&restored), "verified, and durable");
     figures.add("cp_mb_s", mean(&durable), "cp -r of the same set, until it is durable as a restore is");

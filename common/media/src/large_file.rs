@@ -2,7 +2,8 @@
 //!
 //! A backup or a restore so neither pushes the clients' pages out of memory nor leaves gigabytes behind that one fsync
 //! writes at once, while the clients' own fsync waits. Only whole pages go past the cache; the rest, and everything where
-//! the file system refuses, goes the usual way. Nothing is durable before the file is synced. Blocking.
+//! the file system refuses, goes the usual way. Between two writes the file is one like any other: who reads it back
+//! need not know. Nothing is durable before the file is synced. Blocking.
 
 use rustix::fs::OFlags;
 use std::fs::File;
@@ -20,31 +21,23 @@ const COPY_BYTES: usize = 2 << 20;
 pub struct LargeFile {
     file: File,
     bytes: usize,
-    way: Way,
+    /// False on network file systems, and on those that have refused.
+    may_pass_cache: bool,
     /// Room for one copied piece; made when it is needed.
     copy: Vec<u8>,
-}
-
-/// How bytes get to the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Direct,
-    Cached,
-    /// Network file systems, and those that refuse.
-    AlwaysCached,
 }
 
 impl LargeFile {
     /// Continues an empty file on what is probably a local disk.
     #[must_use]
     pub const fn new(file: File) -> Self {
-        Self { file, bytes: 0, way: Way::Cached, copy: Vec::new() }
+        Self { file, bytes: 0, may_pass_cache: true, copy: Vec::new() }
     }
 
     /// Continues an empty file whose bytes all go through the page cache.
     #[must_use]
     pub const fn cached(file: File) -> Self {
-        Self { file, bytes: 0, way: Way::AlwaysCached, copy: Vec::new() }
+        Self { file, bytes: 0, may_pass_cache: false, copy: Vec::new() }
     }
 
     /// The file.
@@ -66,18 +59,19 @@ impl LargeFile {
     pub fn write(&mut self, data: &[u8]) -> io::Result<()> {
         let whole = data.len() / ALIGN * ALIGN;
         let is_large = whole >= DIRECT_BYTES_MIN && self.bytes.is_multiple_of(ALIGN);
-        let (large, rest) = data.split_at(if is_large && self.way != Way::AlwaysCached { whole } else { 0 });
-        self.write_large(large)?;
-        if !rest.is_empty() {
-            self.choose(Way::Cached);
-            self.file.write_all(rest)?;
+        let (large, rest) = data.split_at(if is_large && self.may_pass_cache { whole } else { 0 });
+        if !large.is_empty() {
+            self.pass_cache(true);
+            let written = self.write_pages(large);
+            self.pass_cache(false);
+            written?;
         }
+        self.file.write_all(rest)?;
         self.bytes += data.len();
         Ok(())
     }
 
-    /// Whole pages.
-    fn write_large(&mut self, data: &[u8]) -> io::Result<()> {
+    fn write_pages(&mut self, data: &[u8]) -> io::Result<()> {
         if data.as_ptr().align_offset(ALIGN) == 0 {
             return self.write_aligned(data);
         }
@@ -96,7 +90,6 @@ impl LargeFile {
     }
 
     fn write_aligned(&mut self, data: &[u8]) -> io::Result<()> {
-        self.choose(Way::Direct);
         let mut rest = data;
         while !rest.is_empty() {
             match self.file.write(rest) {
@@ -104,8 +97,9 @@ impl LargeFile {
                 Ok(n) => rest = &rest[n..],
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // Nothing was written by this call: the usual way takes it from here.
-                Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.way == Way::Direct => {
-                    self.choose(Way::AlwaysCached);
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.may_pass_cache => {
+                    self.pass_cache(false);
+                    self.may_pass_cache = false;
                 }
                 Err(e) => return Err(e),
             }
@@ -113,16 +107,13 @@ impl LargeFile {
         Ok(())
     }
 
-    fn choose(&mut self, way: Way) {
-        if self.way == way || self.way == Way::AlwaysCached {
-            return;
-        }
-        let flags = rustix::fs::fcntl_getfl(&self.file).map(|flags| match way {
-            Way::Direct => flags | OFlags::DIRECT,
-            Way::Cached | Way::AlwaysCached => flags - OFlags::DIRECT,
+    /// Switches; where that is refused, everything goes the usual way.
+    fn pass_cache(&mut self, pass: bool) {
+        let flags = rustix::fs::fcntl_getfl(&self.file).map(|flags| match pass {
+            true => flags | OFlags::DIRECT,
+            false => flags - OFlags::DIRECT,
         });
-        let set = flags.and_then(|flags| rustix::fs::fcntl_setfl(&self.file, flags));
-        self.way = if set.is_ok() { way } else { Way::AlwaysCached };
+        self.may_pass_cache &= flags.and_then(|flags| rustix::fs::fcntl_setfl(&self.file, flags)).is_ok();
     }
 }
 
@@ -130,6 +121,7 @@ impl LargeFile {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn pieces_of_every_size_and_alignment_come_out_in_order() {
@@ -141,13 +133,21 @@ mod tests {
         let pieces = [&aligned[..4096], large, large, odd, &aligned[..10], large, &aligned[..4086], large, huge];
         let pieces = pieces.into_iter().chain([&aligned[..ALIGN - 5], ragged, &aligned[..ALIGN - 10], huge]);
         for (name, open) in [("a", LargeFile::new as fn(File) -> LargeFile), ("b", LargeFile::cached)] {
-            let mut file = open(File::create(dir.path().join(name)).unwrap());
+            let mut file = open(create(&dir.path().join(name)));
             let mut expected = Vec::new();
             for piece in pieces.clone() {
                 file.write(piece).unwrap();
                 expected.extend_from_slice(piece);
+                // Memory and place as they come: nothing of this is aligned.
+                let (end, mut tail) = (expected.len(), [0; 7]);
+                file.file().read_exact_at(&mut tail, (end - 7) as u64).unwrap();
+                assert_eq!(tail, expected[end - 7..], "it can be read back at any time");
             }
             assert!(std::fs::read(dir.path().join(name)).unwrap() == expected);
         }
+    }
+
+    fn create(path: &std::path::Path) -> File {
+        File::options().read(true).write(true).create_new(true).open(path).unwrap()
     }
 }
