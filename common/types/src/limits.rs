@@ -178,7 +178,7 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of macroblocks that all backup tasks of one worker, or one restore task, keep in memory; a larger block is alone.
+/// Bytes of macroblocks that all backup tasks of one worker keep in memory; a larger block is alone.
 pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
 /// Threads that verify, checksum, compress and seal the blocks of one tenant's backup (`ha_low_thread_score` 0).
 pub const BACKUP_THREADS_DEFAULT: usize = 2;
@@ -192,6 +192,8 @@ pub const REPLAY_BATCH_BYTES: usize = 2 << 20;
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// One read of a restore: blocks that lie side by side.
 pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of blocks that all restore tasks of one worker keep in memory as they were read; a larger block is alone.
+pub const RESTORE_BYTES_IN_FLIGHT_MAX: u64 = 128 << 20;
 /// Block files of one restore task that are written and not synced yet.
 pub const RESTORE_FILES_UNSYNCED_MAX: usize = 32;
 /// Pairs that table recovery writes at once into the target tenant.

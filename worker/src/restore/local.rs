@@ -11,16 +11,20 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use strandline_format::checksum::crc32c_raw;
 use strandline_types::Failure;
-use strandline_types::limits::{BLOCK_BYTES_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
+use strandline_types::limits::{BLOCKS_IN_FLIGHT_MAX, RESTORE_BYTES_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
 use strandline_worker_core::restore_plan::{BlockRun, WantedBlock, runs};
 use tokio::sync::Semaphore;
 
 /// The file that makes RocksDB see the others; it is written after all of them.
 const LAST_ENGINE_FILE: &str = "CURRENT";
 const BUDGET_UNIT_BYTES: u64 = 1024;
+
+/// Room for blocks in memory: one for the process, however many log streams are restored at once.
+static ROOM: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new((RESTORE_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize));
 
 /// Fetches what is not here yet into `dir`; all of it is durable on return.
 pub(super) async fn fetch_all(
@@ -34,15 +38,14 @@ pub(super) async fn fetch_all(
     let bytes = missing.iter().map(|w| w.entry.plain_bytes).sum();
     metrics::counter!("strandline_restore_wanted_bytes_total").increment(bytes);
     tracing::info!(dir = %dir.display(), kept, missing = missing.len(), "blocks that are here and blocks to fetch");
-    let budget = Semaphore::new((BLOCK_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize);
-    let (budget, unsynced) = (&budget, Unsynced::default());
+    let unsynced = Unsynced::default();
     let laid = &unsynced;
     stream::iter(runs(missing, RESTORE_READ_BYTES_MAX))
         .map(Ok)
         .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |run| async move {
-            let units = run.bytes().min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+            let units = run.bytes().min(RESTORE_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
             // Nobody closes the semaphore.
-            let _room = budget.acquire_many(units).await;
+            let _room = ROOM.acquire_many(units).await;
             let bytes = set.read(&run).await?;
             let (set, dir) = (Arc::clone(set), dir.to_owned());
             let (files, written) = blocking(move || lay_run(&set, &dir, &run, &bytes)).await?;
