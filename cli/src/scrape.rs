@@ -8,7 +8,13 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sum of `metric` over all servers and labels.
 pub fn sum(addresses: &[String], metric: &str) -> f64 {
-    addresses.iter().filter_map(|a| page(a).ok()).map(|text| sum_of(&text, metric)).sum()
+    sums(addresses, [metric])[0]
+}
+
+/// Sums of several metrics over all servers and labels, each server asked once.
+pub fn sums<const N: usize>(addresses: &[String], metrics: [&str; N]) -> [f64; N] {
+    let pages: Vec<String> = addresses.iter().filter_map(|a| page(a).ok()).collect();
+    metrics.map(|metric| pages.iter().map(|text| sum_of(text, metric)).sum())
 }
 
 /// Largest sum of `metric` of one server.

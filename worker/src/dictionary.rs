@@ -16,6 +16,7 @@ pub(crate) fn for_medium(dictionary: &v1::Dictionary) -> pb::Dictionary {
         version: dictionary.version,
         scn: dictionary.scn,
         tables: dictionary.tables.iter().map(table).collect(),
+        next_tablet_id: dictionary.next_tablet_id,
     }
 }
 
@@ -31,5 +32,6 @@ pub(crate) fn from_medium(dictionary: &pb::Dictionary) -> v1::Dictionary {
         version: dictionary.version,
         scn: dictionary.scn,
         tables: dictionary.tables.iter().map(table).collect(),
+        next_tablet_id: dictionary.next_tablet_id,
     }
 }

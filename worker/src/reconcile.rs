@@ -30,7 +30,7 @@ impl Reconciler {
         let (mut for_replicas, mut for_work) = (orders.clone(), orders);
         let replicas = async {
             while let Some(newest) = newest(&mut for_replicas).await {
-                replicas::reconcile(&self.engine, &newest.orders).await;
+                replicas::reconcile(&self.engine, &newest.orders, &for_replicas).await;
             }
         };
         let work = async {

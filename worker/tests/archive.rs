@@ -170,7 +170,7 @@ async fn log_that_was_recycled_interrupts_the_round_visibly() {
 #[tokio::test]
 async fn the_dictionary_lies_in_every_piece_of_the_system_stream() {
     let bed = Bed::new(memory("dictionary", false), &[1, 1001]).await;
-    let dictionary = v1::Dictionary { version: 3, scn: 1050, tables: vec![] };
+    let dictionary = v1::Dictionary { version: 3, scn: 1050, ..Default::default() };
     for ls in [1, 1001] {
         *bed.log(ls).dictionary.lock().unwrap() = Some(dictionary.clone());
         bed.log(ls).put(1060, b"piece 1");

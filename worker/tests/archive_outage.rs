@@ -266,7 +266,7 @@ async fn a_leader_that_is_elected_after_the_drain_writes_nothing_into_the_round(
 fn log_dictionary(log: &FakeLog, scn: u64, version: u64) {
     let change = pb::Dictionary { version, ..Default::default() };
     log.put(scn, &join(EntryKind::Dictionary, &payload(&change)));
-    *log.dictionary.lock().unwrap() = Some(v1::Dictionary { version, scn, tables: vec![] });
+    *log.dictionary.lock().unwrap() = Some(v1::Dictionary { version, scn, ..Default::default() });
 }
 
 #[tokio::test]

@@ -176,6 +176,7 @@ async fn a_worker_archives_what_it_is_ordered_to_and_goes_on_after_a_restart() {
             name: "files".into(),
             tablets: vec![v1::Tablet { tablet_id: TABLET.0, ls_id: LS.0 }],
         }],
+        next_tablet_id: TABLET.0 + 1,
     };
     scheduler.set(|o| {
         (o.is_leader, o.scheduler_term, o.state_born_ms) = (true, 5, 1000);

@@ -83,6 +83,9 @@ impl Content {
                 }
             }
             EntryBody::Dictionary(dictionary) => self.dictionary = dictionary.version,
+            EntryBody::Tablets(list) => {
+                self.rows.retain(|(tablet, _), _| *tablet >= list.next_tablet_id || list.tablet_ids.contains(tablet));
+            }
             EntryBody::Blank | EntryBody::Membership(_) | EntryBody::KeepAlive | EntryBody::Replayed(_) => {}
         }
         Ok(())

@@ -49,6 +49,8 @@ pub struct Stream {
     pub replicas: BTreeMap<NodeId, Replica>,
     /// Version of the dictionary that it holds.
     pub dictionary_version: u64,
+    /// Version of the newest tablet list in its log.
+    pub tablets_version: u64,
 }
 
 impl Stream {
@@ -71,6 +73,7 @@ impl Stream {
             term: Term(0),
             replicas,
             dictionary_version: 0,
+            tablets_version: 0,
         }
     }
 

@@ -201,12 +201,25 @@ impl World {
                 self.committed(order.ls_id, scn)?;
             }
         }
+        self.host_tablets(order)?;
         let Some(stream) = self.streams.get_mut(&order.ls_id) else { return Ok(()) };
         if stream.max_scn() < order.keep_alive_scn {
             let scn = stream.append(order.keep_alive_scn, true, &join(EntryKind::KeepAlive, b""));
             return self.committed(order.ls_id, scn);
         }
         Ok(())
+    }
+
+    /// The leader logs which tablets are left.
+    fn host_tablets(&mut self, order: &ReplicaOrder) -> Result<(), Broken> {
+        let Some(stream) = self.streams.get_mut(&order.ls_id) else { return Ok(()) };
+        let Some(list) = order.tablets.as_ref().filter(|l| l.version > stream.tablets_version) else { return Ok(()) };
+        stream.tablets_version = list.version;
+        let tablet_ids = list.tablets.iter().map(|t| t.0).collect();
+        let change = pb::TabletList { version: list.version, next_tablet_id: list.next_tablet.0, tablet_ids };
+        let scn = stream.max_scn().max(list.after_scn).next();
+        let scn = stream.append(scn, true, &join(EntryKind::Tablets, &payload(&change)));
+        self.committed(order.ls_id, scn)
     }
 }
 
@@ -222,6 +235,7 @@ fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Opti
         max_scn: replica.max_scn,
         log_start_lsn: strandline_types::Lsn::ZERO,
         dictionary_version: stream.dictionary_version,
+        tablets_version: stream.tablets_version,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     })

@@ -13,6 +13,7 @@ mod place;
 mod process;
 mod report;
 mod restore;
+mod span;
 mod writer;
 
 use crate::Outcome;

@@ -1,11 +1,16 @@
 //! `bench restore`: how fast a lost tenant comes back. Data and log are made, the cluster is thrown away, a new one of a
-//! single worker restores from the medium alone; then `cp -r` copies the same backup set on the same disk.
+//! single worker restores from the medium alone, several times, in turns with `cp -r` of the same backup set on the same
+//! disk. The set lies in the page cache each time, for both.
 //!
-//! Rates are those of the work itself, from its first byte to its last, as the worker counts it; what the job takes in
-//! all, with its schedule and its elections, stands beside them.
+//! Rates are those of the work itself, from the moment in which a worker sets out to fetch until the last byte is durable,
+//! as the worker counts it; what the job takes in all, with its schedule and its elections, stands beside them.
 
+use super::backup::files_below;
 use super::place::{Place, TABLE, TENANT};
+use super::process;
 use super::report::Figures;
+use super::span::{Moved, Span};
+use crate::Outcome;
 use crate::args::{BenchRestoreArgs, ClientArgs, OutputForm};
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
@@ -15,19 +20,18 @@ use crate::kv::files::Record;
 use crate::kv::loader::Loader;
 use crate::kv::table::Table;
 use crate::output::io_failure;
-use crate::{Outcome, scrape};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure, Scn};
 
 const VALUE_BYTES: usize = 4 << 10;
 const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Restores and copies, in pairs; who comes first changes from pair to pair.
+const ROUNDS: u32 = 4;
+const WANTED_BYTES: &str = "strandline_restore_wanted_bytes_total";
 const DATA_BYTES: &str = "strandline_restore_data_bytes_total";
 const LOG_BYTES: &str = "strandline_replayed_bytes_total";
 
@@ -92,49 +96,90 @@ async fn bring_it_back(
 ) -> Outcome<()> {
     let identity = Identity { id: 2, name: "bench-second".to_owned() };
     let mut cluster = Cluster::start(identity, &place.dir.join("second"), 3, 1).await?;
-    let (data, log) = (Span::watch(cluster.worker_http(), DATA_BYTES), Span::watch(cluster.worker_http(), LOG_BYTES));
-    let began = Instant::now();
-    restore(&mut cluster, dests, until).await?;
-    let seconds = began.elapsed().as_secs_f64();
-    let (data, log) = (data.finish(), log.finish());
-    let table = Table::open(&cluster.endpoints(), TENANT, TABLE).await?;
-    if table.get(key(0).as_slice()).await?.is_none() {
-        let what = "the restored tenant does not hold what was written";
-        return Err(Failure::new(ErrorClass::Corrupt, what, TENANT, "report it with the logs of the servers"));
+    let (mut restores, mut copies) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        eprintln!("bench: round {round} of {ROUNDS}: a restore and a copy");
+        let to = place.dir.join("copy");
+        if round % 2 == 0 {
+            copies.push(copy(&dests.data, &to)?);
+        }
+        warm(&dests.data)?;
+        restores.push(restore(&mut cluster, dests, &format!("{TENANT}_{round}"), until).await?);
+        if round % 2 == 1 {
+            copies.push(copy(&dests.data, &to)?);
+        }
     }
     let peak = cluster.worker_resident_peak() as f64 / 1e6;
-    drop(table);
     cluster.destroy()?;
-
-    let (cached, copied) = copy(&dests.data, &place.dir.join("copy"))?;
-    let (restore_mb_s, cp_mb_s) = (data.mb_s(), copied.mb_s());
-    figures.add("restore_mb_s", restore_mb_s, "baseline, verified and synced");
-    figures.add("cp_mb_s", cp_mb_s, "cp -r of the same set, until it is on the disk as a restore is");
-    figures.add_fine("ratio_to_cp", restore_mb_s / cp_mb_s.max(0.001), "bar 0.80");
-    figures.add("cp_cached_mb_s", cached.mb_s(), "the same cp, until it is in the page cache");
-    figures.add("replay_mb_s_per_worker", log.mb_s(), "bar 100");
-    figures.add("data_mb", data.bytes / 1e6, "");
-    figures.add("log_mb", log.bytes / 1e6, "");
+    report(figures, &restores, &copies);
     figures.add("log_streams", args.log_streams as f64, "");
-    figures.add("restore_seconds", seconds, "the whole job");
     figures.add("memory_peak_mb", peak, "worker process");
     Ok(())
 }
 
-async fn restore(cluster: &mut Cluster, dests: &Dests, until: Scn) -> Outcome<()> {
+/// One restore: its data, its log, and what the job took.
+struct Restored {
+    data: Moved,
+    log: Moved,
+    seconds: f64,
+}
+
+/// One copy, until it is in the page cache and until it is on the disk.
+struct Copied {
+    cached: Moved,
+    durable: Moved,
+}
+
+fn report(figures: &mut Figures, restores: &[Restored], copies: &[Copied]) {
+    let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+    let restored: Vec<f64> = restores.iter().map(|r| r.data.mb_s()).collect();
+    let (durable, cached): (Vec<f64>, Vec<f64>) = copies.iter().map(|c| (c.durable.mb_s(), c.cached.mb_s())).unzip();
+    let ratio = |to: &[f64]| mean(&restored.iter().zip(to).map(|(r, c)| r / c.max(0.001)).collect::<Vec<_>>());
+    figures.add("restore_mb_s", mean(&restored), "verified, and durable");
+    figures.add("cp_mb_s", mean(&durable), "cp -r of the same set, until it is durable as a restore is");
+    figures.add_fine("ratio_to_cp", ratio(&durable), "bar: 0.8; mean of pairs");
+    figures.add("cp_cached_mb_s", mean(&cached), "the same cp, until it is in the page cache and lost with the power");
+    figures.add_fine("ratio_to_cp_cached", ratio(&cached), "mean of pairs");
+    let of = |field: fn(&Restored) -> f64| mean(&restores.iter().map(field).collect::<Vec<_>>());
+    figures.add("replay_mb_s_per_worker", of(|r| r.log.mb_s()), "bar: 100");
+    figures.add("data_mb", of(|r| r.data.bytes / 1e6), "");
+    figures.add("log_mb", of(|r| r.log.bytes / 1e6), "");
+    figures.add("restore_seconds", of(|r| r.seconds), "the whole job");
+}
+
+/// Restores under this name, looks whether it holds what was written, and drops it again.
+async fn restore(cluster: &mut Cluster, dests: &Dests, name: &str, until: Scn) -> Outcome<Restored> {
+    let data = Span::watch(cluster.worker_http(), WANTED_BYTES, DATA_BYTES);
+    let log = Span::watch(cluster.worker_http(), LOG_BYTES, LOG_BYTES);
+    let began = Instant::now();
+    run_job(cluster, dests, name, until).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let restored = Restored { data: data.finish(), log: log.finish(), seconds };
+    let table = Table::open(&cluster.endpoints(), name, TABLE).await?;
+    if table.get(key(0).as_slice()).await?.is_none() {
+        let what = "the restored tenant does not hold what was written";
+        return Err(Failure::new(ErrorClass::Corrupt, what, name, "report it with the logs of the servers"));
+    }
+    drop(table);
+    cluster.admin()?.sql(&format!("DROP TENANT {name}")).await?;
+    Ok(restored)
+}
+
+async fn run_job(cluster: &mut Cluster, dests: &Dests, name: &str, until: Scn) -> Outcome<()> {
     let mut admin = cluster.admin()?;
     let from = format!("{},{}", jobs::uri(&dests.data), jobs::uri(&dests.archive));
     let with = "pool_list=default&replicas=1";
-    admin.sql(&format!("ALTER SYSTEM RESTORE {TENANT} FROM '{from}' UNTIL SCN = {until} WITH '{with}'")).await?;
+    admin.sql(&format!("ALTER SYSTEM RESTORE {name} FROM '{from}' UNTIL SCN = {until} WITH '{with}'")).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+        let which = format!("SELECT * FROM CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '{name}'");
+        let ended = admin.query(&which).await?;
         match ended.text(0, "STATUS").as_str() {
             "SUCCESS" | "RESTORE_SUCCESS" => return Ok(()),
             "" if Instant::now() < deadline => {}
             status => {
                 let what = format!("the restore ended as '{status}': {}", ended.text(0, "COMMENT"));
-                return Err(Failure::new(ErrorClass::Invalid, what, TENANT, "read the logs of the servers"));
+                return Err(Failure::new(ErrorClass::Invalid, what, name, "read the logs of the servers"));
             }
         }
         cluster.check_alive()?;
@@ -168,91 +213,30 @@ fn value(n: u64) -> Bytes {
     std::iter::repeat_with(&mut row).take(VALUE_BYTES / 16).flatten().collect::<Vec<u8>>().into()
 }
 
-/// Bytes and the time in which they moved.
-struct Moved {
-    bytes: f64,
-    seconds: f64,
-}
-
-impl Moved {
-    fn mb_s(&self) -> f64 {
-        self.bytes / 1e6 / self.seconds.max(0.001)
-    }
-}
-
-/// Watches a counter of the workers: when it began to move, when it moved last, and how far.
-struct Span {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Moved>,
-}
-
-impl Span {
-    fn watch(addresses: Vec<String>, metric: &'static str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let (mut last, mut from, mut to) = (0.0, Instant::now(), None);
-            while !until.load(Ordering::Relaxed) {
-                let (asked, now) = (Instant::now(), scrape::sum(&addresses, metric));
-                match now > last {
-                    true => (last, to) = (now, Some(Instant::now())),
-                    // Nothing moved until this question.
-                    false if to.is_none() => from = asked,
-                    false => {}
-                }
-                std::thread::sleep(LOOK_EVERY);
-            }
-            Moved { bytes: last, seconds: to.map_or(0.0, |to| (to - from).as_secs_f64()) }
-        });
-        Self { stop, thread }
-    }
-
-    fn finish(self) -> Moved {
-        // One more look after the end, so that the last bytes are counted.
-        std::thread::sleep(LOOK_EVERY * 3);
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or(Moved { bytes: 0.0, seconds: 0.0 })
-    }
-}
-
-/// `cp -r` and then `sync`: what it took until the bytes were in the cache, and until they were on the disk.
-fn copy(from: &Path, to: &Path) -> Outcome<(Moved, Moved)> {
+/// `cp -r` and then fsync of every file; the copy is removed again.
+fn copy(from: &Path, to: &Path) -> Outcome<Copied> {
+    warm(from)?;
     let began = Instant::now();
-    command(Command::new("cp").arg("-r").arg(from).arg(to), to)?;
-    let cached = began.elapsed().as_secs_f64();
-    command(Command::new("sync").arg("-f").arg(to), to)?;
-    let seconds = began.elapsed().as_secs_f64();
-    let bytes = bytes_below(to)? as f64;
-    Ok((Moved { bytes, seconds: cached }, Moved { bytes, seconds }))
-}
-
-fn command(command: &mut Command, to: &Path) -> Outcome<()> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => {
-            let what = format!("copying ended with {status}");
-            Err(Failure::new(ErrorClass::Exhausted, what, to.display().to_string(), "free space on this disk"))
-        }
-        Err(e) => Err(io_failure("cannot copy to", to, &e)),
+    process::run("cp", &["-r".as_ref(), from.as_ref(), to.as_ref()], &[])?;
+    let cached = began.elapsed();
+    process::sync_files(to)?;
+    let durable = began.elapsed();
+    let mut bytes = 0;
+    for file in files_below(to)? {
+        bytes += file.metadata().map_err(|e| io_failure("cannot look at", &file, &e))?.len();
     }
+    std::fs::remove_dir_all(to).map_err(|e| io_failure("cannot remove", to, &e))?;
+    let moved = |time: Duration| Moved { bytes: bytes as f64, seconds: time.as_secs_f64() };
+    Ok(Copied { cached: moved(cached), durable: moved(durable) })
 }
 
-fn bytes_below(dir: &Path) -> Outcome<u64> {
-    let walk = || -> std::io::Result<u64> {
-        let (mut bytes, mut dirs) = (0, vec![dir.to_owned()]);
-        while let Some(dir) = dirs.pop() {
-            for entry in std::fs::read_dir(dir)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    dirs.push(entry.path());
-                } else {
-                    bytes += entry.metadata()?.len();
-                }
-            }
-        }
-        Ok(bytes)
-    };
-    walk().map_err(|e| io_failure("cannot list", dir, &e))
+/// Reads every file, so that whoever comes next finds it in the page cache.
+fn warm(dir: &Path) -> Outcome<()> {
+    for file in files_below(dir)? {
+        let read = std::fs::File::open(&file).and_then(|mut f| std::io::copy(&mut f, &mut std::io::sink()));
+        read.map_err(|e| io_failure("cannot read", &file, &e))?;
+    }
+    Ok(())
 }
 
 fn interrupted() -> Failure {

@@ -25,12 +25,21 @@ pub enum EntryKind {
     Dictionary,
     /// Entries of a source log, replayed by a restore.
     Replayed,
+    /// The tablets that the log stream still has; the others were dropped.
+    Tablets,
 }
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Blank, Self::Membership, Self::ClientBatch, Self::KeepAlive, Self::Dictionary, Self::Replayed];
+    pub const ALL: [Self; 7] = [
+        Self::Blank,
+        Self::Membership,
+        Self::ClientBatch,
+        Self::KeepAlive,
+        Self::Dictionary,
+        Self::Replayed,
+        Self::Tablets,
+    ];
 
     /// The byte in the body.
     #[must_use]
@@ -42,6 +51,7 @@ impl EntryKind {
             Self::KeepAlive => 3,
             Self::Dictionary => 4,
             Self::Replayed => 5,
+            Self::Tablets => 6,
         }
     }
 
@@ -68,6 +78,7 @@ impl fmt::Display for EntryKind {
             Self::KeepAlive => "keep-alive",
             Self::Dictionary => "dictionary",
             Self::Replayed => "replayed",
+            Self::Tablets => "tablet list",
         })
     }
 }
@@ -87,6 +98,8 @@ pub enum EntryBody {
     Dictionary(pb::Dictionary),
     /// Kind 5.
     Replayed(pb::ReplayedBatch),
+    /// Kind 6.
+    Tablets(pb::TabletList),
 }
 
 /// The body of an entry from its kind and its payload.
@@ -143,6 +156,7 @@ pub fn decode_payload(kind: EntryKind, payload: Bytes) -> Result<EntryBody, Form
         EntryKind::ClientBatch => EntryBody::ClientBatch(message(payload)?),
         EntryKind::Dictionary => EntryBody::Dictionary(message(payload)?),
         EntryKind::Replayed => EntryBody::Replayed(message(payload)?),
+        EntryKind::Tablets => EntryBody::Tablets(message(payload)?),
     })
 }
 

@@ -16,6 +16,7 @@ mod fault;
 mod file;
 pub mod identity;
 pub mod key_source;
+mod large_file;
 mod limited;
 mod medium;
 mod memory;
@@ -35,6 +36,7 @@ pub use destination::{Addressing, Checksum, DeleteMode, Destination, Options, Sc
 pub use error::{MediaError, Op};
 pub use fault::{Fault, FaultPlan, FaultRule, Faulty};
 pub use file::FileMedium;
+pub use large_file::LargeFile;
 pub use medium::{Listed, LogForm, Medium, ObjectWriter, PutOutcome, Unfinished};
 pub use memory::MemoryMedium;
 pub use metered::Metered;

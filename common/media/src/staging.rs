@@ -4,47 +4,30 @@
 //! directory. Where the file system can, the half-written file has no name at all, so that a killed process leaves
 //! nothing behind; elsewhere (network file systems) it is `<name>#<digits>`, which no listing shows. Blocking.
 //!
-//! Large aligned pieces go to a local disk past the page cache: a backup neither pushes the clients' pages out of memory
-//! nor leaves gigabytes behind that one fsync writes at once, while the clients' own fsync waits. Where the file system
-//! refuses that, everything goes the usual way.
+//! Large pieces go past the page cache of a local disk ([`LargeFile`]).
 
-use crate::Unfinished;
+use crate::{LargeFile, Unfinished};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What the page cache can be left out for: at least this much, at multiples of [`DIRECT_ALIGN`].
-const DIRECT_BYTES_MIN: usize = 256 << 10;
-const DIRECT_ALIGN: usize = 4096;
-
 /// A file under way to the name `dest`.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    file: File,
+    file: LargeFile,
     dest: PathBuf,
     /// Its name when it has one.
     name: Option<PathBuf>,
-    bytes: usize,
-    direct: Direct,
-}
-
-/// Whether writes leave the page cache out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direct {
-    On,
-    Off,
-    /// Network file systems, and those that refuse.
-    Never,
 }
 
 impl Staged {
     /// Opens a new half-written file beside `dest`. The directory must exist.
     pub(crate) fn create(dest: &Path) -> io::Result<Self> {
         match unnamed(dest) {
-            Ok(file) => Ok(Self { file, dest: dest.to_owned(), name: None, bytes: 0, direct: Direct::Off }),
+            Ok(file) => Ok(Self { file: LargeFile::new(file), dest: dest.to_owned(), name: None }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Err(e),
             Err(_) => Self::create_named(dest),
         }
@@ -57,8 +40,8 @@ impl Staged {
             name.push(format!("#{n}"));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&name) {
                 Ok(file) => {
-                    let name = Some(name.into());
-                    return Ok(Self { file, dest: dest.to_owned(), name, bytes: 0, direct: Direct::Never });
+                    let (file, name) = (LargeFile::cached(file), Some(name.into()));
+                    return Ok(Self { file, dest: dest.to_owned(), name });
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => n += 1,
                 Err(e) => return Err(e),
@@ -68,51 +51,20 @@ impl Staged {
 
     /// Adds bytes at the end.
     pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
-        let aligned = data.as_ptr().align_offset(DIRECT_ALIGN) == 0
-            && data.len().is_multiple_of(DIRECT_ALIGN)
-            && self.bytes.is_multiple_of(DIRECT_ALIGN);
-        let wanted = if aligned && data.len() >= DIRECT_BYTES_MIN { Direct::On } else { Direct::Off };
-        self.set_direct(wanted);
-        let mut rest = data;
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => rest = &rest[n..],
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // Nothing was written by this call: the usual way takes it from here.
-                Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.direct == Direct::On => {
-                    self.set_direct(Direct::Never);
-                }
-                Err(e) => return Err(e),
-            }
-        }
-        self.bytes += data.len();
-        Ok(())
-    }
-
-    fn set_direct(&mut self, wanted: Direct) {
-        if self.direct == wanted || self.direct == Direct::Never {
-            return;
-        }
-        let flags = rustix::fs::fcntl_getfl(&self.file).map(|flags| match wanted {
-            Direct::On => flags | OFlags::DIRECT,
-            Direct::Off | Direct::Never => flags - OFlags::DIRECT,
-        });
-        let set = flags.and_then(|flags| rustix::fs::fcntl_setfl(&self.file, flags));
-        self.direct = if set.is_ok() { wanted } else { Direct::Never };
+        self.file.write(data)
     }
 
     /// The half-written file, to read back what was written.
     pub(crate) const fn file(&self) -> &File {
-        &self.file
+        self.file.file()
     }
 
     /// Makes the bytes durable, then visible under the final name. `false`: an object has that name already.
     pub(crate) fn publish(&self) -> io::Result<bool> {
-        self.file.sync_all()?;
+        self.file().sync_all()?;
         let linked = match &self.name {
             Some(name) => fs::hard_link(name, &self.dest),
-            None => link_unnamed(&self.file, &self.dest),
+            None => link_unnamed(self.file(), &self.dest),
         };
         match linked {
             Ok(()) => {}
@@ -190,24 +142,6 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_of_every_size_and_alignment_come_out_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let dest = dir.path().join("a");
-        let mut staged = Staged::create(&dest).unwrap();
-        let store: Vec<u8> = (0..4 * DIRECT_BYTES_MIN).map(|i| (i / 7) as u8).collect();
-        let aligned = &store[store.as_ptr().align_offset(DIRECT_ALIGN)..];
-        let mut expected = Vec::new();
-        let large = &aligned[..DIRECT_BYTES_MIN];
-        let odd = &aligned[1..=DIRECT_BYTES_MIN];
-        for piece in [&aligned[..4096], large, large, odd, &aligned[..10], large, &aligned[..4086], large] {
-            staged.write(piece).unwrap();
-            expected.extend_from_slice(piece);
-        }
-        assert!(staged.publish().unwrap());
-        assert!(fs::read(&dest).unwrap() == expected);
-    }
 
     #[test]
     fn both_kinds_of_staging_publish_once_and_leave_nothing() {

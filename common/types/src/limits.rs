@@ -152,6 +152,8 @@ pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
 pub const BACKUP_DATA_FILE_BYTES_MIN: u64 = 512 << 20;
 /// A data file is closed at this size where objects are put together from parts (S3).
 pub const BACKUP_OBJECT_BYTES_MAX: u64 = 128 << 20;
+/// Data files of one directory of a set that become durable beside the one that is written.
+pub const FILES_FINISHING_MAX: usize = 3;
 /// Largest `backup_data_file_size`.
 pub const BACKUP_DATA_FILE_BYTES_MAX: u64 = 4 << 30;
 /// Incremental sets that may follow one full set (fact sheet 1.3).
@@ -176,7 +178,7 @@ pub const INDEX_LEAF_BYTES_MAX: usize = 16 << 10;
 pub const BLOCK_ALIGN_BYTES: usize = 4096;
 /// Blocks that one backup or restore task keeps in memory.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes of macroblocks that all backup tasks of one worker, or one restore task, keep in memory; a larger block is alone.
+/// Bytes of macroblocks that all backup tasks of one worker keep in memory; a larger block is alone.
 pub const BLOCK_BYTES_IN_FLIGHT_MAX: u64 = 64 << 20;
 /// Threads that verify, checksum, compress and seal the blocks of one tenant's backup (`ha_low_thread_score` 0).
 pub const BACKUP_THREADS_DEFAULT: usize = 2;
@@ -190,6 +192,10 @@ pub const REPLAY_BATCH_BYTES: usize = 2 << 20;
 pub const REPLAY_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// One read of a restore: blocks that lie side by side.
 pub const RESTORE_READ_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of blocks that all restore tasks of one worker keep in memory as they were read; a larger block is alone.
+pub const RESTORE_BYTES_IN_FLIGHT_MAX: u64 = 128 << 20;
+/// Block files of one restore task that are written and not synced yet.
+pub const RESTORE_FILES_UNSYNCED_MAX: usize = 32;
 /// Pairs that table recovery writes at once into the target tenant.
 pub const RECOVER_WRITE_BYTES: usize = 1 << 20;
 /// Writes of one table recovery that wait for their acknowledgement.

@@ -47,7 +47,8 @@ fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
         return true;
     }
     let stream = state.tenants.get(&r.tenant_id).and_then(|t| t.log_streams.get(&r.ls_id));
-    let is_dictionary_newer = stream.is_some_and(|ls| r.dictionary_version > ls.dictionary_version);
+    let is_dictionary_newer =
+        stream.is_some_and(|ls| r.dictionary_version > ls.dictionary_version || r.tablets_version > ls.tablets_version);
     r.is_leader
         && (seen.replayed_scn != r.replayed_scn
             || seen.max_scn != r.max_scn

@@ -56,6 +56,19 @@ pub fn table_exists(name: &str) -> Failure {
     invalid("a table of this name exists", format!("table {name}"), "choose another name")
 }
 
+/// The original's code for a table that is not there.
+const NO_TABLE_CODE: i32 = -5019;
+
+pub fn no_such_table(name: &str, tenant: &str) -> Failure {
+    let object = format!("table {name} of tenant {tenant}");
+    Failure::new(ErrorClass::NotFound, "no such table", object, "see oceanbase.CDB_OB_TABLES").with_code(NO_TABLE_CODE)
+}
+
+pub fn table_is_recovered(name: &str, job: impl ToString) -> Failure {
+    let what = format!("the table is being recovered by table recovery job {}", job.to_string());
+    invalid(what, format!("table {name}"), "wait for it, or CANCEL RECOVER TABLE, which removes it")
+}
+
 pub fn drop_while(name: &str, what: &str, todo: &str) -> Failure {
     invalid(format!("the tenant cannot be dropped while {what}"), tenant(name), todo)
 }

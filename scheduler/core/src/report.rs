@@ -54,6 +54,8 @@ pub struct ReplicaReport {
     pub log_start_lsn: Lsn,
     /// Version of the dictionary in log stream 1, 0 elsewhere.
     pub dictionary_version: u64,
+    /// Version of the newest tablet list that is applied, 0 for none.
+    pub tablets_version: u64,
     /// Log stream 1 of a restored tenant that is not open yet: the dictionary that replay made.
     pub restored_dictionary: Option<Dictionary>,
     /// Restored tenants: the source SCN up to which log was replayed.

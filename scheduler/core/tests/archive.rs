@@ -387,6 +387,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
 
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
+        tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     };
@@ -435,6 +436,7 @@ fn of_an_earlier_term(w: &mut World, state: ArchiveLsState) -> WorkerReport {
 
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
+        tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
     };

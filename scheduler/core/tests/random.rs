@@ -34,6 +34,7 @@ fn wishes() -> impl Strategy<Value = Action> {
         }),
         tenants().prop_map(|tenant| Action::DropTenant { tenant }),
         (tenants(), 0u32..5).prop_map(|(tenant, n)| Action::CreateTable { tenant, name: format!("k{n}"), tablets: n }),
+        (tenants(), 0u32..5).prop_map(|(tenant, n)| Action::DropTable { tenant, name: format!("k{n}") }),
         (tenants(), prop::option::of(spec)).prop_map(|(tenant, dest)| Action::SetArchiveDest {
             tenant,
             no: DestNo(0),
@@ -117,6 +118,7 @@ fn reports() -> impl Strategy<Value = Action> {
 
             log_start_lsn: Lsn::ZERO,
             dictionary_version: ms / 1000,
+            tablets_version: ms / 2000,
             restored_dictionary: Some(harness::restored_dictionary()),
             replayed_scn: Scn(5000),
         },

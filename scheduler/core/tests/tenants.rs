@@ -163,6 +163,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
 
         log_start_lsn: Lsn::ZERO,
         dictionary_version: 0,
+        tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: r.replayed_scn,
     });

@@ -19,6 +19,7 @@ pub fn orders(o: core::Orders) -> v1::WorkerOrders {
 }
 
 fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
+    let tablets_after_scn = r.tablets.as_ref().map_or(0, |t| t.after_scn.0);
     v1::ReplicaOrder {
         tenant_id: r.tenant_id.0,
         ls_id: r.ls_id.0,
@@ -31,6 +32,12 @@ fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
         restore: r.restore.map(|r| v1::RestoreOrder { job_id: r.job_id.0, base: Some(r.base.into()), start: r.start }),
         open: r.open,
         read_only: r.read_only,
+        tablets: r.tablets.map(|t| v1::TabletList {
+            version: t.version,
+            next_tablet_id: t.next_tablet.0,
+            tablet_ids: t.tablets.into_iter().map(|id| id.0).collect(),
+        }),
+        tablets_after_scn,
     }
 }
 
@@ -123,6 +130,7 @@ fn dictionary(d: Dictionary) -> v1::Dictionary {
     v1::Dictionary {
         version: d.version,
         scn: d.scn.0,
+        next_tablet_id: d.next_tablet.0,
         tables: d
             .tables
             .into_iter()

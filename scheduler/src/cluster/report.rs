@@ -39,6 +39,7 @@ fn replica(r: v1::ReplicaReport) -> core::ReplicaReport {
         max_scn: Scn(r.max_scn),
         log_start_lsn: Lsn(r.log_start_lsn),
         dictionary_version: r.dictionary_version,
+        tablets_version: r.tablets_version,
         restored_dictionary: r.restored_dictionary.map(dictionary),
         replayed_scn: Scn(r.replayed_scn),
     }
@@ -177,6 +178,7 @@ pub fn dictionary(d: v1::Dictionary) -> Dictionary {
     Dictionary {
         version: d.version,
         scn: Scn(d.scn),
+        next_tablet: TabletId(d.next_tablet_id),
         tables: d
             .tables
             .into_iter()

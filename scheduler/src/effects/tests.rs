@@ -161,7 +161,7 @@ fn backup_life() -> Vec<MediumWork> {
                 BackupLsResult { ls_meta: meta.encode_to_vec(), ..Default::default() },
             ),
         )]),
-        dictionary: Dictionary { version: 1, scn: Scn(5), tables: vec![table] },
+        dictionary: Dictionary { version: 1, scn: Scn(5), tables: vec![table], ..Dictionary::default() },
     };
     vec![
         MediumWork::Format { dest: dest(), kind: DestKind::Data, created_ms: 1 },
@@ -216,6 +216,8 @@ async fn the_locality_of_a_set_is_where_its_tenant_is() {
         end_lsn: Lsn(0),
         max_scn: Scn(0),
         dictionary_version: 1,
+        shrunk_version: 0,
+        tablets_version: 0,
     };
     let streams = [stream(1, &[101, 102], 102), stream(1001, &[102, 103], 102), stream(1002, &[101, 103], 101)];
     if let Some(MediumWork::SetInfos(infos)) = works.get_mut(2) {

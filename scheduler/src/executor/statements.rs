@@ -57,6 +57,11 @@ impl Executor {
                 let done = self.node.act(action).await?;
                 Ok(format!("table {name}: {}", said(&done)))
             }
+            AdminRequest::DropTable { tenant, name } => {
+                let (tenant, _) = self.one_tenant(tenant.as_deref(), session)?;
+                self.node.act(Action::DropTable { tenant, name: name.clone() }).await?;
+                Ok(format!("table {name} is dropped; backups and log that have it keep it"))
+            }
             AdminRequest::CancelValidate(tenants) => {
                 self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
             }

@@ -35,9 +35,7 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return create(&mut c);
     }
     if c.accept("DROP") {
-        c.need("TENANT")?;
-        let name = c.name("a tenant name")?;
-        return ended(&mut c, AdminRequest::DropTenant { name });
+        return drop(&mut c);
     }
     if c.accept("SHOW") {
         return show(&mut c);
@@ -216,6 +214,17 @@ fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     }
     let tenant = tenant_clause(c)?;
     ended(c, AdminRequest::CreateTable { tenant, name, tablets })
+}
+
+fn drop(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
+    if c.accept("TENANT") {
+        let name = c.name("a tenant name")?;
+        return ended(c, AdminRequest::DropTenant { name });
+    }
+    c.need("TABLE")?;
+    let name = c.name("a table name")?;
+    let tenant = tenant_clause(c)?;
+    ended(c, AdminRequest::DropTable { tenant, name })
 }
 
 /// Clients ask many things at login; what is not a view is answered with nothing.

@@ -100,6 +100,13 @@ pub enum AdminRequest {
         /// Tablets it is spread over.
         tablets: u64,
     },
+    /// `DROP TABLE`.
+    DropTable {
+        /// Whose.
+        tenant: Option<String>,
+        /// The table.
+        name: String,
+    },
     /// A read over the views, as SQLite understands it.
     Select(String),
     /// `SHOW …`: answered from a fixed table of what clients ask for.

@@ -136,7 +136,7 @@ impl Body {
                 restored_dictionary: (restoring && r.ls_id == 1).then(|| v1::Dictionary {
                     version: 1,
                     scn: 1,
-                    tables: Vec::new(),
+                    ..Default::default()
                 }),
                 replayed_scn: if restoring { u64::MAX / 2 } else { 0 },
                 ..Default::default()

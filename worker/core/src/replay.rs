@@ -47,11 +47,11 @@ pub struct SourceGroup {
     pub entries: Vec<(Scn, Bytes)>,
 }
 
-/// True for the kinds that change data and so must be applied again: client batches, dictionary changes and, when the
-/// source was itself restored, replayed log.
+/// True for the kinds that change data and so must be applied again: client batches, dictionary changes, tablets that
+/// are dropped and, when the source was itself restored, replayed log.
 #[must_use]
 pub const fn is_replayed_kind(kind: EntryKind) -> bool {
-    matches!(kind, EntryKind::ClientBatch | EntryKind::Dictionary | EntryKind::Replayed)
+    matches!(kind, EntryKind::ClientBatch | EntryKind::Dictionary | EntryKind::Replayed | EntryKind::Tablets)
 }
 
 /// What became of a group.
@@ -271,7 +271,7 @@ mod tests {
     proptest! {
         #[test]
         fn batches_tile_the_log_and_keep_every_item_in_order(
-            kinds in prop::collection::vec((0u8..6, 0usize..3_000_000), 1..25),
+            kinds in prop::collection::vec((0u8..7, 0usize..3_000_000), 1..25),
         ) {
             let mut core = ReplayCore::new(Lsn(0), Scn(0), Scn::MAX);
             let (mut batches, mut expected) = (Vec::new(), Vec::new());

@@ -206,9 +206,13 @@ impl Engine {
 
     /// Stops a replica and deletes its files; idempotent.
     pub async fn remove_replica(&self, tenant: TenantId, ls: LsId) -> Result<()> {
-        let key = (tenant, ls);
-        let changing = self.changing(key);
+        let changing = self.changing((tenant, ls));
         let _changing = changing.lock().await;
+        self.remove_locked((tenant, ls)).await
+    }
+
+    /// Whoever calls this holds the lock of `changing`.
+    async fn remove_locked(&self, key: Key) -> Result<()> {
         let hosted = self.write().remove(&key);
         if let Some(replica) = hosted.and_then(|h| h.running) {
             let machine = replica.machine_handle();
@@ -217,22 +221,27 @@ impl Engine {
             wait_released(machine).await;
         }
         let data = self.dir.clone();
-        let delete = move || places::delete_replica(&data, tenant, ls);
+        let delete = move || places::delete_replica(&data, key.0, key.1);
         let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
         deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
     }
 
-    /// Deletes what lies here of log streams that are neither hosted nor `wanted`: a restore that was cancelled before
-    /// its replica was ever ordered leaves such files.
-    pub async fn remove_strays(&self, wanted: &BTreeSet<(TenantId, LsId)>) -> Result<()> {
+    /// Deletes what lies here of log streams that are neither hosted nor wanted: a restore that was cancelled before its
+    /// replica was ever ordered leaves such files.
+    ///
+    /// `is_wanted` is asked when a log stream's turn has come, while nothing can be prepared for it: it has to know the
+    /// newest orders, as a restore that they began may have laid files down since.
+    pub async fn remove_strays(&self, is_wanted: impl Fn(TenantId, LsId) -> bool) -> Result<()> {
         let data = self.dir.clone();
         let listed = tokio::task::spawn_blocking(move || places::stored_keys(&data)).await;
         let stored = listed.map_err(io::Error::other).and_then(|r| r);
         let stored = stored.map_err(|e| EngineError::io("listing replicas", &self.dir, e))?;
         for (tenant, ls) in stored {
-            if !wanted.contains(&(tenant, ls)) && !self.read().contains_key(&(tenant, ls)) {
+            let changing = self.changing((tenant, ls));
+            let _changing = changing.lock().await;
+            if !is_wanted(tenant, ls) && !self.read().contains_key(&(tenant, ls)) {
                 tracing::info!(%tenant, %ls, "files of a log stream that nobody ordered: removing them");
-                self.remove_replica(tenant, ls).await?;
+                self.remove_locked((tenant, ls)).await?;
             }
         }
         Ok(())
@@ -269,6 +278,9 @@ impl Engine {
 
     /// The directory into which a restore lays SST files and engine files; what an interrupted attempt left is still there.
     pub async fn prepare_restored(&self, tenant: TenantId, ls: LsId, job: JobId) -> Result<PathBuf> {
+        // Not while files of this log stream are being removed.
+        let changing = self.changing((tenant, ls));
+        let _changing = changing.lock().await;
         let path = self.replica_dir((tenant, ls)).restore(job).join("db");
         files::create_dir(&path).map_err(|e| EngineError::io("preparing a restore", &path, e))?;
         Ok(path)

@@ -4,7 +4,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use strandline_types::{ErrorClass, Failure, LsId, Lsn, NodeId, TenantId};
+use strandline_types::{ErrorClass, Failure, LsId, Lsn, NodeId, TabletId, TenantId};
+
+/// The original's OB_TABLET_NOT_EXIST: a client that gets it looks at the dictionary again.
+const TABLET_DROPPED_CODE: i32 = -4725;
 
 /// Every error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,12 @@ pub enum EngineError {
     NotOpen {
         /// Tenant.
         tenant: TenantId,
+    },
+    /// The table was dropped.
+    #[error("the table of this tablet was dropped")]
+    Dropped {
+        /// The tablet.
+        tablet: TabletId,
     },
     /// The local log no longer reaches back that far.
     #[error("the log begins at {log_start}, {from} is recycled")]
@@ -84,11 +93,20 @@ impl EngineError {
         }
     }
 
+    /// True when it says that the table of a tablet was dropped, here or by another worker.
+    pub(crate) fn is_dropped(&self) -> bool {
+        match self {
+            Self::Dropped { .. } => true,
+            Self::Refused(f) => f.code == TABLET_DROPPED_CODE,
+            _ => false,
+        }
+    }
+
     /// What it means for whoever gets it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NotHere { .. } | Self::Recycled { .. } => ErrorClass::NotFound,
+            Self::NotHere { .. } | Self::Dropped { .. } | Self::Recycled { .. } => ErrorClass::NotFound,
             Self::NotLeader { .. } | Self::NotOpen { .. } | Self::Transient { .. } => ErrorClass::Transient,
             Self::Refused(f) => f.class,
             Self::Corrupt { .. } => ErrorClass::Corrupt,
@@ -113,6 +131,11 @@ impl From<EngineError> for Failure {
             EngineError::NotLeader { tenant, ls, .. } => (format!("log stream {tenant}/{ls}"), "ask its leader"),
             EngineError::NotOpen { tenant } => {
                 (format!("tenant {tenant}"), "wait for the restore job; CDB_OB_RESTORE_PROGRESS shows how far it is")
+            }
+            EngineError::Dropped { tablet } => {
+                let todo = "create it again; RECOVER TABLE brings back what a backup has of it";
+                let object = format!("tablet {tablet}");
+                return Self::new(class, what, object, todo).with_code(TABLET_DROPPED_CODE);
             }
             EngineError::Recycled { from, .. } => {
                 (format!("log position {from}"), "start a new archive round and take a full backup")

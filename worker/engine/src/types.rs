@@ -96,6 +96,8 @@ pub struct ReplicaStatus {
     pub max_scn: Scn,
     /// Version of the stored data dictionary; 0 = none.
     pub dictionary_version: u64,
+    /// Version of the newest tablet list that is applied; 0 = none.
+    pub tablets_version: u64,
     /// How far source log was replayed; `None` when this is no restored tenant.
     pub replayed: Option<Replayed>,
     /// What clients may do.

@@ -20,7 +20,7 @@ use strandline_format::index::{
 };
 use strandline_format::paths::{BackupPath, IndexKind, SetName};
 use strandline_media::{LogForm, MediaError, Medium, ObjectWriter};
-use strandline_types::limits::BACKUP_OBJECT_BYTES_MAX;
+use strandline_types::limits::{BACKUP_OBJECT_BYTES_MAX, FILES_FINISHING_MAX};
 use strandline_types::{DataKind, ErrorClass, Failure, FileId, LsId, RetryId, TabletId, TurnId};
 use strandline_worker_core::backup_plan::{DirPlan, PlannedBlock, PlannedMeta};
 use strandline_worker_core::packer::{Packer, Placement};
@@ -215,15 +215,16 @@ fn unwritable(error: FormatError) -> Failure {
     error.into_failure("index of a backup set")
 }
 
-/// The data files of a directory, one after the other. While one is written the one before it becomes durable, which
-/// can take as long; it is so before the next but one begins, and counts when the task fails later.
+/// The data files of a directory, one after the other. While one is written those before it become durable, which can
+/// take longer than the writing where the medium puts an object together from its parts; they count when the task fails
+/// later.
 pub(super) struct DirWriter<'a> {
     place: &'a LsPlace,
     kind: DataKind,
     packer: Packer,
     file: FileId,
     open: Option<OpenFile>,
-    /// The file before, at most one; given up when this is dropped.
+    /// The files before, at most [`FILES_FINISHING_MAX`]; given up when this is dropped.
     finishing: JoinSet<Result<u64, MediaError>>,
     written: Written,
 }
@@ -270,15 +271,16 @@ impl<'a> DirWriter<'a> {
     async fn finish_file(&mut self) -> Result<(), Failure> {
         if let Some(OpenFile { format, mut out }) = self.open.take() {
             out.write(BlockBuffer::aligned(&format.finish().map_err(unwritable)?)).await?;
-            self.finished().await?;
+            self.finished(FILES_FINISHING_MAX - 1).await?;
             self.finishing.spawn(out.finish());
         }
         Ok(())
     }
 
-    /// Waits until the file before is durable.
-    async fn finished(&mut self) -> Result<(), Failure> {
-        while let Some(done) = self.finishing.join_next().await {
+    /// Waits until all files before but so many are durable.
+    async fn finished(&mut self, but: usize) -> Result<(), Failure> {
+        while self.finishing.len() > but {
+            let Some(done) = self.finishing.join_next().await else { break };
             let bytes = done.map_err(|e| {
                 let object = format!("data files of log stream {} in {}", self.place.ls, self.place.set);
                 Failure::new(
@@ -295,14 +297,14 @@ impl<'a> DirWriter<'a> {
 
     /// The task has failed: what is nearly finished is finished, for the next retry.
     pub(super) async fn settle(mut self) {
-        if let Err(failure) = self.finished().await {
+        if let Err(failure) = self.finished(0).await {
             tracing::debug!(%failure, "a file of a failed task was not finished; its blocks are copied again");
         }
     }
 
     pub(super) async fn close(mut self) -> Result<Written, Failure> {
         self.finish_file().await?;
-        self.finished().await?;
+        self.finished(0).await?;
         Ok(self.written)
     }
 }

@@ -1,7 +1,7 @@
 //! `RESTORE_DATA`: rebuilds the tablets of one replica from a backup set.
 //!
 //! Order: indexes and meta are read and verified, blocks are fetched in parallel and verified against both their own
-//! header and the index, files are made durable one by one, the engine's own files come last, then the engine takes
+//! header and the index, their files become durable in groups, the engine's own files come last, then the engine takes
 //! the whole over. Re-entrant: a file that is here with the right length and checksum is not fetched again. Nothing in
 //! an index is trusted as a path.
 

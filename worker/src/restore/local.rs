@@ -1,8 +1,9 @@
-//! The files of a restore on this worker's disk: fetched in parallel within a byte budget and made durable one by one.
+//! The files of a restore on this worker's disk: fetched in parallel within a byte budget, durable when all are here.
 //!
 //! The files themselves are the ledger: one that is here with the right length and checksum is finished, whichever
 //! attempt of whichever process laid it down, and is never fetched again.
 
+use super::laid::{Laid, Unsynced, lay};
 use super::set::BackupSet;
 use crate::disk::{blocking, io_failure, sync_dir, write_durable};
 use crate::task_ctx::TaskCtx;
@@ -10,10 +11,10 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use strandline_format::checksum::crc32c_raw;
 use strandline_types::Failure;
-use strandline_types::limits::{BLOCK_BYTES_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
+use strandline_types::limits::{BLOCKS_IN_FLIGHT_MAX, RESTORE_BYTES_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
 use strandline_worker_core::restore_plan::{BlockRun, WantedBlock, runs};
 use tokio::sync::Semaphore;
 
@@ -21,7 +22,11 @@ use tokio::sync::Semaphore;
 const LAST_ENGINE_FILE: &str = "CURRENT";
 const BUDGET_UNIT_BYTES: u64 = 1024;
 
-/// Fetches what is not here yet into `dir`.
+/// Room for blocks in memory: one for the process, however many log streams are restored at once.
+static ROOM: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new((RESTORE_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize));
+
+/// Fetches what is not here yet into `dir`; all of it is durable on return.
 pub(super) async fn fetch_all(
     ctx: &TaskCtx,
     set: &Arc<BackupSet>,
@@ -30,35 +35,37 @@ pub(super) async fn fetch_all(
 ) -> Result<(), Failure> {
     let (missing, kept) = missing(ctx, dir, wanted).await?;
     metrics::counter!("strandline_restore_blocks_kept_total").increment(kept);
+    let bytes = missing.iter().map(|w| w.entry.plain_bytes).sum();
+    metrics::counter!("strandline_restore_wanted_bytes_total").increment(bytes);
     tracing::info!(dir = %dir.display(), kept, missing = missing.len(), "blocks that are here and blocks to fetch");
-    let budget = Semaphore::new((BLOCK_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES) as usize);
-    let budget = &budget;
+    let unsynced = Unsynced::default();
+    let laid = &unsynced;
     stream::iter(runs(missing, RESTORE_READ_BYTES_MAX))
         .map(Ok)
         .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |run| async move {
-            let units = run.bytes().min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+            let units = run.bytes().min(RESTORE_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
             // Nobody closes the semaphore.
-            let _room = budget.acquire_many(units).await;
+            let _room = ROOM.acquire_many(units).await;
             let bytes = set.read(&run).await?;
             let (set, dir) = (Arc::clone(set), dir.to_owned());
-            let written = blocking(move || lay_run(&set, &dir, &run, &bytes)).await?;
+            let (files, written) = blocking(move || lay_run(&set, &dir, &run, &bytes)).await?;
             ctx.progress.add_done(written);
-            Ok::<_, Failure>(())
+            laid.add(files).await
         })
-        .await
+        .await?;
+    unsynced.finish().await
 }
 
-/// Verifies and writes the blocks of one read; gives their plain bytes.
-fn lay_run(set: &BackupSet, dir: &Path, run: &BlockRun, bytes: &Bytes) -> Result<u64, Failure> {
-    let mut written = 0;
+/// Verifies and writes the blocks of one read; gives the files and their plain bytes.
+fn lay_run(set: &BackupSet, dir: &Path, run: &BlockRun, bytes: &Bytes) -> Result<(Vec<Laid>, u64), Failure> {
+    let (mut files, mut written) = (Vec::with_capacity(run.blocks().len()), 0);
     for (nth, wanted) in run.blocks().iter().enumerate() {
         let content = set.open_block(run, nth, bytes)?;
-        write_durable(&dir.join(&wanted.entry.file_name), &content)?;
+        files.push(lay(dir.join(&wanted.entry.file_name), &content)?);
         written += content.len() as u64;
     }
     metrics::counter!("strandline_restore_blocks_fetched_total").increment(run.blocks().len() as u64);
-    metrics::counter!("strandline_restore_data_bytes_total").increment(written);
-    Ok(written)
+    Ok((files, written))
 }
 
 /// Takes out what is here already; also tells how many blocks that are.

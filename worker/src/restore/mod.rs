@@ -6,6 +6,7 @@
 
 mod data;
 mod follow;
+mod laid;
 mod local;
 mod log;
 mod set;

@@ -115,7 +115,7 @@ impl LogSource for FakeStream {
     }
 
     fn dictionary(&self) -> Option<Dictionary> {
-        Some(Dictionary { version: 4, scn: 60, tables: vec![] })
+        Some(Dictionary { version: 4, scn: 60, ..Dictionary::default() })
     }
 }
 
@@ -134,7 +134,7 @@ impl TabletSource for FakeStream {
             term: Term(1),
             blocks: self.blocks.clone(),
             engine_files: vec![("CURRENT".into(), "MANIFEST-1\n".into()), ("MANIFEST-1".into(), "edits".into())],
-            dictionary: Some(Dictionary { version: 3, scn: 50, tables: vec![] }),
+            dictionary: Some(Dictionary { version: 3, scn: 50, ..Dictionary::default() }),
             pin: Box::new(RemoveOnDrop(dir.to_owned())),
         })
     }

@@ -1,15 +1,16 @@
-//! A random history of one tenant of a real cluster: tables, writes and deletes, pieces that end, full and incremental
-//! backups, sets that are deleted; drawn from a seed. [`History::live`] lives it, [`History::prove`] restores it.
+//! A random history of one tenant of a real cluster: tables that come and go, writes and deletes, pieces that end, full
+//! and incremental backups, sets that are deleted; drawn from a seed. [`History::live`] lives it, [`History::prove`] restores it.
 //!
 //! Whoever kills servers meanwhile does so from outside: a history only repeats what may be repeated. It must not look
 //! into a server; what it knows of its backups it reads in the views that any administrator has.
 
 mod proof;
 mod sets;
+mod tables;
 
 pub use proof::Proof;
 
-use super::oracle::{Op, Oracle};
+use super::oracle::Op;
 use super::{Outcome, Patience, Site};
 use crate::sim::Rng;
 use bytes::Bytes;
@@ -18,9 +19,10 @@ use std::time::Duration;
 use strandline_cli::admin::{Admin, Rows};
 use strandline_engine::KvClient;
 use strandline_types::Scn;
+use tables::Life;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const STEPS: u64 = 10;
+const STEPS: u64 = 12;
 /// Few enough that keys are overwritten and deleted again and again.
 const KEYS_PER_TABLE: u64 = 60;
 const WRITES: std::ops::Range<u64> = 10..50;
@@ -40,7 +42,7 @@ pub struct History {
     admin: Admin,
     client: KvClient,
     home: PathBuf,
-    tables: Vec<String>,
+    tables: Vec<Life>,
     ops: Vec<Op>,
     told: Vec<String>,
 }
@@ -51,19 +53,22 @@ enum Step {
     Write,
     Rest,
     CreateTable,
+    DropTable,
     Full,
     Incremental,
     DeleteSet,
 }
 
 /// How often each of them is drawn.
-const STEPS_BY_WEIGHT: [Step; 10] = [
+const STEPS_BY_WEIGHT: [Step; 12] = [
     Step::Write,
     Step::Write,
     Step::Write,
     Step::Rest,
     Step::Rest,
     Step::CreateTable,
+    Step::DropTable,
+    Step::DropTable,
     Step::Full,
     Step::Incremental,
     Step::Incremental,
@@ -115,7 +120,9 @@ impl History {
     #[must_use]
     pub fn story(&self) -> String {
         let (tables, writes) = (self.tables.len(), self.ops.len());
-        format!("seed {}: {tables} tables, {writes} writes, {}", self.seed, self.told.join(", "))
+        let dropped = tables - self.living().count();
+        let told = self.told.join(", ");
+        format!("seed {}: {tables} tables, {dropped} of them dropped, {writes} writes, {told}", self.seed)
     }
 
     /// Lives the whole history, and stops the archive at its end.
@@ -139,8 +146,9 @@ impl History {
     async fn step(&mut self, step: Step) -> Outcome<()> {
         match step {
             Step::Write => self.write().await,
-            Step::CreateTable if self.tables.len() < TABLES_MAX => self.create_table().await,
+            Step::CreateTable if self.living().count() < TABLES_MAX => self.create_table().await,
             Step::CreateTable => Ok(()),
+            Step::DropTable => self.drop_a_table().await,
             Step::Rest => {
                 // Not a wait for anything: time in which pieces end and nothing else happens.
                 let ms = self.rng.between(REST_MS.start, REST_MS.end);
@@ -152,17 +160,11 @@ impl History {
         }
     }
 
-    async fn create_table(&mut self) -> Outcome<()> {
-        let (table, tablets) = (format!("t{}", self.tables.len()), self.rng.between(1, 4));
-        self.sql(&format!("CREATE TABLE {table} TABLETS = {tablets} TENANT = {}", self.name)).await?;
-        self.tables.push(table);
-        Ok(())
-    }
-
     /// Puts and deletes of a few keys, one after the other.
     async fn write(&mut self) -> Outcome<()> {
         for _ in 0..self.rng.between(WRITES.start, WRITES.end) {
-            let Some(table) = self.rng.pick(&self.tables) else { return Ok(()) };
+            let living: Vec<(u64, String)> = self.living().map(|t| (t.id, t.name.clone())).collect();
+            let Some((id, table)) = self.rng.pick(&living) else { return Ok(()) };
             let key = Bytes::from(format!("key{:03}", self.rng.between(0, KEYS_PER_TABLE)));
             let value = (!self.rng.chance(200)).then(|| self.value());
             let token = self.client.token().0;
@@ -175,7 +177,7 @@ impl History {
                 Err(e) if e.class().is_retryable() => Scn::MAX,
                 Err(e) => return Err(e.into()),
             };
-            self.ops.push(Op { key: in_table(&table, &key), value, token, acked });
+            self.ops.push(Op { key: in_table(id, &key), value, token, acked });
         }
         Ok(())
     }
@@ -185,10 +187,6 @@ impl History {
         let longest = if self.rng.chance(50) { 20_000 } else { 600 };
         let length = self.rng.between(0, longest) as usize;
         Bytes::from(format!("{}:{}", self.ops.len(), "v".repeat(length)))
-    }
-
-    fn oracle(&self) -> Oracle {
-        Oracle::new(self.ops.iter().cloned())
     }
 
     fn uri(&self, destination: &str) -> String {
@@ -217,7 +215,7 @@ impl History {
     }
 }
 
-/// Keys of all tables in one oracle.
-fn in_table(table: &str, key: &[u8]) -> Bytes {
-    [table.as_bytes(), b"/", key].concat().into()
+/// Keys of all tables in one oracle; two tables of one name are two.
+fn in_table(table: u64, key: &[u8]) -> Bytes {
+    [table.to_string().as_bytes(), b"/", key].concat().into()
 }

@@ -1,9 +1,8 @@
 //! Restores of a history: inside its window each shows what the oracle says; outside it is refused, with the bound.
 
-use super::{History, PATIENCE, in_table};
+use super::{History, PATIENCE};
 use crate::cluster::{Outcome, Patience, jobs};
 use std::ops::RangeInclusive;
-use strandline_engine::KvClient;
 use strandline_types::{ErrorClass, Failure, Scn};
 
 /// What the restores of a history came to.
@@ -44,17 +43,19 @@ impl History {
         self.is_refused(window.end().next(), &after).await?;
         proof.refused += 2;
 
-        let acked: Vec<Scn> = self.oracle().acked().iter().copied().filter(|scn| window.contains(scn)).collect();
+        let written: Vec<Scn> = self.ops.iter().map(|op| op.acked).filter(|scn| window.contains(scn)).collect();
+        let turning: Vec<Scn> = self.turning_points().filter(|scn| window.contains(scn)).collect();
+        let moments = if !turning.is_empty() && self.rng.chance(500) { turning } else { written };
         let any = Scn(self.rng.between(window.start().0, window.end().0));
-        let inside = self.rng.pick(&acked).unwrap_or(any);
+        let inside = self.rng.pick(&moments).unwrap_or(any);
         let border = if self.rng.chance(500) { *window.start() } else { *window.end() };
         let targets = [self.rng.pick(&[inside, inside.prev().max(*window.start()), any]).unwrap_or(any), border];
         for (n, target) in targets.into_iter().enumerate() {
             let tenant = format!("{}_again_{n}", self.name());
             self.restore(&tenant, target).await?;
-            let pairs = self.pairs_of(&tenant).await?;
             let wrong = |what| Failure::new(ErrorClass::Corrupt, what, tenant.clone(), self.story());
-            let shown = self.oracle().check(target, pairs).map_err(wrong)?;
+            let pairs = self.pairs_of(&tenant, target).await?.map_err(wrong)?;
+            let shown = self.oracle_at(target).check(target, pairs).map_err(wrong)?;
             proof.add(Proof { restored: 1, keys: shown.keys, open: shown.open, refused: 0 });
             self.sys.sql(&format!("DROP TENANT {tenant}")).await?;
         }
@@ -103,15 +104,5 @@ impl History {
             patience.once_more("it runs").await?;
         }
         Ok(())
-    }
-
-    async fn pairs_of(&self, tenant: &str) -> Outcome<Vec<(bytes::Bytes, bytes::Bytes)>> {
-        let client = KvClient::connect(&self.endpoints, tenant).await?;
-        let mut pairs = Vec::new();
-        for table in client.dictionary().await?.tables {
-            let rows = client.scan(&table.name, b"", b"", 0).await?;
-            pairs.extend(rows.into_iter().map(|(key, value)| (in_table(&table.name, &key), value)));
-        }
-        Ok(pairs)
     }
 }

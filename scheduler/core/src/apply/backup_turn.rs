@@ -5,7 +5,7 @@
 
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
-use crate::state::{BackupJob, State, TaskRun, Tenant};
+use crate::state::{BackupJob, LogStream, State, TaskRun, Tenant};
 use std::collections::BTreeSet;
 use strandline_types::{BackupJobStatus, BackupMode, JobId, LsId, TabletId, TurnId, limits};
 
@@ -54,9 +54,14 @@ fn moved(job: &BackupJob, tenant: &Tenant) -> BTreeSet<LsId> {
     known.symmetric_difference(&now).map(|(_, ls)| *ls).collect()
 }
 
-/// True once log stream 1 has logged the newest dictionary: another turn before that would miss it again.
-pub(crate) fn is_logged(tenant: &Tenant) -> bool {
-    tenant.log_streams.get(&LsId::SYS).is_none_or(|ls| ls.dictionary_version >= tenant.dictionary_version)
+/// What another turn has to wait for: before that it would copy the old state again. `None` = nothing.
+pub(crate) fn waits_for(tenant: &Tenant, changed: &Changed) -> Option<&'static str> {
+    let logged = |ls: &LogStream| ls.dictionary_version >= tenant.dictionary_version;
+    if !tenant.log_streams.get(&LsId::SYS).is_none_or(logged) {
+        return Some("log stream 1 to log the newest data dictionary");
+    }
+    let mut again = changed.redo.iter().filter_map(|ls| tenant.log_streams.get(ls));
+    again.any(LogStream::is_shrinking).then_some("its log streams to drop the tablets of dropped tables")
 }
 
 /// Begins the next turn, if the tenant has changed indeed.
@@ -68,7 +73,7 @@ pub(super) fn next(state: &mut State, id: JobId, turn: TurnId) -> Outcome {
         job.status == BackupJobStatus::Data && job.turn == turn && job.tasks.values().all(TaskRun::is_finished);
     let Some(tenant) = state.tenants.get(&job.tenant_id).filter(|_| is_due) else { return Ok(Done::Nothing) };
     let changed = changed(job, tenant);
-    if !changed.is_any() || !is_logged(tenant) || turn.0 >= limits::BACKUP_TURNS_MAX {
+    if !changed.is_any() || waits_for(tenant, &changed).is_some() || turn.0 >= limits::BACKUP_TURNS_MAX {
         return Ok(Done::Nothing);
     }
     job.turn = turn.next();

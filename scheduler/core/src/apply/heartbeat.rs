@@ -80,6 +80,7 @@ fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
         ls.end_lsn = ls.end_lsn.max(r.end_lsn);
         ls.max_scn = ls.max_scn.max(r.max_scn);
         ls.dictionary_version = ls.dictionary_version.max(r.dictionary_version);
+        ls.tablets_version = ls.tablets_version.max(r.tablets_version);
     } else if ls.leader == Some(worker) && !r.is_leader && r.term >= ls.term {
         ls.leader = None;
     }

@@ -51,6 +51,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::DropTenant { tenant } => tenant::drop_tenant(state, tenant),
         Action::TenantGone { tenant } => tenant::gone(state, tenant),
         Action::CreateTable { tenant, name, tablets } => tenant::create_table(state, tenant, name, tablets),
+        Action::DropTable { tenant, name } => tenant::drop_table(state, tenant, &name),
         Action::SetArchiveDest { tenant, no, dest } => destination::set_archive_dest(state, tenant, no, dest),
         Action::SetArchiveDestState { tenant, no, state: to } => destination::set_archive_state(state, tenant, no, to),
         Action::SetArchiveConcurrency { tenant, threads } => archive::set_concurrency(state, tenant, threads),

@@ -134,10 +134,7 @@ pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     job.ended_ms = Some(now_ms);
     job.source.wipe();
     if let Some(tenant) = state.tenants.get_mut(&job.tenant_id) {
-        for table in &job.tables {
-            tenant.tables.remove(&table.table_id);
-        }
-        tenant.dictionary_version += 1;
+        tenant.drop_tables(&job.tables.iter().map(|t| t.table_id).collect::<Vec<_>>());
     }
     true
 }

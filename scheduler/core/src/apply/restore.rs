@@ -6,7 +6,7 @@ use crate::command::{Done, Outcome, StartRestore};
 use crate::placement;
 use crate::refuse;
 use crate::report::ReplicaReport;
-use crate::state::{Dictionary, RestoreJob, State, TaskRun, TenantStatus};
+use crate::state::{Dictionary, RestoreJob, State, Table, TaskRun, TenantStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, TabletId, TenantId, Transition, limits};
 
@@ -117,7 +117,12 @@ fn may_advance(state: &State, job: &RestoreJob, to: RestoreStage) -> bool {
 
 /// The tenant becomes what replay made of it.
 fn open_tenant(tenant: &mut crate::state::Tenant, job: &RestoreJob) {
-    take_tables(tenant, job.dictionary.clone().unwrap_or_default());
+    let dictionary = job.dictionary.clone().unwrap_or_default();
+    let has_unfinished = dictionary.tables.iter().any(Table::is_hidden);
+    take_tables(tenant, dictionary);
+    // Log stream 1 learns that they are gone.
+    tenant.dictionary_version += u64::from(has_unfinished);
+    tenant.tell_tablets();
     tenant.status = TenantStatus::Normal;
 }
 
@@ -127,7 +132,9 @@ pub(super) fn take_tables(tenant: &mut crate::state::Tenant, dictionary: Diction
     let last_tablet = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| t.id).max();
     // New ids never meet restored ones.
     tenant.next.table = tenant.next.table.max(last_table.map_or(TableId(0), TableId::next));
-    tenant.next.tablet = tenant.next.tablet.max(last_tablet.map_or(TabletId(0), TabletId::next));
+    let after_last = last_tablet.map_or(TabletId(0), TabletId::next);
+    // Also those of tables that were dropped: some of their rows may still be there.
+    tenant.next.tablet = tenant.next.tablet.max(after_last).max(dictionary.next_tablet);
     tenant.dictionary_version = dictionary.version;
     // What a table recovery of the source had not finished is not taken over.
     tenant.tables = dictionary.tables.into_iter().filter(|t| !t.is_hidden()).map(|t| (t.id, t)).collect();

@@ -5,7 +5,7 @@ use crate::command::{Done, Outcome};
 use crate::orders::RestorePiece;
 use crate::refuse;
 use crate::report::ReplicaReport;
-use crate::state::{RestoreJob, Standby, StandbyStage, State, TaskRun, TenantStatus, Trouble};
+use crate::state::{RestoreJob, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus, Trouble};
 use std::collections::BTreeMap;
 use strandline_types::{Access, Failure, JobId, LsId, NodeId, Scn, TenantId};
 
@@ -152,12 +152,17 @@ pub(super) fn open(state: &mut State, id: TenantId) -> Outcome {
     let is_ready = |s: &&Standby| {
         s.stage == StandbyStage::Activating && !s.log_tasks.is_empty() && s.log_tasks.values().all(TaskRun::is_finished)
     };
-    if state.standbys.get(&id).filter(is_ready).is_none() {
+    // The newest tables that replay made have to be known before the tenant makes its own.
+    let knows = |t: &Tenant| t.log_streams.get(&LsId::SYS).is_none_or(|s| s.dictionary_version <= t.dictionary_version);
+    if state.standbys.get(&id).filter(is_ready).is_none() || !state.tenants.get(&id).is_some_and(knows) {
         return Ok(Done::Nothing);
     }
     state.standbys.remove(&id);
     if let Some(tenant) = state.tenants.get_mut(&id) {
         tenant.status = TenantStatus::Normal;
+        // Log stream 1 may name tables that a recovery in the source had not finished.
+        tenant.dictionary_version += 1;
+        tenant.tell_tablets();
     }
     Ok(Done::Ok)
 }

@@ -85,6 +85,8 @@ fn new_log_stream(id: LsId, members: Vec<NodeId>) -> LogStream {
         end_lsn: Lsn::ZERO,
         max_scn: Scn::MIN,
         dictionary_version: 0,
+        shrunk_version: 0,
+        tablets_version: 0,
     }
 }
 
@@ -143,6 +145,22 @@ pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablet
         return Err(refuse::table_exists(&name));
     }
     add_table(state, id, name, tablets as usize).map(Done::Table)
+}
+
+/// DROP TABLE: the dictionary does without it at once; its tablets go once log stream 1 has logged that. Sets and log that
+/// are on the media keep it.
+pub(super) fn drop_table(state: &mut State, id: TenantId, name: &str) -> Outcome {
+    let tenant = normal(state, id)?;
+    let is_it = |other: &str| other.eq_ignore_ascii_case(name);
+    if let Some(job) = state.open_recover_job(id).filter(|j| j.tables.iter().any(|t| is_it(&t.target_name))) {
+        return Err(refuse::table_is_recovered(name, job.id));
+    }
+    let found = tenant.tables.values().find(|t| !t.is_hidden() && is_it(&t.name)).map(|t| t.id);
+    let table = found.ok_or_else(|| refuse::no_such_table(name, &tenant.name))?;
+    if let Some(tenant) = state.tenants.get_mut(&id) {
+        tenant.drop_tables(&[table]);
+    }
+    Ok(Done::Table(table))
 }
 
 /// Adds a table that was checked.

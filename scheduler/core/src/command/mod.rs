@@ -85,6 +85,13 @@ pub enum Action {
         /// Tablets.
         tablets: u32,
     },
+    /// DROP TABLE.
+    DropTable {
+        /// Tenant.
+        tenant: TenantId,
+        /// Name.
+        name: String,
+    },
 
     /// LOG_ARCHIVE_DEST, LOG_ARCHIVE_DEST_n; `None` clears it.
     SetArchiveDest {

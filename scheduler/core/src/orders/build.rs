@@ -7,7 +7,7 @@ use super::{
 };
 use crate::spool;
 use crate::state::{
-    LogStream, RestoreJob, RestoreSource, SourceLs, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus,
+    Drill, LogStream, RestoreJob, RestoreSource, SourceLs, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus,
 };
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{BackupSetKind, JobId, LsId, NodeId, RestoreStage, Scn, TenantId};
@@ -52,10 +52,17 @@ fn replica_order(state: &State, tenant: &Tenant, ls: &LogStream, worker: NodeId)
         recycle_lsn,
         log_bytes_max,
         dictionary: (is_open && is_behind).then(|| tenant.dictionary()),
+        tablets: tenant.tablet_list(ls).filter(|_| is_open && !is_compared(state, tenant.id)),
         restore: restore_order(state, tenant, ls),
         open: is_open || tenant.status == TenantStatus::Standby,
         read_only: tenant.status == TenantStatus::Standby,
     }
+}
+
+/// A drill compares everything that came back, also what no dictionary names.
+fn is_compared(state: &State, tenant: TenantId) -> bool {
+    let has_made = |d: &Drill| !d.stage.is_ended() && d.restore.is_some_and(|(_, made)| made == tenant);
+    state.drills.values().any(has_made)
 }
 
 fn restore_order(state: &State, tenant: &Tenant, ls: &LogStream) -> Option<RestoreOrder> {

@@ -15,7 +15,7 @@ pub use medium_tasks::{
     CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,
 };
 
-use crate::state::{Compression, Dictionary, Encryption};
+use crate::state::{Compression, Dictionary, Encryption, TabletList};
 use crate::task::TaskKey;
 use strandline_types::{
     Access, BackupSetId, DestId, DestNo, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId,
@@ -55,6 +55,8 @@ pub struct ReplicaOrder {
     pub log_bytes_max: u64,
     /// Log stream 1: the dictionary to log.
     pub dictionary: Option<Dictionary>,
+    /// The tablets that are left to the log stream: the others are dropped.
+    pub tablets: Option<TabletList>,
     /// The replica begins from a backup.
     pub restore: Option<RestoreOrder>,
     /// Clients may read and write.

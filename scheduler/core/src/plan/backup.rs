@@ -126,11 +126,11 @@ impl Ctx<'_> {
     /// All data tasks are done: on to the index, unless the tenant is not the one any more that they copied.
     fn plan_turn(&self, plan: &mut Plan) {
         let job = self.job;
-        if job.turn.0 >= limits::BACKUP_TURNS_MAX || !backup_turn::changed(job, self.tenant).is_any() {
+        let changed = backup_turn::changed(job, self.tenant);
+        if job.turn.0 >= limits::BACKUP_TURNS_MAX || !changed.is_any() {
             return plan.propose(self.advance(BackupJobStatus::Index));
         }
-        if !backup_turn::is_logged(self.tenant) {
-            let on = "log stream 1 to log the newest data dictionary";
+        if let Some(on) = backup_turn::waits_for(self.tenant, &changed) {
             return plan.wait(job.tenant_id, self.name(), on, job.progress_ms);
         }
         plan.propose(Action::NextTurn { job: job.id, turn: job.turn });

@@ -1,4 +1,4 @@
-//! Tenants that are being dropped, log streams without a leader, destinations that are not ready.
+//! Tenants and tables that are being dropped, log streams without a leader, destinations that are not ready.
 
 use super::{dest_name, dest_ref};
 use crate::command::{Action, Subject};
@@ -9,7 +9,11 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for tenant in state.tenants.values() {
         match tenant.status {
             TenantStatus::Dropping => plan_drop(state, now_ms, tenant, plan),
-            TenantStatus::Normal | TenantStatus::Standby => wait_for_leaders(state, now_ms, tenant, plan),
+            TenantStatus::Normal => {
+                wait_for_leaders(state, now_ms, tenant, plan);
+                wait_for_tablets(tenant, plan);
+            }
+            TenantStatus::Standby => wait_for_leaders(state, now_ms, tenant, plan),
             TenantStatus::Restoring | TenantStatus::Imported => {}
         }
     }
@@ -45,6 +49,14 @@ fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Dropped tables still take room.
+fn wait_for_tablets(tenant: &Tenant, plan: &mut Plan) {
+    for ls in tenant.log_streams.values().filter(|ls| ls.is_shrinking()) {
+        let what = format!("dropped tables of {}", tenant.name);
+        plan.wait(tenant.id, what, format!("log stream {} to drop their tablets", ls.id), 0);
     }
 }
 

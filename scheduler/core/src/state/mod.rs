@@ -38,7 +38,9 @@ pub use restore::{RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use standby::{Standby, StandbyStage};
 pub use task_run::TaskRun;
-pub use tenant::{BackupParams, Dictionary, LogStream, Table, Tablet, Tenant, TenantCounters, TenantStatus};
+pub use tenant::{
+    BackupParams, Dictionary, LogStream, Table, Tablet, TabletList, Tenant, TenantCounters, TenantStatus,
+};
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, Worker};
 

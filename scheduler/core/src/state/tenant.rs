@@ -2,7 +2,7 @@
 
 use super::{ArchiveConfig, ImportedFrom};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strandline_types::{
     BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId, Term, limits,
@@ -144,6 +144,18 @@ pub struct LogStream {
     pub max_scn: Scn,
     /// Version of the dictionary that log stream 1 holds.
     pub dictionary_version: u64,
+    /// Version of the dictionary from which on the stream has fewer tablets; 0 = it never lost one.
+    pub shrunk_version: u64,
+    /// Version of the tablet list that the stream has applied.
+    pub tablets_version: u64,
+}
+
+impl LogStream {
+    /// True while it still has tablets of dropped tables.
+    #[must_use]
+    pub const fn is_shrinking(&self) -> bool {
+        self.tablets_version < self.shrunk_version
+    }
 }
 
 /// One table.
@@ -175,12 +187,68 @@ pub struct Dictionary {
     pub scn: Scn,
     /// Tables.
     pub tables: Vec<Table>,
+    /// This tablet and all above were never given out; 0 = not said.
+    pub next_tablet: TabletId,
+}
+
+/// The tablets that a log stream still has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TabletList {
+    /// Version of the dictionary that names no others.
+    pub version: u64,
+    /// Only tablets below this can have been dropped.
+    pub next_tablet: TabletId,
+    /// Them, ascending.
+    pub tablets: BTreeSet<TabletId>,
+    /// The list gets a higher SCN than this one, which is not before the dictionary's: whoever restores to an SCN before
+    /// the dictionary's gets the dropped tablets back.
+    pub after_scn: Scn,
 }
 
 impl Tenant {
     /// The dictionary that log stream 1 should hold.
     #[must_use]
     pub fn dictionary(&self) -> Dictionary {
-        Dictionary { version: self.dictionary_version, scn: Scn::MIN, tables: self.tables.values().cloned().collect() }
+        Dictionary {
+            version: self.dictionary_version,
+            scn: Scn::MIN,
+            tables: self.tables.values().cloned().collect(),
+            next_tablet: self.next.tablet,
+        }
+    }
+
+    /// What a log stream has to be told so that it drops the tablets of dropped tables; `None` when it has, or while
+    /// log stream 1 does not hold the dictionary yet that does not name them.
+    #[must_use]
+    pub fn tablet_list(&self, ls: &LogStream) -> Option<TabletList> {
+        let sys = self.log_streams.get(&LsId::SYS)?;
+        if !ls.is_shrinking() || sys.dictionary_version < self.dictionary_version {
+            return None;
+        }
+        let tablets = self.tables.values().flat_map(|t| &t.tablets);
+        Some(TabletList {
+            version: self.dictionary_version,
+            next_tablet: self.next.tablet,
+            tablets: tablets.filter(|t| t.ls_id == ls.id).map(|t| t.id).collect(),
+            after_scn: sys.max_scn,
+        })
+    }
+
+    /// Removes tables; the log streams that have their tablets are told.
+    pub(crate) fn drop_tables(&mut self, ids: &[TableId]) {
+        let gone: Vec<Table> = ids.iter().filter_map(|id| self.tables.remove(id)).collect();
+        self.dictionary_version += 1;
+        for tablet in gone.iter().flat_map(|t| &t.tablets) {
+            if let Some(ls) = self.log_streams.get_mut(&tablet.ls_id) {
+                ls.shrunk_version = self.dictionary_version;
+            }
+        }
+    }
+
+    /// A tenant that was rebuilt opens: its log streams may have tablets that its dictionary does not name.
+    pub(crate) fn tell_tablets(&mut self) {
+        for ls in self.log_streams.values_mut() {
+            ls.shrunk_version = self.dictionary_version;
+        }
     }
 }

@@ -20,6 +20,7 @@ pub struct Stream {
     pub end_lsn: Lsn,
     pub max_scn: Scn,
     pub dictionary_version: u64,
+    pub tablets_version: u64,
 }
 
 /// How a worker answers a task.
@@ -46,6 +47,8 @@ pub struct World {
     pub medium: Vec<MediumWork>,
     /// Fails every piece of work on the medium, if set.
     pub medium_failure: Option<Failure>,
+    /// Leaders do not come to log which tablets are left.
+    pub keeps_tablets: bool,
     pub task_hook: TaskHook,
     /// Every task order ever given, with its executor.
     pub ordered: Vec<(NodeId, TaskKey)>,
@@ -68,6 +71,7 @@ impl World {
             gaps: BTreeMap::new(),
             medium: Vec::new(),
             medium_failure: None,
+            keeps_tablets: false,
             task_hook: all_done,
             ordered: Vec::new(),
         };
@@ -253,6 +257,11 @@ impl World {
         if let Some(dictionary) = order.dictionary.as_ref().filter(|_| is_leader) {
             stream.dictionary_version = dictionary.version;
         }
+        if let Some(list) = order.tablets.as_ref().filter(|_| is_leader && !self.keeps_tablets) {
+            stream.tablets_version = list.version;
+            stream.max_scn = stream.max_scn.max(list.after_scn).next();
+            stream.end_lsn = stream.end_lsn.advance(100);
+        }
         let restored = (order.restore.is_some() && order.ls_id.is_sys()).then(restored_dictionary);
         Some(ReplicaReport {
             tenant_id: order.tenant_id,
@@ -265,6 +274,7 @@ impl World {
 
             log_start_lsn: Lsn::ZERO,
             dictionary_version: stream.dictionary_version,
+            tablets_version: stream.tablets_version,
             restored_dictionary: restored,
             replayed_scn: Scn::MAX,
         })
@@ -426,7 +436,7 @@ pub fn report(order: &TaskOrder, state: TaskState, failure: Option<Failure>, res
 pub fn restored_dictionary() -> Dictionary {
     let tablets = vec![strandline_scheduler_core::state::Tablet { id: TabletId(200_007), ls_id: LsId(1001) }];
     let table = strandline_scheduler_core::state::Table { id: TableId(500_009), name: "kv".to_owned(), tablets };
-    Dictionary { version: 4, scn: Scn(5), tables: vec![table] }
+    Dictionary { version: 4, scn: Scn(5), tables: vec![table], ..Dictionary::default() }
 }
 
 /// A restore of a tenant with log streams 1 and 1001.

@@ -191,6 +191,8 @@ fn every_statement_is_read() {
             "CREATE TABLE files TABLETS = 8 TENANT = t",
             R::CreateTable { tenant: t("t"), name: "files".into(), tablets: 8 },
         ),
+        ("DROP TABLE files TENANT = t", R::DropTable { tenant: t("t"), name: "files".into() }),
+        ("drop table files", R::DropTable { tenant: None, name: "files".into() }),
         ("select 1;", R::Select("select 1".into())),
         ("WITH x AS (SELECT 1) SELECT * FROM x", R::Select("WITH x AS (SELECT 1) SELECT * FROM x".into())),
         ("SHOW TABLES", R::Show(Show::Tables)),
@@ -225,7 +227,9 @@ fn what_is_not_understood_says_where_and_what_is() {
         ("CREATE DATABASE d", "character 8:", "TABLE"),
         ("CREATE TENANT t LOG_STREAMS = many", "character 31:", "a number of log streams"),
         ("CREATE TABLE t TABLETS = 4 IN t1", "character 28:", "TENANT"),
-        ("DROP TABLE t", "character 6:", "TENANT"),
+        ("DROP DATABASE d", "character 6:", "TABLE"),
+        ("DROP TABLE", "character 11:", "a table name"),
+        ("DROP TABLE t CASCADE", "character 14:", "TENANT"),
     ] {
         let failure = parse(text).expect_err(text);
         assert_eq!(failure.class, ErrorClass::Invalid, "{text}");

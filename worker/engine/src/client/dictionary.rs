@@ -4,6 +4,7 @@ use super::Inner;
 use super::route::Answer;
 use crate::{EngineError, Result};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_proto::v1;
@@ -67,7 +68,14 @@ impl Inner {
     pub(super) async fn table(&self, name: &str) -> Result<Table> {
         let find = |d: &Dictionary| d.tables.iter().find(|t| t.name == name).cloned();
         let found = self.find_in_dictionary(find).await?;
-        found.ok_or_else(|| missing(format!("table {name}"), "no such table", "see CDB_OB_TABLES, or create it"))
+        found.ok_or_else(|| no_such_table(name))
+    }
+
+    /// The table that has this name now, after the one of `before` was dropped.
+    pub(super) async fn table_after(&self, before: &Table) -> Result<Table> {
+        let newest = self.fetch_dictionary().await?;
+        let found = newest.tables.iter().find(|t| t.name == before.name && t.table_id != before.table_id);
+        found.cloned().ok_or_else(|| no_such_table(&before.name))
     }
 
     pub(super) async fn ls_of(&self, tablet: TabletId) -> Result<LsId> {
@@ -109,6 +117,9 @@ impl Inner {
         for answer in answers {
             match answer {
                 Ok(Answer { failure: None, value: Some(dictionary), .. }) => {
+                    // What is written with this knowledge comes after it: a restore to an SCN between would have rows
+                    // of a table that it does not know.
+                    self.token.fetch_max(dictionary.scn, Ordering::AcqRel);
                     self.dictionary.learn(dictionary);
                     answered = true;
                 }
@@ -137,6 +148,10 @@ impl Inner {
             Err(_) => Err(transient("a worker did not answer in time")),
         }
     }
+}
+
+fn no_such_table(name: &str) -> EngineError {
+    missing(format!("table {name}"), "no such table", "see CDB_OB_TABLES, or create it")
 }
 
 fn missing(object: String, what: &str, todo: &str) -> EngineError {

@@ -9,7 +9,7 @@ mod route;
 mod scan;
 mod topology;
 
-use crate::{KvWrite, Result, ScanPage};
+use crate::{EngineError, KvWrite, Result, ScanPage};
 use bytes::Bytes;
 use channels::Channels;
 use dictionary::DictionaryCache;
@@ -83,11 +83,23 @@ impl KvClient {
     /// Writes several keys (`None` deletes): atomic per log stream; the answer is the highest SCN.
     pub async fn batch(&self, table: &str, writes: Vec<(Bytes, Option<Bytes>)>) -> Result<Scn> {
         let layout = self.table(table).await?;
-        let to_write = |(key, value): (Bytes, Option<Bytes>)| {
-            let tablet = Self::tablet_of(&layout, &key);
-            KvWrite { tablet, key, value }
+        match self.write_into(&layout, &writes).await {
+            Err(error) => self.write_into(&self.renewed(&layout, error).await?, &writes).await,
+            done => done,
+        }
+    }
+
+    async fn write_into(&self, table: &Table, writes: &[(Bytes, Option<Bytes>)]) -> Result<Scn> {
+        let to_write = |(key, value): &(Bytes, Option<Bytes>)| {
+            let tablet = Self::tablet_of(table, key);
+            KvWrite { tablet, key: key.clone(), value: value.clone() }
         };
-        self.write(writes.into_iter().map(to_write).collect()).await
+        self.write(writes.iter().map(to_write).collect()).await
+    }
+
+    /// The new table of the same name when the error says that the old one was dropped; else the error.
+    async fn renewed(&self, old: &Table, error: EngineError) -> Result<Table> {
+        if error.is_dropped() { self.inner.table_after(old).await } else { Err(error) }
     }
 
     /// Writes with tablets chosen by the caller.
@@ -122,7 +134,14 @@ impl KvClient {
     /// Reads one key.
     pub async fn get(&self, table: &str, key: &[u8]) -> Result<Option<Bytes>> {
         let layout = self.table(table).await?;
-        let Some(place) = place_of(&layout, key) else { return Err(no_tablets(table)) };
+        match self.get_from(&layout, key).await {
+            Err(error) => self.get_from(&self.renewed(&layout, error).await?, key).await,
+            done => done,
+        }
+    }
+
+    async fn get_from(&self, table: &Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let Some(place) = place_of(table, key) else { return Err(no_tablets(&table.name)) };
         let request = v1::GetRequest {
             tenant_id: self.inner.topology.tenant().0,
             ls_id: place.ls_id,
@@ -143,7 +162,10 @@ impl KvClient {
     /// is the end of the table.
     pub async fn scan(&self, table: &str, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>> {
         let layout = self.table(table).await?;
-        scan::merged(self, &layout, start, end, limit).await
+        match scan::merged(self, &layout, start, end, limit).await {
+            Err(error) => scan::merged(self, &self.renewed(&layout, error).await?, start, end, limit).await,
+            done => done,
+        }
     }
 
     /// One page of one tablet: up to `limit` pairs (0 = as many as fit) of `[start, end)`.

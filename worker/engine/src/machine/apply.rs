@@ -55,6 +55,7 @@ fn apply_payload(effects: &mut Effects<'_>, ls: LsId, payload: &Payload) -> io::
     match body {
         Body::ClientBatch(batch) => effects.put(&batch.writes)?,
         Body::Dictionary(dictionary) => take_dictionary(effects, ls, &dictionary, scn)?,
+        Body::Tablets(list) => effects.set_tablets(list.into()),
         Body::Replayed(batch) => {
             if let Err(stands_at) = replay::apply(effects, ls, 0, &batch)? {
                 return Ok(Outcome::Gap(stands_at));

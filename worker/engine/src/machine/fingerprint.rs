@@ -4,7 +4,7 @@
 //! it while a snapshot is taken. An SCN that has passed is answered only when nothing changed since.
 
 use super::Machine;
-use crate::tablet::TabletStore;
+use crate::tablet::View;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use strandline_types::{Fingerprint, Scn};
@@ -42,18 +42,18 @@ impl Machine {
         let gate = self.gate();
         let now = applied();
         let Some(wanted) = scn else {
-            let snapshot = store.snapshot();
+            let view = store.view();
             drop(gate);
-            return digest(&store, &snapshot, now, stop, bytes);
+            return digest(&view, now, stop, bytes);
         };
         if now >= wanted {
             let changed = self.halt.last_change();
             if changed > wanted {
                 return Ok(Seen::Passed(changed));
             }
-            let snapshot = store.snapshot();
+            let view = store.view();
             drop(gate);
-            return digest(&store, &snapshot, wanted, stop, bytes);
+            return digest(&view, wanted, stop, bytes);
         }
         // Under the gate: no entry slips through between the look and the halt.
         if !self.halt.ask(wanted) {
@@ -73,22 +73,16 @@ impl Machine {
             }
         }
         // Apply stands at the halt, or has come exactly to it: either way it does not pass while the halt is there.
-        let snapshot = store.snapshot();
+        let view = store.view();
         self.halt.release();
-        digest(&store, &snapshot, wanted, stop, bytes)
+        digest(&view, wanted, stop, bytes)
     }
 }
 
-fn digest(
-    store: &TabletStore,
-    snapshot: &rocksdb::Snapshot<'_>,
-    scn: Scn,
-    stop: &CancellationToken,
-    bytes: &AtomicU64,
-) -> io::Result<Seen> {
+fn digest(view: &View<'_>, scn: Scn, stop: &CancellationToken, bytes: &AtomicU64) -> io::Result<Seen> {
     let count = |n: u64| {
         bytes.fetch_add(n, Ordering::Relaxed);
         !stop.is_cancelled()
     };
-    Ok(store.fingerprint(snapshot, count)?.map_or(Seen::Cancelled, |f| Seen::At(scn, f)))
+    Ok(view.fingerprint(count)?.map_or(Seen::Cancelled, |f| Seen::At(scn, f)))
 }

@@ -50,8 +50,10 @@ impl Halt {
 
     /// Notes what was applied.
     pub(super) fn saw(&self, entries: &[Entry]) {
-        let is_change =
-            |kind| matches!(EntryKind::from_number(kind), Some(EntryKind::ClientBatch | EntryKind::Replayed));
+        let is_change = |kind| {
+            let kind = EntryKind::from_number(kind);
+            matches!(kind, Some(EntryKind::ClientBatch | EntryKind::Replayed | EntryKind::Tablets))
+        };
         let change = entries.iter().rev().find_map(|e| match &e.body {
             EntryBody::Normal(p) if is_change(p.kind) => Some(Scn(p.scn)),
             _ => None,

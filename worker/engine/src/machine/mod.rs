@@ -71,6 +71,9 @@ impl Machine {
         let log = Arc::new(PalfLog::open(&generation.log(), id)?);
         let store = TabletStore::open(&generation.db(), memory)?;
         let inner = store.inner_state()?;
+        if let Some(list) = &inner.tablets {
+            store.remove_dropped(list)?;
+        }
         if let Some(applied) = &inner.applied
             && log.tail().lsn < applied.base.lsn
         {

@@ -52,6 +52,10 @@ fn apply_item(effects: &mut Effects<'_>, ls: LsId, level: usize, item: &Replayed
     match body {
         EntryBody::ClientBatch(batch) => effects.put(&batch.writes),
         EntryBody::Dictionary(dictionary) => take_dictionary(effects, ls, &dictionary, Scn(item.scn)),
+        EntryBody::Tablets(list) => {
+            effects.set_tablets(list.into());
+            Ok(())
+        }
         // What the source passed over is passed over here.
         EntryBody::Replayed(batch) => apply(effects, ls, level + 1, &batch).map(drop),
         EntryBody::Blank | EntryBody::Membership(_) | EntryBody::KeepAlive => Ok(()),

@@ -200,3 +200,80 @@ fn an_installed_snapshot_replaces_everything_and_keeps_uncommitted_log_that_foll
     let damaged = follower.install_snapshot(&sent.dir, Some(LogPos { term: 1, index: 3 }), Bytes::new());
     assert_eq!(damaged.unwrap_err().kind(), io::ErrorKind::InvalidData, "not the snapshot that was announced");
 }
+
+fn list(version: u64, left: &[u64]) -> Bytes {
+    let list = pb::TabletList { version, next_tablet_id: TABLET.0 + 2, tablet_ids: left.to_vec() };
+    list.encode_to_vec().into()
+}
+
+fn has(machine: &Machine) -> bool {
+    machine.store().has_tablet(TABLET)
+}
+
+#[test]
+fn a_drop_is_durable_before_the_tablet_is_gone() {
+    let tmp = tempfile::tempdir().unwrap();
+    let machine = open(&tmp, "a");
+    feed(&machine, 10, EntryKind::ClientBatch, batch("k", "v"));
+    machine.flush().unwrap();
+    feed(&machine, 11, EntryKind::ClientBatch, batch("k2", "v"));
+    feed(&machine, 12, EntryKind::Tablets, list(5, &[]));
+    assert!(!has(&machine));
+    // As a crash leaves it: what was written and not flushed is lost.
+    files::link_tree(&tmp.path().join("a"), &tmp.path().join("crashed")).unwrap();
+    let crashed = open(&tmp, "crashed");
+    assert_eq!(crashed.inner().applied.unwrap().base.prev_scn, Scn(12), "else it would stand before rows that it lost");
+    assert!(!has(&crashed) && crashed.inner().is_dropped(TABLET));
+}
+
+#[test]
+fn a_drop_that_was_interrupted_is_carried_out_when_the_replica_opens() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (other, machine) = (open(&tmp, "other"), open(&tmp, "a"));
+    feed(&other, 10, EntryKind::ClientBatch, batch("k", "v"));
+    feed(&machine, 10, EntryKind::Tablets, list(5, &[]));
+    machine.store().copy_tablet(&other.store(), TABLET, 1 << 20).unwrap();
+    machine.flush().unwrap();
+    assert!(has(&machine), "as if the process had died before it was removed");
+    drop(machine);
+    assert!(!has(&open(&tmp, "a")));
+}
+
+#[test]
+fn a_write_that_the_drop_has_overtaken_leaves_nothing_and_the_rest_of_its_batch_stays() {
+    let tmp = tempfile::tempdir().unwrap();
+    let machine = open(&tmp, "a");
+    feed(&machine, 10, EntryKind::ClientBatch, batch("k", "v"));
+    feed(&machine, 11, EntryKind::Tablets, list(5, &[TABLET.0 + 1]));
+    let write = |n, key: &'static str| pb::Write { tablet_id: TABLET.0 + n, key: key.into(), ..pb::Write::default() };
+    let late = pb::ClientBatch { writes: vec![write(0, "k"), write(1, "left"), write(2, "new")] };
+    assert_eq!(feed(&machine, 12, EntryKind::ClientBatch, late.encode_to_vec().into()), Outcome::Done(Scn(12)));
+    assert!(!has(&machine));
+    for n in [1, 2] {
+        assert!(machine.store().has_tablet(TabletId(TABLET.0 + n)), "tablet {n} is left, or made later");
+    }
+    feed(&machine, 13, EntryKind::Tablets, list(4, &[]));
+    assert!(machine.store().has_tablet(TabletId(TABLET.0 + 1)), "an older list says nothing");
+}
+
+#[test]
+fn replayed_log_drops_at_its_own_place_however_often_it_was_restored() {
+    let tmp = tempfile::tempdir().unwrap();
+    let first = open(&tmp, "a");
+    feed(&first, 10, EntryKind::ClientBatch, batch("k", "v"));
+    let from = first.log().tail().lsn.0;
+    let second = restore_from(&tmp, &first, "b");
+    let third = restore_from(&tmp, &second, "c");
+    let at = second.log().tail().lsn.0;
+    let items = vec![
+        (20, EntryKind::ClientBatch, batch("late", "v")),
+        (21, EntryKind::Tablets, list(5, &[])),
+        (22, EntryKind::ClientBatch, batch("overtaken", "v")),
+    ];
+    let log = replayed(from..from + 100, 22, items);
+    feed(&second, 22, EntryKind::Replayed, log.clone());
+    assert!(!has(&second) && second.inner().is_dropped(TABLET));
+    assert!(has(&third));
+    feed(&third, 23, EntryKind::Replayed, replayed(at..at + 100, 23, vec![(22, EntryKind::Replayed, log)]));
+    assert!(!has(&third), "through two restores");
+}

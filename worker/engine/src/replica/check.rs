@@ -1,7 +1,7 @@
 //! What a client may ask: every bound of the KV door, with a refusal that says what to do.
 
-use crate::tablet::TabletStore;
-use crate::{KvWrite, Result};
+use crate::tablet::{InnerState, TabletStore};
+use crate::{EngineError, KvWrite, Result};
 use std::collections::BTreeSet;
 use strandline_types::limits::{KV_BATCH_BYTES_MAX, KV_KEY_BYTES_MAX, KV_VALUE_BYTES_MAX, TABLETS_PER_LOG_STREAM_MAX};
 use strandline_types::{ErrorClass, Failure, TabletId};
@@ -19,6 +19,11 @@ pub(super) fn tablet(tablet: TabletId) -> Result<()> {
     Err(invalid(what, format!("tablet {tablet}"), "take the tablet from the dictionary").into())
 }
 
+/// The table of a dropped tablet is gone.
+pub(super) fn not_dropped(tablet: TabletId, inner: &InnerState) -> Result<()> {
+    if inner.is_dropped(tablet) { Err(EngineError::Dropped { tablet }) } else { Ok(()) }
+}
+
 pub(super) fn key(key: &[u8]) -> Result<()> {
     if (1..=KV_KEY_BYTES_MAX).contains(&key.len()) {
         return Ok(());
@@ -28,13 +33,14 @@ pub(super) fn key(key: &[u8]) -> Result<()> {
 }
 
 /// Every write of a batch, and the tablets that it would create.
-pub(super) fn writes(writes: &[KvWrite], store: &TabletStore) -> Result<()> {
+pub(super) fn writes(writes: &[KvWrite], store: &TabletStore, inner: &InnerState) -> Result<()> {
     if writes.is_empty() {
         return Err(invalid("a batch without writes".to_owned(), "batch".to_owned(), "write something").into());
     }
     let mut tablets = BTreeSet::new();
     for w in writes {
         tablet(w.tablet)?;
+        not_dropped(w.tablet, inner)?;
         key(&w.key)?;
         let bytes = w.value.as_ref().map_or(0, |v| v.len());
         if bytes > KV_VALUE_BYTES_MAX {

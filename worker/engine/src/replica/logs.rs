@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_consensus::Payload;
 use strandline_format::entry::EntryKind;
 use strandline_format::pb;
+use strandline_proto::v1;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
@@ -127,6 +128,20 @@ impl Replica {
         let Some(_alone) = OnItsWay::begin(&self.dictionary_on_its_way) else { return Ok(()) };
         let scn = self.proposer.next_scn(Scn::MIN);
         self.proposer.propose(EntryKind::Dictionary, scn, body).await.map(drop)
+    }
+
+    /// Logs which tablets are left when this replica leads and the list is newer than the applied one. It gets a higher
+    /// SCN than `after`, which is not before that of the dictionary: an SCN that still has the table has its rows.
+    pub async fn set_tablets(&self, list: &v1::TabletList, after: Scn) -> Result<()> {
+        let applied = self.machine.inner().tablets.as_ref().map_or(0, |t| t.version());
+        if self.door() != Door::Open || list.version <= applied || !self.group.role().is_leader {
+            return Ok(());
+        }
+        let Some(_alone) = OnItsWay::begin(&self.tablets_on_their_way) else { return Ok(()) };
+        let tablet_ids = list.tablet_ids.clone();
+        let entry = pb::TabletList { version: list.version, next_tablet_id: list.next_tablet_id, tablet_ids };
+        let scn = self.proposer.next_scn(after);
+        self.proposer.propose(EntryKind::Tablets, scn, entry.encode_to_vec().into()).await.map(drop)
     }
 
     /// Puts replayed source log into the log, in the order of the calls; the future completes when it is applied. A

@@ -41,6 +41,7 @@ pub struct Replica {
     writes: RwLock<Option<mpsc::Sender<WriteJob>>>,
     stored: RwLock<StoredSpec>,
     dictionary_on_its_way: AtomicBool,
+    tablets_on_their_way: AtomicBool,
     keep_alive_on_its_way: AtomicBool,
     write_room: Arc<Semaphore>,
     /// Clients' writes are refused once the committed log ends after this position; `u64::MAX` = no bound.
@@ -81,6 +82,7 @@ impl Replica {
             end_lsn: base.lsn,
             max_scn: base.prev_scn,
             dictionary_version: inner.dictionary.as_ref().map_or(0, |d| d.version),
+            tablets_version: inner.tablets.as_ref().map_or(0, |t| t.version()),
             replayed: self.replayed(),
             door: self.door(),
         }
@@ -155,7 +157,7 @@ impl Replica {
         self.check_leader()?;
         self.check_spool()?;
         self.check_token(token)?;
-        check::writes(&writes, &self.machine.store())?;
+        check::writes(&writes, &self.machine.store(), &self.machine.inner())?;
         let writes = writes.into_iter().map(|w| pb::Write {
             tablet_id: w.tablet.0,
             key: w.key,
@@ -203,6 +205,7 @@ impl Replica {
         check::tablet(tablet)?;
         check::key(key)?;
         self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        check::not_dropped(tablet, &self.machine.inner())?;
         let (store, key) = (self.machine.store(), key.to_vec());
         self.blocking("reading a key", move || store.get(tablet, &key)).await
     }
@@ -212,6 +215,7 @@ impl Replica {
         self.check_readable()?;
         check::tablet(tablet)?;
         self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        check::not_dropped(tablet, &self.machine.inner())?;
         let (store, start, end) = (self.machine.store(), start.to_vec(), end.to_vec());
         let limit = if limit == 0 { usize::MAX } else { limit };
         self.blocking("scanning a tablet", move || store.scan(tablet, &start, &end, limit, KV_SCAN_BYTES_MAX)).await

@@ -69,6 +69,7 @@ impl Replica {
             proposer,
             stored: RwLock::new(stored),
             dictionary_on_its_way: AtomicBool::new(false),
+            tablets_on_their_way: AtomicBool::new(false),
             keep_alive_on_its_way: AtomicBool::new(false),
             write_room: context.write_room.clone(),
             log_end_max: AtomicU64::new(u64::MAX),

@@ -2,7 +2,7 @@
 
 use super::options::without_wal;
 use super::store::TabletStore;
-use super::{AppliedRecord, InnerState, name_of, rocks};
+use super::{AppliedRecord, InnerState, TabletList, name_of, rocks};
 use crate::Replayed;
 use crate::error::corrupt;
 use bytes::Bytes;
@@ -41,7 +41,9 @@ impl<'a> Effects<'a> {
             if write.tablet_id < TabletId::FIRST_USER.0 {
                 return Err(corrupt(format!("a client batch writes into inner tablet {}", write.tablet_id)));
             }
-            if self.only.is_some_and(|only| !only.contains(&TabletId(write.tablet_id))) {
+            let tablet = TabletId(write.tablet_id);
+            // A write that the drop has overtaken is gone with the tablet.
+            if self.only.is_some_and(|only| !only.contains(&tablet)) || self.inner.is_dropped(tablet) {
                 continue;
             }
             let cf = self.tablet(write.tablet_id)?;
@@ -85,6 +87,13 @@ impl<'a> Effects<'a> {
         }
     }
 
+    /// Takes a tablet list when it is newer than the stored one; the tablets go with [`Effects::commit`].
+    pub(crate) fn set_tablets(&mut self, list: TabletList) {
+        if self.inner.tablets.as_ref().is_none_or(|t| t.version() < list.version()) {
+            self.inner.tablets = Some(Arc::new(list));
+        }
+    }
+
     /// How far the source log `level` steps up is applied.
     pub(crate) fn replayed(&self, level: usize) -> Option<Replayed> {
         self.inner.replayed.get(level).copied()
@@ -101,11 +110,16 @@ impl<'a> Effects<'a> {
         self.inner.replayed.insert(0, from);
     }
 
-    /// Writes everything together with the applied record; gives the state of the records afterwards.
+    /// Writes everything together with the applied record, then removes what a new tablet list has dropped; gives the
+    /// state of the records afterwards.
     pub(crate) fn commit(mut self, applied: AppliedRecord) -> io::Result<InnerState> {
         self.inner.applied = Some(applied);
         self.inner.put_changes(self.before, &mut self.batch, &self.store.inner_cf()?)?;
         self.store.db.write_opt(self.batch, &without_wal()).map_err(rocks)?;
+        drop(self.tablets);
+        if let Some(list) = self.inner.tablets.as_ref().filter(|t| Some(*t) != self.before.tablets.as_ref()) {
+            self.store.carry_out(list)?;
+        }
         Ok(self.inner)
     }
 }

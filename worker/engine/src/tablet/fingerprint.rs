@@ -1,37 +1,43 @@
 //! One hash per key, over tablet, key and value.
 
 use super::{TabletStore, name_of, rocks};
-use rocksdb::{IteratorMode, ReadOptions, Snapshot};
+use rocksdb::{BoundColumnFamily, DB, IteratorMode, ReadOptions, Snapshot};
 use std::io;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use strandline_types::{Fingerprint, TabletId};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes after which the caller is asked whether to go on.
 const ASK_BYTES: u64 = 1 << 20;
 
-impl TabletStore {
-    /// A view of the store that later writes do not change.
-    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        self.db.snapshot()
-    }
+/// The content of a store at one moment: neither later writes nor dropped tablets change it.
+pub(crate) struct View<'a> {
+    db: &'a DB,
+    snapshot: Snapshot<'a>,
+    tablets: Vec<(TabletId, Arc<BoundColumnFamily<'a>>)>,
+}
 
+impl TabletStore {
+    /// The content as it is now. Nothing may be applied meanwhile.
+    pub(crate) fn view(&self) -> View<'_> {
+        let tablets = self.tablets.read().unwrap_or_else(PoisonError::into_inner);
+        let users = tablets.iter().copied().filter(|t| *t != TabletId::INNER);
+        let held = users.filter_map(|t| Some((t, self.db.cf_handle(&name_of(t))?))).collect();
+        View { db: &self.db, snapshot: self.db.snapshot(), tablets: held }
+    }
+}
+
+impl View<'_> {
     /// Digest of every tablet but the inner one; `None` once `go_on` (which gets the bytes since the last call) says no.
-    pub(crate) fn fingerprint(
-        &self,
-        snapshot: &Snapshot<'_>,
-        mut go_on: impl FnMut(u64) -> bool,
-    ) -> io::Result<Option<Fingerprint>> {
-        let tablets = self.tablets.read().unwrap_or_else(PoisonError::into_inner).clone();
+    pub(crate) fn fingerprint(&self, mut go_on: impl FnMut(u64) -> bool) -> io::Result<Option<Fingerprint>> {
         let (mut print, mut bytes) = (Fingerprint::default(), 0);
-        for tablet in tablets.into_iter().filter(|t| *t != TabletId::INNER) {
-            let Some(cf) = self.db.cf_handle(&name_of(tablet)) else { continue };
+        for (tablet, cf) in &self.tablets {
             let mut options = ReadOptions::default();
-            options.set_snapshot(snapshot);
+            options.set_snapshot(&self.snapshot);
             options.fill_cache(false);
-            for pair in self.db.iterator_cf_opt(&cf, options, IteratorMode::Start) {
+            for pair in self.db.iterator_cf_opt(cf, options, IteratorMode::Start) {
                 let (key, value) = pair.map_err(rocks)?;
-                print.add(hash_of(tablet, &key, &value));
+                print.add(hash_of(*tablet, &key, &value));
                 bytes += (key.len() + value.len()) as u64;
                 if bytes >= ASK_BYTES && !go_on(std::mem::take(&mut bytes)) {
                     return Ok(None);

@@ -2,7 +2,7 @@
 //!
 //! Records outlive the program: fields are only ever added at the end, under a new key when that does not do.
 
-use super::rocks;
+use super::{TabletList, rocks};
 use crate::Replayed;
 use crate::error::corrupt;
 use bytes::Bytes;
@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
 use std::sync::Arc;
 use strandline_consensus::LogPos;
+use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
-use strandline_types::PalfBase;
+use strandline_types::{PalfBase, TabletId};
 
 const APPLIED: &[u8] = b"applied";
 const MEMBERSHIP: &[u8] = b"membership";
 const DICTIONARY: &[u8] = b"dictionary";
 const REPLAYED: &[u8] = b"replayed";
+const TABLETS: &[u8] = b"tablets";
 
 /// The last applied entry and the state of the log after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,15 +38,26 @@ pub(crate) struct InnerState {
     pub(crate) dictionary: Option<Dictionary>,
     /// How far source logs are applied: ours first, then that of our source if it was itself restored, and so on.
     pub(crate) replayed: Vec<Replayed>,
+    /// The newest tablet list of the log; `None` = no tablet was dropped ever.
+    pub(crate) tablets: Option<Arc<TabletList>>,
 }
 
 impl InnerState {
+    /// True for a tablet that the log has dropped.
+    pub(crate) fn is_dropped(&self, tablet: TabletId) -> bool {
+        self.tablets.as_ref().is_some_and(|list| list.is_dropped(tablet))
+    }
+
     pub(super) fn load(db: &DB, cf: &Arc<BoundColumnFamily<'_>>) -> io::Result<Self> {
         let get = |key: &[u8]| db.get_cf(cf, key).map_err(rocks);
         let dictionary = get(DICTIONARY)?
             .map(|b| Dictionary::decode(b.as_slice()).map_err(|e| corrupt(format!("stored dictionary: {e}"))))
             .transpose()?;
+        let tablets = get(TABLETS)?
+            .map(|b| pb::TabletList::decode(b.as_slice()).map_err(|e| corrupt(format!("stored tablet list: {e}"))))
+            .transpose()?;
         Ok(Self {
+            tablets: tablets.map(|list| Arc::new(list.into())),
             applied: decode(get(APPLIED)?)?,
             membership: get(MEMBERSHIP)?.map(Bytes::from).unwrap_or_default(),
             dictionary,
@@ -67,6 +80,9 @@ impl InnerState {
         }
         if let Some(dictionary) = self.dictionary.as_ref().filter(|d| Some(*d) != before.dictionary.as_ref()) {
             batch.put_cf(cf, DICTIONARY, dictionary.encode_to_vec());
+        }
+        if let Some(tablets) = self.tablets.as_ref().filter(|t| Some(*t) != before.tablets.as_ref()) {
+            batch.put_cf(cf, TABLETS, tablets.to_message().encode_to_vec());
         }
         if self.replayed != before.replayed {
             batch.put_cf(cf, REPLAYED, encode(&self.replayed)?);

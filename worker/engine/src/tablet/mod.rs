@@ -8,12 +8,15 @@ mod batch;
 mod blocks;
 mod fingerprint;
 mod inner;
+mod list;
 mod options;
 mod store;
 
 pub(crate) use batch::Effects;
 pub(crate) use blocks::{engine_files, list_blocks};
+pub(crate) use fingerprint::View;
 pub(crate) use inner::{AppliedRecord, InnerState};
+pub(crate) use list::TabletList;
 pub(crate) use options::SharedMemory;
 pub(crate) use store::TabletStore;
 

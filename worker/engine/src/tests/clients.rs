@@ -7,7 +7,7 @@ use strandline_types::ErrorClass;
 fn dictionary(version: u64) -> v1::Dictionary {
     let tablet = |n: u64| v1::Tablet { tablet_id: 200_001 + n, ls_id: if n.is_multiple_of(2) { 1001 } else { 1 } };
     let tables = vec![v1::Table { table_id: 500_001, name: "t".to_owned(), tablets: (0..4).map(tablet).collect() }];
-    v1::Dictionary { version, scn: 0, tables }
+    v1::Dictionary { version, scn: 0, tables, next_tablet_id: 200_005 }
 }
 
 async fn tenant() -> Cluster {

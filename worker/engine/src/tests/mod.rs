@@ -4,6 +4,7 @@
 mod backup;
 mod bytes;
 mod clients;
+mod drops;
 mod fingerprint;
 mod scn;
 mod survive;
