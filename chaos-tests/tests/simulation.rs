@@ -69,6 +69,7 @@ fn the_invariants_hold_on_every_seed() {
     assert!(frozen > 3 * each && elections > 5 * each && terms > 2 * each && writes > 100 * each);
     assert!(sets > 3 * each && incrementals > each, "{sets} sets, {incrementals} incremental");
     assert!(restores.streams > 10 * each && restores.refused > 10 * each, "{restores:?}");
+    assert!(restores.after_drops > each, "{restores:?}");
     assert!(restores.of_chains > 5 * each && restores.after_deletions > 5 * each, "{restores:?}");
     assert!(
         cleaned.by_policy > each && cleaned.by_hand > 0 && cleaned.sets > each && cleaned.pieces > 5 * each,

@@ -3,7 +3,7 @@
 //! A block is some neighbouring rows of one tablet. What is known of the chain, what is copied, and which blocks a
 //! restore wants are decided by production; indexes are real index files. Only blocks lie as plain bytes side by side.
 
-use super::content::{Content, Rows};
+use super::content::{Content, Records, Rows};
 use super::world::World;
 use crate::invariants::{Broken, Tree};
 use bytes::Bytes;
@@ -141,7 +141,7 @@ impl World {
             data.extend_from_slice(bytes);
         }
         let index = write_index(&index).map_err(|e| corrupt(e, &path))?;
-        let meta = postcard::to_allocvec(&(base, content.dictionary())).map_err(|e| corrupt(e, &path))?;
+        let meta = postcard::to_allocvec(&(base, content.records())).map_err(|e| corrupt(e, &path))?;
         // A process that forgot what it wrote finds the files of the attempt, with other bytes in them: fenced.
         self.medium.put_if_absent(&mut self.rng, &meta_path(set, part), &meta)?;
         self.medium.put_if_absent(&mut self.rng, &path, &data)?;
@@ -187,8 +187,8 @@ impl World {
         let part = |(ls, part): (&LsId, &strandline_scheduler_core::state::LsPart)| {
             let path = meta_path(set, (*ls, part.turn, part.retry));
             let meta = self.medium.bytes(&path).ok_or_else(|| format!("{path}: is missing"))?;
-            let (base, dictionary) = postcard::from_bytes(meta).map_err(|e| format!("{path}: {e}"))?;
-            Ok((*ls, base, self.part_of(choice, *ls, dictionary, &index)?))
+            let (base, records) = postcard::from_bytes(meta).map_err(|e| format!("{path}: {e}"))?;
+            Ok((*ls, base, self.part_of(choice, *ls, records, &index)?))
         };
         row.parts.iter().map(part).collect()
     }
@@ -198,10 +198,10 @@ impl World {
         &self,
         choice: &Choice,
         ls: LsId,
-        dictionary: u64,
+        records: Records,
         index: &[MacroIndexEntry],
     ) -> Result<Content, Broken> {
-        let mut content = Content::of_dictionary(dictionary);
+        let mut content = Content::of_records(records);
         let wanted = plan_restore(ls, index.iter().cloned(), [], &BTreeMap::new()).map_err(|e| e.to_string())?;
         for block in wanted {
             let at = block.entry.physical;

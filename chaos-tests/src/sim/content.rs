@@ -5,17 +5,22 @@
 
 use crate::invariants::Broken;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_format::entry::{EntryBody, decode, payload};
 use strandline_format::pb;
+use strandline_types::TabletId;
 
 /// Keys whose first byte, divided by this, is the same lie in one block.
 const KEYS_PER_BLOCK: u8 = 4;
 
-/// Rows and dictionary of one log stream.
+/// What a log stream knows beside its rows: the version of its dictionary, the tablets that this names with their log
+/// streams, and of the newest tablet list the first tablet that it says nothing of and those that it leaves.
+pub type Records = (u64, BTreeSet<(u64, u64)>, Option<(u64, BTreeSet<u64>)>);
+
+/// Rows and records of one log stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    dictionary: u64,
+    records: Records,
     rows: BTreeMap<(u64, Bytes), Bytes>,
 }
 
@@ -41,16 +46,30 @@ impl Rows {
 }
 
 impl Content {
-    /// No rows, and a dictionary.
+    /// No rows yet.
     #[must_use]
-    pub fn of_dictionary(dictionary: u64) -> Self {
-        Self { dictionary, rows: BTreeMap::new() }
+    pub fn of_records(records: Records) -> Self {
+        Self { records, rows: BTreeMap::new() }
     }
 
-    /// Version of the dictionary.
+    /// Everything but the rows.
     #[must_use]
-    pub const fn dictionary(&self) -> u64 {
-        self.dictionary
+    pub const fn records(&self) -> &Records {
+        &self.records
+    }
+
+    fn is_dropped(&self, tablet: u64) -> bool {
+        let list = self.records.2.as_ref();
+        list.is_some_and(|(next, left)| (TabletId::FIRST_USER.0..*next).contains(&tablet) && !left.contains(&tablet))
+    }
+
+    /// Rows of these tablets as they are here and there, if they are not the same.
+    #[must_use]
+    pub fn differs_in(&self, other: &Self, tablets: &BTreeSet<u64>) -> Option<String> {
+        let only = |c: &Self| -> BTreeMap<(u64, Bytes), Bytes> {
+            c.rows.clone().into_iter().filter(|((tablet, _), _)| tablets.contains(tablet)).collect()
+        };
+        Self { rows: only(self), ..Self::default() }.differs_from(&Self { rows: only(other), ..Self::default() })
     }
 
     /// The rows in blocks, with the tablet of each.
@@ -74,6 +93,9 @@ impl Content {
         match body {
             EntryBody::ClientBatch(batch) => {
                 for write in batch.writes {
+                    if self.is_dropped(write.tablet_id) {
+                        continue;
+                    }
                     let place = (write.tablet_id, write.key);
                     if write.delete {
                         self.rows.remove(&place);
@@ -82,9 +104,14 @@ impl Content {
                     }
                 }
             }
-            EntryBody::Dictionary(dictionary) => self.dictionary = dictionary.version,
+            EntryBody::Dictionary(dictionary) => {
+                let tablets = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| (t.tablet_id, t.ls_id));
+                (self.records.0, self.records.1) = (dictionary.version, tablets.collect());
+            }
             EntryBody::Tablets(list) => {
-                self.rows.retain(|(tablet, _), _| *tablet >= list.next_tablet_id || list.tablet_ids.contains(tablet));
+                self.records.2 = Some((list.next_tablet_id, list.tablet_ids.into_iter().collect()));
+                let rows = std::mem::take(&mut self.rows);
+                self.rows = rows.into_iter().filter(|((tablet, _), _)| !self.is_dropped(*tablet)).collect();
             }
             EntryBody::Blank | EntryBody::Membership(_) | EntryBody::KeepAlive | EntryBody::Replayed(_) => {}
         }
@@ -100,8 +127,8 @@ impl Content {
     /// The first thing that is not as in `other`, in words.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> Option<String> {
-        if self.dictionary != other.dictionary {
-            return Some(format!("dictionary version {} instead of {}", self.dictionary, other.dictionary));
+        if self.records != other.records {
+            return Some(format!("records {:?} instead of {:?}", self.records, other.records));
         }
         let places = self.rows.keys().chain(other.rows.keys());
         let mut places = places.filter(|place| self.rows.get(*place) != other.rows.get(*place));

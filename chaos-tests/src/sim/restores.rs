@@ -32,6 +32,8 @@ pub struct Restores {
     pub of_chains: usize,
     /// Those of them that were restored after something had been deleted.
     pub after_deletions: usize,
+    /// Those of them that had dropped tablets.
+    pub after_drops: usize,
     /// Targets that were refused, rightly.
     pub refused: usize,
 }
@@ -42,6 +44,7 @@ impl AddAssign for Restores {
         self.rows += other.rows;
         self.of_chains += other.of_chains;
         self.after_deletions += other.after_deletions;
+        self.after_drops += other.after_drops;
         self.refused += other.refused;
     }
 }
@@ -93,6 +96,8 @@ impl World {
 
     /// Restores every log stream of the chosen set and compares it with the oracle.
     fn restore(&mut self, choice: &Choice) -> Result<(), Broken> {
+        // Log stream 1 comes first: its dictionary says which tablets there are.
+        let mut named = BTreeSet::new();
         for (ls, base, content) in self.base_of(choice)? {
             let content = self.replayed(ls, base, content, choice).map_err(|e| format!("log stream {ls}: {e}"))?;
             let stream = self.streams.get(&ls).ok_or("a set of a log stream that never was")?;
@@ -100,7 +105,16 @@ impl World {
                 let sets: Vec<_> = choice.sets.iter().map(|s| s.set_id).collect();
                 return Err(format!("log stream {ls}, sets {sets:?}: {what}"));
             }
+            if ls.is_sys() {
+                named = content.records().1.clone();
+            }
+            // No drop may have taken a row of a table that is there.
+            let here = named.iter().filter(|(_, home)| *home == ls.0).map(|(tablet, _)| *tablet).collect();
+            if let Some(what) = content.differs_in(&stream.written_at(choice.target_scn)?, &here) {
+                return Err(format!("log stream {ls}: {what}, of a table that the dictionary names"));
+            }
             self.restores.streams += 1;
+            self.restores.after_drops += usize::from(content.records().2.is_some());
             self.restores.rows += content.rows();
             self.restores.of_chains += usize::from(choice.sets.len() > 1);
             self.restores.after_deletions += usize::from(self.cleaned.pieces + self.cleaned.sets > 0);

@@ -114,6 +114,21 @@ impl Stream {
         self.content(self.entries.partition_point(|(_, of, _)| *of <= scn))
     }
 
+    /// Every row that was written up to an SCN, those of dropped tablets too.
+    ///
+    /// # Errors
+    /// An entry that cannot be decoded.
+    pub fn written_at(&self, scn: Scn) -> Result<Content, Broken> {
+        let mut content = Content::default();
+        let is_batch = |body: &[u8]| body.first() == Some(&EntryKind::ClientBatch.number());
+        for (_, of, body) in self.entries.iter().filter(|(_, _, body)| is_batch(body)) {
+            if *of <= scn {
+                content.apply(body.clone())?;
+            }
+        }
+        Ok(content)
+    }
+
     fn content(&self, entries: usize) -> Result<Content, Broken> {
         let mut content = Content::default();
         for (_, _, body) in &self.entries[..entries] {

@@ -7,7 +7,9 @@ use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{DestOptions, DestState, Round};
 use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
-use strandline_types::{Access, BackupMode, BackupSetStatus, ClusterId, DestNo, FileStatus, RoundState, Scn, Term};
+use strandline_types::{
+    Access, BackupMode, BackupSetStatus, ClusterId, DestNo, FileStatus, LsId, RoundState, Scn, TabletId, Term,
+};
 
 /// BACKUP DATABASE.
 pub(super) fn backup(mode: BackupMode) -> Action {
@@ -62,7 +64,7 @@ impl World {
         }
         let next = self.rng.between(200, 2000);
         self.after(next, Event::Wish);
-        let action = match self.rng.between(0, 32) {
+        let action = match self.rng.between(0, 36) {
             0 => Action::NoArchiveLog { tenant: TENANT },
             1..=4 => Action::ArchiveLog { tenant: TENANT },
             5 => self.dest_state(DestState::Defer),
@@ -70,11 +72,18 @@ impl World {
             9..=13 => backup(BackupMode::Full),
             14..=19 => backup(BackupMode::Incremental),
             20 => Action::CancelBackup { tenant: TENANT },
-            21 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
+            21 | 25 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             22 => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
+            23 | 24 => self.dropping(),
             _ => self.cleaning_wish(),
         };
         self.ask(action)
+    }
+
+    /// Some table goes, if there is any.
+    fn dropping(&mut self) -> Action {
+        let tables: Vec<String> = self.group.state().tenants[&TENANT].tables.values().map(|t| t.name.clone()).collect();
+        Action::DropTable { tenant: TENANT, name: self.rng.pick(&tables).unwrap_or_default() }
     }
 
     /// A destination is paused, or goes on.
@@ -88,7 +97,7 @@ impl World {
         self.after(next, Event::Write);
         let ids: Vec<_> = self.streams.keys().copied().collect();
         let Some(ls) = self.rng.pick(&ids) else { return Ok(()) };
-        let batch = self.batch();
+        let batch = self.batch(ls);
         let Some(stream) = self.streams.get_mut(&ls) else { return Ok(()) };
         let Some(leader) = stream.leader else { return Ok(()) };
         let Some(worker) = self.workers.get(&leader).filter(|w| w.can_talk()) else { return Ok(()) };
@@ -100,12 +109,20 @@ impl World {
     }
 
     /// What one client writes at once: few keys, so that many are overwritten and deleted again.
-    fn batch(&mut self) -> Vec<u8> {
+    fn batch(&mut self, ls: LsId) -> Vec<u8> {
+        let tenant = &self.group.state().tenants[&TENANT];
+        let all = tenant.tables.values().flat_map(|t| &t.tablets);
+        let living: Vec<u64> = all.filter(|t| t.ls_id == ls).map(|t| t.id.0).collect();
+        // Also tablets of tables that are gone, or yet to come.
+        let (first, next) = (TabletId::FIRST_USER.0, tenant.next.tablet.0);
+        let near = next.saturating_sub(6).max(first)..next + 3;
         let length = if self.rng.chance(30) { 8_000 } else { self.rng.between(1, 600) };
         let writes = (0..self.rng.between(1, 4)).map(|_| {
             let value = vec![self.rng.next() as u8; length as usize];
+            let any = self.rng.between(near.start, near.end);
+            let tablet_id = self.rng.pick(&living).filter(|_| self.rng.chance(700)).unwrap_or(any);
             pb::Write {
-                tablet_id: 200_001 + self.rng.between(0, 3),
+                tablet_id,
                 key: vec![self.rng.between(0, 30) as u8].into(),
                 value: value.into(),
                 delete: self.rng.chance(200),

@@ -9,6 +9,7 @@ use crate::invariants::Broken;
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
+use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
 use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, TaskKey, WorkerReport};
 use strandline_types::{LsId, Lsn, NodeId, RoundId, Scn, Term};
 
@@ -196,7 +197,7 @@ impl World {
             let is_news = stream.dictionary_version < dictionary.version;
             stream.dictionary_version = stream.dictionary_version.max(dictionary.version);
             if is_news {
-                let change = pb::Dictionary { version: dictionary.version, ..pb::Dictionary::default() };
+                let change = logged(dictionary);
                 let scn = stream.append(stream.max_scn().next(), true, &join(EntryKind::Dictionary, &payload(&change)));
                 self.committed(order.ls_id, scn)?;
             }
@@ -220,6 +221,21 @@ impl World {
         let scn = stream.max_scn().max(list.after_scn).next();
         let scn = stream.append(scn, true, &join(EntryKind::Tablets, &payload(&change)));
         self.committed(order.ls_id, scn)
+    }
+}
+
+fn logged(dictionary: &Dictionary) -> pb::Dictionary {
+    let tablet = |t: &Tablet| pb::DictionaryTablet { tablet_id: t.id.0, ls_id: t.ls_id.0 };
+    let table = |t: &Table| pb::DictionaryTable {
+        table_id: t.id.0,
+        name: t.name.clone(),
+        tablets: t.tablets.iter().map(tablet).collect(),
+    };
+    pb::Dictionary {
+        version: dictionary.version,
+        tables: dictionary.tables.iter().map(table).collect(),
+        next_tablet_id: dictionary.next_tablet.0,
+        ..pb::Dictionary::default()
     }
 }
 

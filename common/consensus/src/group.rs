@@ -262,6 +262,16 @@ impl Group {
         let _ = tokio::time::timeout(PROPOSE_DEADLINE, heard).await;
     }
 
+    /// For how long this leader has not heard a majority; `None` where it does not lead or has never heard one.
+    #[must_use]
+    pub fn quorum_silence(&self) -> Option<Duration> {
+        use openraft::async_runtime::watch::WatchReceiver;
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let heard = metrics.last_quorum_acked.as_ref().filter(|_| metrics.state.is_leader())?;
+        Some(openraft::Instant::elapsed(&**heard))
+    }
+
     /// Before the first entry: a crash in between leaves an empty replica, whose mark does not count.
     async fn lift_guard(&self) -> Result<(), GroupError> {
         let catch_up = self.inner.catch_up.clone();

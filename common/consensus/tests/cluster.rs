@@ -5,6 +5,7 @@
 mod support;
 
 use bytes::Bytes;
+use std::time::Duration;
 use strandline_consensus::{LogPos, ProposeError};
 use support::{Cluster, eventually, payload};
 
@@ -141,6 +142,15 @@ async fn an_isolated_leader_commits_nothing_and_follows_after_it() {
     cluster.nodes[&new].group("g").propose(payload("1")).await.unwrap();
     assert!(refused.await.unwrap().is_err());
     assert!(cluster.nodes[&old].group("g").read_index().await.is_err());
+    let silence = |id| cluster.nodes[&id].group("g").quorum_silence();
+    eventually("the isolated leader notices the silence, or that it is none any more", || async {
+        silence(old).is_none_or(|silence| silence > Duration::from_secs(1))
+    })
+    .await;
+    eventually("the new one is heard", || async {
+        silence(new).is_some_and(|silence| silence < Duration::from_secs(1))
+    })
+    .await;
     cluster.heal(old);
     cluster.propose("g", "2").await;
     cluster.converges("g", &[1, 2, 3], &texts(0..3)).await;

@@ -14,7 +14,7 @@ use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
 use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
 use futures::StreamExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -50,8 +50,13 @@ impl Inner {
         let deadline = Instant::now() + DEADLINE;
         let mut hint: Option<String> = self.dictionary.leader(ls);
         let mut backoff = BACKOFF_FIRST;
+        // Workers that gave no answer at all: as long as there are others, they are asked.
+        let mut silent: Vec<String> = Vec::new();
         for n in 0_u32.. {
-            let members = self.topology.members(ls);
+            let mut members = self.topology.members(ls);
+            if members.iter().any(|member| !silent.contains(member)) {
+                members.retain(|member| !silent.contains(member));
+            }
             let round_robin = || members.get(n as usize % members.len().max(1)).cloned();
             let target = hint.take().or_else(round_robin);
             let last = match target {
@@ -69,6 +74,7 @@ impl Inner {
                     Attempt::Again(error) => error,
                     Attempt::Silent(error) => {
                         self.dictionary.forget_leader(&address);
+                        silent.push(address);
                         self.topology.refresh().await;
                         error
                     }

@@ -30,6 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client's write may take from queue to apply.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// A leader that has not heard a majority for so long is one no more: the others have elected by then.
+const MAJORITY_SILENCE_MAX: Duration = Duration::from_secs(2);
+/// How often a write that waits looks for that.
+const LOOK_FOR_MAJORITY: Duration = Duration::from_millis(500);
 
 /// One running replica.
 pub struct Replica {
@@ -177,9 +181,25 @@ impl Replica {
             queue.send(job).await.map_err(|_| self.identity.transient("the replica is stopping"))?;
             answer.await.map_err(|_| self.identity.transient("the replica stopped before the outcome was known"))?
         };
-        match tokio::time::timeout(WRITE_DEADLINE, write).await {
-            Ok(done) => done,
-            Err(_) => Err(self.identity.transient("the write was not committed in time; it may still be")),
+        tokio::select! {
+            done = tokio::time::timeout(WRITE_DEADLINE, write) => match done {
+                Ok(done) => done,
+                Err(_) => Err(self.identity.transient("the write was not committed in time; it may still be")),
+            },
+            () = self.majority_lost() => {
+                let what = "this worker led and has lost touch with the majority; the write may still be committed";
+                Err(self.identity.transient(what))
+            }
+        }
+    }
+
+    /// Comes back once this replica leads a group whose majority is silent: clients had better ask another one.
+    async fn majority_lost(&self) {
+        loop {
+            tokio::time::sleep(LOOK_FOR_MAJORITY).await;
+            if self.group.quorum_silence().is_some_and(|silence| silence > MAJORITY_SILENCE_MAX) {
+                return;
+            }
         }
     }
 

@@ -28,6 +28,25 @@ async fn acknowledged_writes_survive_their_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_does_not_wait_for_a_majority_that_is_gone() {
+    let mut cluster = Cluster::with_stream(3).await;
+    let leader = cluster.leader(TENANT, LS).await;
+    let id = cluster.id_of(&leader);
+    let writer = tokio::spawn(async move {
+        loop {
+            if let Err(e) = leader.write(vec![put("k", "v")], CausalityToken::default()).await {
+                return e.to_string();
+            }
+        }
+    });
+    for other in [1, 2, 3].map(NodeId).into_iter().filter(|n| *n != id) {
+        cluster.stop(other).await;
+    }
+    let said = writer.await.unwrap();
+    assert!(said.contains("majority") && said.contains("may still be committed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replicas_come_back_before_any_scheduler_speaks() {
     let mut cluster = Cluster::with_stream(3).await;
     let scn = write(&cluster.leader(TENANT, LS).await, "k", "v").await;
