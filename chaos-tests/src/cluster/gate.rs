@@ -31,10 +31,25 @@ pub struct Gate {
     accepting: JoinHandle<()>,
 }
 
+/// Requests of one kind whose path holds some text.
+#[derive(Debug)]
+struct Held {
+    reads: bool,
+    part: String,
+}
+
+impl Held {
+    fn holds(&self, request: &str) -> bool {
+        let is_write = request.starts_with("PUT ") || request.starts_with("POST ");
+        let is_of_kind = if self.reads { request.starts_with("GET ") } else { is_write };
+        is_of_kind && request.contains(&self.part)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
-    /// Requests that write an object whose path holds this are held.
-    hold: watch::Sender<Option<String>>,
+    /// Which requests are held.
+    hold: watch::Sender<Option<Held>>,
     held: AtomicU64,
     refused: AtomicU64,
     behind: u16,
@@ -69,8 +84,17 @@ impl Gate {
 
     /// From now on requests that write an object whose path holds `part` are held.
     pub fn hold(&self, part: &str) {
+        self.hold_some(Held { reads: false, part: part.to_owned() });
+    }
+
+    /// From now on requests that read an object whose path holds `part` are held.
+    pub fn hold_reads(&self, part: &str) {
+        self.hold_some(Held { reads: true, part: part.to_owned() });
+    }
+
+    fn hold_some(&self, held: Held) {
         self.shared.held.store(0, Ordering::SeqCst);
-        self.shared.hold.send_replace(Some(part.to_owned()));
+        self.shared.hold.send_replace(Some(held));
     }
 
     /// Requests that have been held since [`Self::hold`].
@@ -147,9 +171,8 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     let line_end = head.windows(2).position(|w| w == b"\r\n").unwrap_or(head.len());
     let line = String::from_utf8_lossy(&head[..line_end]).into_owned();
-    let is_write = line.starts_with("PUT ") || line.starts_with("POST ");
     let mut hold = shared.hold.subscribe();
-    let is_held = |part: &Option<String>| is_write && part.as_ref().is_some_and(|part| line.contains(part.as_str()));
+    let is_held = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.holds(&line));
     if is_held(&hold.borrow_and_update()) {
         shared.held.fetch_add(1, Ordering::SeqCst);
         // Ends with an error only when the gate is gone.

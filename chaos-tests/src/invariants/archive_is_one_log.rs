@@ -28,6 +28,8 @@ type FileKey = (PieceId, FileId);
 /// How far one chain was walked.
 #[derive(Clone, Debug)]
 struct Chain {
+    /// First log byte of all.
+    begins: Lsn,
     /// The file under way.
     file: FileKey,
     /// First log byte in it.
@@ -82,6 +84,12 @@ impl ArchiveIsOneLog {
         Ok(())
     }
 
+    /// Where the log on the medium began.
+    #[must_use]
+    pub fn begins(&self, stream: StreamKey) -> Option<Lsn> {
+        self.chains.get(&stream).map(|c| c.begins)
+    }
+
     /// End of the log that is whole on the medium, and where it began; `None` when there is nothing.
     #[must_use]
     pub fn durable(&self, stream: StreamKey) -> Option<Lsn> {
@@ -110,6 +118,7 @@ impl ArchiveIsOneLog {
         }
         if let Some(start) = header(bytes, path)? {
             let chain = Chain {
+                begins: start,
                 file,
                 file_start: start,
                 at: start,

@@ -12,7 +12,9 @@ use super::schedulers::Run;
 use super::stream::Stream;
 use super::trace::Trace;
 use super::workers::{Reply, Worker, WorkerKey};
-use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand};
+use crate::invariants::{
+    ArchiveIsOneLog, Broken, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand, StreamKey,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use strandline_scheduler_core::WorkerReport;
@@ -319,7 +321,25 @@ impl World {
         self.archive_catches_up(CALM_MS)?;
         self.backups_go_on(CALM_MS)?;
         self.cleaning_ends(CALM_MS)?;
-        self.archive_stops(CALM_MS)
+        self.archive_stops(CALM_MS)?;
+        self.rounds_begin_where_they_say()
+    }
+
+    /// Where State says that a round's log begins it begins on the medium: the infos of pieces tell readers so.
+    fn rounds_begin_where_they_say(&self) -> Result<(), Broken> {
+        for round in self.group.state().rounds.values() {
+            let (dest_id, round_id) = (round.dest_id, round.round_id);
+            for (&ls_id, said) in round.progress.iter().filter(|(_, p)| p.archived_lsn > p.start_lsn) {
+                let found = self.archive.begins(StreamKey { dest_id, round_id, ls_id });
+                if found != Some(said.start_lsn) {
+                    let start = said.start_lsn;
+                    return Err(format!(
+                        "round {round_id} says that log stream {ls_id} begins at {start}, not {found:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// All log that ever came into a piece is on the medium.

@@ -113,8 +113,8 @@ pub enum FormatError {
         /// Fingerprint of the key that was given.
         given: [u8; 8],
     },
-    /// Sealed with a key, and none was given.
-    #[error("{what}: sealed with the key {}, no key was given", hex(found))]
+    /// Sealed with a key that is not among those given.
+    #[error("{what}: sealed with the key {}, which was not given", hex(found))]
     KeyMissing {
         /// The part.
         what: &'static str,

@@ -85,7 +85,7 @@ async fn overlapping_parts_that_disagree_and_a_hole_are_errors_that_name_the_byt
 async fn a_sealed_log_opens_with_its_passphrase_and_with_nothing_else() {
     let medium = memory("locked");
     put_parts(medium.as_ref(), &sealed(), 200_000, 0).await;
-    assert!(read(&medium, Arc::default()).await.unwrap_err().what.contains("no key was given"));
+    assert!(read(&medium, Arc::default()).await.unwrap_err().what.contains("which was not given"));
     let wrong = Keys::new([KeySecret::Key(Key::from_bytes([9; 32]))]);
     assert!(read(&medium, Arc::new(wrong)).await.is_err());
     assert!(read(&medium, keys()).await.is_ok());

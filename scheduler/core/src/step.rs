@@ -110,6 +110,8 @@ pub enum MediumWork {
         piece: PieceRow,
         /// All earlier frozen pieces of this destination, in order.
         frozen: Vec<PieceRow>,
+        /// Log streams of which there is log in the round's archive by now, and where that begins.
+        log_streams: Vec<(LsId, Lsn)>,
     },
     /// `checkpoint_info.0` once, then `checkpoint.<scn>`, then the old one is removed.
     PublishCheckpoint {

@@ -25,7 +25,7 @@ pub async fn freeze(medium: &dyn Medium, freeze: &FreezePiece) -> Result<(), Fai
     let row = &freeze.piece;
     let key = row.key;
     // A piece that the checkpoint crossed in one step never was an active one with a history of its own.
-    piece::infos(medium, &freeze.dest, row, &freeze.frozen).await?;
+    piece::infos(medium, &freeze.dest, row, (&freeze.frozen, &[])).await?;
     let found = log_files(medium, key, &freeze.log_streams).await?;
     let mut lists = Vec::with_capacity(found.len());
     for (ls, files) in &found {

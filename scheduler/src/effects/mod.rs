@@ -99,7 +99,9 @@ async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
             round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await
         }
         MediumWork::PieceStart { key, start_scn, .. } => piece::start(medium, *key, *start_scn).await,
-        MediumWork::PieceInfos { dest, piece, frozen } => piece::infos(medium, dest, piece, frozen).await,
+        MediumWork::PieceInfos { dest, piece, frozen, log_streams } => {
+            piece::infos(medium, dest, piece, (frozen, log_streams)).await
+        }
         MediumWork::PublishCheckpoint { dest, piece, checkpoint_scn, old_scn } => {
             checkpoint::publish(medium, dest, piece, *checkpoint_scn, *old_scn).await
         }

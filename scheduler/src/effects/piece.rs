@@ -8,7 +8,7 @@ use strandline_format::pb;
 use strandline_media::Medium;
 use strandline_scheduler_core::state::PieceRow;
 use strandline_scheduler_core::{DestRef, address};
-use strandline_types::{Failure, INCARNATION, PieceKey, Scn};
+use strandline_types::{Failure, INCARNATION, LsId, Lsn, PieceKey, Scn};
 
 /// `pieces/piece_…_start_<time>.obarc`.
 pub async fn start(medium: &dyn Medium, key: PieceKey, start_scn: Scn) -> Result<(), Failure> {
@@ -23,8 +23,14 @@ pub async fn start(medium: &dyn Medium, key: PieceKey, start_scn: Scn) -> Result
 }
 
 /// `tenant_archive_piece_infos.obarc`: written when the checkpoint enters the piece. The first writer's history stays:
-/// a piece that froze between two attempts is in the history of the next piece.
-pub async fn infos(medium: &dyn Medium, dest: &DestRef, piece: &PieceRow, frozen: &[PieceRow]) -> Result<(), Failure> {
+/// a piece that froze between two attempts is in the history of the next piece. `log_streams` have log in the round by
+/// then, so that verification misses their files where no list names them yet.
+pub async fn infos(
+    medium: &dyn Medium,
+    dest: &DestRef,
+    piece: &PieceRow,
+    (frozen, log_streams): (&[PieceRow], &[(LsId, Lsn)]),
+) -> Result<(), Failure> {
     let message = pb::TenantArchivePieceInfos {
         tenant_id: dest.tenant_id.0,
         dest_id: piece.key.dest_id.0,
@@ -37,6 +43,7 @@ pub async fn infos(medium: &dyn Medium, dest: &DestRef, piece: &PieceRow, frozen
         end_scn: piece.end_scn.0,
         path: address::name(&dest.uri),
         history: frozen.iter().map(|p| attr(dest, p, 0)).collect(),
+        log_streams: log_streams.iter().map(|(ls, at)| pb::PieceLogStream { ls_id: ls.0, start_lsn: at.0 }).collect(),
     };
     let path = ArchivePath::TenantArchivePieceInfos { key: piece.key }.path();
     put::first(medium, &path, DataType::TenantArchivePieceInfos, &message).await

@@ -65,7 +65,12 @@ fn archive_life() -> Vec<MediumWork> {
         checkpoint_scn: Scn(scn),
         old_scn: old.map(Scn),
     };
-    let infos = |piece, frozen| MediumWork::PieceInfos { dest: dest(), piece: row(piece, 0, false), frozen };
+    let infos = |piece, frozen| MediumWork::PieceInfos {
+        dest: dest(),
+        piece: row(piece, 0, false),
+        frozen,
+        log_streams: Vec::new(),
+    };
     let freeze = FreezePiece {
         dest: dest(),
         piece: row(1, 1_099, true),

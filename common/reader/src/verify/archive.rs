@@ -11,7 +11,7 @@ use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, ls_log_dir, parse_piece_dir, piece_dir};
 use strandline_format::{DataType, pb};
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, VERIFY_STREAMS_MAX};
-use strandline_types::{DestId, ErrorClass, Failure, LsId, PieceClock, PieceId, PieceKey, RoundId, Scn, TenantId};
+use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, PieceClock, PieceId, PieceKey, RoundId, Scn, TenantId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -206,6 +206,7 @@ async fn walk(
     }
     if only.is_none() {
         checkpoints(c, &pieces, &walks);
+        vanished(c, &pieces, clocks);
     }
     Ok(())
 }
@@ -227,7 +228,15 @@ async fn walk_stream(
         let range = clock.map(|clock| clock.range(key.piece_id));
         let is_base = clock.is_some_and(|clock| clock.base_piece == key.piece_id);
         let scope = PieceScope { key: *key, is_frozen: facts.is_frozen, range, is_base, ends_log: last == Some(*key) };
+        if scope.is_base && !scope.is_frozen {
+            walk.at = facts.log_streams.get(&ls).copied();
+        }
         let found = walk_piece(c, scope, ls, &mut walk).await?;
+        // Nothing was opened of packed files: the list says where the log of the piece ends.
+        let told = facts.lists.as_ref().and_then(|lists| lists.get(&ls)).filter(|list| list.max_lsn > 0);
+        if let Some(list) = told.filter(|_| walk.at.is_none() && !walk.is_damaged) {
+            walk.at = Some(Lsn(list.max_lsn));
+        }
         if let Some(list) = facts.lists.as_ref().and_then(|lists| lists.get(&ls)) {
             piece::compare_list(c, scope, ls, list, &found);
         } else if facts.lists.is_some() {
@@ -254,6 +263,21 @@ fn checkpoints(c: &Checker, pieces: &Pieces, walks: &[((DestId, RoundId), LsId, 
             if reach < checkpoint {
                 let detail = format!("the log ends at scn {reach}, before the checkpoint {checkpoint}: log is missing");
                 c.damage(ls_log_dir(*key, *ls), DamageKind::Gap, detail);
+            }
+        }
+    }
+}
+
+/// A round begins with log of every log stream, in its first piece. While that one grows no list names its files, but
+/// its infos name the log streams.
+fn vanished(c: &Checker, pieces: &Pieces, clocks: &BTreeMap<(DestId, RoundId), PieceClock>) {
+    let is_base =
+        |key: &PieceKey| clocks.get(&(key.dest_id, key.round_id)).is_some_and(|clock| clock.base_piece == key.piece_id);
+    for (key, facts) in pieces.iter().filter(|(key, facts)| is_base(key) && !facts.is_frozen) {
+        for ls in facts.log_streams.keys() {
+            let dir = ls_log_dir(*key, *ls);
+            if c.below(&dir).next().is_none() {
+                c.damage(dir, DamageKind::Missing, "the infos of the piece name its log stream, there is no log of it");
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Basic looks at headers and lengths: each file begins where the one before it ends. Where no list tells how long the
 //! log is, because its newest piece still grows, it walks the very last file of the log stream, to compare its end with
-//! the checkpoint; a packed one (compressed or sealed) it does not, so a cut there is for Physical to see. Physical walks every group with all
+//! the checkpoint. Of packed files (compressed or sealed) it opens that one and the first one of a piece that grows;
+//! the others begin with their block and are as long as the names of their parts say. Physical walks every group with all
 //! its checksums, the unbroken accumulated checksum and the group numbers, compares overlapping parts, and knows where
 //! the log on the medium really ends. Memory: one read of one file.
 
@@ -15,10 +16,10 @@ use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 use std::sync::Arc;
 use strandline_format::checksum::crc32c_raw;
-use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
+use strandline_format::palf::{ArchiveFileHeader, GROUP_HEADER_BYTES, GroupHeader, GroupWalker};
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::ls_log_dir;
-use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX};
+use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, BLOCK_BODY_BYTES};
 use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, PieceKey, Scn, ScnRange, Term};
 
 /// A piece as the walk needs it.
@@ -38,7 +39,7 @@ pub(super) struct PieceScope {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LsWalk {
     /// End of the log so far; `None` before the first file and after damage.
-    at: Option<Lsn>,
+    pub(super) at: Option<Lsn>,
     base: Option<PalfBase>,
     term: Term,
     /// Largest SCN of a whole group, in which piece.
@@ -77,7 +78,8 @@ pub(super) async fn walk_piece(
         };
         let facts = parts::check(c, scope, ls, &file).await?;
         found.push((file_id, Some(file.bytes)));
-        let one = OneFile { c, scope, ls, path, is_last: n + 1 == count, ends_log: end == Some(n), file, facts };
+        let (is_first, is_last, ends_log) = (n == 0, n + 1 == count, end == Some(n));
+        let one = OneFile { c, scope, ls, path, is_first, is_last, ends_log, file, facts };
         one.check(walk).await?;
     }
     Ok(found)
@@ -94,6 +96,8 @@ struct OneFile<'a> {
     scope: PieceScope,
     ls: LsId,
     path: String,
+    /// The first file of the log stream in its piece: only that one may begin inside of its block.
+    is_first: bool,
     /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
     is_last: bool,
     /// The newest file with any log in it, where no list says how long the log is.
@@ -113,12 +117,10 @@ impl OneFile<'_> {
             }
             return Ok(());
         }
-        // Its header is packed like the rest: without reading the part nobody knows where it begins.
-        let is_packed = matches!(&file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()));
-        if is_packed && !c.is_physical() {
-            // Where the log ends is not known either.
-            walk.is_damaged |= self.ends_log;
-            (walk.at, walk.base) = (None, None);
+        // Of a frozen piece lists say how long the log is; elsewhere the first file says where it begins.
+        let is_needed = self.ends_log || (self.is_first && !self.scope.is_frozen);
+        if self.is_packed() && !c.is_physical() && !is_needed {
+            self.by_names(walk);
             return Ok(());
         }
         let source = LogSource { medium: Arc::clone(&c.medium), piece: self.scope.key };
@@ -143,11 +145,53 @@ impl OneFile<'_> {
             if !self.is_last && end != start.block_end() {
                 self.ends_early(end);
                 walk.lose();
-            } else {
-                walk.at = Some(end);
+                return Ok(());
             }
+            if self.is_first && self.scope.is_base && !self.scope.is_frozen {
+                self.look_at_first_group(&files, start, walk).await?;
+            }
+            walk.at = Some(end);
             Ok(())
         }
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(&self.file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()))
+    }
+
+    /// What names and lengths say of a file that is not opened: it begins with its block or goes on where the log before
+    /// it ended, and ends with its block when it is not the last one.
+    fn by_names(&self, walk: &mut LsWalk) {
+        let block = Lsn((self.file.file_id.0.max(1) - 1) * BLOCK_BODY_BYTES);
+        let inside = walk.at.filter(|at| self.is_first && block < *at && *at < block.block_end());
+        // The first file of a piece begins anywhere in its block when nothing is known before it.
+        let start = if self.is_first && walk.at.is_none() { None } else { Some(inside.unwrap_or(block)) };
+        let bytes = self.file.bytes - ARCHIVE_FILE_HEADER_BYTES;
+        if start.is_some_and(|start| !self.is_at_its_place(start, walk)) {
+            return walk.lose();
+        }
+        let end = start.map(|start| start.advance(bytes));
+        match end {
+            Some(end) if !self.is_last && end != block.block_end() => {
+                self.ends_early(end);
+                walk.lose();
+            }
+            _ => (walk.at, walk.base) = (end.or((!self.is_last).then(|| block.block_end())), None),
+        }
+    }
+
+    /// Whether the log of a round begins where it has to, without walking it.
+    async fn look_at_first_group(&self, files: &LogFiles, start: Lsn, walk: &mut LsWalk) -> Result<(), Failure> {
+        let from = ARCHIVE_FILE_HEADER_BYTES;
+        let to = from + GROUP_HEADER_BYTES as u64;
+        if self.file.bytes < to {
+            return Ok(());
+        }
+        let Some(bytes) = self.read(files, from, to, walk).await? else { return Ok(()) };
+        if let Ok(header) = GroupHeader::decode(&bytes) {
+            self.first_group(start, header.max_scn, header.log_id, walk);
+        }
+        Ok(())
     }
 
     /// The header's LSN belongs to this file and goes on where the log before it ended.
@@ -279,6 +323,13 @@ impl OneFile<'_> {
                 let kind = if e.class == ErrorClass::NotFound { DamageKind::Missing } else { DamageKind::Corrupt };
                 self.c.damage(self.c.relative(&e.object, &self.path), kind, e.what);
                 walk.lose();
+                Ok(None)
+            }
+            // Without the key names and lengths have to do.
+            Err(e) if e.class == ErrorClass::Permission && self.is_packed() && !self.c.is_physical() => {
+                self.c.note(format!("{}: {}; only names and lengths were compared", self.path, e.what));
+                walk.is_damaged |= self.ends_log;
+                self.by_names(walk);
                 Ok(None)
             }
             // The damage of its first object was reported.

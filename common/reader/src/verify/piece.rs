@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{PIECES_DIR, checkpoint_dir, piece_dir};
 use strandline_format::{DataType, pb};
-use strandline_types::{Failure, FileId, LsId, PieceClock, PieceKey, Scn, TenantId};
+use strandline_types::{Failure, FileId, LsId, Lsn, PieceClock, PieceKey, Scn, TenantId};
 
 /// What a destination says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub(super) struct PieceFacts {
     /// Largest checkpoint in a name.
     pub(super) checkpoint: Option<Scn>,
     pub(super) single: Option<pb::PieceAttr>,
+    /// Log streams that had log in the round when the checkpoint entered the piece, and where the round's log begins.
+    pub(super) log_streams: BTreeMap<LsId, Lsn>,
     /// File lists of the log streams of a frozen piece.
     pub(super) lists: Option<BTreeMap<LsId, pb::SingleLsFileList>>,
 }
@@ -77,7 +79,7 @@ pub(super) async fn check(c: &Checker, key: PieceKey, identity: Identity) -> Res
                 }
             }
             ArchivePath::CheckpointInfo { .. } => file.checkpoint_info().await?,
-            ArchivePath::TenantArchivePieceInfos { .. } => file.piece_infos().await?,
+            ArchivePath::TenantArchivePieceInfos { .. } => facts.log_streams = file.piece_infos().await?,
             ArchivePath::LsFileInfo { ls, .. } => {
                 if let Some(list) = c.small(&path, DataType::SingleLsFileList).await? {
                     ls_lists.insert(ls, list);
@@ -163,14 +165,15 @@ impl SmallFile<'_> {
         Ok(())
     }
 
-    async fn piece_infos(&self) -> Result<(), Failure> {
+    async fn piece_infos(&self) -> Result<BTreeMap<LsId, Lsn>, Failure> {
         let kind = DataType::TenantArchivePieceInfos;
-        if let Some(infos) = self.c.small::<pb::TenantArchivePieceInfos>(self.path, kind).await? {
-            self.key(infos.dest_id, infos.round_id, infos.piece_id);
-            self.tenant(infos.tenant_id);
-            self.range(infos.start_scn, Some(infos.end_scn));
-        }
-        Ok(())
+        let Some(infos) = self.c.small::<pb::TenantArchivePieceInfos>(self.path, kind).await? else {
+            return Ok(BTreeMap::new());
+        };
+        self.key(infos.dest_id, infos.round_id, infos.piece_id);
+        self.tenant(infos.tenant_id);
+        self.range(infos.start_scn, Some(infos.end_scn));
+        Ok(infos.log_streams.iter().map(|s| (LsId(s.ls_id), Lsn(s.start_lsn))).collect())
     }
 
     async fn schema_meta(&self, scn: Scn) -> Result<(), Failure> {

@@ -8,7 +8,7 @@
 use super::archive::Ctx;
 use crate::checkpoint::{is_sealable, piece_checkpoint, round_checkpoint};
 use crate::command::Action;
-use crate::state::{PieceRow, State};
+use crate::state::{LsProgress, PieceRow, State};
 use crate::step::{FreezePiece, MediumWork, Plan};
 use strandline_types::{DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, Scn, TenantId, limits};
 
@@ -110,7 +110,9 @@ fn is_too_soon(ctx: &Ctx<'_>, piece: &PieceRow, checkpoint: Scn) -> bool {
 
 fn infos(ctx: &Ctx<'_>, piece: &PieceRow) -> MediumWork {
     let frozen = earlier_frozen(ctx.state, ctx.round.tenant_id, piece.key);
-    MediumWork::PieceInfos { dest: ctx.dest.clone(), piece: *piece, frozen }
+    let has_log = |p: &LsProgress| p.archived_lsn > p.start_lsn;
+    let log_streams = ctx.round.progress.iter().filter(|(_, p)| has_log(p)).map(|(ls, p)| (*ls, p.start_lsn)).collect();
+    MediumWork::PieceInfos { dest: ctx.dest.clone(), piece: *piece, frozen, log_streams }
 }
 
 /// All frozen pieces of the same destination before this one, in order.
