@@ -9,7 +9,6 @@ use strandline_chaos::cluster::{Gate, Outcome, Patience, Site, blows, jobs};
 use strandline_cli::admin::Rows;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
-use strandline_types::Scn;
 
 const TENANT: &str = "source";
 const TABLE: &str = "numbers";
