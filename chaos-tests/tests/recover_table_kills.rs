@@ -1,4 +1,4 @@
-//! `kill -9` of a worker and of the leading scheduler during RECOVER TABLE, at the index, at the blocks and at the log: it
+//! `kill -9` of workers and of the leading scheduler during RECOVER TABLE, at the index, at the blocks and at the log: it
 //! goes on after their restart and the table has every row, or it fails and nobody sees any of it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +9,6 @@ use strandline_chaos::cluster::{Gate, Outcome, Patience, Site, blows, jobs};
 use strandline_cli::admin::Rows;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
-use strandline_types::Scn;
 
 const TENANT: &str = "source";
 const TABLE: &str = "numbers";
@@ -59,16 +58,18 @@ async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
         while gate.held() == 0 {
             patience.once_more("not yet").await?;
         }
-        // Once each worker, so that the one that does it is among them; every other time the leading scheduler, too.
-        let victim = FIRST_WORKER + n as u64 % WORKERS;
-        cluster.kill_worker(victim);
+        // First one worker each time, then all at once: the one that does it is among them. Every other time the leading
+        // scheduler, too.
+        let one = FIRST_WORKER + n as u64 % WORKERS;
+        let victims: Vec<u64> = cluster.worker_ids().filter(|id| n >= MOMENTS.len() || *id == one).collect();
+        victims.iter().for_each(|id| cluster.kill_worker(*id));
         let scheduler = if n % 2 == 0 { blows::kill_leading_scheduler(&mut cluster).await? } else { 0 };
         gate.release();
         cluster.restart_killed()?;
         let ended = until_ended(&cluster, n + 1).await?;
         let status = ended.text(0, "STATUS");
         eprintln!(
-            "chaos: killed worker {victim} and scheduler {scheduler} at {moment}: {status}, {} rows, {} bytes fetched",
+            "chaos: killed workers {victims:?} and scheduler {scheduler} at {moment}: {status}, {} rows, {} bytes fetched",
             ended.number(0, "RECOVERED_KEYS"),
             ended.number(0, "FETCHED_BYTES"),
         );

@@ -190,7 +190,8 @@ fn a_standby_follows_its_source_stands_still_goes_on_and_opens() {
 
     cluster.sql("ALTER SYSTEM ACTIVATE STANDBY TENANT = follower");
     wait("it opens", || (cluster.tenant_status("follower").unwrap().0 == "NORMAL").then_some(()));
-    cluster.put("follower", "standby", "mine");
+    // Its workers hear of it with their next heartbeats.
+    wait("a write", || cluster.try_put("follower", "standby", "mine").then_some(()));
     assert_eq!(cluster.get("follower", "standby"), "mine");
     assert_eq!(cluster.get("home", "standby"), "fourth", "two tenants by now");
     cluster.sql("DROP TENANT follower");

@@ -39,7 +39,9 @@ impl Vault {
         cluster.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = {dest} TENANT = vault"));
         cluster.set_data_dest("vault", &data);
         cluster.archive("vault", id);
-        (0..8).for_each(|n| drop(cluster.put("vault", &format!("k{n}"), &value(n, 20_000))));
+        for n in 0..8 {
+            cluster.put("vault", &format!("k{n}"), &value(n, 20_000));
+        }
         let seal = "SET ENCRYPTION ON IDENTIFIED BY 'secret' ONLY";
         cluster.ok(&["sql", "-t", "vault", "-e", seal, "-e", "ALTER SYSTEM BACKUP DATABASE PLUS ARCHIVELOG"]);
         wait("the backup ends", || cluster.rows("SELECT * FROM CDB_OB_BACKUP_JOBS").is_empty().then_some(()));

@@ -175,6 +175,11 @@ impl Cluster {
         said.trim().strip_prefix("scn ").unwrap().parse().unwrap()
     }
 
+    /// Writes a key, if the tenant takes it.
+    pub fn try_put(&self, tenant: &str, key: &str, value: &str) -> bool {
+        self.run(&["kv", "-t", tenant, "put", key, value]).status.success()
+    }
+
     /// Reads a key.
     pub fn get(&self, tenant: &str, key: &str) -> String {
         self.ok(&["kv", "-t", tenant, "get", key])
