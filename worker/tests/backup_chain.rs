@@ -273,7 +273,7 @@ async fn a_sealed_set_opens_with_its_password_only() {
 
     let lost = world.restore(&world.restore_spec(1, false)).await.unwrap_err();
     assert_eq!(lost.class, ErrorClass::Permission, "{lost}");
-    assert!(lost.what.contains("no key") && lost.todo.contains("password"), "{lost}");
+    assert!(lost.what.contains("was not given") && lost.todo.contains("password"), "{lost}");
     let wrong = RestoreDataSpec { seal_key: seal(2).key, ..world.restore_spec(1, false) };
     let wrong = world.restore(&wrong).await.unwrap_err();
     assert_eq!(wrong.class, ErrorClass::Permission, "{wrong}");
