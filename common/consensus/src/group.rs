@@ -262,13 +262,15 @@ impl Group {
         let _ = tokio::time::timeout(PROPOSE_DEADLINE, heard).await;
     }
 
-    /// For how long this leader has not heard a majority; `None` where it does not lead or has never heard one.
+    /// For how long this leader has not heard a majority; `None` where it does not lead, has never heard one, or is alone
+    /// and needs to hear nobody.
     #[must_use]
     pub fn quorum_silence(&self) -> Option<Duration> {
         use openraft::async_runtime::watch::WatchReceiver;
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let heard = metrics.last_quorum_acked.as_ref().filter(|_| metrics.state.is_leader())?;
+        let has_others = metrics.membership_config.voter_ids().nth(1).is_some();
+        let heard = metrics.last_quorum_acked.as_ref().filter(|_| has_others && metrics.state.is_leader())?;
         Some(openraft::Instant::elapsed(&**heard))
     }
 

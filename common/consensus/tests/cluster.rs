@@ -157,6 +157,15 @@ async fn an_isolated_leader_commits_nothing_and_follows_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_others_misses_no_majority() {
+    let mut cluster = Cluster::start(1).await;
+    cluster.form("g").await;
+    cluster.propose("g", "0").await;
+    let leader = cluster.leader("g").await;
+    assert_eq!(cluster.nodes[&leader].group("g").quorum_silence(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_isolated_follower_disturbs_nobody_when_it_comes_back() {
     let mut cluster = Cluster::start(3).await;
     cluster.form("g").await;
