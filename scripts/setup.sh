@@ -1,51 +1,74 @@
 #!/usr/bin/env bash
 # Installs what a machine with only Rust, gcc and git lacks, and only that:
 #
-#   system packages (Debian and its relatives)   g++, make, libclang-dev, python3, python3-venv
-#   a Python environment below the cache         scripts/requirements.txt
+#   system packages (Debian and its relatives)   g++, make, python3, python3-venv
+#   a Python environment below the cache         scripts/requirements.txt, libclang among it
 #   with --tests, and in CI: object stores below the cache, scripts/test-servers.sh
 #
-# Nothing is written into the checkout. A second run finds everything in place and takes a moment.
+# Each step proves that what it needs works (scripts/proofs.sh: a program is linked, a library loaded, a header parsed)
+# or stops with one sentence that says what to install. Nothing is written into the checkout, and nothing half made is
+# left. A second run finds everything in place and takes a moment.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache="${STRANDLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/strandline}"
+source "$top/scripts/proofs.sh"
 
-has_libclang() {
-  [ -n "${LIBCLANG_PATH:-}" ] || ldconfig -p 2>/dev/null | grep -q 'libclang[-.]' || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null
+stop() {
+  echo "setup: $1" >&2
+  exit 1
 }
 
+case "${1:-}" in
+  ''|--tests) ;;
+  *) stop "unknown argument '$1'; the only one is --tests" ;;
+esac
+
+command -v cargo >/dev/null || stop "cargo is not installed; install Rust first (the version is rust-version in Cargo.toml)"
+proof_cargo "$top" || stop "cargo does not run here; install a stable Rust toolchain (the version is rust-version in Cargo.toml)"
+
 missing=()
-command -v cargo >/dev/null || { echo "setup: cargo is not installed; install Rust first (rust-version in Cargo.toml)" >&2; exit 1; }
-command -v g++ >/dev/null || missing+=(g++)
-command -v make >/dev/null || missing+=(make)
-has_libclang || missing+=(libclang-dev)
+proof_cxx || missing+=(g++)
+proof_make || missing+=(make)
 command -v python3 >/dev/null || missing+=(python3)
-python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+proof_venv || missing+=(python3-venv)
 
 if [ "${#missing[@]}" -gt 0 ]; then
-  if ! command -v apt-get >/dev/null; then
-    echo "setup: this machine lacks ${missing[*]} (Debian's names) and has no apt-get: install them by hand, then run this again" >&2
-    exit 1
-  fi
+  command -v apt-get >/dev/null \
+    || stop "this machine lacks ${missing[*]} (Debian's names) and has no apt-get: install them by hand, then run this again"
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "setup: ${missing[*]} must be installed, and this user is not root and has no sudo" >&2; exit 1; }
-    as_root=(sudo)
+    { command -v sudo >/dev/null && sudo -n true 2>/dev/null; } \
+      || stop "this machine lacks ${missing[*]}, and this user may not install them: have root run 'apt-get install ${missing[*]}', then run this again"
+    as_root=(sudo -n)
   fi
   echo "setup: installing ${missing[*]}" >&2
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  "${as_root[@]}" apt-get update -qq || stop "the lists of packages could not be fetched ('apt-get update' says why above)"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 \
+    || stop "${missing[*]} could not be installed ('apt-get install' says why above)"
+  proof_cxx || stop "g++ is installed but does not link a C++20 program: $proof_said"
+  proof_make || stop "make is installed but does not run: $proof_said"
+  proof_venv || stop "python3-venv is installed but cannot make an environment: $proof_said"
 fi
 
-# The stamp is a copy of the list: another list makes another environment.
+# Below the cache, whole or not at all: the environment is made aside, proved, and renamed. Its programs carry the path
+# that they were made with, so they are run through their interpreter only. The stamp is a copy of the list: another
+# list makes another environment.
 python_home="$cache/python"
-if ! cmp -s "$top/scripts/requirements.txt" "$python_home/requirements.txt"; then
+if ! cmp -s "$top/scripts/requirements.txt" "$python_home/requirements.txt" || ! proof_libclang "$python_home"; then
   echo "setup: Python environment in $python_home" >&2
-  rm -rf "$python_home"
   mkdir -p "$cache"
-  python3 -m venv "$python_home"
-  "$python_home/bin/python" -m pip install --quiet --disable-pip-version-check -r "$top/scripts/requirements.txt"
-  cp "$top/scripts/requirements.txt" "$python_home/requirements.txt"
+  fresh="$cache/python.new"
+  rm -rf "$fresh"
+  trap 'rm -rf "$fresh"' EXIT
+  python3 -m venv "$fresh" || stop "no Python environment could be made in $fresh (the message stands above)"
+  "$fresh/bin/python" -m pip install --quiet --disable-pip-version-check -r "$top/scripts/requirements.txt" \
+    || stop "the Python packages of scripts/requirements.txt could not be installed (pip says why above)"
+  proof_libclang "$fresh" \
+    || stop "the libclang of the Python package index does not work here ($proof_said): install libclang yourself and set LIBCLANG_PATH to the directory of libclang.so"
+  cp "$top/scripts/requirements.txt" "$fresh/requirements.txt"
+  rm -rf "$python_home"
+  mv "$fresh" "$python_home"
+  trap - EXIT
 fi
 
 # Building them takes minutes once, and only tests need them.
