@@ -60,10 +60,10 @@ prepare() {
   local root=$1 file readers
   cp -a "$base" "$root"
   mkdir -p "$root/opt/rust" "$root/opt/source"
+  rm -rf "$root/etc/apt/sources.list" "$root/etc/apt/sources.list.d"
   for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt /etc/pip.conf /etc/apt/sources.list; do
     if [ -f "$file" ]; then cp -L "$file" "$root$file"; fi
   done
-  rm -rf "$root/etc/apt/sources.list.d"
   if [ -d /etc/apt/sources.list.d ]; then cp -rL /etc/apt/sources.list.d "$root/etc/apt/"; fi
   cp -rL /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
   if [ -d /usr/share/keyrings ]; then mkdir -p "$root/usr/share/keyrings" && cp -rL /usr/share/keyrings/. "$root/usr/share/keyrings/"; fi
@@ -107,7 +107,7 @@ timed() {
   [ "$status" -eq 0 ] || { printf '%s\n' "${figures[@]}" >&2; stop "$name failed with exit status $status"; }
 }
 
-clone='git clone --quiet /opt/source/strandline.bundle strandline && cd strandline'
+clone='git -c advice.detachedHead=false clone --quiet /opt/source/strandline.bundle strandline && cd strandline'
 failures=0
 for user in $only; do
   root="$work/$user"

@@ -42,9 +42,14 @@ if [ "${#missing[@]}" -gt 0 ]; then
     as_root=(sudo -n)
   fi
   echo "setup: installing ${missing[*]}" >&2
-  "${as_root[@]}" apt-get update -qq || stop "the lists of packages could not be fetched ('apt-get update' says why above)"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 \
-    || stop "${missing[*]} could not be installed ('apt-get install' says why above)"
+  log=$(mktemp)
+  { "${as_root[@]}" apt-get update -qq \
+    && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > "$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    rm "$log"
+    stop "${missing[*]} could not be installed, apt-get says why above: install them by hand, then run this again"
+  }
+  rm "$log"
   proof_cxx || stop "g++ is installed but does not link a C++20 program: $proof_said"
   proof_make || stop "make is installed but does not run: $proof_said"
   proof_venv || stop "python3-venv is installed but cannot make an environment: $proof_said"
