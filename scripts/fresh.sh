@@ -50,7 +50,13 @@ sysroot=$(rustc --print sysroot)
 
 # All mounts are made in a namespace of their own and go with it, as do processes that were left.
 work=$(mktemp -d "$cache/fresh/runXXXXXX")
-trap 'rm -rf --one-file-system "$work"' EXIT
+running=''
+finish() {
+  [ -z "$running" ] || kill -KILL "$running" 2>/dev/null || true   # its namespace ends with it; it may have ended by itself
+  rm -rf --one-file-system "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 size_gb() { du -sx --block-size=1M "$1" | awk '{printf "%.1f", $1 / 1024}'; }
 packages() { chroot "$1" dpkg-query -W -f '${Package}\n' | sort; }
@@ -93,7 +99,12 @@ inside() {
   ' inside "$root" "$sysroot" "$user" env -i "HOME=$home" "USER=$user" "LOGNAME=$user" LANG=C.UTF-8 \
     "PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     "NPM_CONFIG_GLOBALCONFIG=/etc/npmrc" "STRANDLINE_CONFORMANCE=/opt/source/conformance" "${passed[@]}" \
-    bash -c "cd '$home' && $command"
+    bash -c "cd '$home' && $command" &
+  running=$!
+  local status=0
+  wait "$running" || status=$?
+  running=''
+  return "$status"
 }
 
 # timed NAME COMMAND...: the minutes that a step took, kept for the table at the end.
