@@ -95,7 +95,11 @@ inside() {
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     mount --bind -o ro "$sysroot" "$root/opt/rust"
-    exec chroot --userspec="$user:$user" "$root" "$@"
+    # Not exec: this shell is the first process of the namespace and keeps the signal that ends all of them, which a
+    # change of user would take away.
+    status=0
+    chroot --userspec="$user:$user" "$root" "$@" || status=$?
+    exit "$status"
   ' inside "$root" "$sysroot" "$user" env -i "HOME=$home" "USER=$user" "LOGNAME=$user" LANG=C.UTF-8 \
     "PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     "NPM_CONFIG_GLOBALCONFIG=/etc/npmrc" "STRANDLINE_CONFORMANCE=/opt/source/conformance" "${passed[@]}" \
