@@ -25,6 +25,25 @@ KUBERNETES = "1.32"
 EXPECTED = {"StatefulSet": 2, "Service": 3, "ConfigMap": 1}
 
 
+def volume(**changes):
+    """Values with one destination volume."""
+    source = {"persistentVolumeClaim": {"claimName": "backups"}}
+    return {"destinations": {"volumes": [{"name": "backups", "mountPath": "/backups", "source": source} | changes]}}
+
+
+# Values that must not be rendered, and the words of the refusal.
+REFUSED = {
+    "a destination called data": (volume(name="data"), 'the name "data" is that of a server\'s own volume'),
+    "a destination called config": (volume(name="config"), 'the name "config" is that of a server\'s own volume'),
+    "a destination called tmp": (volume(name="tmp"), 'the name "tmp" is that of a server\'s own volume'),
+    "a destination without a name": (volume(name=""), "every volume needs a name"),
+    "a destination without a source": (volume(source=None), "has no source"),
+    "a destination on the server's disk": (volume(mountPath="/var/lib/strandline/backups"), "keep their own files"),
+    "a destination in the place of the configuration": (volume(mountPath="/etc/strandline"), "keep their own files"),
+    "a destination in the place of /tmp": (volume(mountPath="/tmp/"), "keep their own files"),
+}
+
+
 def documents(values):
     """Every rendered object, with the template it comes from."""
     with Chart.load(CHART) as chart:
@@ -82,11 +101,42 @@ def check(name, values, binary):
     return problems
 
 
+def refused(name, values, words):
+    """Problems of values that must not be rendered."""
+    try:
+        list(documents(values))
+    except Exception as e:
+        return [] if words in str(e) else [f"the refusal does not say '{words}': {e}"]
+    return ["it is rendered"]
+
+
+def volumes(values):
+    """Problems of the destinations in the pods: every server has each of them, and what is mounted is what was asked for."""
+    problems = []
+    for template, document in documents(values):
+        if document["kind"] != "StatefulSet":
+            continue
+        pod = document["spec"]["template"]["spec"]
+        claims = {c["metadata"]["name"] for c in document["spec"]["volumeClaimTemplates"]}
+        sources = {v["name"]: {k: s for k, s in v.items() if k != "name"} for v in pod["volumes"]}
+        mounts = {m["mountPath"]: m["name"] for m in pod["containers"][0]["volumeMounts"]}
+        for wanted in values.get("destinations", {}).get("volumes", []):
+            name = mounts.get(wanted["mountPath"])
+            if name in claims or sources.get(name) != wanted["source"]:
+                problems.append(f"{template}: {wanted['mountPath']} is volume {name}, not {wanted['source']}")
+    return problems
+
+
 def main():
     binary = sys.argv[1] if len(sys.argv) > 1 else None
     problems = check("defaults", {}, binary)
     for file in sorted((HERE / "ci").glob("*.yaml")):
-        problems += [f"{file.name}: {p}" for p in check(file.name, yaml.safe_load(file.read_text()), binary)]
+        values = yaml.safe_load(file.read_text())
+        problems += [f"{file.name}: {p}" for p in check(file.name, values, binary) + volumes(values)]
+    problems += volumes(volume())
+    for name, (values, words) in REFUSED.items():
+        problems += [f"{name}: {p}" for p in refused(name, values, words)]
+    print(f"helm: {len(REFUSED)} sets of values are refused")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

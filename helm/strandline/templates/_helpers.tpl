@@ -24,6 +24,23 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ printf "%s-scheduler-%d.%s-scheduler.%s.svc:%d" (include "strandline.name" .root) (int .ordinal) (include "strandline.name" .root) .root.Release.Namespace (int .root.Values.scheduler.ports.grpc) }}
 {{- end }}
 
+{{/* The name of a destination's volume in a pod. A claim template takes the place of a volume that has its name, without a
+word: a destination called "data" would be the server's own disk, another one on every server. */}}
+{{- define "strandline.destination" -}}
+{{- if not .name }}{{ fail "destinations.volumes[]: every volume needs a name" }}{{ end -}}
+{{- if has .name (list "data" "config" "tmp") }}
+{{- fail (printf "destinations.volumes[]: the name %q is that of a server's own volume: choose another one, for example \"backups\"" .name) }}
+{{- end -}}
+{{- if not .source }}{{ fail (printf "destinations.volumes[]: volume %q has no source, for example {persistentVolumeClaim: {claimName: backups}}" .name) }}{{ end -}}
+{{- $path := trimSuffix "/" (toString .mountPath) }}
+{{- range $own := list "/var/lib/strandline" "/etc/strandline" "/tmp" }}
+{{- if or (eq $path $own) (hasPrefix (print $own "/") $path) (eq $path "") }}
+{{- fail (printf "destinations.volumes[]: volume %q cannot be mounted at %q: the servers keep their own files there" $.name $.mountPath) }}
+{{- end }}
+{{- end -}}
+dest-{{ .name }}
+{{- end }}
+
 {{/* What every server's container has beside its own ports and command. */}}
 {{- define "strandline.container" -}}
 image: {{ include "strandline.image" .root }}
@@ -69,7 +86,7 @@ volumeMounts:
   - name: tmp
     mountPath: /tmp
 {{- range .root.Values.destinations.volumes }}
-  - name: {{ .name }}
+  - name: {{ include "strandline.destination" . }}
     mountPath: {{ .mountPath }}
 {{- end }}
 {{- range .root.Values.destinations.secrets }}
@@ -119,7 +136,7 @@ volumes:
   - name: tmp
     emptyDir: {}
 {{- range .root.Values.destinations.volumes }}
-  - name: {{ .name }}
+  - name: {{ include "strandline.destination" . }}
 {{ toYaml .source | indent 4 }}
 {{- end }}
 {{- range .root.Values.destinations.secrets }}
