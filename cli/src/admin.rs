@@ -1,20 +1,30 @@
 //! The admin client: one statement to whichever scheduler answers first in the given order.
 //!
-//! Any scheduler node takes a request and the leader serves it. A statement is sent again only when it cannot have been
-//! run: the node was not reached, or it said that there is no leader now. A reply that was lost on the way is an error
-//! for everything but reads, because the statement may have been run.
+//! Any scheduler node takes a request and the leader serves it. A statement goes only to a node that has answered a cheap
+//! question a moment ago: a node that is dead or stands still is found out before anything depends on it, and the others
+//! are asked meanwhile. A statement is sent again only when it cannot have been run: the node said that there is no leader
+//! now. A reply that was lost on the way is an error for everything but reads, because the statement may have been run;
+//! that error has a code of its own.
 
 use crate::Outcome;
 use std::time::{Duration, Instant};
+use strandline_engine::{ANSWER_WITHIN, first_answer};
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
-use strandline_scheduler::OUTCOME_UNKNOWN_CODE;
+use strandline_scheduler::{FORWARDED, OUTCOME_UNKNOWN_CODE};
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure};
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A node that stands still keeps its connections open: only these tell, within their sum.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// A statement that is worked on may take this long: more than a node waits for the leader.
+const CALL_TIMEOUT: Duration = Duration::from_secs(130);
 
 /// A client of the schedulers.
 pub struct Admin {
@@ -28,8 +38,9 @@ pub struct Admin {
 
 struct Node {
     address: String,
-    endpoint: Endpoint,
-    client: Option<AdminClient<Channel>>,
+    client: AdminClient<Channel>,
+    /// When it answered last.
+    heard: Option<Instant>,
 }
 
 /// Why an attempt gave no answer.
@@ -51,7 +62,7 @@ impl Admin {
             tenant: String::new(),
             session: Vec::new(),
             patience: Duration::from_secs(15),
-            call_timeout: Duration::from_secs(30),
+            call_timeout: CALL_TIMEOUT,
         })
     }
 
@@ -99,7 +110,9 @@ impl Admin {
         self.call(&v1::TopologyRequest { tenant: tenant.to_owned() }, true).await
     }
 
+    /// What is beyond its bounds is refused before anything is sent.
     async fn call<R: Ask>(&mut self, request: &R, repeatable: bool) -> Outcome<R::Reply> {
+        request.check()?;
         let deadline = Instant::now() + self.patience;
         loop {
             let trouble = match self.round(request, repeatable).await {
@@ -119,48 +132,83 @@ impl Admin {
     async fn round<R: Ask>(&mut self, request: &R, repeatable: bool) -> Result<R::Reply, Attempt> {
         let nobody = Failure::new(ErrorClass::Invalid, "no endpoint is given", "--endpoint", "");
         let mut last = Attempt::Refused(nobody);
-        for i in 0..self.nodes.len() {
-            match self.nodes[i].ask(request, self.call_timeout).await {
+        let mut asked = 0;
+        while asked < self.nodes.len() {
+            // Whoever is there comes first among those that were not asked yet.
+            match self.find(asked).await {
+                Ok(at) => self.nodes[asked..].swap(0, at),
+                Err(Some(failure)) => return Err(Attempt::NotRun(failure)),
+                Err(None) => break,
+            }
+            match self.nodes[asked].ask(request, self.call_timeout).await {
                 Ok(reply) => {
-                    self.nodes.swap(0, i);
+                    self.nodes.swap(0, asked);
                     return Ok(reply);
                 }
                 Err(Attempt::NotRun(failure)) => last = Attempt::NotRun(failure),
                 Err(Attempt::Unknown(failure)) if repeatable => last = Attempt::NotRun(failure),
                 Err(end) => return Err(end),
             }
+            asked += 1;
         }
         Err(last)
+    }
+
+    /// A node from `from` on that is there now; its place counts from `from`.
+    async fn find(&mut self, from: usize) -> Result<usize, Option<Failure>> {
+        let nodes = &self.nodes[from..];
+        if nodes.first().is_some_and(Node::was_heard) {
+            return Ok(0);
+        }
+        let silent = |n: usize| nodes[n].unreachable("no answer in time");
+        let (at, ()) = first_answer(nodes.len(), |n| nodes[n].probe(), silent).await?;
+        self.nodes[from + at].heard = Some(Instant::now());
+        Ok(at)
     }
 }
 
 impl Node {
     fn new(address: &str) -> Outcome<Self> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        let channel = Endpoint::from_shared(format!("http://{address}"))
             .map_err(|e| Failure::new(ErrorClass::Invalid, format!("not an address: {e}"), address, "write HOST:PORT"))?
-            .connect_timeout(CONNECT_TIMEOUT);
-        Ok(Self { address: address.to_owned(), endpoint, client: None })
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .connect_lazy();
+        let client = AdminClient::new(channel).max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX);
+        Ok(Self { address: address.to_owned(), client, heard: None })
+    }
+
+    fn was_heard(&self) -> bool {
+        self.heard.is_some_and(|at| at.elapsed() < ANSWER_WITHIN)
+    }
+
+    /// Asks the node for what it knows itself: it does not ask the leader for that.
+    async fn probe(&self) -> Result<(), Failure> {
+        let mut question = tonic::Request::new(v1::TopologyRequest::default());
+        question.metadata_mut().insert(FORWARDED, MetadataValue::from_static("1"));
+        match self.client.clone().topology(question).await {
+            Ok(_) => Ok(()),
+            Err(status) => Err(self.unreachable(&said(&status))),
+        }
     }
 
     async fn ask<R: Ask>(&mut self, request: &R, timeout: Duration) -> Result<R::Reply, Attempt> {
-        if self.client.is_none() {
-            let channel = self.endpoint.connect().await.map_err(|e| Attempt::NotRun(self.silent(&format!("{e:?}"))))?;
-            self.client = Some(AdminClient::new(channel).max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX));
-        }
-        let Some(client) = &mut self.client else { return Err(Attempt::NotRun(self.silent("not connected"))) };
         let mut wire = tonic::Request::new(request.clone());
         wire.set_timeout(timeout);
-        let mut reply = match tokio::time::timeout(timeout, R::send(client, wire)).await {
+        let mut reply = match tokio::time::timeout(timeout, R::send(&mut self.client, wire)).await {
             Ok(Ok(reply)) => reply.into_inner(),
             Ok(Err(status)) => {
-                self.client = None;
-                return Err(Attempt::Unknown(self.silent(&format!("{}: {}", status.code(), status.message()))));
+                self.heard = None;
+                return Err(Attempt::Unknown(self.lost(&said(&status))));
             }
             Err(_) => {
-                self.client = None;
-                return Err(Attempt::Unknown(self.silent(&format!("no answer within {timeout:?}"))));
+                self.heard = None;
+                return Err(Attempt::Unknown(self.lost(&format!("no answer within {timeout:?}"))));
             }
         };
+        self.heard = Some(Instant::now());
         match R::failure(&mut reply).map(Failure::from) {
             None => Ok(reply),
             Some(failure) if failure.code == OUTCOME_UNKNOWN_CODE => Err(Attempt::Unknown(failure)),
@@ -169,15 +217,28 @@ impl Node {
         }
     }
 
-    fn silent(&self, why: &str) -> Failure {
-        let todo =
-            "check that the cluster runs and that the address is a scheduler's; look whether the statement was run";
-        Failure::new(ErrorClass::Transient, format!("the scheduler did not answer ({why})"), self.address.clone(), todo)
+    /// Nothing was sent but a question.
+    fn unreachable(&self, why: &str) -> Failure {
+        let todo = "check that the cluster runs and that the address is a scheduler's; nothing was sent to it";
+        let what = format!("the scheduler did not answer ({why})");
+        Failure::new(ErrorClass::Transient, what, self.address.clone(), todo)
+    }
+
+    /// The statement was sent.
+    fn lost(&self, why: &str) -> Failure {
+        let what = format!("the answer was lost ({why}): the statement was perhaps run");
+        let todo = "look into the views whether it was, before you repeat it";
+        Failure::new(ErrorClass::Transient, what, self.address.clone(), todo).with_code(OUTCOME_UNKNOWN_CODE)
     }
 }
 
+fn said(status: &tonic::Status) -> String {
+    let cause = std::error::Error::source(status).map(|e| format!(": {e}")).unwrap_or_default();
+    format!("{}: {}{cause}", status.code(), status.message())
+}
+
 /// One kind of question to a scheduler: how it is sent, and where its reply carries a failure.
-trait Ask: Clone {
+trait Ask: Clone + Bounded {
     type Reply;
     async fn send(
         client: &mut AdminClient<Channel>,

@@ -1,7 +1,7 @@
 //! `strandline archive export --plain FROM TO`: an archive in the plain form, for tools that know nothing of parts,
 //! compression and sealing.
 
-use crate::args::{ArchiveArgs, ArchiveCommand, ClientArgs, OutputForm};
+use crate::args::{ArchiveArgs, ArchiveCommand, ClientArgs};
 use crate::{Outcome, looks, output};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub async fn run(client: &ClientArgs, args: &ArchiveArgs) -> Outcome<()> {
     let done = strandline_reader::export_plain(&from, &to, &keys, |objects, bytes| line.at(objects, bytes)).await;
     line.end();
     let done = done?;
-    if args.json || client.output == OutputForm::Json {
+    if args.json || client.output.is_json() {
         return output::print_json(&json!(done));
     }
     output::print_line(&format!("{} objects, {} bytes: {}", done.objects, done.bytes, to.uri()))

@@ -18,7 +18,8 @@ pub struct Args {
 /// Options of every command that talks to a cluster or prints a result.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ClientArgs {
-    /// gRPC addresses of schedulers (host:port); repeat it or separate by commas. Any of them serves.
+    /// gRPC addresses of schedulers (host:port); repeat it or separate by commas or blanks. Any of them serves; one that is
+    /// dead or stands still costs a moment.
     #[arg(long, global = true, env = "STRANDLINE_ENDPOINTS", value_delimiter = ',')]
     pub endpoint: Vec<String>,
     /// Directory of a `strandline dev` cluster; its endpoints are used when no --endpoint is given.
@@ -37,8 +38,17 @@ pub struct ClientArgs {
 pub enum OutputForm {
     /// For people.
     Table,
-    /// For programs: one JSON value.
+    /// For programs: one JSON value. Numbers are exact, also above 2^53, as SCNs are.
     Json,
+    /// As json, with every number as text: for readers that round large numbers (jq before 1.7, JavaScript).
+    JsonText,
+}
+
+impl OutputForm {
+    /// True for both forms of JSON.
+    pub const fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::JsonText)
+    }
 }
 
 /// The commands.
@@ -109,6 +119,9 @@ pub struct SqlArgs {
     /// Statement; repeat it for several, they run in order and the first failure ends it.
     #[arg(short = 'e', long = "execute", required = true, value_name = "STATEMENT")]
     pub execute: Vec<String>,
+    /// After each statement wait until the jobs that it started have ended; exit code 4 when one did not succeed.
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// `kv`

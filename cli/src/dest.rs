@@ -5,12 +5,13 @@
 //! some place. Only objects below `check_file/` are written and removed, and no key is ever printed.
 
 use crate::admin::Admin;
-use crate::args::{ClientArgs, DestArgs, DestCommand, OutputForm};
+use crate::args::{ClientArgs, DestArgs, DestCommand};
 use crate::{Outcome, endpoints, output};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 use strandline_media::{Finding, Verdict, open_with, probe, split_secrets};
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::probe_client::ProbeClient;
 use strandline_types::Failure;
@@ -39,7 +40,7 @@ pub async fn run(client: &ClientArgs, args: DestArgs) -> Outcome<ExitCode> {
     if workers {
         sights.extend(from_workers(client, &uri, &access).await?);
     }
-    if json || client.output == OutputForm::Json {
+    if json || client.output.is_json() {
         output::print_json(&document(&medium.uri(), &sights))?;
     } else {
         output::print_line(&medium.uri())?;
@@ -58,7 +59,7 @@ async fn from_workers(client: &ClientArgs, uri: &str, access: &str) -> Outcome<V
     let mut sights = Vec::new();
     for worker in topology.workers {
         let from = format!("worker {}", worker.node_id);
-        let spec = v1::DestCheckSpec { dest_uri: uri.to_owned(), access: access.to_owned() };
+        let spec = v1::DestCheckSpec { dest_uri: uri.to_owned(), access: access.to_owned(), owner: None };
         let findings = match ask(&worker.address, spec).await {
             Ok(result) => result.findings.into_iter().map(finding).collect(),
             Err(reason) => vec![unreached(&worker.address, &reason)],
@@ -72,6 +73,7 @@ async fn ask(address: &str, spec: v1::DestCheckSpec) -> Result<v1::DestCheckResu
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
     let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(WORKER_TIMEOUT);
     let channel = endpoint.connect().await.map_err(|e| e.to_string())?;
+    spec.check().map_err(|e| e.to_string())?;
     let reply = ProbeClient::new(channel).check_dest(spec).await.map_err(|e| e.message().to_owned())?.into_inner();
     match (reply.result, reply.failure) {
         (_, Some(failure)) => Err(Failure::from(failure).to_string()),

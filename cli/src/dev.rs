@@ -3,7 +3,7 @@
 //! The ports are remembered in the directory, so clients find the cluster again and a second start continues with the
 //! same data. Nothing is configured.
 
-use crate::args::{ClientArgs, DevArgs, OutputForm};
+use crate::args::{ClientArgs, DevArgs};
 use crate::cluster::config::{self, Identity};
 use crate::cluster::places::{Places, places_file};
 use crate::output::{self, io_failure};
@@ -89,7 +89,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Outcome<T> {
 }
 
 fn print_endpoints(client: &ClientArgs, places: &Places) -> Outcome<()> {
-    if client.output == OutputForm::Json {
+    if client.output.is_json() {
         return output::print_json(&json!(places));
     }
     let schedulers = places.schedulers.iter().enumerate().map(|(i, s)| {

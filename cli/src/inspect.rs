@@ -29,7 +29,7 @@ pub async fn run(client: &ClientArgs, args: &InspectArgs) -> Outcome<()> {
         }
     };
     match client.output {
-        OutputForm::Json => output::print_json(&description)?,
+        OutputForm::Json | OutputForm::JsonText => output::print_json(&description)?,
         OutputForm::Table => output::print_line(tree(&description, 0).trim_end())?,
     }
     damage(&description).map_or(Ok(()), |what| {

@@ -21,7 +21,9 @@ mod dev;
 mod endpoints;
 mod exit;
 mod inspect;
+mod jobs;
 mod kv;
+mod logging;
 mod looks;
 mod output;
 pub mod scrape;
@@ -42,7 +44,10 @@ pub type Outcome<T> = Result<T, Failure>;
 #[must_use]
 pub fn run() -> ExitCode {
     let args = Args::parse();
-    start_logging(&args);
+    if args.client.output == args::OutputForm::JsonText {
+        output::write_numbers_as_text();
+    }
+    logging::start(&args);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -81,14 +86,4 @@ async fn dispatch(args: Args) -> Outcome<ExitCode> {
         Command::Bench(a) => bench::run(&client, a).await,
     };
     done.map(|()| ExitCode::SUCCESS)
-}
-
-/// Servers log at `info`, clients only warnings; `RUST_LOG` overrides both.
-fn start_logging(args: &Args) {
-    let default = match args.command {
-        Command::Dev(_) | Command::Scheduler(_) | Command::Worker(_) => "info,openraft=warn",
-        _ => "warn,openraft=error",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }

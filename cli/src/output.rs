@@ -2,18 +2,24 @@
 
 use crate::Outcome;
 use crate::args::OutputForm;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Failure};
+
+/// One process prints in one form.
+static NUMBERS_AS_TEXT: AtomicBool = AtomicBool::new(false);
 
 /// Prints the reply to a statement.
 pub fn print_reply(reply: &v1::SqlReply, form: OutputForm) -> Outcome<()> {
     match form {
-        OutputForm::Json => print_json(&reply_json(reply)),
+        OutputForm::Json | OutputForm::JsonText => print_json(&reply_json(reply)),
         OutputForm::Table if reply.columns.is_empty() => print_line(&reply.info),
         OutputForm::Table => {
             let rows = reply.rows.iter().map(|r| r.cells.iter().map(cell_text).collect()).collect::<Vec<Vec<String>>>();
@@ -22,19 +28,72 @@ pub fn print_reply(reply: &v1::SqlReply, form: OutputForm) -> Outcome<()> {
     }
 }
 
-/// Prints a table with a header.
+/// Prints a table with a header. A row is one line, whatever its cells hold.
 pub fn print_table(header: &[String], rows: &[Vec<String>]) -> Outcome<()> {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header(header.to_vec());
     for row in rows {
-        table.add_row(row.clone());
+        table.add_row(row.iter().map(|cell| on_one_line(cell)).collect::<Vec<_>>());
     }
     print_line(&table.to_string())
 }
 
+/// From now on every number of a JSON value is text.
+pub fn write_numbers_as_text() {
+    NUMBERS_AS_TEXT.store(true, Ordering::Relaxed);
+}
+
 /// Prints one JSON value.
 pub fn print_json(value: &Value) -> Outcome<()> {
+    if NUMBERS_AS_TEXT.load(Ordering::Relaxed) {
+        return print_line(&format!("{:#}", numbers_as_text(value)));
+    }
     print_line(&format!("{value:#}"))
+}
+
+fn numbers_as_text(value: &Value) -> Value {
+    match value {
+        Value::Number(n) => Value::String(n.to_string()),
+        Value::Array(values) => Value::Array(values.iter().map(numbers_as_text).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), numbers_as_text(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A key or a value as JSON: text under its name where it is text; any other bytes, which JSON cannot hold, in base64
+/// under the name with `_base64` behind it.
+pub fn bytes_json(name: &str, bytes: &[u8]) -> (String, Value) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (name.to_owned(), json!(text)),
+        Err(_) => (format!("{name}_base64"), json!(STANDARD.encode(bytes))),
+    }
+}
+
+/// Bytes as the cell of a table: what is no text is written as `\xNN`.
+pub fn bytes_text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// Line breaks, tabulators and other control characters as a MySQL client writes them in batch mode.
+fn on_one_line(cell: &str) -> String {
+    let mut line = String::with_capacity(cell.len());
+    for c in cell.chars() {
+        match c {
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            c if c.is_control() => line.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => line.push(c),
+        }
+    }
+    line
 }
 
 /// Prints one line. A closed pipe is the reader's choice and no failure.
@@ -111,5 +170,25 @@ mod tests {
         assert_eq!(reply_json(&reply), json!([{ "SCN": u64::MAX, "COMMENT": null }]));
         let info = v1::SqlReply { info: "done".into(), ..Default::default() };
         assert_eq!(reply_json(&info), json!({ "info": "done" }));
+    }
+
+    #[test]
+    fn large_numbers_survive_readers_that_round_when_they_are_text() {
+        let value = json!([{ "SCN": u64::MAX, "NAME": "a", "none": null, "real": 0.5, "inner": [1] }]);
+        let text = json!([{ "SCN": "18446744073709551615", "NAME": "a", "none": null, "real": "0.5", "inner": ["1"] }]);
+        assert_eq!(numbers_as_text(&value), text);
+        assert_eq!(format!("{}", json!(u64::MAX)), "18446744073709551615", "the other form is exact as well");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_never_shown_as_other_bytes() {
+        assert_eq!(bytes_json("key", "k\u{e9}\n".as_bytes()), ("key".to_owned(), json!("k\u{e9}\n")));
+        assert_eq!(bytes_json("value", &[0xff, 0, 0x41]), ("value_base64".to_owned(), json!("/wBB")));
+        assert_eq!(bytes_text(b"a\xff\xfeb"), "a\\xff\\xfeb");
+    }
+
+    #[test]
+    fn a_row_is_one_line() {
+        assert_eq!(on_one_line("one\ntwo\tthree\r\x1b[1m \u{e9}"), "one\\ntwo\\tthree\\r\\x1b[1m \u{e9}");
     }
 }

@@ -3,15 +3,26 @@
 use crate::Outcome;
 use crate::admin::Admin;
 use crate::args::{ClientArgs, SqlArgs};
-use crate::{endpoints, output};
+use crate::{endpoints, exit, jobs, output};
 use std::time::Duration;
+use strandline_scheduler::jobs_named;
 
-/// Runs the statements in order; the first failure ends it.
+/// Runs the statements in order; the first failure ends it. With `--wait` a job that did not succeed is one.
 pub async fn run(client: &ClientArgs, args: SqlArgs) -> Outcome<()> {
-    let admin = Admin::new(&endpoints::schedulers(client)?)?.of_tenant(session(&args.tenant));
-    let mut admin = admin.patient(Duration::from_secs(client.timeout));
+    let schedulers = endpoints::schedulers(client)?;
+    let patience = Duration::from_secs(client.timeout);
+    let mut admin = Admin::new(&schedulers)?.of_tenant(session(&args.tenant)).patient(patience);
     for statement in &args.execute {
-        output::print_reply(&admin.sql(statement).await?, client.output)?;
+        let reply = admin.sql(statement).await?;
+        output::print_reply(&reply, client.output)?;
+        if args.wait {
+            let mut sys = Admin::new(&schedulers)?.patient(patience);
+            let bad = jobs::wait(&mut sys, jobs_named(&reply.info)).await?;
+            if let Some((last, others)) = bad.split_last() {
+                others.iter().for_each(|failure| eprintln!("strandline: {failure}"));
+                exit::now(exit::JOB_FAILED, Some(last));
+            }
+        }
     }
     Ok(())
 }

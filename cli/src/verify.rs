@@ -3,7 +3,7 @@
 //! Exit codes are part of the interface: 0 = sound, 3 = damage found (each object is named on standard output), 1 = could
 //! not look.
 
-use crate::args::{ClientArgs, LevelArg, OutputForm, VerifyArgs};
+use crate::args::{ClientArgs, LevelArg, VerifyArgs};
 use crate::{Outcome, exit, looks, output};
 use serde_json::json;
 use strandline_reader::verify::{self, Level, Options, Report};
@@ -18,7 +18,7 @@ pub async fn run(client: &ClientArgs, args: &VerifyArgs) -> Outcome<()> {
         Ok(report) => report,
         Err(failure) => exit::now(exit::INTERNAL, Some(&failure)),
     };
-    if args.json || client.output == OutputForm::Json {
+    if args.json || client.output.is_json() {
         let mut value = json!(report);
         value["sound"] = json!(report.is_sound());
         value["level"] = json!(level(args));

@@ -1,6 +1,6 @@
 //! `strandline window URI…`: what can be restored from these destinations, and the cause of every gap. Asks no cluster.
 
-use crate::args::{ClientArgs, OutputForm, WindowArgs};
+use crate::args::{ClientArgs, WindowArgs};
 use crate::{Outcome, looks, output};
 use serde_json::{Value, json};
 use strandline_catalogue::{Restorable, Window, restorable, windows};
@@ -12,7 +12,7 @@ pub async fn run(client: &ClientArgs, args: &WindowArgs) -> Outcome<()> {
     let found = scan_all(&looks::sources(&args.uris)?).await?;
     let all = restorable(&found.catalogue);
     let by_set = windows(&found.catalogue);
-    if args.json || client.output == OutputForm::Json {
+    if args.json || client.output.is_json() {
         return output::print_json(&as_json(&found, &all, &by_set));
     }
     print(&found, &all, &by_set)

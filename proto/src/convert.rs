@@ -3,7 +3,7 @@
 
 use crate::v1;
 use strandline_types::{
-    ArchiveLsState, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId,
+    ArchiveLsState, ClusterId, DestId, DestOwner, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId,
 };
 
 impl From<Failure> for v1::Failure {
@@ -15,6 +15,22 @@ impl From<Failure> for v1::Failure {
 impl From<v1::Failure> for Failure {
     fn from(f: v1::Failure) -> Self {
         Self { class: ErrorClass::from_number(f.class), code: f.code, what: f.what, object: f.object, todo: f.todo }
+    }
+}
+
+impl From<DestOwner> for v1::DestOwner {
+    fn from(o: DestOwner) -> Self {
+        Self { cluster_id: o.cluster_id.0, tenant_id: o.tenant_id.0, dest_id: o.dest_id.0 }
+    }
+}
+
+impl From<v1::DestOwner> for DestOwner {
+    fn from(o: v1::DestOwner) -> Self {
+        Self {
+            cluster_id: ClusterId(o.cluster_id),
+            tenant_id: TenantId(o.tenant_id),
+            dest_id: DestId(o.dest_id),
+        }
     }
 }
 

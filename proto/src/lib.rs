@@ -1,7 +1,7 @@
 //! Wire messages and services between the servers (`raft`, `kv`, `admin`, `cluster`), and their conversions to the
 //! nouns of `strandline-types`.
 //!
-//! This crate must never decide anything. Payloads of the Raft transport are opaque here.
+//! This crate decides nothing but whether a message keeps its bounds. Payloads of the Raft transport are opaque here.
 
 /// Generated messages and services.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
@@ -9,6 +9,7 @@ pub mod v1 {
     tonic::include_proto!("strandline.v1");
 }
 
+pub mod bounds;
 mod convert;
 
 pub use convert::{TaskKey, archive_state, archive_state_number};

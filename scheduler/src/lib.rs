@@ -21,5 +21,7 @@ mod session;
 pub mod sql;
 
 pub use config::{PeerConfig, SchedulerConfig};
+pub use executor::forward::FORWARDED;
+pub use executor::jobs_named;
 pub use node::OUTCOME_UNKNOWN_CODE;
 pub use server::{Listeners, SchedulerHandle, serve, serve_on};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, Node, NodeConfig, Payload, ProposeError, RocksLog, Role, RoleWatch};
 use strandline_scheduler_core::{Action, Command, Done, Outcome, State};
+use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, NodeId, Term};
 use tokio::sync::watch;
 
@@ -158,6 +159,11 @@ impl SchedulerNode {
         let body: Bytes = postcard::to_stdvec(&command)
             .map_err(|e| Failure::new(ErrorClass::Invalid, format!("a command cannot be encoded: {e}"), GROUP, ""))?
             .into();
+        if body.len() > LOG_ENTRY_BODY_BYTES_MAX {
+            let what = format!("a change of {} bytes, at most {LOG_ENTRY_BODY_BYTES_MAX} go into one", body.len());
+            let todo = "name fewer things in one statement";
+            return Err(Failure::new(ErrorClass::Exhausted, what, "scheduler group", todo));
+        }
         let proposed = self.group.propose(Payload { scn: 0, kind: COMMAND_KIND, body }).await;
         let (_, reply) = proposed.map_err(not_proposed)?;
         postcard::from_bytes::<Result<Done, Failure>>(&reply.0).map_err(|e| {

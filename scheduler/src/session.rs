@@ -9,9 +9,6 @@ use crate::sql::request::{AdminRequest, SessionWord};
 use std::fmt;
 use strandline_types::{ErrorClass, Failure, limits};
 
-/// Session statements that are kept.
-const SAID_MAX: usize = 256;
-
 /// One session.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Session {
@@ -68,7 +65,7 @@ impl Session {
     /// `Exhausted` when the session has said too much.
     pub fn remember(&mut self, statement: &str) -> Result<(), Failure> {
         let bytes: usize = self.said.iter().map(String::len).sum();
-        if self.said.len() >= SAID_MAX || bytes + statement.len() > limits::SQL_BYTES_MAX {
+        if self.said.len() >= limits::SESSION_STATEMENTS_MAX || bytes + statement.len() > limits::SQL_BYTES_MAX {
             let todo = "open a new session";
             return Err(Failure::new(ErrorClass::Exhausted, "the session holds too many settings", "session", todo));
         }

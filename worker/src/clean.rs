@@ -24,11 +24,13 @@ pub async fn run_clean(ctx: &TaskCtx, spec: &CleanSpec) -> Result<CleanResult, F
 }
 
 async fn clean(ctx: &TaskCtx, spec: &CleanSpec) -> Result<CleanResult, Failure> {
-    let medium = ctx.medium_with(&spec.uri, &spec.access)?;
+    let medium = ctx.medium_to_write(&spec.uri, &spec.access, spec.owner)?;
     if spec.directories.iter().any(|dir| dir.trim_matches('/').is_empty()) {
         let todo = "report it: cleaning goes by sets and pieces, never by whole destinations";
         return Err(Failure::new(ErrorClass::Invalid, "a whole destination is not cleaned", medium.uri(), todo));
     }
+    // A destination that is not mounted lists nothing: that would look like a work that is done.
+    medium.prove().await?;
     let mut objects = Vec::new();
     for dir in &spec.directories {
         objects.extend(medium.list(dir).await?);

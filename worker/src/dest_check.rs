@@ -4,9 +4,11 @@
 //! A destination that answers badly is a result, not a failure; only a text that is no destination fails.
 
 use crate::task_ctx::TaskCtx;
-use strandline_media::Finding;
+use std::sync::Arc;
+use std::time::Instant;
+use strandline_media::{Finding, Guarded, Medium, Right, Verdict};
 use strandline_proto::v1;
-use strandline_types::Failure;
+use strandline_types::{DestOwner, Failure};
 
 /// The task.
 ///
@@ -25,10 +27,46 @@ pub async fn run_dest_check(ctx: &TaskCtx, spec: &v1::DestCheckSpec) -> Result<v
 pub(crate) async fn check(spec: &v1::DestCheckSpec) -> Result<v1::DestCheckResult, Failure> {
     // Not by the opener of the other tasks: its retries would hide what is looked for here.
     let medium = strandline_media::open_with(&spec.dest_uri, &spec.access)?;
-    let findings = strandline_media::probe(&*medium).await;
+    let findings = match spec.owner {
+        Some(owner) => probe_owned(medium, owner.into()).await,
+        None => strandline_media::probe(&*medium).await,
+    };
     Ok(v1::DestCheckResult { findings: findings.into_iter().map(finding).collect() })
+}
+
+/// A destination that was claimed is probed only where it is: nothing is written below a mount point without its mount.
+async fn probe_owned(medium: Arc<dyn Medium>, owner: DestOwner) -> Vec<Finding> {
+    let began = Instant::now();
+    match Guarded::new(Arc::clone(&medium), Right::Write(owner)).prove().await {
+        Ok(()) => strandline_media::probe(&*medium).await,
+        Err(e) => vec![Finding {
+            probe: "identity".to_owned(),
+            verdict: Verdict::Bad,
+            detail: e.reason,
+            took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }],
+    }
 }
 
 fn finding(f: Finding) -> v1::DestFinding {
     v1::DestFinding { probe: f.probe, verdict: f.verdict.number(), detail: f.detail, took_us: f.took_us }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claimed_destination_that_is_not_mounted_is_bad_and_stays_bare() {
+        let dir = tempfile::tempdir().unwrap();
+        let dest_uri = format!("file://{}", dir.path().display());
+        let owner = Some(v1::DestOwner { cluster_id: 1, tenant_id: 1002, dest_id: 1001 });
+        let spec = v1::DestCheckSpec { dest_uri, access: String::new(), owner };
+        let found = check(&spec).await.unwrap().findings;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].probe.as_str(), found[0].verdict), ("identity", Verdict::Bad.number()));
+        assert!(found[0].detail.contains("not mounted"), "{}", found[0].detail);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

@@ -3,6 +3,7 @@
 //! Nothing that comes through it changes the cluster; one question at a time is answered.
 
 use crate::dest_check::check;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::probe_server::{Probe, ProbeServer};
 use tokio::sync::Mutex;
@@ -25,7 +26,11 @@ impl ProbeDoor {
 impl Probe for ProbeDoor {
     async fn check_dest(&self, request: Request<v1::DestCheckSpec>) -> Result<Response<v1::DestCheckReply>, Status> {
         let _one = self.one_at_a_time.lock().await;
-        let reply = match check(request.get_ref()).await {
+        let checked = match request.get_ref().check() {
+            Ok(()) => check(request.get_ref()).await,
+            Err(failure) => Err(failure),
+        };
+        let reply = match checked {
             Ok(result) => v1::DestCheckReply { result: Some(result), failure: None },
             Err(failure) => v1::DestCheckReply { result: None, failure: Some(failure.into()) },
         };

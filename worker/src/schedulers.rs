@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::cluster_client::ClusterClient;
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
@@ -29,6 +30,10 @@ impl Schedulers {
     /// Sends one report to the node that is believed to lead. `None`: it did not answer or does not lead; the next call
     /// asks another one.
     pub(crate) async fn heartbeat(&mut self, report: v1::WorkerReport) -> Option<v1::WorkerOrders> {
+        if let Err(failure) = report.check() {
+            tracing::error!(%failure, "the report is not sent");
+            return None;
+        }
         let asked = self.current.clone();
         let answer = match self.channel(&asked) {
             Some(channel) => ask(channel, report).await,
@@ -90,5 +95,56 @@ async fn ask(channel: Channel, report: v1::WorkerReport) -> Option<v1::WorkerOrd
             None
         }
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use strandline_proto::v1::cluster_server::{Cluster, ClusterServer};
+    use tokio::net::TcpListener;
+    use tonic::transport::Server;
+    use tonic::transport::server::TcpIncoming;
+    use tonic::{Request, Response, Status};
+
+    struct Leader;
+
+    #[tonic::async_trait]
+    impl Cluster for Leader {
+        async fn heartbeat(&self, _: Request<v1::WorkerReport>) -> Result<Response<v1::WorkerOrders>, Status> {
+            Ok(Response::new(v1::WorkerOrders { is_leader: true, ..v1::WorkerOrders::default() }))
+        }
+    }
+
+    async fn listen() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn schedulers_that_are_dead_or_stand_still_are_passed_by() {
+        let ((gone, dead), (_frozen, silent), (listener, good)) = (listen().await, listen().await, listen().await);
+        drop(gone);
+        let service = ClusterServer::new(Leader);
+        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
+        let mut schedulers = Schedulers::new(vec![dead, silent, good]);
+        let mut asked = 0;
+        while schedulers.heartbeat(v1::WorkerReport::default()).await.is_none() {
+            asked += 1;
+            assert!(asked < 3, "each of them is asked once");
+        }
+        assert!(schedulers.heartbeat(v1::WorkerReport::default()).await.is_some(), "who answered is asked again");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_too_large_is_not_sent() {
+        let (listener, good) = listen().await;
+        let service = ClusterServer::new(Leader);
+        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
+        let address = "x".repeat(60 << 20);
+        let mut schedulers = Schedulers::new(vec![good]);
+        assert!(schedulers.heartbeat(v1::WorkerReport { address, ..v1::WorkerReport::default() }).await.is_none());
     }
 }

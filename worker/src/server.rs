@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_engine::{Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock};
-use strandline_media::{Metered, RetryPolicy, Retrying};
+use strandline_media::{Guarded, Metered, RetryPolicy, Retrying};
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -159,14 +159,16 @@ fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
     })
 }
 
-/// Destinations as every part of the worker opens them: counted, and retried while an error may pass by itself.
+/// Destinations as every part of the worker opens them: counted, retried while an error may pass by itself, and written
+/// by their owner only.
 fn opener() -> MediumOpener {
-    Arc::new(|uri, access| {
+    Arc::new(|uri, access, right| {
         let medium = match access {
             "" => strandline_media::open(uri)?,
             access => strandline_media::open_with(uri, access)?,
         };
-        Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+        let medium = Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default()));
+        Ok(Arc::new(Guarded::new(medium, right)))
     })
 }
 

@@ -9,14 +9,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use strandline_media::Medium;
+use strandline_media::{Medium, Right};
+use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
 use strandline_types::{ErrorClass, Failure, TenantId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Opens a destination by its URI and its access parameters (empty = those of the URI).
-pub type MediumOpener = Arc<dyn Fn(&str, &str) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
+/// Opens a destination by its URI and its access parameters (empty = those of the URI), to read it or for its owner to
+/// write into it.
+pub type MediumOpener = Arc<dyn Fn(&str, &str, Right) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
 
 /// Opens the tables of a tenant for writing.
 pub type TableOpener = Arc<dyn Fn(TenantId) -> BoxFuture<'static, Result<Arc<dyn TableSink>, Failure>> + Send + Sync>;
@@ -72,12 +74,26 @@ impl TaskCtx {
         self.medium_with(uri, "")
     }
 
-    /// Opens a destination with access parameters, which nothing may print.
+    /// Opens a destination with access parameters, which nothing may print. It is opened to be read.
     ///
     /// # Errors
     /// As the medium says it.
     pub fn medium_with(&self, uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(uri, access)
+        (self.open_medium)(uri, access, Right::Read)
+    }
+
+    /// Opens a destination to write into it. Every write first asks whether it is that of `owner`; an order of an older
+    /// scheduler names none, and then it has to be anybody's.
+    ///
+    /// # Errors
+    /// As the medium says it.
+    pub fn medium_to_write(
+        &self,
+        uri: &str,
+        access: &str,
+        owner: Option<v1::DestOwner>,
+    ) -> Result<Arc<dyn Medium>, Failure> {
+        (self.open_medium)(uri, access, Right::Write(owner.map(Into::into).unwrap_or_default()))
     }
 
     /// Ends the task when it was cancelled.

@@ -84,7 +84,7 @@ async fn a_medium_that_hangs_is_told_and_nobody_else_waits_for_it() {
         plans.insert(uri, (medium, plan));
     }
     let bed = Bed::over(Arc::clone(&plans["mem://quick"].0), [(LsId(1001), FakeLog::new())].into());
-    let open = Arc::new(move |uri: &str, _: &str| Ok(Arc::clone(&media[uri])));
+    let open = Arc::new(move |uri: &str, _: &str, _| Ok(Arc::clone(&media[uri])));
     let engine = Arc::new(FakeEngine(bed.logs.clone()));
     let manager = ArchiveManager::new(engine, open, WallClock::start(), Arc::new(Notify::new()));
     let order = |(dest_id, uri): (DestId, &str)| v1::RoundOrder {

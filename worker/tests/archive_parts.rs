@@ -252,7 +252,7 @@ fn two_destinations(
             (uri.clone(), faulty)
         })
         .collect();
-    Arc::new(move |uri: &str, _: &str| Ok(Arc::clone(&media[uri])))
+    Arc::new(move |uri: &str, _: &str, _| Ok(Arc::clone(&media[uri])))
 }
 
 #[tokio::test]

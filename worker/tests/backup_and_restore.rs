@@ -369,7 +369,7 @@ async fn a_full_medium_ends_the_task_with_what_to_do_and_the_next_retry_succeeds
     let world = World::new();
     let plan = FaultPlan::new(1);
     let (uri, faults) = (world.uri(), plan.clone());
-    let open = move |_: &str, _: &str| -> Result<Arc<dyn Medium>, Failure> {
+    let open = move |_: &str, _: &str, _| -> Result<Arc<dyn Medium>, Failure> {
         Ok(Arc::new(Faulty::new(strandline_media::open(&uri)?, faults.clone())))
     };
     let ctx = TaskCtx { open_medium: Arc::new(open), ..world.ctx.clone() };

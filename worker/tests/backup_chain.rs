@@ -215,7 +215,7 @@ async fn what_a_failed_retry_finished_is_referenced_and_not_copied_again() {
     let mut world = World::new();
     let (plan, uri) = (FaultPlan::new(1), world.uri());
     let faults = plan.clone();
-    let open = move |_: &str, _: &str| -> Result<Arc<dyn Medium>, Failure> {
+    let open = move |_: &str, _: &str, _| -> Result<Arc<dyn Medium>, Failure> {
         Ok(Arc::new(Faulty::new(strandline_media::open(&uri)?, faults.clone())))
     };
     let ctx = TaskCtx { open_medium: Arc::new(open), ..world.ctx.clone() };

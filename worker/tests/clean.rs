@@ -15,7 +15,7 @@ use support::{FakeEngine, task_ctx};
 
 async fn run(ctx: &TaskCtx, directories: &[&str]) -> Result<CleanResult, Failure> {
     let directories = directories.iter().map(|d| (*d).to_owned()).collect();
-    run_clean(ctx, &CleanSpec { uri: "mem://cleaning".into(), access: String::new(), directories }).await
+    run_clean(ctx, &CleanSpec { uri: "mem://cleaning".into(), access: String::new(), directories, owner: None }).await
 }
 
 #[tokio::test]

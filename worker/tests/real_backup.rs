@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod support;
+
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::run_restore_data;
 use strandline_worker::task_ctx::TaskCtx;
+use support::real::{noise, until};
 
 const SOURCE: TenantId = TenantId(1002);
 const LS: LsId = LsId(1001);
@@ -47,19 +50,11 @@ impl Worker {
     }
 
     async fn leader(&self, tenant: TenantId) -> Arc<Replica> {
-        let led = async {
-            loop {
-                if let Some(replica) = self.engine.replica(tenant, LS).filter(|r| r.status().is_leader) {
-                    return replica;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), led).await.expect("a leader in time")
+        until("a leader", async || self.engine.replica(tenant, LS).filter(|r| r.status().is_leader)).await
     }
 
     fn ctx(&self) -> TaskCtx {
-        let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+        let open = Arc::new(|uri: &str, _: &str, _| Ok(strandline_media::open(uri)?));
         TaskCtx::new(Arc::new(BuiltInEngine(Arc::clone(&self.engine))), open, self.dir.join("tasks"))
     }
 
@@ -92,14 +87,6 @@ impl Worker {
 
 fn key(tenant_id: TenantId, ls_id: LsId, retry: u32) -> TaskKey {
     TaskKey { job_id: JOB, tenant_id, ls_id, kind: 0, turn: TurnId(1), retry: RetryId(retry) }
-}
-
-fn noise(mut seed: u64, bytes: usize) -> Bytes {
-    let words = std::iter::repeat_with(|| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 16).to_le_bytes()
-    });
-    words.take(bytes.div_ceil(8)).flatten().collect()
 }
 
 async fn write(worker: &Worker, oracle: &mut Content, keys: std::ops::Range<u64>, salt: u64) {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod support;
+
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -28,6 +30,7 @@ use strandline_worker::backup::{run_backup_index, run_backup_log, run_backup_ls}
 use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::{run_recover_table, run_restore_data, run_restore_log};
 use strandline_worker::task_ctx::{TableSink, TaskCtx};
+use support::real::{noise, until};
 use tokio::sync::Notify;
 
 const SOURCE: TenantId = TenantId(1002);
@@ -67,21 +70,9 @@ impl Worker {
 
     fn ctx(&self, name: &str) -> TaskCtx {
         let engine = Arc::new(BuiltInEngine(Arc::clone(&self.engine)));
-        let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+        let open = Arc::new(|uri: &str, _: &str, _| Ok(strandline_media::open(uri)?));
         TaskCtx::new(engine, open, self.dir.join("tasks").join(name))
     }
-}
-
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let asked = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap_or_else(|_| panic!("no {what} in time"))
 }
 
 fn key(tenant: TenantId, ls: LsId) -> TaskKey {
@@ -150,18 +141,6 @@ impl Destinations {
         let pieces = 1..=clock.piece_of(target).0 + 1;
         pieces.map(|piece_id| RestorePiece { dest_id: ARCHIVE.0, round_id, piece_id, ..Default::default() }).collect()
     }
-}
-
-/// Bytes that do not compress.
-fn noise(seed: u64, bytes: usize) -> Bytes {
-    let mut x = seed;
-    let words = std::iter::repeat_with(|| {
-        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (x >> 16).to_le_bytes()
-    });
-    let mut noise: Vec<u8> = words.take(bytes.div_ceil(8)).flatten().collect();
-    noise.truncate(bytes);
-    Bytes::from(noise)
 }
 
 /// Writes a deterministic mixture of puts and deletes and keeps the oracle in step.

@@ -20,7 +20,7 @@ const ME: NodeId = NodeId(101);
 
 fn runner(scratch: &Path) -> (TaskRunner, Arc<FakeEngine>) {
     let engine = Arc::new(FakeEngine::default());
-    let open = Arc::new(|uri: &str, _: &str| match uri.strip_prefix("mem://") {
+    let open = Arc::new(|uri: &str, _: &str, _| match uri.strip_prefix("mem://") {
         Some(name) => Ok(MemoryMedium::named(name) as Arc<dyn strandline_media::Medium>),
         None => Err(Failure::new(ErrorClass::Invalid, "not a destination", uri, "")),
     });

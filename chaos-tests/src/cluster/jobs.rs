@@ -41,15 +41,24 @@ pub async fn archive_to(cluster: &Cluster, tenant: &str, dests: &[String], piece
         admin.sql(&format!("ALTER SYSTEM SET {name} = '{value}' TENANT = {tenant}")).await?;
     }
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
-    let patience = Patience::new("the rounds are open", PATIENCE);
+    until_rounds(&mut admin, "the rounds are open", (dests.len(), "DOING")).await
+}
+
+/// Waits until this client sees so many rounds, all of them in one status.
+///
+/// # Errors
+/// A round ended in another way, or they do not in time.
+pub async fn until_rounds(admin: &mut Admin, what: &str, (count, status): (usize, &str)) -> Outcome<()> {
+    let patience = Patience::new(what, PATIENCE);
     loop {
         let rounds = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
         let states: Vec<String> = (0..rounds.len()).map(|row| rounds.text(row, "STATUS")).collect();
-        if let Some(row) = states.iter().position(|s| matches!(s.as_str(), "INTERRUPTED" | "STOP")) {
-            return Err(ended_badly("round", &states[row], &rounds.text(row, "COMMENT")));
-        }
-        if states.len() == dests.len() && states.iter().all(|s| s == "DOING") {
+        if states.len() == count && states.iter().all(|s| s == status) {
             return Ok(());
+        }
+        let has_ended = |s: &String| s != status && matches!(s.as_str(), "INTERRUPTED" | "STOP");
+        if let Some(row) = states.iter().position(has_ended) {
+            return Err(ended_badly("round", &states[row], &rounds.text(row, "COMMENT")));
         }
         patience.once_more(&states.join(", ")).await?;
     }

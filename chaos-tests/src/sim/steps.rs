@@ -39,10 +39,10 @@ pub fn parts(work: &[MediumWork]) -> VecDeque<Part> {
 fn parts_of(work: &MediumWork) -> Vec<Part> {
     match work {
         // All destinations lie in one tree here, which only the format files would notice.
-        MediumWork::Format { dest, created_ms, kind: DestKind::Archive } => {
+        MediumWork::Format { dest, created_ms, kind: DestKind::Archive, .. } => {
             vec![Part::Put(format!("d{}r/format.obbak", dest.dest_id), encode(&created_ms))]
         }
-        MediumWork::Format { dest, created_ms, kind: DestKind::Data } => {
+        MediumWork::Format { dest, created_ms, kind: DestKind::Data, .. } => {
             vec![Part::Put("data/format.obbak".to_owned(), encode(&(dest.dest_id, created_ms)))]
         }
         MediumWork::RoundStart { dest, round, clock } => {

@@ -6,7 +6,7 @@ use super::medium::BenchDest;
 use super::place::{Place, TENANT};
 use super::report::Figures;
 use super::writer::Writer;
-use crate::args::{BenchArchiveArgs, ClientArgs, OutputForm};
+use crate::args::{BenchArchiveArgs, ClientArgs};
 use crate::cluster::Cluster;
 use crate::demo::lag::{Outstanding, Sampler, published};
 use crate::{Outcome, scrape};
@@ -44,7 +44,7 @@ pub async fn run(client: &ClientArgs, args: BenchArchiveArgs) -> Outcome<()> {
     };
     measured?;
     bench.writer.finish().await?;
-    bench.figures.print(args.json || client.output == OutputForm::Json)
+    bench.figures.print(args.json || client.output.is_json())
 }
 
 impl Bench {

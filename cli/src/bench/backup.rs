@@ -12,7 +12,7 @@ use super::place::Place;
 use super::process::{self, Peak};
 use super::report::Figures;
 use crate::Outcome;
-use crate::args::{BenchBackupArgs, BenchMedium, ClientArgs, OutputForm};
+use crate::args::{BenchBackupArgs, BenchMedium, ClientArgs};
 use crate::output::io_failure;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ pub async fn run(client: &ClientArgs, args: BenchBackupArgs) -> Outcome<()> {
     let mut bench = Bench { place, dest, load, figures: Figures::default() };
     bench.measure(&args).await?;
     bench.load.stop().await;
-    bench.figures.print(args.json || client.output == OutputForm::Json)
+    bench.figures.print(args.json || client.output.is_json())
 }
 
 struct Bench {

@@ -60,7 +60,7 @@ impl Load {
 
     /// The surroundings of a task on this replica.
     pub fn ctx(&self, scratch: &Path) -> TaskCtx {
-        let open = Arc::new(|uri: &str, access: &str| match access {
+        let open = Arc::new(|uri: &str, access: &str, _| match access {
             "" => Ok(strandline_media::open(uri)?),
             access => Ok(strandline_media::open_with(uri, access)?),
         });

@@ -11,7 +11,7 @@ use super::process;
 use super::report::Figures;
 use super::span::{Moved, Span};
 use crate::Outcome;
-use crate::args::{BenchRestoreArgs, ClientArgs, OutputForm};
+use crate::args::{BenchRestoreArgs, ClientArgs};
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
 use crate::demo::jobs;
@@ -58,7 +58,7 @@ pub async fn run(client: &ClientArgs, args: BenchRestoreArgs) -> Outcome<()> {
         measured = measured => measured?,
         stopped = crate::server::until_stopped(false) => return stopped.and(Err(interrupted())),
     };
-    figures.print(args.json || client.output == OutputForm::Json)
+    figures.print(args.json || client.output.is_json())
 }
 
 /// Data, backup, log; then the cluster and its disks are gone. Gives the SCN of the last write.

@@ -4,7 +4,7 @@
 //! servers are always stopped; on failure their logs stay and the failure says where.
 
 use crate::Outcome;
-use crate::args::{ClientArgs, DemoArgs, OutputForm};
+use crate::args::{ClientArgs, DemoArgs};
 use crate::output::{self, io_failure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ struct Dirs {
 
 /// Runs the demo and prints its figures.
 pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
-    let json = args.json || client.output == OutputForm::Json;
+    let json = args.json || client.output.is_json();
     let dirs = Dirs::make(args.keep.as_deref())?;
     let ran = tokio::select! {
         ran = journey::run(&args, &dirs) => ran,

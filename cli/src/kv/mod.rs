@@ -7,6 +7,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use strandline_proto::bounds;
+use strandline_types::limits::KV_VALUE_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure};
 
 pub mod export;
@@ -22,24 +24,35 @@ use table::Table;
 
 /// Runs one key-value command.
 pub async fn run(client: &ClientArgs, args: KvArgs) -> Outcome<()> {
-    let table = Arc::new(Table::open(&endpoints::schedulers(client)?, &args.tenant, &args.table).await?);
+    let schedulers = endpoints::schedulers(client)?;
+    let open = async || Table::open(&schedulers, &args.tenant, &args.table).await.map(Arc::new);
     match args.command {
         KvCommand::Put { key, value } => {
+            // What is beyond its bounds is refused before anybody is asked for the table.
+            bounds::key(key.as_bytes())?;
             let value = if value == "-" { standard_input()? } else { value.into_bytes() };
+            bounds::value(&value)?;
+            let table = open().await?;
             write(client, &table, Record { key: key.into_bytes(), value: Some(value.into()) }).await
         }
-        KvCommand::Delete { key } => write(client, &table, Record { key: key.into_bytes(), value: None }).await,
-        KvCommand::Get { key } => get(client, &table, &key).await,
-        KvCommand::Scan { prefix, limit } => scan(client, &table, prefix.as_bytes(), limit).await,
-        KvCommand::Import { dir, mirror } => import_dir(client, table, dir, mirror).await,
-        KvCommand::Export { dir } => export_dir(client, table, &dir).await,
+        KvCommand::Delete { key } => {
+            bounds::key(key.as_bytes())?;
+            write(client, &*open().await?, Record { key: key.into_bytes(), value: None }).await
+        }
+        KvCommand::Get { key } => {
+            bounds::key(key.as_bytes())?;
+            get(client, &*open().await?, &key).await
+        }
+        KvCommand::Scan { prefix, limit } => scan(client, &*open().await?, prefix.as_bytes(), limit).await,
+        KvCommand::Import { dir, mirror } => import_dir(client, open().await?, dir, mirror).await,
+        KvCommand::Export { dir } => export_dir(client, open().await?, &dir).await,
     }
 }
 
 async fn write(client: &ClientArgs, table: &Table, record: Record) -> Outcome<()> {
     let scn = table.write(vec![record]).await?;
     match client.output {
-        OutputForm::Json => output::print_json(&json!({ "scn": scn.0 })),
+        OutputForm::Json | OutputForm::JsonText => output::print_json(&json!({ "scn": scn.0 })),
         OutputForm::Table => output::print_line(&format!("scn {scn}")),
     }
 }
@@ -50,21 +63,20 @@ async fn get(client: &ClientArgs, table: &Table, key: &str) -> Outcome<()> {
         .await?
         .ok_or_else(|| Failure::new(ErrorClass::NotFound, "no such key", key, "look with `strandline kv scan`"))?;
     match client.output {
-        OutputForm::Json => output::print_json(&json!({ "key": key, "value": String::from_utf8_lossy(&value) })),
+        OutputForm::Json | OutputForm::JsonText => output::print_json(&pair_json(key.as_bytes(), &value)),
         OutputForm::Table => output::print_bytes(&value),
     }
 }
 
 async fn scan(client: &ClientArgs, table: &Table, prefix: &[u8], limit: usize) -> Outcome<()> {
     let pairs = table.scan(prefix, &after_prefix(prefix), limit).await?;
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     match client.output {
-        OutputForm::Json => {
-            let pairs = pairs.iter().map(|(k, v)| json!({ "key": text(k), "value": text(v) })).collect();
+        OutputForm::Json | OutputForm::JsonText => {
+            let pairs = pairs.iter().map(|(k, v)| pair_json(k, v)).collect();
             output::print_json(&serde_json::Value::Array(pairs))
         }
         OutputForm::Table => {
-            let rows: Vec<_> = pairs.iter().map(|(k, v)| vec![text(k), shortened(&text(v))]).collect();
+            let rows: Vec<_> = pairs.iter().map(|(k, v)| vec![output::bytes_text(k), shortened(v)]).collect();
             output::print_table(&["KEY".to_owned(), "VALUE".to_owned()], &rows)
         }
     }
@@ -109,18 +121,30 @@ fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
-fn shortened(value: &str) -> String {
+fn shortened(value: &[u8]) -> String {
     const SHOWN: usize = 60;
-    match value.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}… ({} bytes)", &value[..at], value.len()),
-        None => value.to_owned(),
+    // No character has more than four bytes, and no byte more than four characters.
+    let text = output::bytes_text(&value[..value.len().min(4 * SHOWN + 4)]);
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}… ({} bytes)", &text[..at], value.len()),
+        None => text,
     }
 }
 
+fn pair_json(key: &[u8], value: &[u8]) -> serde_json::Value {
+    serde_json::Value::Object([output::bytes_json("key", key), output::bytes_json("value", value)].into_iter().collect())
+}
+
+/// A value from standard input. It is read up to its bound and not to its end: whoever pipes a disk into it is told so at
+/// once.
 fn standard_input() -> Outcome<Vec<u8>> {
     let mut value = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut value);
+    let read = std::io::stdin().lock().take(KV_VALUE_BYTES_MAX as u64 + 1).read_to_end(&mut value);
     read.map_err(|e| output::io_failure("cannot read", Path::new("standard input"), &e))?;
+    if value.len() > KV_VALUE_BYTES_MAX {
+        let what = format!("a value of more than {KV_VALUE_BYTES_MAX} bytes");
+        return Err(Failure::new(ErrorClass::Invalid, what, "standard input", "values have at most 1 MiB: split it"));
+    }
     Ok(value)
 }
 

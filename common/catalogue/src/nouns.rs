@@ -3,7 +3,7 @@
 use serde::Serialize;
 use strandline_types::{
     BackupSetId, BackupSetKind, BackupSetStatus, ClusterId, DestId, FileStatus, PieceKey, PieceStatus, RetryId,
-    RoundId, Scn, TenantId, TurnId,
+    RoundId, Scn, ScnRange, TenantId, TurnId,
 };
 
 /// One destination of a catalogue: its index in [`Catalogue::places`].
@@ -143,6 +143,22 @@ pub struct PieceEntry {
 }
 
 impl PieceEntry {
+    /// A piece whose log is there up to the checkpoint: frozen when that is all of its slice.
+    #[must_use]
+    pub fn available(place: PlaceId, key: PieceKey, slice: ScnRange, checkpoint_scn: Scn) -> Self {
+        let is_complete = checkpoint_scn.next() >= slice.end;
+        Self {
+            place,
+            key,
+            status: if is_complete { PieceStatus::Frozen } else { PieceStatus::Active },
+            file_status: FileStatus::Available,
+            start_scn: slice.start,
+            end_scn: slice.end,
+            checkpoint_scn,
+            output_bytes: 0,
+        }
+    }
+
     /// True when its log up to the checkpoint can be read.
     #[must_use]
     pub fn is_readable(&self) -> bool {

@@ -27,17 +27,10 @@ fn refused(catalogue: &Catalogue, target: Target) -> Failure {
 
 /// Piece `id` of `round`, 100 SCNs long, with its checkpoint.
 fn piece(round: u64, id: u64, start: u64, checkpoint: u64) -> PieceEntry {
-    let is_frozen = checkpoint == start + 99;
-    PieceEntry {
-        place: PlaceId(0),
-        output_bytes: 0,
-        key: PieceKey { dest_id: DestId(1001), round_id: RoundId(round), piece_id: PieceId(id) },
-        status: if is_frozen { PieceStatus::Frozen } else { PieceStatus::Active },
-        file_status: if checkpoint == start { FileStatus::Incomplete } else { FileStatus::Available },
-        start_scn: Scn(start),
-        end_scn: Scn(start + 100),
-        checkpoint_scn: Scn(checkpoint),
-    }
+    let key = PieceKey { dest_id: DestId(1001), round_id: RoundId(round), piece_id: PieceId(id) };
+    let slice = ScnRange { start: Scn(start), end: Scn(start + 100) };
+    let file_status = if checkpoint == start { FileStatus::Incomplete } else { FileStatus::Available };
+    PieceEntry { file_status, ..PieceEntry::available(PlaceId(0), key, slice, Scn(checkpoint)) }
 }
 
 fn ids(choice: &Choice) -> (Vec<u64>, Vec<u64>) {

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
 use strandline_types::limits;
@@ -72,6 +73,7 @@ impl Client {
         let payload = encode(request).map_err(|e| NetworkError::new(&e))?.into();
         let call =
             RaftCall { target_node: self.target, group: self.network.group.to_string(), kind: kind.into(), payload };
+        call.check().map_err(|e| NetworkError::new(&e))?;
         let mut transport = self.transport(Lane::Messages)?;
         let reply = match tokio::time::timeout(deadline, transport.call(call)).await {
             Ok(reply) => reply.map_err(|status| rpc_error(&status))?.into_inner(),

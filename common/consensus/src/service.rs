@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1::raft_transport_server::RaftTransport;
 use strandline_proto::v1::snapshot_frame::Part;
 use strandline_proto::v1::{RaftCall, RaftKind, RaftReply, SnapshotFrame, SnapshotHead};
@@ -76,6 +77,7 @@ impl TransportService {
 impl RaftTransport for TransportService {
     async fn call(&self, request: Request<RaftCall>) -> Result<Response<RaftReply>, Status> {
         let call = request.into_inner();
+        call.check().map_err(|e| Status::invalid_argument(e.to_string()))?;
         let member = self.member(call.target_node, &call.group)?;
         let payload = match call.kind() {
             RaftKind::Append => append(&member, &call.payload).await?,
@@ -143,7 +145,10 @@ async fn transfer(member: &Member, node_id: u64, payload: &[u8]) -> Result<Vec<u
 
 async fn next_part(stream: &mut Streaming<SnapshotFrame>) -> Result<Option<Part>, Status> {
     match tokio::time::timeout(FRAME_IDLE_MAX, stream.message()).await {
-        Ok(Ok(Some(frame))) => Ok(frame.part),
+        Ok(Ok(Some(frame))) => {
+            frame.check().map_err(|e| Status::invalid_argument(e.to_string()))?;
+            Ok(frame.part)
+        }
         Ok(Ok(None)) => Err(Status::data_loss("the stream ended before the snapshot")),
         Ok(Err(status)) => Err(status),
         Err(_) => Err(Status::deadline_exceeded("the sender of the snapshot went silent")),

@@ -83,6 +83,22 @@ pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
     probed
 }
 
+/// Finds that a destination that was claimed before is still ours, and proves that it can be written and read. Nothing
+/// is written where it is not.
+///
+/// # Errors
+/// `NotFound` with -9080 when there is no identity: the destination is not mounted, or was emptied; `Invalid` with -9081
+/// when it belongs to somebody else; or what the medium says.
+pub async fn confirm(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
+    let (uri, path) = (medium.uri(), ArchivePath::Format.path());
+    let there = read(medium).await?.ok_or_else(|| {
+        let reason = "the destination has no format.obbak: it is not mounted, or was emptied";
+        MediaError::new(ErrorClass::NotFound, Op::Get, &uri, &path, reason).with_code(CODE_FORMAT_MISSING)
+    })?;
+    identity.compare(&there, &uri, &path)?;
+    probe(medium, identity, now).await
+}
+
 /// The identity of a destination; `None` when it has none.
 ///
 /// # Errors

@@ -125,6 +125,15 @@ pub trait Medium: Send + Sync + Debug {
     /// What the medium says.
     async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError>;
 
+    /// Asks whose the destination is, where somebody has to be its owner to write ([`crate::Guarded`]). For work that
+    /// takes what it does not find for done: a destination that is not mounted holds nothing.
+    ///
+    /// # Errors
+    /// As a write would be refused.
+    async fn prove(&self) -> Result<(), MediaError> {
+        Ok(())
+    }
+
     /// The destination, without keys and without attributes that do not tell where it is.
     fn uri(&self) -> String;
 }

@@ -6,6 +6,7 @@
 mod access;
 mod backup;
 mod causality;
+mod dest_owner;
 mod error;
 mod fingerprint;
 mod id;
@@ -25,6 +26,7 @@ mod transition;
 pub use access::Access;
 pub use backup::{BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
+pub use dest_owner::DestOwner;
 pub use error::{ErrorClass, Failure};
 pub use fingerprint::Fingerprint;
 pub use id::*;

@@ -28,8 +28,35 @@ pub const APPLY_BATCH_ENTRIES_MAX: usize = 1024;
 pub const APPLY_BATCH_BYTES_MAX: usize = 8 << 20;
 /// Snapshots that one node receives at the same time.
 pub const SNAPSHOTS_RECEIVED_AT_ONCE_MAX: usize = 4;
-/// Largest gRPC message, both directions.
+/// Largest gRPC message, both directions. Every bound of a message is below it, so that who asks too much is told so in
+/// words, by the client before it sends and by the server that it reaches; this is what the transport would break off at.
 pub const GRPC_MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// What the fields around the bounded parts of a message take at most.
+pub const MESSAGE_FRAMING_BYTES_MAX: usize = 64 << 10;
+/// Largest end of a key range: one byte more than a key, the one that goes on behind it.
+pub const KV_RANGE_BYTES_MAX: usize = KV_KEY_BYTES_MAX + 1;
+/// Largest report of a worker.
+pub const WORKER_REPORT_BYTES_MAX: usize = 12 << 20;
+/// Largest orders of a worker.
+pub const WORKER_ORDERS_BYTES_MAX: usize = 12 << 20;
+/// Largest answer to a statement.
+pub const SQL_REPLY_BYTES_MAX: usize = 12 << 20;
+/// Statements that a session keeps.
+pub const SESSION_STATEMENTS_MAX: usize = 256;
+/// Longest name of a tenant or a table.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest address of a destination, and longest list of its access parameters.
+pub const DEST_BYTES_MAX: usize = SQL_BYTES_MAX;
+/// Largest data dictionary of a tenant: it is one log entry, and travels in one message.
+pub const DICTIONARY_BYTES_MAX: usize = 2 << 20;
+/// What a table takes in a dictionary beside its name and its tablets, at most.
+pub const DICTIONARY_TABLE_BYTES: usize = 32;
+/// What a tablet takes in a dictionary, at most.
+pub const DICTIONARY_TABLET_BYTES: usize = 24;
+/// Largest call of the Raft transport: entries, and what frames them.
+pub const RAFT_CALL_BYTES_MAX: usize = 2 * RAFT_APPEND_BYTES_MAX + RAFT_FRAMING_BYTES_MAX;
+/// What frames the entries of one call: they may be very small.
+pub const RAFT_FRAMING_BYTES_MAX: usize = 4 << 20;
 /// One frame of a snapshot on the wire.
 pub const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 /// Proposals of one log stream that wait for their commit.
@@ -259,7 +286,21 @@ const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < 7 << 19);
 const _: () = assert!(RAFT_LOG_BYTES_KEPT < RAFT_LOG_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < RAFT_APPEND_BYTES_MAX);
-const _: () = assert!(RAFT_APPEND_BYTES_MAX * 2 < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(RAFT_CALL_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(KV_BATCH_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(2 * KV_RANGE_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+// A pair of one byte takes six on the wire; the last pair may go beyond the bound.
+const _: () = assert!(
+    6 * KV_SCAN_BYTES_MAX + KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX
+);
+const _: () = assert!(2 * SQL_BYTES_MAX + NAME_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(2 * DEST_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(SQL_REPLY_BYTES_MAX + SQL_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(WORKER_REPORT_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(WORKER_ORDERS_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(SNAPSHOT_FRAME_BYTES + MESSAGE_FRAMING_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX);
+const _: () = assert!(DICTIONARY_BYTES_MAX + MESSAGE_FRAMING_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
+const _: () = assert!(TABLETS_PER_TABLE_MAX * DICTIONARY_TABLET_BYTES < DICTIONARY_BYTES_MAX);
 const _: () = assert!((LOG_ENTRY_BODY_BYTES_MAX as u64) < BLOCK_BODY_BYTES);
 const _: () = assert!(ARCHIVE_READ_BYTES_MAX > LOG_ENTRY_BODY_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_IN_FLIGHT_MAX >= MACROBLOCK_BYTES_TARGET * BLOCKS_IN_FLIGHT_MAX as u64);

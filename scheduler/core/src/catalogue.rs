@@ -6,7 +6,7 @@ use crate::state::{BackupSet, DestKind, PieceRow, Round, State};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
 use strandline_catalogue::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
-use strandline_types::{BackupSetStatus, DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, TenantId};
+use strandline_types::{BackupSetStatus, DestId, FileStatus, PieceId, PieceKey, RoundState, ScnRange, TenantId};
 
 /// A tenant's catalogue and which destination each of its places is.
 #[derive(Clone, Debug, Default)]
@@ -54,20 +54,11 @@ impl StateCatalogue {
         let Ok(place) = u32::try_from(self.catalogue.places.len()).map(PlaceId) else { return };
         self.catalogue.places.push(Place { role: Role::ComplementLog, of_set: Some(set.set_id), ..home });
         self.dests.push(set.dest_id);
-        self.catalogue.pieces.push(PieceEntry {
-            place,
-            key: PieceKey {
-                dest_id: set.archive_dest_id,
-                round_id: set.archive_round_id,
-                piece_id: PieceId(set.set_id.0),
-            },
-            status: PieceStatus::Frozen,
-            file_status: set.file_status,
-            start_scn: set.start_replay_scn,
-            end_scn: set.min_restore_scn.next(),
-            checkpoint_scn: set.min_restore_scn,
-            output_bytes: 0,
-        });
+        let (dest_id, round_id, piece_id) = (set.archive_dest_id, set.archive_round_id, PieceId(set.set_id.0));
+        let key = PieceKey { dest_id, round_id, piece_id };
+        let slice = ScnRange { start: set.start_replay_scn, end: set.min_restore_scn.next() };
+        let whole = PieceEntry::available(place, key, slice, set.min_restore_scn);
+        self.catalogue.pieces.push(PieceEntry { file_status: set.file_status, ..whole });
     }
 
     /// The place of a destination.
@@ -114,16 +105,10 @@ fn set_entry(state: &State, set: &BackupSet, place: PlaceId) -> SetEntry {
 }
 
 fn piece_entry(piece: &PieceRow, place: PlaceId) -> PieceEntry {
-    PieceEntry {
-        place,
-        key: piece.key,
-        status: piece.status,
-        file_status: piece.file_status,
-        start_scn: piece.start_scn,
-        end_scn: piece.end_scn,
-        checkpoint_scn: piece.checkpoint_scn,
-        output_bytes: piece.output_bytes,
-    }
+    let PieceRow { key, status, file_status, output_bytes, .. } = *piece;
+    let slice = ScnRange { start: piece.start_scn, end: piece.end_scn };
+    let available = PieceEntry::available(place, key, slice, piece.checkpoint_scn);
+    PieceEntry { status, file_status, output_bytes, ..available }
 }
 
 fn round_entry(round: &Round, place: PlaceId) -> RoundEntry {

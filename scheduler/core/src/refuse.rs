@@ -2,7 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, Round};
-use strandline_types::{ErrorClass, Failure, Scn, scn_text};
+use strandline_types::{ErrorClass, Failure, Scn, limits, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -40,6 +40,18 @@ pub fn bad_replicas(replicas: u32) -> Failure {
 
 pub fn bad_count(what: &str, got: u32, max: usize) -> Failure {
     invalid(format!("{got} is out of bounds"), what, format!("use 1 to {max}"))
+}
+
+pub fn dictionary_full(name: &str, bytes: usize) -> Failure {
+    let max = limits::DICTIONARY_BYTES_MAX;
+    let what = format!("its tables and tablets would take {bytes} bytes of its dictionary, at most {max} fit");
+    Failure::new(ErrorClass::Exhausted, what, tenant(name), "drop tables, or create them in another tenant")
+}
+
+pub fn too_many_tablets(name: &str, tablets: usize, max: usize) -> Failure {
+    let what = format!("{tablets} tablets are more than the {max} that its log streams hold");
+    let todo = "create tables with fewer tablets, or a tenant with more log streams";
+    Failure::new(ErrorClass::Exhausted, what, tenant(name), todo)
 }
 
 pub fn too_few_workers(needed: usize, live: usize) -> Failure {

@@ -11,7 +11,7 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tena
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, Failure, LsId, Lsn, NodeId, PieceClock, PieceKey,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, Failure, LsId, Lsn, NodeId, PieceClock, PieceKey,
     RoundId, Scn, TenantId,
 };
 
@@ -69,6 +69,8 @@ pub struct DestRef {
     pub cluster_id: ClusterId,
     /// Its name.
     pub cluster_name: String,
+    /// What a writer has to find in `format.obbak`.
+    pub owner: DestOwner,
 }
 
 /// One piece of work on the medium. Each is idempotent, and its bytes are decided by what is said here (and, for file
@@ -83,6 +85,8 @@ pub enum MediumWork {
         kind: crate::state::DestKind,
         /// Time in the file.
         created_ms: u64,
+        /// It was ours before: then it is looked for, and not written.
+        again: bool,
     },
     /// `rounds/round_..._start`.
     RoundStart {

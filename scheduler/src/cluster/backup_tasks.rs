@@ -42,6 +42,7 @@ pub fn backup_ls(s: core::BackupLsSpec) -> v1::BackupLsSpec {
         seal: s.seal.map(seal),
         bytes_per_s_max: s.bytes_per_s_max,
         threads_max: s.threads_max,
+        owner: Some(s.owner.into()),
     }
 }
 
@@ -52,6 +53,7 @@ pub fn backup_index(s: core::BackupIndexSpec) -> v1::BackupIndexSpec {
         incremental: s.incremental,
         parts: s.parts.into_iter().map(ls_turn).collect(),
         access: s.access.reveal().to_owned(),
+        owner: Some(s.owner.into()),
     }
 }
 
@@ -68,6 +70,7 @@ pub fn backup_log(s: core::BackupLogSpec) -> v1::BackupLogSpec {
         start_lsn: s.start_lsn.0,
         end_scn: s.end_scn.0,
         archive_key_source: s.archive_key_source,
+        owner: Some(s.owner.into()),
     }
 }
 
@@ -85,6 +88,7 @@ pub fn synthetic(s: core::SyntheticSpec) -> v1::SyntheticSpec {
         ls_retry: s.ls_retry.0,
         data_file_bytes: s.data_file_bytes,
         seal: s.seal.map(seal),
+        owner: Some(s.owner.into()),
     }
 }
 

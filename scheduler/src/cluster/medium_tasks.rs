@@ -64,7 +64,12 @@ pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
 }
 
 pub fn clean(s: core::CleanSpec) -> v1::CleanSpec {
-    v1::CleanSpec { uri: s.uri, access: s.access.reveal().to_owned(), directories: s.directories }
+    v1::CleanSpec {
+        uri: s.uri,
+        access: s.access.reveal().to_owned(),
+        directories: s.directories,
+        owner: Some(s.owner.into()),
+    }
 }
 
 pub fn recover_table(s: core::RecoverTableSpec) -> v1::RecoverTableSpec {

@@ -75,6 +75,7 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
         key_source: r.encryption.key_source().to_owned(),
         access: r.access.reveal().to_owned(),
         concurrency: r.concurrency,
+        owner: Some(r.owner.into()),
     }
 }
 
@@ -116,7 +117,8 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
         core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
         core::TaskSpec::DestCheck(s) => {
-            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access: s.access.reveal().to_owned() })
+            let (access, owner) = (s.access.reveal().to_owned(), s.owner.map(Into::into));
+            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access, owner })
         }
         core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),
         core::TaskSpec::Clean(s) => Spec::Clean(medium_tasks::clean(s)),

@@ -6,9 +6,11 @@ use crate::clock;
 use crate::node::SchedulerNode;
 use prost::Message;
 use std::sync::Arc;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::cluster_server::Cluster;
 use strandline_scheduler_core::{TaskReport, WorkerReport, news, orders_for};
+use strandline_types::limits::WORKER_ORDERS_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tonic::{Request, Response, Status};
 
@@ -41,6 +43,9 @@ impl ClusterService {
             let todo = "give every worker its own node_id, from 1";
             return refused(Failure::new(ErrorClass::Invalid, "0 is not the id of a worker", wire.address, todo));
         }
+        if let Err(failure) = wire.check() {
+            return refused(failure);
+        }
         if !self.node.leads() {
             return self.not_leader();
         }
@@ -55,7 +60,14 @@ impl ClusterService {
         }
         let (orders, scheduler_term, state_born_ms) =
             self.node.read(|s| (orders_for(s, worker), s.schedulers.term.0, s.cluster.born_ms));
-        v1::WorkerOrders { scheduler_term, state_born_ms, ..orders::orders(orders) }
+        let orders = v1::WorkerOrders { scheduler_term, state_born_ms, ..orders::orders(orders) };
+        let bytes = orders.encoded_len();
+        if bytes > WORKER_ORDERS_BYTES_MAX {
+            let what = format!("orders of {bytes} bytes, at most {WORKER_ORDERS_BYTES_MAX} go into one message");
+            let todo = "start more workers: this one has more replicas and tasks than it can be told of";
+            return refused(Failure::new(ErrorClass::Exhausted, what, format!("worker {worker}"), todo));
+        }
+        orders
     }
 }
 

@@ -4,6 +4,7 @@ use crate::executor::Executor;
 use crate::executor::forward::{FORWARDED, reply};
 use crate::session::Session;
 use std::sync::Arc;
+use strandline_proto::bounds::{self, Bounded};
 use strandline_proto::v1;
 use strandline_proto::v1::admin_server::Admin;
 use strandline_scheduler_core::state::{State, Tenant};
@@ -25,7 +26,11 @@ impl AdminService {
 #[tonic::async_trait]
 impl Admin for AdminService {
     async fn sql(&self, request: Request<v1::SqlRequest>) -> Result<Response<v1::SqlReply>, Status> {
-        let v1::SqlRequest { statement, forwarded, tenant, session } = request.into_inner();
+        let request = request.into_inner();
+        if let Err(failure) = request.check() {
+            return Ok(Response::new(v1::SqlReply { failure: Some(failure.into()), ..v1::SqlReply::default() }));
+        }
+        let v1::SqlRequest { statement, forwarded, tenant, session } = request;
         let tenant = Some(tenant.as_str()).filter(|t| !t.is_empty() && !t.eq_ignore_ascii_case("sys"));
         let mut session = Session::new(tenant, session);
         let answer = if forwarded {
@@ -33,13 +38,21 @@ impl Admin for AdminService {
         } else {
             self.executor.execute(&statement, &mut session).await
         };
-        Ok(Response::new(reply(answer, &session)))
+        let reply = reply(answer, &session);
+        if let Err(failure) = bounds::reply(&reply) {
+            let (session, failure) = (reply.session, Some(failure.into()));
+            return Ok(Response::new(v1::SqlReply { failure, session, ..v1::SqlReply::default() }));
+        }
+        Ok(Response::new(reply))
     }
 
     /// The leader's answer where it can be had; else this node's own State, which is a little behind at worst: a client
     /// that is sent to the wrong place is told so there.
     async fn topology(&self, request: Request<v1::TopologyRequest>) -> Result<Response<v1::TopologyReply>, Status> {
         let forwarded = request.metadata().contains_key(FORWARDED);
+        if let Err(failure) = request.get_ref().check() {
+            return Ok(Response::new(v1::TopologyReply { failure: Some(failure.into()), ..Default::default() }));
+        }
         let tenant = request.into_inner().tenant;
         if !forwarded && let Some(reply) = self.executor.leaders_topology(&tenant).await {
             return Ok(Response::new(reply));

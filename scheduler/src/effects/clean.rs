@@ -35,8 +35,12 @@ pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Deletes check files and the identity of a destination that holds nothing else any more.
+/// Deletes check files and the identity of a destination that holds nothing else any more. One that holds nothing at all
+/// is done: the identity went last.
 pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
+    if medium.list("").await?.is_empty() {
+        return Ok(());
+    }
     for dir in [SETS_DIR, PIECES_DIR, ROUNDS_DIR, "check_file"] {
         empty_directory(medium, dir, |_| 0).await?;
         medium.prune(dir).await?;

@@ -3,6 +3,7 @@
 //! [`examine`] runs before a destination enters the State, so that a bad one is refused where it was typed; [`format()`]
 //! is the plan's step that makes it ours. Neither writes anything into a path that holds something foreign.
 
+use crate::clock;
 use bytes::Bytes;
 use strandline_format::paths::ArchivePath;
 use strandline_media::identity::{self, DestType, Identity};
@@ -33,18 +34,24 @@ pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created
     Ok(identity::claim(medium, &identity_of(dest, kind), Scn::from_ms(created_ms)).await?)
 }
 
+/// A destination that was given up and is wanted again: `format.obbak` has to be there.
+pub async fn again(medium: &dyn Medium, dest: &DestRef, kind: DestKind) -> Result<(), Failure> {
+    Ok(identity::confirm(medium, &identity_of(dest, kind), clock::now()).await?)
+}
+
 /// The directory of a destination that nobody has made by hand: a check file is written into it through its parent,
 /// which has to be there. It is older than the one of [`identity::claim`], which removes it.
 async fn make_below(parent: &str, dest: &DestRef, created_ms: u64) -> Result<(), Failure> {
     let Some(below) = address::path_below(&dest.uri, parent) else { return Ok(()) };
     let path =
         ArchivePath::CheckFile { tenant: dest.tenant_id, time: Scn::from_ms(created_ms.saturating_sub(1000)) }.path();
-    let parent = super::open_with(parent, dest.access.reveal())?;
+    let parent = super::open_unclaimed(parent, dest.access.reveal())?;
     parent.put_if_absent(&format!("{below}/{path}"), Bytes::new()).await?;
     Ok(())
 }
 
-/// Whether a path can become (or is) the destination `dest`. `known` = the State has it already under this id.
+/// Whether a path can become (or is) the destination `dest`. `known` = the State has it already under this id, with its
+/// identity written: then a path without one is not mounted, and is never claimed anew.
 ///
 /// # Errors
 /// Permission, foreign or non-empty paths, and whatever the medium says.
@@ -57,7 +64,7 @@ pub async fn examine(
 ) -> Result<(), Failure> {
     let identity = identity_of(dest, kind);
     if known {
-        return Ok(identity::claim(medium, &identity, now).await?);
+        return Ok(identity::confirm(medium, &identity, now).await?);
     }
     if let Some(there) = identity::read(medium).await? {
         let reason = format!(

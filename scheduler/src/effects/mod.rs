@@ -25,11 +25,11 @@ use crate::seal;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::paths::SetName;
-use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
+use strandline_media::{Guarded, Medium, Metered, RetryPolicy, Retrying, Right};
 use strandline_scheduler_core::{Action, DestRef, MediumWork};
 use strandline_types::{ErrorClass, Failure};
 
-/// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
+/// Opens a destination to read it: measured, and with a few quick retries inside. It refuses every write.
 ///
 /// A destination in memory is refused: every server would have one of its own, and none would outlive it.
 ///
@@ -45,6 +45,28 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// # Errors
 /// As [`open`], or what is wrong with the keys.
 pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+    Ok(Arc::new(Guarded::new(open_unclaimed(uri, access)?, Right::Read)))
+}
+
+/// Opens a destination to write into it: every write first asks whose it is.
+fn open_owned(dest: &DestRef) -> Result<Arc<dyn Medium>, Failure> {
+    let medium = open_unclaimed(&dest.uri, dest.access.reveal())?;
+    Ok(Arc::new(Guarded::new(medium, Right::Write(dest.owner))))
+}
+
+/// Opens a directory inside of a destination to write into it.
+fn open_inside(dest: &DestRef, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
+    let whole = open_unclaimed(&dest.uri, dest.access.reveal())?;
+    let inside = open_unclaimed(uri, dest.access.reveal())?;
+    Ok(Arc::new(Guarded::inside(inside, whole, Right::Write(dest.owner))))
+}
+
+/// Opens a path that is nobody's yet, which whoever uses it has to claim ([`strandline_media::identity`]) or to leave
+/// without a trace. Everything else is opened by its owner.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open_unclaimed(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
     if uri.starts_with("mem://") {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
         return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
@@ -64,14 +86,24 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     if let MediumWork::ComplementLog(log) = work {
         let set = SetName { id: log.set_id, kind: log.kind };
-        let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
+        let medium = open_inside(&log.dest, &complement::uri(&log.dest.uri, set))?;
         return complement::write(medium.as_ref(), log).await.map(|()| None);
     }
     if let MediumWork::SealRun(run) = work {
         return seal::seal_run(run).await.map(Some);
     }
     let dest = dest_of(work);
-    let medium = open_with(&dest.uri, dest.access.reveal())?;
+    let medium = match work {
+        MediumWork::Format { .. } => open_unclaimed(&dest.uri, dest.access.reveal())?,
+        MediumWork::Follow(_) | MediumWork::Drill(_) => open_with(&dest.uri, dest.access.reveal())?,
+        MediumWork::CleanDest { .. } => open_owned(dest)?,
+        _ => {
+            let medium = open_owned(dest)?;
+            // Work that goes by a listing must not take a destination that is not mounted for an empty one.
+            medium.prove().await?;
+            medium
+        }
+    };
     match work {
         MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
         MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
@@ -93,7 +125,10 @@ async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
     match work {
-        MediumWork::Format { dest, kind, created_ms } => destination::format(medium, dest, *kind, *created_ms).await,
+        MediumWork::Format { dest, kind, again: true, .. } => destination::again(medium, dest, *kind).await,
+        MediumWork::Format { dest, kind, created_ms, .. } => {
+            destination::format(medium, dest, *kind, *created_ms).await
+        }
         MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
         MediumWork::RoundEnd { round, clock, checkpoint_scn, dest } => {
             round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await
@@ -141,5 +176,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
     }
 }
 
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What every piece of work leaves on a medium, once and when it is repeated.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::samples::{dest, key};
 use super::*;
 use bytes::Bytes;
 use prost::Message;
@@ -15,29 +16,13 @@ use strandline_scheduler_core::state::{
 };
 use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
+    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, DestOwner, ErrorClass, FileId, FileStatus, JobId, LsId,
     Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
 };
 
+mod owner;
+
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
-
-fn dest() -> DestRef {
-    DestRef {
-        uri: "mem://x".into(),
-        access: Access::default(),
-        dest_no: DestNo(0),
-        made_below: None,
-        dest_id: DestId(1001),
-        tenant_id: TenantId(1002),
-        tenant_name: "t1".into(),
-        cluster_id: 7.into(),
-        cluster_name: "c".into(),
-    }
-}
-
-fn key(piece: u64) -> PieceKey {
-    PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(piece) }
-}
 
 fn row(piece: u64, checkpoint: u64, frozen: bool) -> PieceRow {
     let range = CLOCK.range(PieceId(piece));
@@ -79,7 +64,7 @@ fn archive_life() -> Vec<MediumWork> {
         frozen: Vec::new(),
     };
     vec![
-        MediumWork::Format { dest: dest(), kind: DestKind::Archive, created_ms: 1 },
+        MediumWork::Format { dest: dest(), kind: DestKind::Archive, created_ms: 1, again: false },
         MediumWork::RoundStart { dest: dest(), round: RoundId(1), clock: CLOCK },
         start(1),
         infos(1, Vec::new()),
@@ -169,7 +154,7 @@ fn backup_life() -> Vec<MediumWork> {
         dictionary: Dictionary { version: 1, scn: Scn(5), tables: vec![table], ..Dictionary::default() },
     };
     vec![
-        MediumWork::Format { dest: dest(), kind: DestKind::Data, created_ms: 1 },
+        MediumWork::Format { dest: dest(), kind: DestKind::Data, created_ms: 1, again: false },
         MediumWork::SetStart { dest: dest(), set: BackupSetId(1), kind: BackupSetKind::Full },
         MediumWork::SetInfos(Box::new(infos)),
         MediumWork::SetEnd { dest: dest(), set: Box::new(set()), success: true },

@@ -98,9 +98,10 @@ impl Executor {
             StorageChange::Access(keys) => (dest.uri.clone(), Access::new(keys.trim())),
             StorageChange::Attribute(text) => (changed_attributes(&dest.uri, text)?, dest.access.clone()),
         };
-        let medium = effects::open_with(&uri, access.reveal())?;
+        // Examined, and not written without: its identity is compared first.
+        let medium = effects::open_unclaimed(&uri, access.reveal())?;
         let dest_ref = DestRef { uri: uri.clone(), access: access.clone(), ..known };
-        let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.formatted, clock::now());
+        let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.was_claimed(), clock::now());
         tokio::time::timeout(VERIFY_TIMEOUT, verified).await.map_err(|_| silent(&uri))??;
         let done = self.node.act(Action::ChangeStorage { dest: dest.id, uri: uri.clone(), access }).await?;
         Ok(format!("destination {} ({uri}) goes on with what was set: {}", dest.id, said(&done)))

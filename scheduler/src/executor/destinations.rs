@@ -13,7 +13,7 @@ use std::time::Duration;
 use strandline_media::{Medium, Verdict};
 use strandline_scheduler_core::state::DestKind;
 use strandline_scheduler_core::{Action, DestRef, Done, address};
-use strandline_types::{Access, DestId, DestNo, ErrorClass, Failure, JobId};
+use strandline_types::{Access, DestId, DestNo, DestOwner, ErrorClass, Failure, JobId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ impl Address {
 
     /// Under its one name, however it was written, with the medium behind it.
     pub(super) fn opened(self) -> Result<(Self, Arc<dyn Medium>), Failure> {
-        let medium = effects::open_with(&self.uri, self.access.reveal())?;
+        let medium = effects::open_unclaimed(&self.uri, self.access.reveal())?;
         // With its attributes: the medium's own name has only what tells places apart.
         let uri = strandline_media::Destination::parse(&self.uri)?.text();
         Ok((Self { uri, access: self.access }, medium))
@@ -102,7 +102,7 @@ impl Executor {
                 .find(|d| {
                     d.tenant_id == tenant.0
                         && d.kind == kind
-                        && d.formatted
+                        && d.was_claimed()
                         && address::is_same_place(&d.uri, &address.uri)
                 })
                 .map(|d| d.id);
@@ -116,6 +116,7 @@ impl Executor {
                 tenant_name: tenant.1.clone(),
                 cluster_id: state.cluster.id,
                 cluster_name: state.cluster.name.clone(),
+                owner: DestOwner::default(),
             };
             (dest, known.is_some())
         })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
 use strandline_proto::v1::cell;
@@ -19,6 +20,10 @@ use tonic::transport::{Channel, Endpoint};
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// A leader that has not answered a question by then is not sent a statement.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A client that looks for places gets what this node knows when the leader has not answered by then.
+const TOPOLOGY_WITHIN: Duration = Duration::from_secs(1);
 /// Metadata key of a topology request that must not be passed on again.
 pub const FORWARDED: &str = "strandline-forwarded";
 
@@ -42,18 +47,25 @@ impl Forward {
             tenant: session.tenant().unwrap_or_default().to_owned(),
             session: session.said().to_vec(),
         };
+        request.check()?;
         let mut client = self.client(address)?;
+        self.prove(&mut client, address).await?;
         let mut reply = client.sql(request).await.map_err(|e| self.lost(address, &e))?.into_inner();
         session.replace_said(std::mem::take(&mut reply.session));
         Ok(answer(reply))
     }
 
-    /// Asks the node at `address` for the topology.
+    /// Asks the node at `address` for the topology. A node that stands still is not waited for.
     pub async fn topology(&self, address: &str, tenant: &str) -> Result<v1::TopologyReply, Failure> {
-        let mut request = tonic::Request::new(v1::TopologyRequest { tenant: tenant.to_owned() });
-        request.metadata_mut().insert(FORWARDED, tonic::metadata::MetadataValue::from_static("1"));
-        let mut client = self.client(address)?;
-        Ok(client.topology(request).await.map_err(|e| self.lost(address, &e))?.into_inner())
+        look(&mut self.client(address)?, tenant, TOPOLOGY_WITHIN).await
+    }
+
+    /// A statement goes only to a node that answers a question first: one that stands still would take it and say
+    /// nothing, and nobody could tell whether it was run.
+    async fn prove(&self, client: &mut AdminClient<Channel>, address: &str) -> Result<(), Failure> {
+        look(client, "", ANSWER_WITHIN).await.map(|_| ()).inspect_err(|_| {
+            self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        })
     }
 
     fn client(&self, address: &str) -> Result<AdminClient<Channel>, Failure> {
@@ -90,6 +102,16 @@ impl Forward {
         let what = format!("the leading scheduler node did not answer: {}", status.message());
         let todo = "a statement that changes something may have been done: look into the views before you repeat it";
         Failure::new(ErrorClass::Transient, what, address, todo).with_code(OUTCOME_UNKNOWN_CODE)
+    }
+}
+
+/// What a node knows itself. Whatever goes wrong, nothing was done.
+async fn look(client: &mut AdminClient<Channel>, tenant: &str, within: Duration) -> Result<v1::TopologyReply, Failure> {
+    let mut request = tonic::Request::new(v1::TopologyRequest { tenant: tenant.to_owned() });
+    request.metadata_mut().insert(FORWARDED, tonic::metadata::MetadataValue::from_static("1"));
+    match tokio::time::timeout(within, client.topology(request)).await {
+        Ok(Ok(reply)) => Ok(reply.into_inner()),
+        _ => Err(no_leader("the leading scheduler node cannot be reached")),
     }
 }
 
@@ -158,21 +180,62 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::super::NOT_MASTER_CODE;
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use strandline_proto::v1::admin_server::{Admin, AdminServer};
     use tokio::net::TcpListener;
+    use tonic::transport::Server;
+    use tonic::transport::server::TcpIncoming;
+    use tonic::{Request, Response, Status};
+
+    const STATEMENT: &str = "DROP TENANT t1";
+
+    /// Answers questions, takes statements and breaks off.
+    struct Broken {
+        taken: Arc<AtomicUsize>,
+    }
+
+    #[tonic::async_trait]
+    impl Admin for Broken {
+        async fn sql(&self, _: Request<v1::SqlRequest>) -> Result<Response<v1::SqlReply>, Status> {
+            self.taken.fetch_add(1, Ordering::SeqCst);
+            Err(Status::unavailable("broken off"))
+        }
+
+        async fn topology(&self, _: Request<v1::TopologyRequest>) -> Result<Response<v1::TopologyReply>, Status> {
+            Ok(Response::default())
+        }
+    }
+
+    async fn send(forward: &Forward, address: &str) -> Failure {
+        forward.sql(address, STATEMENT, &mut Session::default()).await.unwrap_err()
+    }
 
     #[tokio::test]
-    async fn a_statement_that_never_left_may_be_repeated_and_one_whose_answer_is_lost_may_not() {
+    async fn a_statement_whose_answer_is_lost_may_not_be_repeated() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let mute = tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            stream.readable().await.unwrap();
-        });
-        let forward = Forward::default();
-        let lost = forward.sql(&address, "DROP TENANT t1", &mut Session::default()).await.unwrap_err();
-        assert_eq!(lost.code, OUTCOME_UNKNOWN_CODE, "{lost}");
-        mute.await.unwrap();
-        let unsent = forward.sql(&address, "DROP TENANT t1", &mut Session::default()).await.unwrap_err();
+        let (address, taken) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+        let service = AdminServer::new(Broken { taken: Arc::clone(&taken) });
+        let serving = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+        let server = tokio::spawn(serving);
+        let lost = send(&Forward::default(), &address).await;
+        assert_eq!((lost.code, taken.load(Ordering::SeqCst)), (OUTCOME_UNKNOWN_CODE, 1), "{lost}");
+        server.abort();
+    }
+
+    /// A node that stands still takes connections and bytes; it is never sent a statement.
+    #[tokio::test]
+    async fn a_statement_is_not_sent_to_a_node_that_does_not_answer() {
+        let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = frozen.local_addr().unwrap().to_string();
+        let unsent = send(&Forward::default(), &address).await;
+        assert_eq!(unsent.code, NOT_MASTER_CODE, "{unsent}");
+        let (stream, _) = frozen.accept().await.unwrap();
+        let mut bytes = vec![0; 1 << 16];
+        let n = stream.try_read(&mut bytes).unwrap_or(0);
+        assert!(!bytes[..n].windows(STATEMENT.len()).any(|w| w == STATEMENT.as_bytes()));
+        drop(frozen);
+        let unsent = send(&Forward::default(), &address).await;
         assert_eq!(unsent.code, NOT_MASTER_CODE, "{unsent}");
     }
 }

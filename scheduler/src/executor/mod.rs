@@ -16,6 +16,8 @@ mod statements;
 mod tenants;
 mod validate;
 
+pub use statements::jobs_named;
+
 use crate::node::SchedulerNode;
 use crate::session::Session;
 use crate::sql::parse::parse;

@@ -144,3 +144,37 @@ pub(super) fn said(done: &Done) -> String {
         Done::ValidateJob(id) => format!("validation job {id}"),
     }
 }
+
+/// The jobs that the answer to a statement names, in the words of [`said`]: what a client can wait for.
+#[must_use]
+pub fn jobs_named(answer: &str) -> Vec<u64> {
+    let words: Vec<&str> = answer.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let id_after = |pair: &[&str]| matches!(pair[0], "job" | "drill").then(|| pair[1].parse().ok()).flatten();
+    words.windows(2).filter_map(id_after).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strandline_types::{DestId, JobId, TableId, TenantId};
+
+    #[test]
+    fn every_job_that_an_answer_speaks_of_can_be_waited_for() {
+        let job = JobId(7);
+        let jobs = [
+            Done::BackupJob(job),
+            Done::RestoreJob(job),
+            Done::RecoverTableJob(job),
+            Done::Drill(job),
+            Done::CleanJob(job),
+            Done::ValidateJob(job),
+        ];
+        for done in jobs {
+            assert_eq!(jobs_named(&format!("t1: {}", said(&done))), [7], "{done:?}");
+        }
+        for done in [Done::Ok, Done::Nothing, Done::Tenant(TenantId(7)), Done::Table(TableId(7)), Done::Dest(DestId(7))] {
+            assert_eq!(jobs_named(&format!("t1: {}", said(&done))), [0_u64; 0], "{done:?}");
+        }
+        assert_eq!(jobs_named("backup job 5 of sys; t1: backup job 6; t2: not started: it is busy"), [5, 6]);
+    }
+}

@@ -10,22 +10,16 @@ mod schedule;
 
 use super::cursor::Cursor;
 use super::request::{AdminRequest, Show, Tenants};
+use strandline_proto::bounds;
 use strandline_scheduler_core::ScheduleChange;
-use strandline_types::{ErrorClass, Failure, limits};
+use strandline_types::Failure;
 
 /// Reads one statement.
 ///
 /// # Errors
 /// `Invalid` that shows where it stops making sense and what is understood there.
 pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
-    if statement.len() > limits::SQL_BYTES_MAX {
-        return Err(Failure::new(
-            ErrorClass::Exhausted,
-            format!("a statement of {} bytes is too long", statement.len()),
-            statement.chars().take(60).collect::<String>(),
-            format!("the longest statement is {} bytes", limits::SQL_BYTES_MAX),
-        ));
-    }
+    bounds::statement(statement)?;
     let mut c = Cursor::new(statement)?;
     if c.accept("ALTER") {
         c.need("SYSTEM")?;

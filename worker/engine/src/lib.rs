@@ -27,7 +27,7 @@ mod tablet;
 mod tests;
 mod types;
 
-pub use client::KvClient;
+pub use client::{ANSWER_WITHIN, KvClient, first_answer};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Engine, EngineConfig};
 pub use error::{EngineError, Result};

@@ -1,10 +1,11 @@
 //! The KV door of a worker: routes a request to the replica that it hosts.
 //!
 //! Every answer is a reply message: a wrong server says `not_leader` and where to go, everything else that goes wrong
-//! is a `Failure`. The door decides nothing; bounds are checked by the replica.
+//! is a `Failure`. Bounds of the message are checked here, what depends on the data by the replica.
 
 use crate::{Engine, EngineError, KvWrite, Replica};
 use std::sync::Arc;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::kv_server::{Kv, KvServer};
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
@@ -51,6 +52,7 @@ impl KvService {
     }
 
     async fn try_write(&self, request: v1::WriteRequest) -> Result<Scn, EngineError> {
+        request.check()?;
         let replica = self.replica(request.tenant_id, request.ls_id)?;
         let writes = request.writes.into_iter().map(|w| KvWrite {
             tablet: TabletId(w.tablet_id),
@@ -61,12 +63,14 @@ impl KvService {
     }
 
     async fn try_get(&self, r: v1::GetRequest) -> Result<v1::GetReply, EngineError> {
+        r.check()?;
         let (value, scn) = self.replica(r.tenant_id, r.ls_id)?.get(TabletId(r.tablet_id), &r.key).await?;
         let found = value.is_some();
         Ok(v1::GetReply { found, value: value.unwrap_or_default(), scn: scn.0, not_leader: None, failure: None })
     }
 
     async fn try_scan(&self, r: v1::ScanRequest) -> Result<v1::ScanReply, EngineError> {
+        r.check()?;
         let replica = self.replica(r.tenant_id, r.ls_id)?;
         let page = replica.scan(TabletId(r.tablet_id), &r.start_key, &r.end_key, r.limit as usize).await?;
         let pairs = page.pairs.into_iter().map(|(key, value)| v1::KeyValue { key, value }).collect();

@@ -166,6 +166,7 @@ impl ArchiveManager {
         let opening = Opening {
             key,
             uri: round.dest_uri.clone(),
+            owner: round.owner.map(Into::into).unwrap_or_default(),
             compression: round.compression,
             encryption: round.encryption,
             salt: round_salt(key.tenant, key.dest, key.round, order.clock.round_start),

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::compress::Compressor;
 use strandline_format::part::PartForm;
-use strandline_media::Medium;
-use strandline_types::{ErrorClass, Failure};
+use strandline_media::{Medium, Right};
+use strandline_types::{DestOwner, ErrorClass, Failure};
 
 /// Number of AES-256-GCM in an order.
 const AES_256_GCM: u32 = 1;
@@ -22,6 +22,7 @@ const AES_256_GCM: u32 = 1;
 pub(super) struct Opening {
     pub key: StreamKey,
     pub uri: String,
+    pub owner: DestOwner,
     pub compression: u32,
     pub encryption: u32,
     pub salt: [u8; SALT_BYTES],
@@ -33,7 +34,7 @@ pub(super) struct Opening {
 impl Opening {
     /// The medium with these access keys.
     pub(super) fn medium(&self, access: &str) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(&self.uri, access)
+        (self.open_medium)(&self.uri, access, Right::Write(self.owner))
     }
 
     /// The stream's files in the round.

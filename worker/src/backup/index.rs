@@ -41,7 +41,7 @@ pub async fn run_backup_index(
 }
 
 async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<BackupIndexResult, Failure> {
-    let medium = ctx.medium_with(&spec.dest_uri, &spec.access)?;
+    let medium = ctx.medium_to_write(&spec.dest_uri, &spec.access, spec.owner)?;
     let set = set_name(spec.backup_set_id, spec.incremental);
     let sets = sets_of(&*medium, set).await?;
     let mut merger = Merger { medium, set, sets, id, parts: &spec.parts, result: BackupIndexResult::default() };

@@ -47,7 +47,7 @@ async fn copy(ctx: &TaskCtx, spec: &BackupLogSpec, id: TaskKey) -> Result<Backup
     let mut out = Copy {
         ctx,
         tenant: share().tenant(id.tenant_id, 0, 0),
-        medium: ctx.medium_with(&spec.dest_uri, &spec.dest_access)?,
+        medium: ctx.medium_to_write(&spec.dest_uri, &spec.dest_access, spec.owner)?,
         set: set_name(spec.backup_set_id, spec.incremental),
         ls,
         open: None,

@@ -54,7 +54,7 @@ pub(super) fn set_name(backup_set_id: u64, incremental: bool) -> SetName {
 }
 
 async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<BackupLsResult, Failure> {
-    let medium = ctx.medium_with(&spec.dest_uri, &spec.access)?;
+    let medium = ctx.medium_to_write(&spec.dest_uri, &spec.access, spec.owner)?;
     let place = LsPlace {
         set: set_name(spec.backup_set_id, spec.incremental),
         ls: id.ls_id,

@@ -133,7 +133,7 @@ struct Chain {
 
 impl Chain {
     async fn open(ctx: &TaskCtx, spec: &SyntheticSpec) -> Result<Self, Failure> {
-        let medium = ctx.medium_with(&spec.dest_uri, &spec.access)?;
+        let medium = ctx.medium_to_write(&spec.dest_uri, &spec.access, spec.owner)?;
         let set = set_name(spec.chain_set_id, spec.chain_incremental);
         Ok(Self {
             sets: sets_of(&*medium, set).await?,

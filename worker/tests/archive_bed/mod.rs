@@ -159,7 +159,7 @@ impl Bed {
     pub fn over(medium: Arc<dyn Medium>, logs: BTreeMap<LsId, Arc<FakeLog>>) -> Self {
         let plan = FaultPlan::new(1);
         let faulty: Arc<dyn Medium> = Arc::new(Faulty::new(Arc::clone(&medium), plan.clone()));
-        let open = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&faulty)));
+        let open = Arc::new(move |_: &str, _: &str, _| Ok(Arc::clone(&faulty)));
         let engine = Arc::new(FakeEngine(logs.clone()));
         let manager = ArchiveManager::new(engine, open, WallClock::start(), Arc::new(Notify::new()));
         Self { logs, medium, plan, manager, key: None }

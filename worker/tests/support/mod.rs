@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod real;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -247,7 +249,7 @@ impl RestoreTarget for FakeTarget {
 
 /// What a task runner hands to a task.
 pub fn task_ctx(engine: &Arc<FakeEngine>, scratch: &Path) -> TaskCtx {
-    let open = Arc::new(|uri: &str, _: &str| Ok(strandline_media::open(uri)?));
+    let open = Arc::new(|uri: &str, _: &str, _| Ok(strandline_media::open(uri)?));
     TaskCtx::new(Arc::clone(engine) as Arc<dyn Engine>, open, scratch.to_owned())
 }
 

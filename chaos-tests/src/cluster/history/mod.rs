@@ -11,7 +11,8 @@ mod tables;
 pub use proof::Proof;
 
 use super::oracle::Op;
-use super::{Outcome, Patience, Site};
+use super::jobs::until_rounds;
+use super::{Outcome, Site};
 use crate::sim::Rng;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
@@ -201,17 +202,10 @@ impl History {
         self.admin.query(&format!("SELECT * FROM {view}")).await
     }
 
-    /// The newest round of the tenant, once it has this status.
+    /// The only round of the tenant, once it has this status.
     async fn until_round(&mut self, status: &str) -> Outcome<()> {
-        let patience = Patience::new(format!("{}: the round is {status}", self.name), PATIENCE);
-        loop {
-            let round = self.query("DBA_OB_ARCHIVELOG").await?;
-            let is = round.text(0, "STATUS");
-            if is == status {
-                return Ok(());
-            }
-            patience.once_more(&format!("{is}: {}", round.text(0, "COMMENT"))).await?;
-        }
+        let what = format!("{}: the round is {status}", self.name);
+        until_rounds(&mut self.admin, &what, (1, status)).await
     }
 }
 

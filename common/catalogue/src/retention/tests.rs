@@ -5,7 +5,7 @@ use super::*;
 use crate::window::restorable;
 use crate::{Owner, Place, Role};
 use proptest::prelude::*;
-use strandline_types::{DestId, PieceId, RoundId};
+use strandline_types::{DestId, PieceId, RoundId, ScnRange};
 
 const DAY: u64 = 86_400_000_000_000;
 
@@ -27,19 +27,14 @@ fn inc(id: u64, prev_full: u64, prev_inc: u64, n: u64) -> SetEntry {
     SetEntry { kind: BackupSetKind::Inc, prev_full: prev.0, prev_inc: prev.1, ..full(id, n) }
 }
 
+fn key(round: u64, id: u64) -> PieceKey {
+    PieceKey { dest_id: DestId(1001), round_id: RoundId(round), piece_id: PieceId(id) }
+}
+
 /// Piece `id` holds day `id`.
 fn piece(id: u64, last: u64) -> PieceEntry {
-    let is_last = id == last;
-    PieceEntry {
-        place: PlaceId(0),
-        key: PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(id) },
-        status: if is_last { PieceStatus::Active } else { PieceStatus::Frozen },
-        file_status: FileStatus::Available,
-        start_scn: day(id),
-        end_scn: day(id + 1),
-        checkpoint_scn: if is_last { Scn(day(id).0 + DAY / 2) } else { day(id + 1).prev() },
-        output_bytes: 0,
-    }
+    let checkpoint = if id == last { Scn(day(id).0 + DAY / 2) } else { day(id + 1).prev() };
+    PieceEntry::available(PlaceId(0), key(1, id), ScnRange { start: day(id), end: day(id + 1) }, checkpoint)
 }
 
 fn catalogue(sets: Vec<SetEntry>, last: u64) -> Catalogue {
@@ -164,16 +159,9 @@ fn carry(catalogue: &mut Catalogue, which: &[bool]) {
         let place = PlaceId(catalogue.places.len() as u32);
         let home = catalogue.places[1].clone();
         catalogue.places.push(Place { role: Role::ComplementLog, of_set: Some(set.set_id), ..home });
-        catalogue.pieces.push(PieceEntry {
-            place,
-            key: PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(set.set_id.0) },
-            status: PieceStatus::Frozen,
-            file_status: set.file_status,
-            start_scn: set.start_replay_scn,
-            end_scn: set.min_restore_scn.next(),
-            checkpoint_scn: set.min_restore_scn,
-            output_bytes: 0,
-        });
+        let slice = ScnRange { start: set.start_replay_scn, end: set.min_restore_scn.next() };
+        let whole = PieceEntry::available(place, key(1, set.set_id.0), slice, set.min_restore_scn);
+        catalogue.pieces.push(PieceEntry { file_status: set.file_status, ..whole });
     }
 }
 
@@ -242,21 +230,14 @@ prop_compose! {
         for (n, (length, count, gap, oddity, place)) in raw.into_iter().enumerate() {
             start += gap * DAY / 2;
             for i in 0..count as u64 {
-                let range = (start, start + length * DAY);
+                let slice = ScnRange { start: Scn(start), end: Scn(start + length * DAY) };
                 let is_last = i + 1 == count as u64;
-                let status = if is_last { PieceStatus::Active } else { PieceStatus::Frozen };
-                let checkpoint = if is_last { range.0 + length * DAY / 2 } else { range.1 - 1 };
-                pieces.push(PieceEntry {
-                    place: PlaceId(place),
-                    key: PieceKey { dest_id: DestId(1001 + u64::from(place)), round_id: RoundId(n as u64 + 1), piece_id: PieceId(i + 1) },
-                    status,
-                    file_status: if oddity == 1 && i == 1 { FileStatus::Broken } else { FileStatus::Available },
-                    start_scn: Scn(range.0),
-                    end_scn: Scn(range.1),
-                    checkpoint_scn: Scn(checkpoint),
-                    output_bytes: 0,
-                });
-                start = range.1;
+                let checkpoint = if is_last { Scn(start + length * DAY / 2) } else { slice.end.prev() };
+                let key = PieceKey { dest_id: DestId(1001 + u64::from(place)), ..key(n as u64 + 1, i + 1) };
+                let file_status = if oddity == 1 && i == 1 { FileStatus::Broken } else { FileStatus::Available };
+                let available = PieceEntry::available(PlaceId(place), key, slice, checkpoint);
+                pieces.push(PieceEntry { file_status, ..available });
+                start = slice.end.0;
             }
             start -= length * DAY / 2;
         }

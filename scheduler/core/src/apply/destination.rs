@@ -89,7 +89,9 @@ pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: A
     let now_ms = state.clock_ms;
     if let Some(dest) = state.destinations.get_mut(&id) {
         dest.trouble = None;
-        dest.checked_ms = now_ms;
+        if dest.was_claimed() {
+            dest.checked_ms = now_ms;
+        }
     }
     for round in state.rounds.values_mut().filter(|r| r.dest_id == id && r.is_open()) {
         round.uri.clone_from(&uri);

@@ -1,6 +1,6 @@
 //! Table recovery jobs: their tables are made at the start, get their names at the end, or go again.
 
-use super::tenant::{add_table, check_name, normal};
+use super::tenant::{add_table, check_name, check_room, normal};
 use crate::command::{Done, Outcome, StartRecoverTable};
 use crate::refuse;
 use crate::results::RecoverTableResult;
@@ -19,6 +19,7 @@ pub(super) fn start(state: &mut State, wish: StartRecoverTable) -> Outcome {
     if let Some(ls) = streams.iter().find(|ls| wish.source.log_stream(**ls).is_none()) {
         return Err(refuse::table_in_no_stream(*ls));
     }
+    check_room(tenant, wish.tables.iter().map(|t| (RecoverTableJob::hidden_name(state.next.job, &t.target_name).len(), t.tablets.len())))?;
     let tenant_name = tenant.name.clone();
     let id = state.next.job;
     state.next.job = id.next();

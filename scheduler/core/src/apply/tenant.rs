@@ -10,7 +10,6 @@ use crate::state::{
 use std::collections::BTreeMap;
 use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TableId, TenantId, Term, limits};
 
-const NAME_CHARS_MAX: usize = 64;
 /// More replicas than this only cost. An even number stands no more failures than the odd one below it, but uses every
 /// worker of a small cluster.
 const REPLICAS_MAX: u32 = 5;
@@ -144,7 +143,25 @@ pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablet
     if there.chain(promised).any(|n| n.eq_ignore_ascii_case(&name)) {
         return Err(refuse::table_exists(&name));
     }
+    check_room(state.tenant(id)?, [(name.len(), tablets as usize)])?;
     add_table(state, id, name, tablets as usize).map(Done::Table)
+}
+
+/// Whether more tables fit: the dictionary goes into one log entry, and each tablet costs the replicas of its log stream
+/// memory. New tables are given by the length of their names and their tablets.
+pub(super) fn check_room(tenant: &Tenant, new: impl IntoIterator<Item = (usize, usize)>) -> Result<(), Failure> {
+    let there = tenant.tables.values().map(|t| (t.name.len(), t.tablets.len()));
+    let all = there.chain(new);
+    let (bytes, tablets) = all.fold((0, 0), |(bytes, count), (name, tablets)| {
+        let table = limits::DICTIONARY_TABLE_BYTES + name + tablets * limits::DICTIONARY_TABLET_BYTES;
+        (bytes + table, count + tablets)
+    });
+    if bytes > limits::DICTIONARY_BYTES_MAX {
+        return Err(refuse::dictionary_full(&tenant.name, bytes));
+    }
+    let streams = tenant.log_streams.keys().filter(|ls| !ls.is_sys()).count().max(1);
+    let max = streams * limits::TABLETS_PER_LOG_STREAM_MAX;
+    if tablets > max { Err(refuse::too_many_tablets(&tenant.name, tablets, max)) } else { Ok(()) }
 }
 
 /// DROP TABLE: the dictionary does without it at once; its tablets go once log stream 1 has logged that. Sets and log that
@@ -195,5 +212,5 @@ pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
 
 pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_word && !name.is_empty() && name.len() <= NAME_CHARS_MAX { Ok(()) } else { Err(refuse::bad_name(name)) }
+    if is_word && !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX { Ok(()) } else { Err(refuse::bad_name(name)) }
 }

@@ -2,7 +2,8 @@
 
 use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
 use crate::checkpoint::tenant_max_scn;
-use crate::state::{LogStream, Round, State, Tenant};
+use crate::address;
+use crate::state::{Destination, LogStream, Round, State, Tenant};
 use strandline_types::{Access, ArchiveLsState, BackupJobStatus, NodeId, RoundState, Scn};
 
 /// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
@@ -53,6 +54,7 @@ fn round_order(state: &State, tenant: &Tenant, round: &Round, hosted: &[&LogStre
         compression: round.options.compression,
         encryption: round.options.encryption.clone(),
         log_streams: hosted.iter().filter_map(resume).collect(),
+        owner: state.owner_by_id(round.dest_id),
     })
 }
 
@@ -72,11 +74,19 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
     drill.map_or(scn, |d| scn.max(d.scn.next()))
 }
 
+fn claimed_at<'a>(state: &'a State, uri: &str) -> Option<&'a Destination> {
+    state.destinations.values().find(|d| d.was_claimed() && address::is_same_place(&d.uri, uri))
+}
+
 /// The destinations that a worker has to probe.
 pub(super) fn dest_checks(state: &State, worker: NodeId) -> impl Iterator<Item = TaskOrder> {
     let open = state.dest_checks.values().filter(move |c| c.runs.get(&worker).is_some_and(|r| r.is_running()));
     open.map(|c| TaskOrder {
         key: c.key(),
-        spec: TaskSpec::DestCheck(DestCheckSpec { uri: c.uri.clone(), access: c.access.clone() }),
+        spec: TaskSpec::DestCheck(DestCheckSpec {
+            uri: c.uri.clone(),
+            access: c.access.clone(),
+            owner: claimed_at(state, &c.uri).map(|d| state.owner_of(d)),
+        }),
     })
 }

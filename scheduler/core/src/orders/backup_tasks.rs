@@ -6,7 +6,7 @@ use super::{LsTurn, TaskOrder, TaskSpec};
 use crate::state::{BackupJob, BackupSet, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, LsId, Lsn, NodeId, PieceKey, RetryId, Scn, Secret,
+    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, DestOwner, LsId, Lsn, NodeId, PieceKey, RetryId, Scn, Secret,
     TurnId,
 };
 
@@ -37,6 +37,8 @@ pub struct BackupLsSpec {
     pub bytes_per_s_max: u64,
     /// Threads at most; 0 = the default.
     pub threads_max: u32,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// A set whose tenant-level index is looked into.
@@ -74,6 +76,8 @@ pub struct BackupIndexSpec {
     pub incremental: bool,
     /// The attempts that succeeded.
     pub parts: Vec<LsTurn>,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// PLUS ARCHIVELOG: copy one log stream's log into the set.
@@ -101,6 +105,8 @@ pub struct BackupLogSpec {
     pub start_lsn: Lsn,
     /// Up to the first group that reaches this.
     pub end_scn: Scn,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// Build one log stream's part of a full set out of a chain.
@@ -124,6 +130,8 @@ pub struct SyntheticSpec {
     pub data_file_bytes: u64,
     /// How the chain and the new set are encrypted.
     pub seal: Option<SealSpec>,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// The tasks of one worker for one job.
@@ -169,6 +177,10 @@ impl From<'_> {
         self.state.access_of(self.job.dest_id)
     }
 
+    fn owner(&self) -> DestOwner {
+        self.state.owner_by_id(self.job.dest_id)
+    }
+
     fn incremental(&self) -> bool {
         self.set.kind == BackupSetKind::Inc
     }
@@ -201,6 +213,7 @@ impl From<'_> {
             seal: self.seal(),
             bytes_per_s_max: 0,
             threads_max: job.threads_max,
+            owner: self.owner(),
         })
     }
 
@@ -212,6 +225,7 @@ impl From<'_> {
             set_id: self.job.set_id,
             incremental: self.incremental(),
             parts: parts.collect(),
+            owner: self.owner(),
         })
     }
 
@@ -230,6 +244,7 @@ impl From<'_> {
             source_ls_id: ls,
             start_lsn: base.lsn,
             end_scn: self.set.min_restore_scn,
+            owner: self.owner(),
         }))
     }
 
@@ -246,6 +261,7 @@ impl From<'_> {
             ls_retry: part.retry,
             data_file_bytes: self.job.data_file_bytes,
             seal: self.seal(),
+            owner: self.owner(),
         }))
     }
 }

@@ -4,7 +4,7 @@ use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
 use crate::state::{DrillStage, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, CleanStage, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId, TenantId,
+    Access, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId, TenantId,
     ValidateLevel,
 };
 
@@ -24,6 +24,8 @@ pub struct DestCheckSpec {
     pub uri: String,
     /// Its keys.
     pub access: Access,
+    /// Whose it has to be, when it was claimed before.
+    pub owner: Option<DestOwner>,
 }
 
 /// Read one log stream of a set or piece again, or what is not of any log stream.
@@ -54,6 +56,8 @@ pub struct CleanSpec {
     pub access: Access,
     /// Directories below it.
     pub directories: Vec<String>,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// Digest the content of one log stream.
@@ -129,6 +133,7 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 uri: dest.uri.clone(),
                 access: dest.access.clone(),
                 directories: vec![task.name.part(ls)],
+                owner: state.owner_of(dest),
             });
             tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Clean, run), spec });
         }

@@ -18,7 +18,7 @@ pub use medium_tasks::{
 use crate::state::{Compression, Dictionary, Encryption, TabletList};
 use crate::task::TaskKey;
 use strandline_types::{
-    Access, BackupSetId, DestId, DestNo, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId,
+    Access, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey, RetryId,
     RoundId, Scn, Secret, TenantId, TurnId,
 };
 
@@ -116,6 +116,8 @@ pub struct RoundOrder {
     pub encryption: Encryption,
     /// Last progress of the log streams that this worker hosts and that have started.
     pub log_streams: Vec<LsResume>,
+    /// Whose the destination has to be.
+    pub owner: DestOwner,
 }
 
 /// Last progress of one log stream.

@@ -74,6 +74,7 @@ pub fn dest_ref(state: &State, dest: &Destination) -> DestRef {
         tenant_name: state.tenants.get(&dest.tenant_id).map(|t| t.name.clone()).unwrap_or_default(),
         cluster_id: state.cluster.id,
         cluster_name: state.cluster.name.clone(),
+        owner: state.owner_of(dest),
     }
 }
 

@@ -68,6 +68,7 @@ fn plan_format(state: &State, dest: &Destination, plan: &mut Plan) {
             return;
         }
     }
-    let work = MediumWork::Format { dest: dest_ref(state, dest), kind: dest.kind, created_ms: dest.created_ms };
+    let again = dest.was_claimed();
+    let work = MediumWork::Format { dest: dest_ref(state, dest), kind: dest.kind, created_ms: dest.created_ms, again };
     plan.work(Subject::Dest(dest.id), vec![work], Action::DestFormatted { dest: dest.id });
 }

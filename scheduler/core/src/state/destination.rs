@@ -56,6 +56,15 @@ pub struct Destination {
     pub changes: Vec<StorageChange>,
 }
 
+impl Destination {
+    /// True once `format.obbak` was there. A destination that was given up since then is asked again whose it is, and
+    /// never claimed anew: a path without an identity is not mounted.
+    #[must_use]
+    pub const fn was_claimed(&self) -> bool {
+        self.formatted || self.checked_ms > 0
+    }
+}
+
 /// What a destination's address and keys were before they were changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageChange {

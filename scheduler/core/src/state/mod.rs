@@ -49,7 +49,7 @@ use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    Access, BackupSetId, ClusterId, DestId, DestNo, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
+    Access, BackupSetId, ClusterId, DestId, DestNo, DestOwner, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
 };
 
 /// The scheduler's whole state.
@@ -241,6 +241,23 @@ impl State {
     #[must_use]
     pub fn access_of(&self, dest: DestId) -> Access {
         self.destinations.get(&dest).map_or_else(Access::default, |d| d.access.clone())
+    }
+
+    /// What a writer has to find in a destination. An imported one is that of another cluster, under an id of its own.
+    #[must_use]
+    pub fn owner_of(&self, dest: &Destination) -> DestOwner {
+        match self.tenants.get(&dest.tenant_id).and_then(|t| t.imported.as_ref()) {
+            Some(from) => {
+                DestOwner { cluster_id: from.cluster_id, tenant_id: from.tenant_id, dest_id: DestId::default() }
+            }
+            None => DestOwner { cluster_id: self.cluster.id, tenant_id: dest.tenant_id, dest_id: dest.id },
+        }
+    }
+
+    /// The same of a destination by its id.
+    #[must_use]
+    pub fn owner_by_id(&self, dest: DestId) -> DestOwner {
+        self.destinations.get(&dest).map_or_else(DestOwner::default, |d| self.owner_of(d))
     }
 
     /// The restore job that builds a tenant.

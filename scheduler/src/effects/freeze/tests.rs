@@ -1,24 +1,20 @@
 //! A piece freezes the same whatever form its log files have on the medium.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::super::samples::{dest, key};
 use super::*;
 use bytes::Bytes;
 use strandline_format::cipher::derive_key;
 use strandline_format::header::Compressor;
 use strandline_format::part::{PartForm, encode_part};
 use strandline_media::MemoryMedium;
-use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_types::{Access, DestId, DestNo, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId};
+use strandline_types::{Access, DestId, DestNo, DestOwner, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId};
 
 const LS: LsId = LsId(1001);
 /// Where the log of the piece begins, inside of the first block.
 const START: u64 = 5_000;
 /// Log in the piece.
 const LOG_BYTES: usize = 3_000;
-
-fn key(piece: u64) -> PieceKey {
-    PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(piece) }
-}
 
 fn row(piece: u64) -> PieceRow {
     let start = piece * 100;
@@ -37,19 +33,8 @@ fn row(piece: u64) -> PieceRow {
 }
 
 fn step() -> FreezePiece {
-    let dest = DestRef {
-        uri: "mem://x".into(),
-        access: Access::default(),
-        dest_no: DestNo(0),
-        made_below: None,
-        dest_id: DestId(1001),
-        tenant_id: TenantId(1002),
-        tenant_name: "t1".into(),
-        cluster_id: 7.into(),
-        cluster_name: "c".into(),
-    };
     let start_lsns = BTreeMap::from([(LS, Lsn(START))]);
-    FreezePiece { dest, piece: row(2), log_streams: vec![LS], start_lsns, frozen: vec![row(1)] }
+    FreezePiece { dest: dest(), piece: row(2), log_streams: vec![LS], start_lsns, frozen: vec![row(1)] }
 }
 
 fn file() -> Bytes {

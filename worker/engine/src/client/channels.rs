@@ -12,7 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A worker that stands still keeps its connections open: only these tell, within their sum.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The channels of one client.
 #[derive(Debug, Default)]

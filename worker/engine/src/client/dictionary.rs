@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// How long a table that was just created may take to be in the dictionary.
 const NEW_TABLE_DEADLINE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub(super) struct DictionaryCache {

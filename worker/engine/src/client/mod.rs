@@ -5,6 +5,7 @@
 
 mod channels;
 mod dictionary;
+mod first;
 mod route;
 mod scan;
 mod topology;
@@ -17,11 +18,14 @@ use route::Answer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::{Dictionary, Table};
 use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, Scn, TabletId};
 use topology::Topology;
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use first::{ANSWER_WITHIN, first_answer};
 
 /// A client of one tenant; cheap to clone.
 #[derive(Clone, Debug)]
@@ -111,17 +115,21 @@ impl KvClient {
             let value = w.value.unwrap_or_default();
             by_ls.entry(ls).or_default().push(v1::Write { tablet_id: w.tablet.0, key: w.key, value, delete });
         }
-        let written = futures::future::try_join_all(by_ls.into_iter().map(|(ls, w)| self.write_ls(ls, w))).await?;
+        // Of a batch that is refused no part is written.
+        let requests = by_ls.into_iter().map(|(ls, writes)| self.write_request(ls, writes)).collect::<Result<Vec<_>>>()?;
+        let written = futures::future::try_join_all(requests.into_iter().map(|r| self.write_ls(r))).await?;
         Ok(written.into_iter().max().unwrap_or_default())
     }
 
-    async fn write_ls(&self, ls: LsId, writes: Vec<v1::Write>) -> Result<Scn> {
-        let request = v1::WriteRequest {
-            tenant_id: self.inner.topology.tenant().0,
-            ls_id: ls.0,
-            writes,
-            causality_scn: self.token().0.0,
-        };
+    fn write_request(&self, ls: LsId, writes: Vec<v1::Write>) -> Result<v1::WriteRequest> {
+        let (tenant_id, causality_scn) = (self.inner.topology.tenant().0, self.token().0.0);
+        let request = v1::WriteRequest { tenant_id, ls_id: ls.0, writes, causality_scn };
+        request.check()?;
+        Ok(request)
+    }
+
+    async fn write_ls(&self, request: v1::WriteRequest) -> Result<Scn> {
+        let ls = LsId(request.ls_id);
         let reply = self.inner.call(ls, request, |mut kv, r| async move {
             let reply = kv.write(r).await?.into_inner();
             Ok(Answer { not_leader: reply.not_leader, failure: reply.failure, value: Scn(reply.scn) })

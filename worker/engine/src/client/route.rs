@@ -5,6 +5,7 @@ use super::Inner;
 use crate::{EngineError, Result};
 use std::future::Future;
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::kv_client::KvClient as KvGrpc;
 use strandline_types::{Failure, LsId};
@@ -40,13 +41,14 @@ enum Attempt<T> {
 }
 
 impl Inner {
-    /// Sends `request` to the leader of `ls`.
+    /// Sends `request` to the leader of `ls`; what is beyond its bounds is refused before anything is sent.
     pub(super) async fn call<R, T, F, Fut>(&self, ls: LsId, request: R, send: F) -> Result<T>
     where
-        R: Clone,
+        R: Clone + Bounded,
         F: Fn(KvGrpc<Channel>, R) -> Fut,
         Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
     {
+        request.check()?;
         let deadline = Instant::now() + DEADLINE;
         let mut hint: Option<String> = self.dictionary.leader(ls);
         let mut backoff = BACKOFF_FIRST;

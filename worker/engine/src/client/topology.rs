@@ -1,18 +1,20 @@
 //! Where the log streams of the tenant live, as the schedulers say; refreshed when what is known does not do.
 
 use super::channels::connect;
+use super::first::first_answer;
 use crate::{EngineError, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
+use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, LsId, TenantId};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// How long a new tenant may take to get its places.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
-const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Places of one tenant.
@@ -98,31 +100,38 @@ fn not_placed(tenant: &str) -> EngineError {
     EngineError::Transient { what: "the tenant has no log streams yet".to_owned(), object: format!("tenant {tenant}") }
 }
 
-/// The answer of the first scheduler that has one.
+/// The answer of the first scheduler that has one. The outer error passes by itself.
 async fn ask(schedulers: &[String], tenant: &str) -> Result<v1::TopologyReply> {
-    let mut last = EngineError::from(Failure::new(
-        ErrorClass::Invalid,
-        "no scheduler is known",
-        format!("tenant {tenant}"),
-        "name at least one scheduler address",
-    ));
-    for address in schedulers {
-        let mut admin = AdminClient::new(connect(address)?);
-        let request = v1::TopologyRequest { tenant: tenant.to_owned() };
-        match timeout(ASK_TIMEOUT, admin.topology(request)).await {
-            Ok(Ok(reply)) => {
-                let reply = reply.into_inner();
-                match reply.failure.clone().map(Failure::from) {
-                    None => return Ok(reply),
-                    Some(f) if f.class.is_retryable() => last = f.into(),
-                    Some(f) => return Err(f.into()),
-                }
-            }
-            Ok(Err(status)) => last = unreachable(address, status.message()),
-            Err(_) => last = unreachable(address, "it did not answer in time"),
+    let silent = |n: usize| unreachable(&schedulers[n], "it did not answer in time");
+    let answer = first_answer(schedulers.len(), |n| ask_one(&schedulers[n], tenant), silent).await;
+    match answer {
+        Ok((_, reply)) => reply,
+        Err(Some(error)) => Err(error),
+        Err(None) => {
+            let what = format!("tenant {tenant}");
+            let todo = "name at least one scheduler address";
+            Err(Failure::new(ErrorClass::Invalid, "no scheduler is known", what, todo).into())
         }
     }
-    Err(last)
+}
+
+/// What one scheduler says: its answer or its refusal, or that another one may know better.
+async fn ask_one(address: &str, tenant: &str) -> Result<Result<v1::TopologyReply>> {
+    let channel = match connect(address) {
+        Ok(channel) => channel,
+        Err(e) => return Ok(Err(e)),
+    };
+    let request = v1::TopologyRequest { tenant: tenant.to_owned() };
+    if let Err(failure) = request.check() {
+        return Ok(Err(failure.into()));
+    }
+    let reply = AdminClient::new(channel).max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX).topology(request).await;
+    let reply = reply.map_err(|status| unreachable(address, status.message()))?.into_inner();
+    match reply.failure.clone().map(Failure::from) {
+        None => Ok(Ok(reply)),
+        Some(f) if f.class.is_retryable() => Err(f.into()),
+        Some(f) => Ok(Err(f.into())),
+    }
 }
 
 fn unreachable(address: &str, why: &str) -> EngineError {

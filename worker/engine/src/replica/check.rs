@@ -3,7 +3,8 @@
 use crate::tablet::{InnerState, TabletStore};
 use crate::{EngineError, KvWrite, Result};
 use std::collections::BTreeSet;
-use strandline_types::limits::{KV_BATCH_BYTES_MAX, KV_KEY_BYTES_MAX, KV_VALUE_BYTES_MAX, TABLETS_PER_LOG_STREAM_MAX};
+use strandline_proto::bounds;
+use strandline_types::limits::TABLETS_PER_LOG_STREAM_MAX;
 use strandline_types::{ErrorClass, Failure, TabletId};
 
 fn invalid(what: String, object: String, todo: &str) -> Failure {
@@ -25,11 +26,7 @@ pub(super) fn not_dropped(tablet: TabletId, inner: &InnerState) -> Result<()> {
 }
 
 pub(super) fn key(key: &[u8]) -> Result<()> {
-    if (1..=KV_KEY_BYTES_MAX).contains(&key.len()) {
-        return Ok(());
-    }
-    let what = format!("a key of {} bytes", key.len());
-    Err(invalid(what, "key".to_owned(), "keys have 1 to 4096 bytes").into())
+    Ok(bounds::key(key)?)
 }
 
 /// Every write of a batch, and the tablets that it would create.
@@ -42,11 +39,7 @@ pub(super) fn writes(writes: &[KvWrite], store: &TabletStore, inner: &InnerState
         tablet(w.tablet)?;
         not_dropped(w.tablet, inner)?;
         key(&w.key)?;
-        let bytes = w.value.as_ref().map_or(0, |v| v.len());
-        if bytes > KV_VALUE_BYTES_MAX {
-            let what = format!("a value of {bytes} bytes");
-            return Err(invalid(what, "value".to_owned(), "values have at most 1 MiB: split it").into());
-        }
+        bounds::value(w.value.as_deref().unwrap_or_default())?;
         tablets.insert(w.tablet);
     }
     let new = tablets.into_iter().filter(|t| !store.has_tablet(*t)).count();
@@ -60,9 +53,5 @@ pub(super) fn writes(writes: &[KvWrite], store: &TabletStore, inner: &InnerState
 
 /// The batch as it goes into the log.
 pub(super) fn batch_bytes(bytes: usize) -> Result<()> {
-    if bytes <= KV_BATCH_BYTES_MAX {
-        return Ok(());
-    }
-    let what = format!("a batch of {bytes} bytes with its framing");
-    Err(invalid(what, "batch".to_owned(), "a batch has at most 2 MiB: split it").into())
+    Ok(bounds::batch(bytes)?)
 }
