@@ -93,7 +93,13 @@ impl Bounded for v1::GetRequest {
 impl Bounded for v1::ScanRequest {
     fn check(&self) -> Result<(), Failure> {
         for end in [&self.start_key, &self.end_key] {
-            at_most(end.len(), limits::KV_RANGE_BYTES_MAX, "an end of a key range", "key", "keys have 1 to 4096 bytes")?;
+            at_most(
+                end.len(),
+                limits::KV_RANGE_BYTES_MAX,
+                "an end of a key range",
+                "key",
+                "keys have 1 to 4096 bytes",
+            )?;
         }
         Ok(())
     }
@@ -232,7 +238,11 @@ fn tenant(name: &str) -> Result<(), Failure> {
 }
 
 fn at_most(got: usize, max: usize, what: &str, object: &str, todo: &str) -> Result<(), Failure> {
-    if got <= max { Ok(()) } else { Err(invalid(format!("{what} of {got} bytes, at most {max} are taken"), object, todo)) }
+    if got <= max {
+        Ok(())
+    } else {
+        Err(invalid(format!("{what} of {got} bytes, at most {max} are taken"), object, todo))
+    }
 }
 
 fn invalid(what: impl Into<String>, object: &str, todo: &str) -> Failure {

@@ -3,7 +3,8 @@
 
 use crate::v1;
 use strandline_types::{
-    ArchiveLsState, ClusterId, DestId, DestOwner, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId,
+    ArchiveLsState, ClusterId, DestId, DestOwner, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn,
+    TenantId, TurnId,
 };
 
 impl From<Failure> for v1::Failure {
@@ -26,11 +27,7 @@ impl From<DestOwner> for v1::DestOwner {
 
 impl From<v1::DestOwner> for DestOwner {
     fn from(o: v1::DestOwner) -> Self {
-        Self {
-            cluster_id: ClusterId(o.cluster_id),
-            tenant_id: TenantId(o.tenant_id),
-            dest_id: DestId(o.dest_id),
-        }
+        Self { cluster_id: ClusterId(o.cluster_id), tenant_id: TenantId(o.tenant_id), dest_id: DestId(o.dest_id) }
     }
 }
 

@@ -132,7 +132,9 @@ fn shortened(value: &[u8]) -> String {
 }
 
 fn pair_json(key: &[u8], value: &[u8]) -> serde_json::Value {
-    serde_json::Value::Object([output::bytes_json("key", key), output::bytes_json("value", value)].into_iter().collect())
+    serde_json::Value::Object(
+        [output::bytes_json("key", key), output::bytes_json("value", value)].into_iter().collect(),
+    )
 }
 
 /// A value from standard input. It is read up to its bound and not to its end: whoever pipes a disk into it is told so at

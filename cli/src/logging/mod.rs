@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The library whose lines are grouped.
@@ -53,7 +53,7 @@ pub fn start(args: &Args) {
 fn tell(held: &groups::Held) {
     let (count, seconds, like) = (held.count, held.seconds, &held.like);
     let peer = held.kind.peer.as_deref().unwrap_or("-");
-    tracing::warn!(count, seconds, peer, at = held.kind.place, "held back lines of the consensus library: {like}");
+    tracing::warn!(count, seconds, peer, at = %held.kind.place, "held back lines of the consensus library: {like}");
 }
 
 /// Writes events as `inner` does, but for those that belong to a group that has been heard enough.

@@ -76,9 +76,7 @@ impl Guard {
         }
         let Some(there) = identity::read(&*self.identity_at).await? else {
             let reason = "the destination has no format.obbak: it is not mounted, or was emptied; nothing was written";
-            return Err(
-                MediaError::new(ErrorClass::NotFound, op, &uri, path, reason).with_code(CODE_FORMAT_MISSING)
-            );
+            return Err(MediaError::new(ErrorClass::NotFound, op, &uri, path, reason).with_code(CODE_FORMAT_MISSING));
         };
         if !owner.is(&owner_of(&there)) {
             let reason = format!(

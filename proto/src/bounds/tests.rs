@@ -39,14 +39,17 @@ fn the_table_names_every_request_of_every_service() {
 #[test]
 fn no_proto_file_is_left_out() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
-    let files = std::fs::read_dir(dir).unwrap().filter(|e| {
-        e.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "proto")
-    });
+    let files = std::fs::read_dir(dir)
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "proto"));
     assert_eq!(files.count(), 6);
 }
 
-/// A request that is as large as the number says, and its bound.
-fn requests() -> Vec<(&'static str, usize, Box<dyn Fn(usize) -> Box<dyn Bounded>>)> {
+/// Makes a request that is as large as the number says.
+type Make = Box<dyn Fn(usize) -> Box<dyn Bounded>>;
+
+/// Every bound: what it is of, where it lies, and requests for it.
+fn requests() -> Vec<(&'static str, usize, Make)> {
     fn bytes(n: usize) -> Bytes {
         vec![b'x'; n].into()
     }
@@ -60,7 +63,7 @@ fn requests() -> Vec<(&'static str, usize, Box<dyn Fn(usize) -> Box<dyn Bounded>
         what: &'static str,
         max: usize,
         make: impl Fn(usize) -> Box<dyn Bounded> + 'static,
-    ) -> (&'static str, usize, Box<dyn Fn(usize) -> Box<dyn Bounded>>) {
+    ) -> (&'static str, usize, Make) {
         (what, max, Box::new(make))
     }
     vec![
@@ -91,7 +94,9 @@ fn requests() -> Vec<(&'static str, usize, Box<dyn Fn(usize) -> Box<dyn Bounded>
         row("address", limits::DEST_BYTES_MAX, |n| {
             Box::new(v1::DestCheckSpec { dest_uri: text(n), ..Default::default() })
         }),
-        row("access", limits::DEST_BYTES_MAX, |n| Box::new(v1::DestCheckSpec { access: text(n), ..Default::default() })),
+        row("access", limits::DEST_BYTES_MAX, |n| {
+            Box::new(v1::DestCheckSpec { access: text(n), ..Default::default() })
+        }),
         row("raft", limits::RAFT_CALL_BYTES_MAX, |n| {
             Box::new(v1::RaftCall { payload: bytes(n), ..Default::default() })
         }),
@@ -142,7 +147,8 @@ fn every_bound_holds_at_the_limit_one_above_it_and_far_above_it() {
         }
     }
     assert!(v1::WriteRequest::default().check().is_err(), "a batch without writes");
-    let many = v1::SqlRequest { session: vec![String::new(); limits::SESSION_STATEMENTS_MAX + 1], ..Default::default() };
+    let many =
+        v1::SqlRequest { session: vec![String::new(); limits::SESSION_STATEMENTS_MAX + 1], ..Default::default() };
     assert!(many.check().is_err());
 }
 

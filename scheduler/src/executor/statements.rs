@@ -172,7 +172,8 @@ mod tests {
         for done in jobs {
             assert_eq!(jobs_named(&format!("t1: {}", said(&done))), [7], "{done:?}");
         }
-        for done in [Done::Ok, Done::Nothing, Done::Tenant(TenantId(7)), Done::Table(TableId(7)), Done::Dest(DestId(7))] {
+        for done in [Done::Ok, Done::Nothing, Done::Tenant(TenantId(7)), Done::Table(TableId(7)), Done::Dest(DestId(7))]
+        {
             assert_eq!(jobs_named(&format!("t1: {}", said(&done))), [0_u64; 0], "{done:?}");
         }
         assert_eq!(jobs_named("backup job 5 of sys; t1: backup job 6; t2: not started: it is busy"), [5, 6]);

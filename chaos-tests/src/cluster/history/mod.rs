@@ -10,8 +10,8 @@ mod tables;
 
 pub use proof::Proof;
 
-use super::oracle::Op;
 use super::jobs::until_rounds;
+use super::oracle::Op;
 use super::{Outcome, Site};
 use crate::sim::Rng;
 use bytes::Bytes;

@@ -19,7 +19,12 @@ pub(super) fn start(state: &mut State, wish: StartRecoverTable) -> Outcome {
     if let Some(ls) = streams.iter().find(|ls| wish.source.log_stream(**ls).is_none()) {
         return Err(refuse::table_in_no_stream(*ls));
     }
-    check_room(tenant, wish.tables.iter().map(|t| (RecoverTableJob::hidden_name(state.next.job, &t.target_name).len(), t.tablets.len())))?;
+    check_room(
+        tenant,
+        wish.tables
+            .iter()
+            .map(|t| (RecoverTableJob::hidden_name(state.next.job, &t.target_name).len(), t.tablets.len())),
+    )?;
     let tenant_name = tenant.name.clone();
     let id = state.next.job;
     state.next.job = id.next();

@@ -212,5 +212,9 @@ pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
 
 pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_word && !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX { Ok(()) } else { Err(refuse::bad_name(name)) }
+    if is_word && !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(refuse::bad_name(name))
+    }
 }

@@ -1,8 +1,8 @@
 //! What a worker has to archive: one order per open round of each tenant that it hosts; and destinations to probe.
 
 use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
-use crate::checkpoint::tenant_max_scn;
 use crate::address;
+use crate::checkpoint::tenant_max_scn;
 use crate::state::{Destination, LogStream, Round, State, Tenant};
 use strandline_types::{Access, ArchiveLsState, BackupJobStatus, NodeId, RoundState, Scn};
 

@@ -6,8 +6,8 @@ use super::{LsTurn, TaskOrder, TaskSpec};
 use crate::state::{BackupJob, BackupSet, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, DestOwner, LsId, Lsn, NodeId, PieceKey, RetryId, Scn, Secret,
-    TurnId,
+    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, DestOwner, LsId, Lsn, NodeId, PieceKey, RetryId,
+    Scn, Secret, TurnId,
 };
 
 /// Back up one consistent point of one log stream.

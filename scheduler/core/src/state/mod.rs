@@ -49,7 +49,8 @@ use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    Access, BackupSetId, ClusterId, DestId, DestNo, DestOwner, Failure, JobId, NodeId, RoundId, RoundState, TenantId, Term, limits,
+    Access, BackupSetId, ClusterId, DestId, DestNo, DestOwner, Failure, JobId, NodeId, RoundId, RoundState, TenantId,
+    Term, limits,
 };
 
 /// The scheduler's whole state.

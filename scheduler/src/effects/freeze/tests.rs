@@ -8,7 +8,9 @@ use strandline_format::header::Compressor;
 use strandline_format::part::{PartForm, encode_part};
 use strandline_media::MemoryMedium;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_types::{Access, DestId, DestNo, DestOwner, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId};
+use strandline_types::{
+    Access, DestId, DestNo, DestOwner, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId,
+};
 
 const LS: LsId = LsId(1001);
 /// Where the log of the piece begins, inside of the first block.

@@ -116,7 +116,8 @@ impl KvClient {
             by_ls.entry(ls).or_default().push(v1::Write { tablet_id: w.tablet.0, key: w.key, value, delete });
         }
         // Of a batch that is refused no part is written.
-        let requests = by_ls.into_iter().map(|(ls, writes)| self.write_request(ls, writes)).collect::<Result<Vec<_>>>()?;
+        let requests =
+            by_ls.into_iter().map(|(ls, writes)| self.write_request(ls, writes)).collect::<Result<Vec<_>>>()?;
         let written = futures::future::try_join_all(requests.into_iter().map(|r| self.write_ls(r))).await?;
         Ok(written.into_iter().max().unwrap_or_default())
     }
