@@ -31,7 +31,7 @@ impl Service for Scheduler {
     }
 
     async fn topology(&self, _: Request<TopologyRequest>) -> Result<Response<TopologyReply>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(TopologyReply::default()))
     }
 }
 
@@ -77,11 +77,11 @@ struct Steady {
 impl Service for Steady {
     async fn sql(&self, _: Request<SqlRequest>) -> Result<Response<SqlReply>, Status> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        if self.breaks_off { Err(Status::unavailable("broken off")) } else { Ok(Response::default()) }
+        if self.breaks_off { Err(Status::unavailable("broken off")) } else { Ok(Response::new(SqlReply::default())) }
     }
 
     async fn topology(&self, _: Request<TopologyRequest>) -> Result<Response<TopologyReply>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(TopologyReply::default()))
     }
 }
 

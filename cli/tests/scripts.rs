@@ -43,7 +43,7 @@ impl Service for Scheduler {
     }
 
     async fn topology(&self, _: Request<v1::TopologyRequest>) -> Result<Response<v1::TopologyReply>, Status> {
-        Ok(Response::default())
+        Ok(Response::new(v1::TopologyReply::default()))
     }
 }
 

@@ -4,8 +4,8 @@
 use super::*;
 use proptest::prelude::*;
 use strandline_types::{
-    BackupSetId, BackupSetKind, BackupSetStatus, ClusterId, DestId, Failure, FileStatus, PieceId, PieceKey,
-    PieceStatus, RoundId, Scn, TenantId,
+    BackupSetId, BackupSetKind, BackupSetStatus, ClusterId, DestId, Failure, FileStatus, PieceId, PieceKey, RoundId,
+    Scn, TenantId,
 };
 
 fn full(id: u64, replay: u64, min: u64) -> SetEntry {

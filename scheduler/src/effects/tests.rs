@@ -16,9 +16,8 @@ use strandline_scheduler_core::state::{
 };
 use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, DestOwner, ErrorClass, FileId, FileStatus,
-    JobId, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId,
-    Term, TurnId,
+    BackupSetId, BackupSetKind, BackupSetStatus, DestId, ErrorClass, FileId, FileStatus, JobId, LsId, Lsn, NodeId,
+    PieceClock, PieceId, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
 };
 
 mod owner;

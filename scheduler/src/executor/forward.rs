@@ -203,7 +203,7 @@ mod tests {
         }
 
         async fn topology(&self, _: Request<v1::TopologyRequest>) -> Result<Response<v1::TopologyReply>, Status> {
-            Ok(Response::default())
+            Ok(Response::new(v1::TopologyReply::default()))
         }
     }
 

@@ -8,9 +8,7 @@ use strandline_format::header::Compressor;
 use strandline_format::part::{PartForm, encode_part};
 use strandline_media::MemoryMedium;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_types::{
-    Access, DestId, DestNo, DestOwner, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId,
-};
+use strandline_types::{FileStatus, Lsn, PieceStatus, Scn};
 
 const LS: LsId = LsId(1001);
 /// Where the log of the piece begins, inside of the first block.

@@ -3,6 +3,7 @@
 use super::*;
 use std::path::{Path, PathBuf};
 use strandline_scheduler_core::{ComplementLog, FollowWork};
+use strandline_types::DestOwner;
 
 /// Where work is done. A new kind of work does not compile before it is in `every_work` below.
 fn dest_of_work(work: &mut MediumWork) -> Option<&mut DestRef> {
