@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use strandline_types::{
     BackupSetId, BackupSetKind, BackupSetStatus, ClusterId, DestId, Failure, FileStatus, PieceId, PieceKey, RoundId,
-    Scn, TenantId,
+    Scn, ScnRange, TenantId,
 };
 
 fn full(id: u64, replay: u64, min: u64) -> SetEntry {

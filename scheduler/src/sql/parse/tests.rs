@@ -8,7 +8,7 @@ use super::super::request::restore::*;
 use super::*;
 use strandline_scheduler_core::BackupParam;
 use strandline_scheduler_core::state::{DestOptions, MissedRun, SchedulePlan};
-use strandline_types::{BackupMode, Binding, DestNo, Scn, ValidateLevel};
+use strandline_types::{BackupMode, Binding, DestNo, ErrorClass, Scn, ValidateLevel, limits};
 
 fn named(names: &[&str]) -> Tenants {
     Tenants::Named(names.iter().map(|n| (*n).to_owned()).collect())
