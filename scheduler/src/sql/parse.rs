@@ -7,9 +7,12 @@ mod backup;
 mod clean;
 mod restore;
 mod schedule;
+mod session_set;
+mod show;
 
 use super::cursor::Cursor;
-use super::request::{AdminRequest, Show, Tenants};
+use super::request::{AdminRequest, Filter, Show, ShowList, Tenants};
+use super::shown::shown;
 use strandline_scheduler_core::ScheduleChange;
 use strandline_types::{ErrorClass, Failure, limits};
 
@@ -22,7 +25,7 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return Err(Failure::new(
             ErrorClass::Exhausted,
             format!("a statement of {} bytes is too long", statement.len()),
-            statement.chars().take(60).collect::<String>(),
+            shown(&statement.chars().take(60).collect::<String>()),
             format!("the longest statement is {} bytes", limits::SQL_BYTES_MAX),
         ));
     }
@@ -38,11 +41,11 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return drop(&mut c);
     }
     if c.accept("SHOW") {
-        return show(&mut c);
+        return show::show(&mut c);
     }
     if c.accept("DESC") || c.accept("DESCRIBE") {
-        let view = view_name(&mut c)?;
-        return ended(&mut c, AdminRequest::Columns(view));
+        let list = ShowList::Columns { view: view_name(&mut c)? };
+        return ended(&mut c, AdminRequest::Show(Show::List { list, filter: Filter::All }));
     }
     if c.accept("SELECT") || c.accept("WITH") {
         return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
@@ -54,7 +57,7 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         if c.accept("DECRYPTION") {
             return restore::decryption(&mut c);
         }
-        return Ok(AdminRequest::Nothing);
+        return session_set::session_set(&mut c);
     }
     for word in ["USE", "BEGIN", "START", "COMMIT", "ROLLBACK"] {
         if c.accept(word) {
@@ -225,26 +228,6 @@ fn drop(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let name = c.name("a table name")?;
     let tenant = tenant_clause(c)?;
     ended(c, AdminRequest::DropTable { tenant, name })
-}
-
-/// Clients ask many things at login; what is not a view is answered with nothing.
-fn show(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
-    let _ = c.accept("FULL");
-    if c.accept("COLUMNS") || c.accept("FIELDS") {
-        if !c.accept("IN") {
-            c.need("FROM")?;
-        }
-        return view_name(c).map(AdminRequest::Columns);
-    }
-    Ok(AdminRequest::Show(if c.accept("TABLES") {
-        Show::Tables
-    } else if c.accept("RESTORE") && c.accept("PREVIEW") {
-        Show::RestorePreview
-    } else if c.accept("DATABASES") || c.accept("SCHEMAS") {
-        Show::Databases
-    } else {
-        Show::Empty
-    }))
 }
 
 /// `[oceanbase.]view`.
