@@ -22,6 +22,7 @@ mod endpoints;
 mod exit;
 mod inspect;
 mod kv;
+mod log_writer;
 mod looks;
 mod output;
 pub mod scrape;
@@ -41,7 +42,15 @@ pub type Outcome<T> = Result<T, Failure>;
 /// Reads the arguments, runs the command, prints its failure, and gives the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) if usage.use_stderr() => {
+            // A destination that stands in the wrong place is repeated by the usage message.
+            eprint!("{}", strandline_types::masked(&usage.to_string()));
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(exit::INTERNAL));
+        }
+        Err(help) => help.exit(),
+    };
     start_logging(&args);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -90,5 +99,5 @@ fn start_logging(args: &Args) {
         _ => "warn,openraft=error",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log_writer::MaskedStderr).with_ansi(false).init();
 }
