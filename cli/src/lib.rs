@@ -43,7 +43,15 @@ pub type Outcome<T> = Result<T, Failure>;
 /// Reads the arguments, runs the command, prints its failure, and gives the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(usage) if usage.use_stderr() => {
+            // A destination that stands in the wrong place is repeated by the usage message.
+            eprint!("{}", strandline_types::masked(&usage.to_string()));
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(exit::INTERNAL));
+        }
+        Err(help) => help.exit(),
+    };
     if args.client.output == args::OutputForm::JsonText {
         output::write_numbers_as_text();
     }

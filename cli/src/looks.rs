@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strandline_format::secret::KeySecret;
-use strandline_media::key_source::read_secret;
+use strandline_media::key_source::read_passphrase;
 use strandline_reader::verify::Progress;
 use strandline_reader::{Keys, Source, open_sources};
 
@@ -37,11 +37,11 @@ pub async fn keys(args: &KeyArgs) -> Outcome<Arc<Keys>> {
     let mut secrets = Vec::new();
     for file in &args.password_file {
         let text = std::fs::read_to_string(file).map_err(|e| io_failure("cannot read the password", file, &e))?;
-        let secret = KeySecret::parse(&text).map_err(|e| e.into_failure(file.display().to_string()))?;
-        secrets.push(secret);
+        secrets.extend(KeySecret::readings(&text).map_err(|e| e.into_failure(file.display().to_string()))?);
     }
     for source in &args.key_source {
-        secrets.push(read_secret(source).await?);
+        let text = read_passphrase(source).await?;
+        secrets.extend(KeySecret::readings(&text).map_err(|e| e.into_failure(source))?);
     }
     Ok(Arc::new(Keys::new(secrets)))
 }

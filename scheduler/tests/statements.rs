@@ -88,6 +88,10 @@ async fn what_cannot_be_done_now_says_why_and_what_to_do() {
         ("ALTER SYSTEM CANCEL RESTORE t1", "restore"),
         ("CREATE TENANT t1", "t1"),
         ("CREATE TENANT `no good name` REPLICAS = 1", "name"),
+        ("CREATE TENANT `All` REPLICAS = 1", "means something else"),
+        ("CREATE TENANT drill_1 REPLICAS = 1", "means something else"),
+        ("ALTER SYSTEM RESTORE sys FROM 'file:///nowhere/d' WITH 'replicas=1'", "means something else"),
+        ("ALTER SYSTEM RESTORE t2 FROM 'file:///nowhere/d' WITH 'pool_list=nosuchpool'", "pool_list"),
         ("CREATE TENANT t9 LOG_STREAMS = 1 REPLICAS = 3", "worker"),
         ("CREATE TENANT t9 LOG_STREAMS = 100000 REPLICAS = 1", "LOG_STREAMS"),
         ("CREATE TABLE t TABLETS = 0 TENANT = t1", "TABLETS"),
@@ -155,8 +159,8 @@ async fn a_mysql_client_is_served() {
     };
     assert_eq!(own, rows, "the session's tenant is seen, no other");
     assert_eq!(rows, [[Some("1002".to_owned()), Some("t1".to_owned())]]);
-    let mut stranger = MysqlClient::login(address, "root@nobody", b"").await.unwrap();
-    assert!(matches!(stranger.query("SELECT * FROM CDB_OB_TENANTS").await, Reply::Error { .. }), "no such tenant");
+    assert!(MysqlClient::login(address, "root@nobody", b"").await.is_err(), "no such tenant");
+    assert!(MysqlClient::login(address, "root@T1#cluster:1", b"").await.is_ok(), "names have no case");
     let Reply::Rows { rows, .. } = client.query("SELECT @@version_comment LIMIT 1").await else { panic!("no rows") };
     assert!(rows[0][0].as_ref().unwrap().contains("Strandline"));
     let Reply::Error { code, text } = client.query("ALTER SYSTEM EXPLODE").await else { panic!("not refused") };
@@ -165,7 +169,20 @@ async fn a_mysql_client_is_served() {
     let Reply::Error { text, .. } = client.query("ALTER SYSTEM BACKUP DATABASE").await else { panic!("not refused") };
     assert!(text.starts_with("(-9040)"), "{text}");
     // After an error the connection goes on.
-    assert_eq!(client.query("SET x = 1").await, Reply::Ok);
+    assert!(matches!(client.query("SET x = 1").await, Reply::Error { text, .. } if text.contains("'x'")));
+    let Reply::Error { code, .. } = client.query("SELECT @@no_such").await else { panic!("not refused") };
+    assert_eq!(code, 1193, "MySQL's number for an unknown variable");
+    assert!(matches!(client.query("SHOW GRANTS").await, Reply::Error { .. }));
+    let variables = client.query("SHOW VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'time_zone')").await;
+    let text = |t: &str| Some(t.to_owned());
+    assert_eq!(
+        variables,
+        Reply::Rows {
+            columns: vec!["Variable_name".into(), "Value".into()],
+            rows: vec![vec![text("max_allowed_packet"), text("65536")], vec![text("time_zone"), text("UTC")]],
+        }
+    );
+    assert_eq!(client.query("SET autocommit=1, sql_mode=CONCAT(@@sql_mode,',X')").await, Reply::Ok);
 
     let other = MysqlClient::login(address, "root", b"").await.unwrap();
     assert_ne!(other.salt, client.salt, "every connection has a salt of its own");

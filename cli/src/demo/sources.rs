@@ -60,7 +60,7 @@ fn registry() -> Outcome<Listing> {
             continue;
         }
         let found = list(&dir)?;
-        all.left_out += found.left_out;
+        all.left_out.extend(found.left_out);
         all.files.extend(found.files.into_iter().map(|mut f| {
             f.relative = Path::new(part).join(&f.relative);
             f

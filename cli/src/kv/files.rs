@@ -1,16 +1,16 @@
 //! Reading a directory: which files it holds, and their bytes as key-value records.
 //!
 //! Everything here blocks and runs on one thread of its own; records leave through a bounded channel. Only regular files
-//! are taken; symbolic links and devices are counted and left out.
+//! are taken; symbolic links, pipes, sockets and devices are left out and named, and none of them is opened.
 
 use super::record::{CHUNK_BYTES, Head, PATH_BYTES_MAX, chunk_key};
 use crate::Outcome;
 use crate::output::io_failure;
 use bytes::Bytes;
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use strandline_types::{ErrorClass, Failure};
 use tokio::sync::mpsc;
@@ -32,8 +32,8 @@ pub struct FileEntry {
 pub struct Listing {
     /// Regular files, sorted by relative path.
     pub files: Vec<FileEntry>,
-    /// Entries that are no regular file.
-    pub left_out: u64,
+    /// Entries that are no regular file, sorted: path below the directory, and what it is.
+    pub left_out: Vec<(PathBuf, &'static str)>,
 }
 
 impl Listing {
@@ -57,17 +57,37 @@ pub fn list(root: &Path) -> Outcome<Listing> {
             } else if kind.is_file() {
                 listing.files.push(entry(root, item.path())?);
             } else {
-                listing.left_out += 1;
+                let path = item.path();
+                listing.left_out.push((below(root, &path), kind_of(kind)));
             }
         }
     }
     listing.files.sort_by(|a, b| a.relative.cmp(&b.relative));
+    listing.left_out.sort();
     Ok(listing)
 }
 
+fn below(root: &Path, absolute: &Path) -> PathBuf {
+    absolute.strip_prefix(root).unwrap_or(absolute).to_owned()
+}
+
+fn kind_of(kind: FileType) -> &'static str {
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// A file that may not be read is found before anything is written.
 fn entry(root: &Path, absolute: PathBuf) -> Outcome<FileEntry> {
-    let meta = std::fs::metadata(&absolute).map_err(|e| io_failure("cannot read the file", &absolute, &e))?;
-    let relative = absolute.strip_prefix(root).unwrap_or(&absolute).to_owned();
+    let opened = File::open(&absolute).and_then(|file| file.metadata());
+    let meta = opened.map_err(|e| io_failure("cannot read the file", &absolute, &e))?;
+    let relative = below(root, &absolute);
     if relative.as_os_str().as_bytes().len() > PATH_BYTES_MAX {
         let what = format!("the path is longer than {PATH_BYTES_MAX} bytes");
         return Err(Failure::new(ErrorClass::Invalid, what, relative.display().to_string(), "rename or move the file"));
@@ -129,4 +149,26 @@ pub fn send_bytes(
 fn changed(path: &Path) -> Failure {
     let todo = "import a directory that nobody writes to";
     Failure::new(ErrorClass::Invalid, "the file became shorter while it was read", path.display().to_string(), todo)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_never_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = OsStr::from_bytes(b"caf\xe9 '%#1\n\xf0\x9f\x98\x80");
+        std::fs::write(dir.path().join(odd), "x").unwrap();
+        std::os::unix::fs::symlink("/nowhere", dir.path().join("link")).unwrap();
+        // Opening a pipe without a writer would wait for one.
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap();
+        assert!(made.success());
+        let listing = list(dir.path()).unwrap();
+        assert_eq!(listing.files.iter().map(|f| f.relative.as_os_str()).collect::<Vec<_>>(), [odd]);
+        let left_out = [(PathBuf::from("link"), "a symbolic link"), (PathBuf::from("pipe"), "a named pipe")];
+        assert_eq!(listing.left_out, left_out);
+    }
 }

@@ -22,6 +22,9 @@ use files::Record;
 use loader::Loader;
 use table::Table;
 
+/// Entries that an import leaves out and names; all of them are counted.
+const LEFT_OUT_NAMED: usize = 100;
+
 /// Runs one key-value command.
 pub async fn run(client: &ClientArgs, args: KvArgs) -> Outcome<()> {
     let schedulers = endpoints::schedulers(client)?;
@@ -85,11 +88,14 @@ async fn scan(client: &ClientArgs, table: &Table, prefix: &[u8], limit: usize) -
 async fn import_dir(client: &ClientArgs, table: Arc<Table>, dir: PathBuf, mirror: bool) -> Outcome<()> {
     let began = Instant::now();
     let listing = Arc::new(import::list(dir).await?);
+    for (path, kind) in listing.left_out.iter().take(LEFT_OUT_NAMED) {
+        eprintln!("left out: {} is {kind}", path.display());
+    }
     let mut loader = Loader::new(Arc::clone(&table));
     import::write_all(&mut loader, Arc::clone(&listing)).await?;
     let deleted = if mirror { import::delete_others(&table, &mut loader, &listing.files).await? } else { 0 };
     let facts = json!({
-        "files": listing.files.len(), "bytes": listing.bytes(), "left_out": listing.left_out, "deleted_keys": deleted,
+        "files": listing.files.len(), "bytes": listing.bytes(), "left_out": listing.left_out.len(), "deleted_keys": deleted,
         "seconds": began.elapsed().as_secs_f64(), "scn": table.token().0.0,
     });
     print_facts(client, &facts)

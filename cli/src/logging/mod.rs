@@ -5,6 +5,7 @@
 //! are, the rest is counted, and the count is written once a minute. Nothing else is ever held back.
 
 mod groups;
+mod masked_stderr;
 
 use crate::args::{Args, Command};
 use groups::{Groups, Kind};
@@ -33,7 +34,7 @@ pub fn start(args: &Args) {
     tracing_subscriber::fmt()
         .event_format(format)
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(masked_stderr::MaskedStderr)
         .with_ansi(false)
         .init();
     if is_server {

@@ -78,3 +78,41 @@ impl From<Refusal> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cover::LogEnd;
+    use crate::nouns::PlaceId;
+    use proptest::prelude::*;
+    use strandline_types::parse_time_text;
+
+    fn window(set_id: u64, from: u64, len: u64) -> Window {
+        let ended_by = LogEnd::NoPiece { scn: Scn(from) };
+        Window { place: PlaceId(0), set_id: BackupSetId(set_id), from: Scn(from), to: Scn(from + len), ended_by }
+    }
+
+    /// What stands in brackets: times as a user copies them.
+    fn times_of(text: &str) -> Vec<String> {
+        let inside = text.split('(').skip(1).filter_map(|part| part.split_once(')')).map(|(time, _)| time);
+        inside.map(str::to_owned).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_bound_that_a_refusal_prints_is_inside_a_window_when_it_is_typed(
+            bounds in prop::collection::vec((1_700_000_000_000_000_000u64..1_700_000_000_000_009_999, 0u64..999), 1..4),
+            target in 1_700_000_000_000_000_000u64..1_700_000_000_000_012_000,
+        ) {
+            let all: Vec<Window> = bounds.iter().zip(1..).map(|((from, len), id)| window(id, *from, *len)).collect();
+            prop_assume!(!all.iter().any(|w| w.holds(Scn(target))));
+            let failure = Failure::from(Refusal::out_of_reach(&all, Scn(target)));
+            let times = times_of(&failure.todo);
+            prop_assert!(!times.is_empty(), "{failure}");
+            for time in times {
+                let scn = parse_time_text(&time);
+                prop_assert!(scn.as_ref().is_ok_and(|scn| all.iter().any(|w| w.holds(*scn))), "{time} of {failure}");
+            }
+        }
+    }
+}

@@ -22,18 +22,42 @@ pub enum KeySecret {
 }
 
 impl KeySecret {
-    /// From the text of a key file or the output of a key command; white space around it does not count.
+    /// From the text of a key file or the output of a key command, read as [`passphrase`] reads it.
     ///
     /// # Errors
-    /// `Unwritable` when there is nothing.
+    /// `Unwritable` when it is not one line of text.
     pub fn parse(text: &str) -> Result<Self, FormatError> {
-        let text = text.trim();
-        if text.is_empty() {
-            let detail = "the key or passphrase is empty".to_owned();
-            return Err(FormatError::Unwritable { what: "archive key", detail });
-        }
+        let text = passphrase(text)?;
         Ok(Key::from_hex(text).map_or_else(|| Self::Passphrase(text.to_owned()), Self::Key))
     }
+}
+
+impl KeySecret {
+    /// Every way to read the text of a file whose use is not known: 64 hexadecimal digits are the key of an archive, or
+    /// the password of a set.
+    ///
+    /// # Errors
+    /// As [`KeySecret::parse`].
+    pub fn readings(text: &str) -> Result<Vec<Self>, FormatError> {
+        let as_password = Self::Passphrase(passphrase(text)?.to_owned());
+        let parsed = Self::parse(text)?;
+        Ok(if parsed == as_password { vec![parsed] } else { vec![parsed, as_password] })
+    }
+}
+
+/// The one rule for passwords and passphrases, wherever they come from: one line of text; white space around it and a
+/// byte order mark before it do not count. So what an editor leaves in a file and what `cat` shows of it are the same.
+///
+/// # Errors
+/// `Unwritable` when nothing is left, or more than one line. The text is not repeated.
+pub fn passphrase(text: &str) -> Result<&str, FormatError> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let detail = match text {
+        "" => "it is empty",
+        text if text.contains(char::is_control) => "it has more than one line, or control characters",
+        text => return Ok(text),
+    };
+    Err(FormatError::Unwritable { what: "key or passphrase", detail: detail.to_owned() })
 }
 
 impl fmt::Debug for KeySecret {
@@ -125,7 +149,16 @@ mod tests {
         let hex = format!("\n{}  ", "ab".repeat(32));
         assert_eq!(KeySecret::parse(&hex).unwrap(), KeySecret::Key(key.clone()));
         assert_eq!(KeySecret::parse(" long ago \n").unwrap(), KeySecret::Passphrase("long ago".to_owned()));
-        assert!(KeySecret::parse("\n").is_err());
+        let readings = [KeySecret::Key(key.clone()), KeySecret::Passphrase("ab".repeat(32))];
+        assert_eq!(KeySecret::readings(&hex).unwrap(), readings);
+        assert_eq!(KeySecret::readings("pw\n").unwrap(), [KeySecret::Passphrase("pw".to_owned())]);
+        for text in ["pw", "pw\n", "pw\r\n", " pw ", "\u{feff}pw\n"] {
+            assert_eq!(passphrase(text).unwrap(), "pw", "{text:?}");
+        }
+        assert_eq!(passphrase("pä'ß\"\\ x\n").unwrap(), "pä'ß\"\\ x");
+        for text in ["", "\n", " \r\n", "\u{feff}", "one\ntwo\n", "a\0b"] {
+            assert!(passphrase(text).is_err() && KeySecret::parse(text).is_err(), "{text:?}");
+        }
         let ring = KeyRing::new(KeySecret::parse("long ago").unwrap());
         assert!(!format!("{ring:?}").contains("long"));
         assert_eq!(KeyRing::new(KeySecret::Key(key.clone())).key(&SALT), key);

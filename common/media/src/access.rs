@@ -4,7 +4,7 @@
 //! that the destination names (`access_key_file=`; read again whenever it changes, so that a key is rotated without
 //! restarting anything), or from the environment. `Debug` and `Display` of everything here show no secret.
 
-use crate::destination::SECRET_NAMES;
+use crate::destination::{is_access, is_attribute};
 use crate::{MediaError, Op};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,19 @@ use std::time::SystemTime;
 use strandline_types::ErrorClass;
 
 /// Splits a destination as a user types it into the part that may be shown and the part that may not:
-/// `access_id=…&access_key=…`.
+/// `access_id=…&access_key=…`. What stands behind a secret and is no attribute may be the rest of it (a key with an `&`
+/// in it): it is never shown either, and refused with the keys.
 #[must_use]
 pub fn split_secrets(uri: &str) -> (String, String) {
     let Some((place, text)) = uri.split_once('?') else { return (uri.to_owned(), String::new()) };
-    let is_secret = |pair: &&str| SECRET_NAMES.contains(&pair.split('=').next().unwrap_or(""));
-    let (secret, open): (Vec<&str>, Vec<&str>) = text.split('&').filter(|p| !p.is_empty()).partition(is_secret);
+    let (mut secret, mut open) = (Vec::new(), Vec::new());
+    let mut is_behind_secret = false;
+    for pair in text.split('&').filter(|p| !p.is_empty()) {
+        let name = pair.split('=').next().unwrap_or("");
+        let is_secret = is_access(name) || (is_behind_secret && !is_attribute(name));
+        is_behind_secret = is_secret;
+        if is_secret { secret.push(pair) } else { open.push(pair) }
+    }
     let mark = if open.is_empty() { "" } else { "?" };
     (format!("{place}{mark}{}", open.join("&")), secret.join("&"))
 }
@@ -38,10 +45,25 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// From `access_id=…&access_key=…` (`&` or line ends between them).
+    /// From a destination's `access_id=…&access_key=…`.
     fn parse(text: &str) -> Result<Self, String> {
+        let form = "keys are written access_id=…&access_key=… and taken as they are; a key with & in it, and a name \
+                    behind a key that is no attribute of a destination, cannot stand here: use access_key_file=";
+        Self::from_pairs(text.split(['&', '\n']), form)
+    }
+
+    /// From a file: one `name=value` per line, or several with `&` between them; a line that names one of them alone may
+    /// hold a key with an `&`. A byte order mark, blanks around a line, empty lines and `#` lines are nothing.
+    fn parse_file(text: &str) -> Result<Self, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let form = "a line is access_id=… or access_key=… or session_token=…";
+        Self::from_pairs(lines.flat_map(pairs_of_line), form)
+    }
+
+    fn from_pairs<'a>(pairs: impl Iterator<Item = &'a str>, form: &str) -> Result<Self, String> {
         let mut keys = Self { id: String::new(), secret: String::new(), token: None };
-        for pair in text.split(['&', '\n']).map(str::trim).filter(|p| !p.is_empty() && !p.starts_with('#')) {
+        for pair in pairs.map(str::trim).filter(|p| !p.is_empty()) {
             let value = |name: &str| pair.strip_prefix(name).and_then(|v| v.strip_prefix('=')).map(str::to_owned);
             if let Some(id) = value("access_id") {
                 keys.id = id;
@@ -51,7 +73,7 @@ impl Keys {
                 keys.token = Some(token);
             } else {
                 // What stands there may be a key: it is not repeated.
-                return Err("keys are written access_id=…&access_key=…".to_owned());
+                return Err(form.to_owned());
             }
         }
         if keys.id.is_empty() || keys.secret.is_empty() {
@@ -59,6 +81,16 @@ impl Keys {
         }
         Ok(keys)
     }
+}
+
+/// `a=…&b=…` on one line is several pairs only where every part is one.
+fn pairs_of_line(line: &str) -> Vec<&str> {
+    const NAMES: [&str; 3] = ["access_id=", "access_key=", "session_token="];
+    let starts = |at: &usize| NAMES.iter().any(|name| line[*at..].starts_with(name));
+    let mut cuts: Vec<usize> = line.match_indices('&').map(|(at, _)| at + 1).filter(starts).collect();
+    cuts.insert(0, 0);
+    let ends = cuts.iter().skip(1).map(|at| at - 1).chain([line.len()]);
+    cuts.iter().zip(ends).map(|(from, to)| &line[*from..to]).collect()
 }
 
 /// Where the keys of one medium come from.
@@ -118,7 +150,7 @@ impl KeyFile {
             return Ok(keys.clone());
         }
         let text = std::fs::read_to_string(&self.path).map_err(|e| e.to_string())?;
-        let keys = Keys::parse(&text)?;
+        let keys = Keys::parse_file(&text)?;
         *known = Some((stamp.0, stamp.1, keys.clone()));
         Ok(keys)
     }
@@ -146,6 +178,26 @@ mod tests {
         ] {
             assert_eq!(split_secrets(uri), (open.to_owned(), secret.to_owned()));
         }
+        let (open, secret) = split_secrets("s3://b/p?access_id=ak&access_key=half&other=half&host=h&SecretKey=x");
+        assert_eq!(
+            (open.as_str(), secret.as_str()),
+            ("s3://b/p?host=h", "access_id=ak&access_key=half&other=half&SecretKey=x")
+        );
+        let refused = KeySource::new(&open, &secret, None).unwrap_err().to_string();
+        assert!(refused.contains("access_key_file=") && !refused.contains("half"), "{refused}");
+    }
+
+    #[test]
+    fn a_key_file_is_read_however_an_editor_left_it() {
+        for text in [
+            "access_id=ak\naccess_key=s&k/+=%2F",
+            "\u{feff}# keys\r\naccess_id=ak  \r\n\r\n  access_key=s&k/+=%2F\r\n",
+            "access_id=ak&access_key=s&k/+=%2F\n",
+        ] {
+            let keys = Keys::parse_file(text).unwrap();
+            assert_eq!((keys.id.as_str(), keys.secret.as_str()), ("ak", "s&k/+=%2F"), "{text:?}");
+        }
+        assert!(Keys::parse_file("access_id=ak\nsecret=topsecret").is_err_and(|e| !e.contains("topsecret")));
     }
 
     #[test]

@@ -6,12 +6,10 @@
 
 use crate::{MediaError, Op};
 use std::collections::BTreeMap;
-use strandline_types::ErrorClass;
+use strandline_types::{ErrorClass, is_secret_name};
 
 /// Longest text of a destination (fact sheet 1.2: path 2048, endpoint 256, keys 256, extension 512).
 const URI_BYTES_MAX: usize = 4096;
-/// Attributes that are secrets or tell whose they are; they never stay in a destination's text.
-pub(crate) const SECRET_NAMES: [&str; 4] = ["access_id", "access_key", "session_token", "encrypt_key"];
 /// Attributes of a destination that is reached over HTTP.
 const REMOTE_NAMES: [&str; 12] = [
     "host",
@@ -54,7 +52,7 @@ pub struct Destination {
     pub bucket: String,
     /// Below the bucket, without leading and trailing `/`; an absolute path for a directory.
     pub path: String,
-    /// `host`, as it was written.
+    /// `host`, under its one spelling.
     pub host: Option<String>,
     /// How it is used.
     pub options: Options,
@@ -149,7 +147,10 @@ impl Destination {
                 ));
             }
         };
-        let attributes = attributes(scheme, text)?;
+        let mut attributes = attributes(scheme, text)?;
+        if let Some(host) = attributes.get_mut("host") {
+            *host = crate::host::spelled(host)?;
+        }
         let (bucket, path) = match scheme {
             Scheme::File => (String::new(), directory(place)?),
             _ => bucket_and_path(scheme, place)?,
@@ -195,6 +196,16 @@ impl Destination {
     }
 }
 
+/// True for an attribute that is a secret or tells whose it is; it never stays in a destination's text.
+pub(crate) fn is_access(name: &str) -> bool {
+    name.eq_ignore_ascii_case("access_id") || is_secret_name(name)
+}
+
+/// True for an attribute of any kind of destination.
+pub(crate) fn is_attribute(name: &str) -> bool {
+    COMMON_NAMES.contains(&name) || REMOTE_NAMES.contains(&name) || name == "log_form"
+}
+
 fn attributes(scheme: Scheme, text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut found = BTreeMap::new();
     for pair in text.split('&').filter(|p| !p.is_empty()) {
@@ -205,7 +216,7 @@ fn attributes(scheme: Scheme, text: &str) -> Result<BTreeMap<String, String>, St
                 Scheme::Memory => name == "log_form",
                 Scheme::S3 | Scheme::Oss | Scheme::Azure => REMOTE_NAMES.contains(&name),
             };
-        if SECRET_NAMES.contains(&name) {
+        if is_access(name) {
             // The caller's mistake, or a key where none belongs; the value must not be repeated.
             return Err(format!("{name} does not belong here"));
         }

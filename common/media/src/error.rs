@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure, masked};
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,14 +76,15 @@ pub struct MediaError {
 }
 
 impl MediaError {
-    /// An error of a known class.
+    /// An error of a known class. Values of secret names are hidden in its texts.
     pub fn new(class: ErrorClass, op: Op, uri: &str, path: &str, reason: impl Into<String>) -> Self {
+        let reason: String = reason.into();
         Self {
             class,
             op,
-            uri: uri.to_owned(),
+            uri: masked(uri).into_owned(),
             path: path.to_owned(),
-            reason: reason.into(),
+            reason: masked(&reason).into_owned(),
             code: 0,
             retry_after_ms: None,
         }

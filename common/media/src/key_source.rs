@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use strandline_format::secret::KeySecret;
-use strandline_types::{ErrorClass, Failure};
+use strandline_format::FormatError;
+use strandline_format::secret::{KeySecret, passphrase};
+use strandline_types::{ErrorClass, Failure, MASK, is_place_of_secret};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -21,19 +22,20 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// failed or did not answer in time.
 pub async fn read_secret(source: &str) -> Result<KeySecret, Failure> {
     let text = read(source).await?;
-    KeySecret::parse(&text).map_err(|e| e.into_failure(source))
+    KeySecret::parse(&text).map_err(|e| unusable(source, e))
 }
 
-/// Reads a passphrase: the same sources, and the text as it is but for the white space around it.
+/// Reads a passphrase: the same sources, and the text as `strandline_format::secret::passphrase` reads every one.
 ///
 /// # Errors
 /// As [`read_secret`].
 pub async fn read_passphrase(source: &str) -> Result<String, Failure> {
-    let text = read(source).await?.trim().to_owned();
-    match text.is_empty() {
-        true => Err(Failure::new(ErrorClass::Invalid, "the passphrase is empty", source, "write one line there")),
-        false => Ok(text),
-    }
+    let text = read(source).await?;
+    passphrase(&text).map(str::to_owned).map_err(|e| unusable(source, e))
+}
+
+fn unusable(source: &str, error: FormatError) -> Failure {
+    Failure { todo: "it has to be one line of text".to_owned(), ..error.into_failure(source) }
 }
 
 async fn read(source: &str) -> Result<String, Failure> {
@@ -60,7 +62,9 @@ pub fn check_source(source: &str) -> Result<(), Failure> {
 
 fn not_a_source(source: &str) -> Failure {
     let todo = "name file:/absolute/path or command:/absolute/path arguments";
-    Failure::new(ErrorClass::Invalid, "not a source of a key", source, todo)
+    // What is no place may be the key itself, typed by mistake.
+    let shown = if is_place_of_secret(source) { source } else { MASK };
+    Failure::new(ErrorClass::Invalid, "not a source of a key", shown, todo)
 }
 
 async fn read_file(source: &str, path: &Path) -> Result<String, Failure> {
@@ -138,7 +142,6 @@ mod tests {
         for (source, class) in [
             ("file:/nowhere/key", ErrorClass::NotFound),
             ("file:key", ErrorClass::Invalid),
-            ("env:KEY", ErrorClass::Invalid),
             ("command:/nowhere/kms", ErrorClass::Transient),
             ("command:/bin/false", ErrorClass::Transient),
             ("command:/bin/true", ErrorClass::Invalid),
@@ -147,6 +150,8 @@ mod tests {
             assert_eq!(failure.class, class, "{failure}");
             assert_eq!(failure.object, source);
         }
+        let typed = read_secret("topsecret").await.unwrap_err();
+        assert!(typed.class == ErrorClass::Invalid && !typed.to_string().contains("topsecret"), "{typed}");
         let hung = run("command:/bin/sleep 60", "/bin/sleep 60", Duration::from_millis(50)).await.unwrap_err();
         assert!(hung.what.contains("did not answer"), "{hung}");
     }

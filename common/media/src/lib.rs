@@ -14,6 +14,7 @@ mod disk;
 mod error;
 mod fault;
 mod file;
+mod host;
 pub mod identity;
 pub mod key_source;
 mod large_file;

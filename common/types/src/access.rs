@@ -1,5 +1,6 @@
 //! Keys of a destination, kept apart from its address so that nothing prints them by accident.
 
+use crate::{MASK, is_secret_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,9 +33,13 @@ impl fmt::Display for Access {
     /// `access_id=AK&access_key=******`: ids are shown, everything else only by its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, part) in self.0.split('&').filter(|p| !p.is_empty()).enumerate() {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let shown = if name == "access_id" { value } else { "******" };
-            write!(f, "{}{name}={shown}", if n == 0 { "" } else { "&" })?;
+            let mark = if n == 0 { "" } else { "&" };
+            match part.split_once('=') {
+                Some(("access_id", id)) => write!(f, "{mark}access_id={id}")?,
+                Some((name, _)) if is_secret_name(name) => write!(f, "{mark}{name}={MASK}")?,
+                // The rest of a key that had an `&` in it.
+                _ => write!(f, "{mark}{MASK}")?,
+            }
         }
         Ok(())
     }
@@ -55,6 +60,7 @@ mod tests {
         let access = Access::new("access_id=AK&access_key=SECRET&external_id=x");
         assert_eq!(access.to_string(), "access_id=AK&access_key=******&external_id=******");
         assert!(!format!("{access:?}").contains("SECRET"));
+        assert_eq!(Access::new("access_key=SE&CRET").to_string(), "access_key=******&******");
         assert_eq!(access.reveal(), "access_id=AK&access_key=SECRET&external_id=x");
     }
 

@@ -1,6 +1,8 @@
 //! Errors by meaning. A caller decides by [`ErrorClass`]; a user reads a [`Failure`].
 
+use crate::masked;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What an error means for whoever got it.
@@ -82,9 +84,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without an original error number.
+    /// A failure without an original error number. Values of secret names are hidden in all its texts: a failure goes
+    /// into answers, views and logs.
     pub fn new(class: ErrorClass, what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { class, code: 0, what: what.into(), object: object.into(), todo: todo.into() }
+        Self { class, code: 0, what: hidden(what.into()), object: hidden(object.into()), todo: hidden(todo.into()) }
     }
 
     /// The same failure under one of the original's error numbers.
@@ -95,9 +98,24 @@ impl Failure {
     }
 }
 
+fn hidden(text: String) -> String {
+    let shown = match masked(&text) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(shown) => Some(shown),
+    };
+    shown.unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_shows_no_key_wherever_it_stands() {
+        let key = "s3://b/x?access_key=TOPSECRET";
+        let f = Failure::new(ErrorClass::Invalid, key, key, key);
+        assert!(!format!("{f} {f:?}").contains("TOPSECRET"), "{f}");
+    }
 
     #[test]
     fn a_class_survives_the_wire() {

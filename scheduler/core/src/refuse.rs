@@ -2,7 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, Round};
-use strandline_types::{ErrorClass, Failure, Scn, limits, scn_text};
+use strandline_types::{ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -27,6 +27,10 @@ pub fn tenant_is_going(name: &str) -> Failure {
 
 pub fn bad_name(name: &str) -> Failure {
     invalid("not a name: letters, digits and _ are, up to 64 of them", format!("'{name}'"), "choose another name")
+}
+
+pub fn reserved_name(name: &str) -> Failure {
+    invalid("the name means something else in statements", format!("'{name}'"), "choose another name")
 }
 
 pub fn tenant_not_normal(name: &str, status: impl ToString) -> Failure {
@@ -127,13 +131,18 @@ pub fn age_of_mandatory() -> Failure {
 
 pub fn bad_key_source(source: &str) -> Failure {
     let todo = "write KEY=file:/path/of/a/passphrase or KEY=command:/path/of/a/program, as it is on every worker";
-    invalid("ENCRYPTION=aes256 needs a KEY that workers can find", format!("'{source}'"), todo)
+    invalid("ENCRYPTION=aes256 needs a KEY that workers can find", shown_source(source), todo)
 }
 
 pub fn bad_schedule_key(source: &str) -> Failure {
     let todo =
         "write ENCRYPTION KEY = 'file:/path/of/a/passphrase' or 'command:/path/of/a/program', as on every scheduler";
-    invalid("scheduled sets are encrypted with a key that schedulers can find", format!("'{source}'"), todo)
+    invalid("scheduled sets are encrypted with a key that schedulers can find", shown_source(source), todo)
+}
+
+/// What is no place may be the secret itself, typed by mistake.
+fn shown_source(source: &str) -> String {
+    if source.is_empty() || is_place_of_secret(source) { format!("'{source}'") } else { format!("'{MASK}'") }
 }
 
 pub fn bad_dest_no(no: strandline_types::DestNo) -> Failure {

@@ -117,7 +117,7 @@ fn a_stream_that_cannot_begin_makes_the_round_say_since_when_and_why() {
     let line = plan(&w.state, w.now_ms).waiting.into_iter().find(|l| l.on.contains("the key is wrong")).unwrap();
     assert_eq!((line.since_ms, line.on.contains("log stream 1001")), (since_ms, true));
     let shown = format!("{:?}", views::view(&w.state, w.now_ms, "V$OB_ARCHIVE_DEST_STATUS").unwrap().rows);
-    assert!(shown.contains("the key is wrong") && shown.contains(&scn_text(Scn::from_ms(since_ms))), "{shown}");
+    assert!(shown.contains("the key is wrong") && shown.contains(&moment_text(since_ms)), "{shown}");
     let comment = format!("{:?}", views::view(&w.state, w.now_ms, "CDB_OB_ARCHIVELOG").unwrap().rows);
     assert!(comment.contains("log stream 1001") && comment.contains("the key is wrong"), "{comment}");
     w.unable.clear();

@@ -208,3 +208,21 @@ fn a_late_report_is_ignored_and_a_clock_that_jumped_back_is_believed() {
     assert_eq!(say(worker.clock_ms - 100, "late"), worker.address);
     assert_eq!(say(worker.clock_ms - 60_000, "jumped"), "jumped");
 }
+
+#[test]
+fn a_tenant_has_no_name_that_means_something_else() {
+    let mut w = World::with_tenant(1, 1);
+    let create = |name: &str| Action::CreateTenant { name: name.to_owned(), log_streams: 1, replicas: 1 };
+    for name in ["all", "ALL_USER", "All_Meta", "sys", "SYS", "tenant", "from", "until", "preview", "drill", "drill_7"]
+    {
+        let refused = w.act(create(name)).unwrap_err();
+        assert!(refused.what.contains("means something else") && refused.object.contains(name), "{refused}");
+        assert!(check_restore_name(&w.state, name).is_err(), "{name} may not be restored into either");
+    }
+    for name in ["allx", "drill_x", "_", "1t", "select"] {
+        assert_eq!(check_restore_name(&w.state, name), Ok(()), "{name}");
+        w.act(create(name)).unwrap();
+        let refused = w.act(create(&name.to_uppercase())).unwrap_err();
+        assert!(refused.what.contains("exist"), "names have no case: {refused}");
+    }
+}

@@ -150,7 +150,14 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
 
     async fn authenticate(&self, _plugin: &str, username: &[u8], _salt: &[u8], auth_data: &[u8]) -> bool {
         let (user, tenant) = login(username);
-        let known = user == "root" && auth_data.is_empty();
+        if user != "root" || !auth_data.is_empty() {
+            return false;
+        }
+        // A session of a tenant that is not there would be a session of nobody.
+        let known = match &tenant {
+            Some(name) => self.executor.knows_tenant(name).await,
+            None => true,
+        };
         known && self.tenant.set(tenant).is_ok()
     }
 
@@ -237,6 +244,7 @@ fn cell_text(cell: &Cell) -> String {
 fn error_kind(failure: &Failure) -> ErrorKind {
     match failure.class {
         ErrorClass::Invalid if failure.code == SYNTAX_CODE => ErrorKind::ER_PARSE_ERROR,
+        _ if failure.code == variables::UNKNOWN_VARIABLE_CODE => ErrorKind::ER_UNKNOWN_SYSTEM_VARIABLE,
         ErrorClass::Permission => ErrorKind::ER_ACCESS_DENIED_ERROR,
         _ => ErrorKind::ER_UNKNOWN_ERROR,
     }

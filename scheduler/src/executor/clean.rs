@@ -2,7 +2,6 @@
 
 use super::{Answer, Executor};
 use crate::clock;
-use crate::executor::statements::said;
 use crate::sql::request::Tenants;
 use crate::sql::request::clean::{CleanRequest, DeleteWhat, PolicyText};
 use crate::sql::select::Rows;
@@ -32,18 +31,35 @@ impl Executor {
                 self.clean_preview(&tenants, &what, session).map(Answer::Rows)
             }
             CleanRequest::Delete { tenants, what, description, preview: false } => {
-                let mut done = Vec::new();
-                for (tenant, name) in self.tenants(&tenants, session)? {
+                self.check_ids_are_of_one(&tenants, &what, session)?;
+                let start = |tenant| -> Result<Action, Failure> {
                     let what = self.clean_what(tenant, &what)?;
-                    let action = Action::StartClean { tenant, what, description: description.clone() };
-                    done.push(format!("{name}: {}", said(&self.node.act(action).await?)));
-                }
-                Ok(Answer::Done(done.join("; ")))
+                    Ok(Action::StartClean { tenant, what, description: description.clone() })
+                };
+                self.try_for_each(&tenants, session, start).await.map(Answer::Done)
             }
         }
     }
 
+    /// Every tenant numbers its sets and pieces from 1: set 1 of all tenants is what nobody means.
+    fn check_ids_are_of_one(&self, tenants: &Tenants, what: &DeleteWhat, session: Option<&str>) -> Result<(), Failure> {
+        let has_ids = matches!(what, DeleteWhat::Sets(_) | DeleteWhat::Pieces(_));
+        let all = self.tenants(tenants, session)?;
+        if !has_ids || all.len() == 1 {
+            return Ok(());
+        }
+        let names: Vec<String> = all.into_iter().map(|(_, name)| name).collect();
+        let todo = "add TENANT = <name>";
+        Err(Failure::new(
+            ErrorClass::Invalid,
+            "ids are each tenant's own, and several are meant",
+            names.join(", "),
+            todo,
+        ))
+    }
+
     fn clean_preview(&self, tenants: &Tenants, what: &DeleteWhat, session: Option<&str>) -> Result<Rows, Failure> {
+        self.check_ids_are_of_one(tenants, what, session)?;
         let now_ms = clock::now().as_ms();
         let mut all = Rows { columns: Vec::new(), rows: Vec::new() };
         for (tenant, _) in self.tenants(tenants, session)? {

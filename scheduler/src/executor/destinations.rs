@@ -75,11 +75,11 @@ impl Executor {
         let (dest, known) = self.candidate(tenant, kind, &address);
         let examined = examine(medium.as_ref(), &dest, kind, known);
         match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
-            Ok(examined) => examined?,
+            Ok(examined) => examined.map_err(|failure| self.seen_from_here(failure))?,
             Err(_) => {
                 let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
                 let todo = "check that it is mounted and reachable from every scheduler and worker";
-                return Err(Failure::new(ErrorClass::Transient, what, address.uri, todo));
+                return Err(self.seen_from_here(Failure::new(ErrorClass::Transient, what, address.uri, todo)));
             }
         }
         let missing = self.check_from_workers(&address).await?;
@@ -91,6 +91,12 @@ impl Executor {
         };
         let note = if ready { "" } else { ", not ready yet: see CDB_STRANDLINE_WAITING" };
         Ok(format!("the {kind} destination of {} is {uri}: {}{note}{missing}", tenant.1, said(&done)))
+    }
+
+    /// A medium looks different from every server: the refusal says which one looked.
+    fn seen_from_here(&self, mut failure: Failure) -> Failure {
+        failure.what = format!("scheduler {}: {}", self.node.id(), failure.what);
+        failure
     }
 
     /// What the destination would be to this tenant, and whether it is that already.

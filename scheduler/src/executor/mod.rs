@@ -100,9 +100,9 @@ impl Executor {
                 session.remember(statement)?;
                 return Ok(Answer::Done("kept for this session".to_owned()));
             }
-            AdminRequest::Show(Show::RestorePreview) => {}
-            AdminRequest::Show(what) => return Ok(Answer::Rows(reads::show(*what))),
-            AdminRequest::Columns(view) => return reads::columns(view).map(Answer::Rows),
+            AdminRequest::Show(Show::List { list, filter }) => {
+                return reads::show(list, filter).await.map(Answer::Rows);
+            }
             AdminRequest::Select(sql) => {
                 if let Some(rows) = variables::answer(sql)? {
                     return Ok(Answer::Rows(rows));
@@ -139,7 +139,18 @@ impl Executor {
         self.forward.topology(&self.node.leader_address()?, tenant).await.ok()
     }
 
+    /// Whether a tenant of this name is there: as this node knows it, else as the leader does.
+    pub async fn knows_tenant(&self, name: &str) -> bool {
+        if self.node.read(|state| state.tenant_by_name(name).is_ok()) {
+            return true;
+        }
+        self.leaders_topology(name).await.is_some_and(|there| there.failure.is_none())
+    }
+
     async fn serve(&self, request: AdminRequest, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
+        if let Some(name) = session.tenant() {
+            self.node.read(|state| state.tenant_by_name(name).map(|_| ()))?;
+        }
         match request {
             AdminRequest::Select(sql) => self.select(sql, session.tenant()).await.map(Answer::Rows),
             AdminRequest::RestorePreview(preview) => {

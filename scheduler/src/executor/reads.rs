@@ -2,10 +2,11 @@
 
 use super::Executor;
 use crate::clock;
-use crate::sql::request::Show;
+use crate::sql::lists;
+use crate::sql::request::{Filter, ShowList};
 use crate::sql::select::{Rows, mentioned, select};
 use strandline_scheduler_core::State;
-use strandline_scheduler_core::views::{self, Value};
+use strandline_scheduler_core::views::{self, Table, Value};
 use strandline_types::{ErrorClass, Failure};
 
 /// The original's number for a table that is not there.
@@ -34,15 +35,15 @@ impl Executor {
 }
 
 /// `DESC`, `SHOW COLUMNS`: the columns of a view as MySQL tells them.
-pub(super) fn columns(view: &str) -> Result<Rows, Failure> {
+fn columns(view: &str) -> Result<Table, Failure> {
     let Some(table) = views::view_for(&State::default(), 0, view, None) else {
         let todo = "SHOW TABLES lists the views";
         return Err(Failure::new(ErrorClass::NotFound, "there is no such view", view, todo).with_code(NO_TABLE_CODE));
     };
     let text = |t: &str| Value::Text(t.to_owned());
-    let columns = ["Field", "Type", "Null", "Key", "Default", "Extra"].map(str::to_owned).to_vec();
     let row = |name: &&str| vec![text(name), text(type_of(name)), text("YES"), text(""), Value::Null, text("")];
-    Ok(Rows { columns, rows: table.columns.iter().map(row).collect() })
+    let columns = ["Field", "Type", "Null", "Key", "Default", "Extra"];
+    Ok(lists::list(&columns, table.columns.iter().map(row).collect()))
 }
 
 /// Views are computed: a column's type is what its name promises.
@@ -58,14 +59,30 @@ fn type_of(column: &str) -> &'static str {
     }
 }
 
-/// `SHOW …`.
-pub fn show(what: Show) -> Rows {
-    let (column, names) = match what {
-        Show::Tables => ("Tables_in_oceanbase", views::all_names()),
-        Show::Databases => ("Database", vec!["oceanbase".to_owned()]),
-        // The preview is the leader's answer; it does not come here.
-        Show::RestorePreview | Show::Empty => ("Value", Vec::new()),
+/// `SHOW …`: every node knows it.
+pub(super) async fn show(list: &ShowList, filter: &Filter) -> Result<Rows, Failure> {
+    let rows = match list {
+        ShowList::Columns { view } => columns(view)?,
+        ShowList::Tables { full } => tables(*full),
+        ShowList::Databases => lists::databases(),
+        ShowList::Variables => lists::variables(),
+        ShowList::Status => lists::status(),
+        ShowList::Warnings => lists::warnings(),
+        ShowList::Collations => lists::collations(),
+        ShowList::Charsets => lists::charsets(),
+        ShowList::Engines => lists::engines(),
+        ShowList::Plugins => lists::plugins(),
     };
-    let rows = names.into_iter().map(|n| vec![Value::Text(n)]).collect();
-    Rows { columns: vec![column.to_owned()], rows }
+    let filter = filter.clone();
+    let filtered = tokio::task::spawn_blocking(move || lists::filtered(rows, &filter)).await;
+    filtered.map_err(|e| Failure::new(ErrorClass::Transient, format!("the read ended badly: {e}"), "SHOW", ""))?
+}
+
+fn tables(full: bool) -> Table {
+    let names = views::all_names().into_iter().map(Value::Text);
+    if full {
+        let rows = names.map(|name| vec![name, Value::Text("VIEW".to_owned())]).collect();
+        return lists::list(&["Tables_in_oceanbase", "Table_type"], rows);
+    }
+    lists::list(&["Tables_in_oceanbase"], names.map(|name| vec![name]).collect())
 }

@@ -51,7 +51,14 @@ fn renames(request: &RecoverTableRequest) -> Result<BTreeMap<String, String>, Fa
         let todo = "name the table in RECOVER TABLE too";
         return Err(Failure::new(ErrorClass::Invalid, "it is renamed and not recovered", format!("table {old}"), todo));
     }
-    Ok(request.remap.iter().map(|(old, new)| (old.to_ascii_lowercase(), new.clone())).collect())
+    let mut renamed = BTreeMap::new();
+    for (old, new) in &request.remap {
+        if renamed.insert(old.to_ascii_lowercase(), new.clone()).is_some() {
+            let todo = "recover it twice, one name after the other";
+            return Err(Failure::new(ErrorClass::Invalid, "it is renamed twice", format!("table {old}"), todo));
+        }
+    }
+    Ok(renamed)
 }
 
 /// The tables that were asked for, with their tablets at the target.

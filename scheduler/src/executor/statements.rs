@@ -75,7 +75,6 @@ impl Executor {
             }
             // Answered elsewhere.
             AdminRequest::Select(_)
-            | AdminRequest::Columns(_)
             | AdminRequest::Show(_)
             | AdminRequest::Restore(_)
             | AdminRequest::RecoverTable(_)
@@ -88,36 +87,77 @@ impl Executor {
         }
     }
 
-    /// One action per tenant. All are tried; the first refusal is the statement's, and says how many were done.
+    /// One action per tenant.
     pub(super) async fn for_each(
         &self,
         clause: &Tenants,
         session: Option<&str>,
         action: impl Fn(TenantId) -> Action,
     ) -> Result<String, Failure> {
+        self.try_for_each(clause, session, |tenant| Ok(action(tenant))).await
+    }
+
+    /// One action per tenant. All are tried; the first refusal is the statement's, and says for whom it was done and for
+    /// whom not.
+    pub(super) async fn try_for_each(
+        &self,
+        clause: &Tenants,
+        session: Option<&str>,
+        action: impl Fn(TenantId) -> Result<Action, Failure>,
+    ) -> Result<String, Failure> {
         let tenants = self.tenants(clause, session)?;
-        let (mut said_of, mut refused) = (Vec::new(), None);
-        for (tenant, name) in &tenants {
-            match self.node.act(action(*tenant)).await {
-                Ok(done) => said_of.push(format!("{name}: {}", said(&done))),
-                Err(failure) => refused = refused.or(Some(failure)),
+        let mut parts = Parts::default();
+        for (tenant, name) in tenants {
+            let done = match action(tenant) {
+                Ok(action) => self.node.act(action).await,
+                Err(failure) => Err(failure),
+            };
+            match done {
+                Ok(done) => parts.done.push((name, said(&done))),
+                Err(failure) => parts.refused.push((name, failure)),
             }
         }
-        match refused {
-            None => Ok(said_of.join("; ")),
-            Some(failure) if said_of.is_empty() => Err(failure),
-            Some(mut failure) => {
-                failure.todo = format!("done for {} of {} tenants. {}", said_of.len(), tenants.len(), failure.todo);
-                // For some it is done: a client that repeats the whole of it would do that part again.
-                Err(if failure.class.is_retryable() { failure.with_code(OUTCOME_UNKNOWN_CODE) } else { failure })
-            }
-        }
+        parts.outcome()
     }
 
     /// Whether the core would take an action now.
     pub(super) fn try_out(&self, action: Action) -> Result<(), Failure> {
         let mut copy = self.node.read(Clone::clone);
         apply(&mut copy, Command { proposed_at_ms: clock::now().as_ms(), action }).map(|_| ())
+    }
+}
+
+/// What became of a statement about several tenants.
+#[derive(Default)]
+struct Parts {
+    /// Name, and what was done.
+    done: Vec<(String, String)>,
+    /// Name, and why nothing was.
+    refused: Vec<(String, Failure)>,
+}
+
+impl Parts {
+    fn outcome(self) -> Result<String, Failure> {
+        let all = self.done.len() + self.refused.len();
+        let names = |of: Vec<String>| of.join(", ");
+        let done = names(self.done.iter().map(|(name, _)| name.clone()).collect());
+        let refused = names(self.refused.iter().map(|(name, _)| name.clone()).collect());
+        let mut failures = self.refused.into_iter().map(|(_, failure)| failure);
+        let Some(mut failure) = failures.next() else {
+            let said: Vec<String> = self.done.into_iter().map(|(name, said)| format!("{name}: {said}")).collect();
+            return Ok(said.join("; "));
+        };
+        if all == 1 {
+            return Err(failure);
+        }
+        if self.done.is_empty() {
+            failure.todo = format!("done for none of {all} tenants. {}", failure.todo);
+            return Err(failure);
+        }
+        failure.todo =
+            format!("done for {} of {all} tenants ({done}), not for {refused}. {}", self.done.len(), failure.todo);
+        // For some it is done: a client that repeats the whole of it would do that part again.
+        Err(if failure.class.is_retryable() { failure.with_code(OUTCOME_UNKNOWN_CODE) } else { failure })
     }
 }
 
@@ -156,7 +196,7 @@ pub fn jobs_named(answer: &str) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strandline_types::{DestId, JobId, TableId, TenantId};
+    use strandline_types::{DestId, ErrorClass, JobId, TableId, TenantId};
 
     #[test]
     fn every_job_that_an_answer_speaks_of_can_be_waited_for() {
@@ -177,5 +217,23 @@ mod tests {
             assert_eq!(jobs_named(&format!("t1: {}", said(&done))), [0_u64; 0], "{done:?}");
         }
         assert_eq!(jobs_named("backup job 5 of sys; t1: backup job 6; t2: not started: it is busy"), [5, 6]);
+    }
+
+    #[test]
+    fn a_statement_about_several_tenants_says_for_whom_it_was_done_and_for_whom_not() {
+        let refusal = |name: &str| {
+            (name.to_owned(), Failure::new(ErrorClass::Invalid, "it has no destination", name, "name one"))
+        };
+        let done = |name: &str| (name.to_owned(), "done".to_owned());
+        let parts = Parts { done: vec![done("t1"), done("t3")], refused: vec![refusal("t2")] };
+        let text = parts.outcome().map_err(|f| f.to_string());
+        assert_eq!(
+            text,
+            Err("it has no destination [t2]: done for 2 of 3 tenants (t1, t3), not for t2. name one".into())
+        );
+        let parts = Parts { done: vec![done("t1")], refused: Vec::new() };
+        assert_eq!(parts.outcome(), Ok("t1: done".to_owned()));
+        let parts = Parts { done: Vec::new(), refused: vec![refusal("t2")] };
+        assert_eq!(parts.outcome().map_err(|f| f.todo), Err("name one".to_owned()));
     }
 }

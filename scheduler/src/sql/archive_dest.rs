@@ -24,10 +24,17 @@ pub fn archive_dest(value: &str) -> Result<Option<ArchiveDest>, Failure> {
         return Ok(None);
     }
     let mut draft = Draft::default();
+    let mut last = None;
     for part in value.split_whitespace() {
         let Some((key, text)) = part.split_once('=') else {
-            return Err(wrong(format!("'{part}' is not of the form KEY=value"), "LOG_ARCHIVE_DEST", DEST_FORM));
+            // Behind a value with a secret in it, it may be the rest of the secret.
+            let what = match last {
+                None => format!("'{part}' is not of the form NAME=value"),
+                Some(key) => format!("what stands after the value of {key} is not of the form NAME=value"),
+            };
+            return Err(wrong(what, "LOG_ARCHIVE_DEST", DEST_FORM));
         };
+        last = Some(key);
         draft.take(&key.to_ascii_uppercase(), text)?;
     }
     draft.finish().map(Some)

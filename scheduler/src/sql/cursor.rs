@@ -2,6 +2,7 @@
 //! statement that is not understood is made of exactly the words that the parser tried.
 
 use super::SYNTAX_CODE;
+use super::shown::{secrets, shown};
 use super::tokens::{Token, TokenKind, tokens};
 use strandline_types::{ErrorClass, Failure};
 
@@ -146,6 +147,35 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Passes over a value up to a comma or the end: its text when it is one word, text or number, else nothing.
+    pub fn skip_value(&mut self) -> String {
+        let mut depth = 0usize;
+        let mut parts = Vec::new();
+        loop {
+            match self.kind() {
+                TokenKind::End => break,
+                TokenKind::Symbol(',') if depth == 0 => break,
+                TokenKind::Symbol('(') => depth += 1,
+                TokenKind::Symbol(')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            parts.push(self.kind().clone());
+            self.advance();
+        }
+        match parts.as_slice() {
+            [TokenKind::Word(one) | TokenKind::Quoted(one) | TokenKind::Text(one)] => one.clone(),
+            [TokenKind::Number(n)] => n.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// What is left of the statement, as it was written, without an `;` at its end.
+    pub fn rest(&mut self) -> &'a str {
+        let from = self.tokens[self.next.min(self.tokens.len() - 1)].at;
+        self.next = self.tokens.len() - 1;
+        self.statement[from..].trim_end().trim_end_matches(';')
+    }
+
     /// Nothing more may stand here.
     ///
     /// # Errors
@@ -161,39 +191,15 @@ impl<'a> Cursor<'a> {
     /// The error for what stands here, with everything that could have.
     #[must_use]
     pub fn failure(&self) -> Failure {
-        let at = self.tokens[self.next.min(self.tokens.len() - 1)].at;
-        let character = self.statement[..at].chars().count() + 1;
+        let here = self.next.min(self.tokens.len() - 1);
+        let character = self.statement[..self.tokens[here].at].chars().count() + 1;
+        let there = if secrets(&self.tokens)[here] { "a secret".to_owned() } else { self.kind().shown() };
         Failure::new(
             ErrorClass::Invalid,
-            format!("the statement is not understood at character {character}: {} stands there", self.kind().shown()),
-            masked(self.statement),
+            format!("the statement is not understood at character {character}: {there} stands there"),
+            shown(self.statement),
             format!("understood here: {}", self.tried.join(", ")),
         )
         .with_code(SYNTAX_CODE)
-    }
-}
-
-/// A statement as it may be shown: without the keys of destinations.
-fn masked(statement: &str) -> String {
-    const KEY: &str = "access_key=";
-    let mut shown = String::with_capacity(statement.len());
-    let mut rest = statement;
-    while let Some(at) = rest.to_ascii_lowercase().find(KEY) {
-        let (before, after) = rest.split_at(at + KEY.len());
-        shown.push_str(before);
-        shown.push_str("******");
-        rest = after.trim_start_matches(|c: char| !c.is_whitespace() && !matches!(c, '&' | '\'' | '"' | ','));
-    }
-    shown + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::masked;
-
-    #[test]
-    fn a_statement_is_shown_without_keys() {
-        let text = "SET x = 's3://b/x?access_id=A&access_key=S3CRET&host=h' , 'Access_Key=T'";
-        assert_eq!(masked(text), "SET x = 's3://b/x?access_id=A&access_key=******&host=h' , 'Access_Key=******'");
     }
 }

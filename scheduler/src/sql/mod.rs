@@ -2,10 +2,12 @@
 
 pub mod archive_dest;
 pub mod cursor;
+pub mod lists;
 pub mod options;
 pub mod parse;
 pub mod request;
 pub mod select;
+pub mod shown;
 pub mod tokens;
 pub mod variables;
 

@@ -109,37 +109,87 @@ pub fn restore_uris(text: &str) -> Result<(String, Option<String>), Failure> {
     }
 }
 
-/// What `key=value&key=value` says about a restore; unknown keys are ignored, as in the original.
+/// What `name=value&name=value` says about a `RESTORE`.
 ///
 /// # Errors
-/// `Invalid` when an option has no value, or not one of its own.
+/// `Invalid` names an option that does nothing here, and one that has no value or not one of its own.
 pub fn restore_options(text: &str) -> Result<RestoreOptions, Failure> {
     let mut options = RestoreOptions::default();
-    for option in text.split('&').map(str::trim).filter(|o| !o.is_empty()) {
-        let (key, value) = option.split_once('=').ok_or_else(|| {
-            wrong(format!("the restore option '{option}' has no value"), text, "write WITH 'replicas=2&key=value'")
-        })?;
-        let value = value.trim();
-        match key.trim().to_ascii_lowercase().as_str() {
+    for_each_option(text, |name, value| {
+        match name {
             "replicas" => {
                 let number = value.parse().ok().filter(|n| *n > 0);
                 options.replicas = Some(number.ok_or_else(|| {
-                    wrong(format!("'{value}' is not a number of replicas"), text, "write WITH 'replicas=2'")
+                    wrong(format!("'{value}' is not a number of replicas"), "WITH", "write WITH 'replicas=2'")
                 })?);
             }
             "standby" => {
                 options.standby = value.parse().map_err(|_| {
-                    wrong(format!("'{value}' is neither true nor false"), text, "write WITH 'standby=true'")
+                    wrong(format!("'{value}' is neither true nor false"), "WITH", "write WITH 'standby=true'")
                 })?;
             }
-            "concurrency" if value.parse::<u64>().ok().is_none_or(|n| n == 0) => {
-                return Err(wrong(format!("'{value}' is not a concurrency"), text, "write WITH 'concurrency=8'"));
-            }
             "key_source" => value.clone_into(&mut options.key_source),
-            _ => {}
+            _ => only_what_is_true(name, value, "replicas, standby, key_source and pool_list=default")?,
+        }
+        Ok(())
+    })?;
+    Ok(options)
+}
+
+/// What `name=value&name=value` says about a `RECOVER TABLE`: the tables are made as the target tenant is.
+///
+/// # Errors
+/// As [`restore_options`].
+pub fn recover_options(text: &str) -> Result<RestoreOptions, Failure> {
+    let mut options = RestoreOptions::default();
+    for_each_option(text, |name, value| {
+        if name == "key_source" {
+            value.clone_into(&mut options.key_source);
+            return Ok(());
+        }
+        only_what_is_true(name, value, "key_source and pool_list=default")
+    })?;
+    Ok(options)
+}
+
+/// Calls `take` with each option's name in lower case and its value.
+fn for_each_option(text: &str, mut take: impl FnMut(&str, &str) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut seen = std::collections::BTreeSet::new();
+    for option in text.split('&').map(str::trim).filter(|o| !o.is_empty()) {
+        // Without a name it may be the rest of a secret: it is not repeated.
+        let (name, value) = option.split_once('=').ok_or_else(|| {
+            wrong("a restore option has no value".to_owned(), "WITH", "write WITH 'replicas=2&standby=true'")
+        })?;
+        let name = name.trim().to_ascii_lowercase();
+        take(&name, value.trim())?;
+        if !seen.insert(name.clone()) {
+            return Err(wrong(format!("the restore option {name} is given twice"), "WITH", "write it once"));
         }
     }
-    Ok(options)
+    Ok(())
+}
+
+/// Options of the original that change nothing here are taken with the one value that is true anyway.
+fn only_what_is_true(name: &str, value: &str, known: &str) -> Result<(), Failure> {
+    let (truth, todo) = match name {
+        "pool_list" => ("default", "there are no resource pools: write pool_list=default, or leave it out"),
+        "primary_zone" => ("random", "there are no zones, leaders are spread over the workers: leave it out"),
+        "method" => ("full", "a tenant opens when all of its data is restored: write method=full, or leave it out"),
+        "kms_encrypt" => ("false", "keys of encrypted sets are passwords: SET DECRYPTION IDENTIFIED BY '<password>'"),
+        "locality" => ("", "there are no zones: write replicas=<n> instead"),
+        "concurrency" => ("", "every worker restores its own log streams at once: leave it out"),
+        _ => {
+            let todo = format!("known are {known}");
+            return Err(
+                wrong(format!("{name} is not a restore option here"), "WITH", &todo).with_code(NOT_SUPPORTED_CODE)
+            );
+        }
+    };
+    if !truth.is_empty() && value.eq_ignore_ascii_case(truth) {
+        return Ok(());
+    }
+    Err(wrong(format!("the restore option {name}={value} is not supported"), "WITH", todo)
+        .with_code(NOT_SUPPORTED_CODE))
 }
 
 fn wrong(what: String, object: &str, todo: &str) -> Failure {
@@ -166,13 +216,38 @@ mod tests {
         assert_eq!(restore_uris(" file:///d , file:///a ").unwrap(), two);
         assert_eq!(restore_uris("file:///d").unwrap(), ("file:///d".into(), None));
         assert!(restore_uris("a,b,c").is_err() && restore_uris(" ").is_err());
-        let options = restore_options("pool_list=p1&replicas=2&standby=true&key_source=file:/k&concurrency=4").unwrap();
+        let options =
+            restore_options("pool_list=default&replicas=2&standby=true&key_source=file:/k&Method=full").unwrap();
         assert_eq!((options.replicas, options.standby, options.key_source.as_str()), (Some(2), true, "file:/k"));
         assert_eq!(restore_options("").unwrap(), RestoreOptions::default());
-        for bad in ["replicas=none", "replicas=0", "replicas", "standby=perhaps", "concurrency=0"] {
+        for bad in ["replicas=none", "replicas=0", "replicas", "standby=perhaps", "replicas=1&REPLICAS=2"] {
             assert!(restore_options(bad).is_err(), "{bad}");
         }
         assert_eq!((window_ms("0"), window_ms("7d")), (Ok(0), Ok(7 * 86_400_000)));
         assert!(window_ms("7w").is_err());
+    }
+
+    #[test]
+    fn an_option_that_does_nothing_is_refused_by_its_name() {
+        for (option, name) in [
+            ("pool_list=nosuchpool", "pool_list"),
+            ("locality=FULL{1}@z1", "locality"),
+            ("primary_zone=z1", "primary_zone"),
+            ("method=quick", "method"),
+            ("kms_encrypt=true", "kms_encrypt"),
+            ("concurrency=4", "concurrency"),
+            ("replicsa=2", "replicsa"),
+        ] {
+            for refused in [restore_options(option).unwrap_err(), recover_options(option).unwrap_err()] {
+                assert!(refused.what.contains(name) && !refused.todo.is_empty(), "{refused}");
+            }
+        }
+        for useless in ["replicas=2", "standby=true"] {
+            assert!(recover_options(useless).is_err(), "{useless}");
+        }
+        for true_anyway in ["pool_list=default", "kms_encrypt=false", "method=FULL", "primary_zone=RANDOM"] {
+            assert_eq!(restore_options(true_anyway), Ok(RestoreOptions::default()));
+            assert_eq!(recover_options(true_anyway), Ok(RestoreOptions::default()));
+        }
     }
 }

@@ -7,10 +7,13 @@ mod backup;
 mod clean;
 mod restore;
 mod schedule;
+mod session_set;
+mod show;
 
 use super::cursor::Cursor;
-use super::request::{AdminRequest, Show, Tenants};
 use strandline_proto::bounds;
+use super::request::{AdminRequest, Filter, Show, ShowList, Tenants};
+use super::shown::shown;
 use strandline_scheduler_core::ScheduleChange;
 use strandline_types::Failure;
 
@@ -32,11 +35,11 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         return drop(&mut c);
     }
     if c.accept("SHOW") {
-        return show(&mut c);
+        return show::show(&mut c);
     }
     if c.accept("DESC") || c.accept("DESCRIBE") {
-        let view = view_name(&mut c)?;
-        return ended(&mut c, AdminRequest::Columns(view));
+        let list = ShowList::Columns { view: view_name(&mut c)? };
+        return ended(&mut c, AdminRequest::Show(Show::List { list, filter: Filter::All }));
     }
     if c.accept("SELECT") || c.accept("WITH") {
         return Ok(AdminRequest::Select(statement.trim().trim_end_matches(';').to_owned()));
@@ -48,7 +51,7 @@ pub fn parse(statement: &str) -> Result<AdminRequest, Failure> {
         if c.accept("DECRYPTION") {
             return restore::decryption(&mut c);
         }
-        return Ok(AdminRequest::Nothing);
+        return session_set::session_set(&mut c);
     }
     for word in ["USE", "BEGIN", "START", "COMMIT", "ROLLBACK"] {
         if c.accept(word) {
@@ -219,26 +222,6 @@ fn drop(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let name = c.name("a table name")?;
     let tenant = tenant_clause(c)?;
     ended(c, AdminRequest::DropTable { tenant, name })
-}
-
-/// Clients ask many things at login; what is not a view is answered with nothing.
-fn show(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
-    let _ = c.accept("FULL");
-    if c.accept("COLUMNS") || c.accept("FIELDS") {
-        if !c.accept("IN") {
-            c.need("FROM")?;
-        }
-        return view_name(c).map(AdminRequest::Columns);
-    }
-    Ok(AdminRequest::Show(if c.accept("TABLES") {
-        Show::Tables
-    } else if c.accept("RESTORE") && c.accept("PREVIEW") {
-        Show::RestorePreview
-    } else if c.accept("DATABASES") || c.accept("SCHEMAS") {
-        Show::Databases
-    } else {
-        Show::Empty
-    }))
 }
 
 /// `[oceanbase.]view`.

@@ -109,25 +109,66 @@ pub enum AdminRequest {
     },
     /// A read over the views, as SQLite understands it.
     Select(String),
-    /// `SHOW …`: answered from a fixed table of what clients ask for.
+    /// `SHOW …`, `DESC view`.
     Show(Show),
-    /// `DESC view`, `SHOW COLUMNS FROM view`.
-    Columns(String),
-    /// `SET`, `USE`, `BEGIN` and the like: clients send them by themselves; there is nothing to do.
+    /// `SET` of what is so anyway, `USE`, `BEGIN` and the like: clients send them by themselves.
     Nothing,
 }
 
 /// What `SHOW` can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// `SHOW TABLES`: the views.
-    Tables,
     /// `SHOW RESTORE PREVIEW`: the session's last preview again.
     RestorePreview,
+    /// A list that is the same on every node, filtered.
+    List {
+        /// Of what.
+        list: ShowList,
+        /// Which rows.
+        filter: Filter,
+    },
+}
+
+/// Lists of `SHOW`, with the columns that MySQL gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShowList {
+    /// `SHOW [FULL] TABLES`: the views.
+    Tables {
+        /// With their kind.
+        full: bool,
+    },
+    /// `SHOW COLUMNS FROM view`, `DESC view`.
+    Columns {
+        /// The view.
+        view: String,
+    },
     /// `SHOW DATABASES`.
     Databases,
-    /// Anything else that clients ask at login (`SHOW VARIABLES`, `SHOW WARNINGS`): empty.
-    Empty,
+    /// `SHOW VARIABLES`.
+    Variables,
+    /// `SHOW STATUS`.
+    Status,
+    /// `SHOW WARNINGS`: there are none, what is wrong is an error.
+    Warnings,
+    /// `SHOW COLLATION`.
+    Collations,
+    /// `SHOW CHARACTER SET`.
+    Charsets,
+    /// `SHOW ENGINES`: none that a client could choose.
+    Engines,
+    /// `SHOW PLUGINS`: none.
+    Plugins,
+}
+
+/// Which rows of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those whose first column is like the pattern.
+    Like(String),
+    /// Those for which the expression is true.
+    Where(String),
 }
 
 /// The tenants that a statement is about.

@@ -4,6 +4,7 @@
 //! One database per statement, thrown away after it: nothing that a statement does can outlive it, and the
 //! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
 
+use super::shown::shown;
 use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -53,7 +54,7 @@ pub fn mentioned(sql: &str, is_view: impl Fn(&str) -> bool) -> Result<Vec<String
 pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
     if tokens(sql)?.iter().any(|t| t.kind == TokenKind::Symbol(';')) {
         let todo = "send the statements one after the other";
-        return Err(Failure::new(ErrorClass::Invalid, "more than one statement at once", sql, todo));
+        return Err(Failure::new(ErrorClass::Invalid, "more than one statement at once", shown(sql), todo));
     }
     let wrong = |e: rusqlite::Error| failure(sql, &e);
     let mut db = Connection::open_in_memory().map_err(wrong)?;
@@ -77,7 +78,7 @@ pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
     while let Some(row) = found.next().map_err(wrong)? {
         if rows.len() == ROWS_MAX {
             let what = format!("the answer has more than {ROWS_MAX} rows");
-            return Err(Failure::new(ErrorClass::Exhausted, what, sql, "add a LIMIT"));
+            return Err(Failure::new(ErrorClass::Exhausted, what, shown(sql), "add a LIMIT"));
         }
         let cells = (0..columns.len()).map(|i| row.get_ref(i).map(cell)).collect::<Result<_, _>>().map_err(wrong)?;
         rows.push(cells);
@@ -128,12 +129,12 @@ fn cell(value: ValueRef<'_>) -> Cell {
 fn failure(sql: &str, error: &rusqlite::Error) -> Failure {
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
         let what = format!("the statement computed for more than {} s", TIME_MAX.as_secs());
-        return Failure::new(ErrorClass::Exhausted, what, sql, "ask for less at once");
+        return Failure::new(ErrorClass::Exhausted, what, shown(sql), "ask for less at once");
     }
     let what = match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     };
-    Failure::new(ErrorClass::Invalid, what, sql, "SHOW TABLES lists the views; only reads over them are allowed")
+    Failure::new(ErrorClass::Invalid, what, shown(sql), "SHOW TABLES lists the views; only reads over them are allowed")
         .with_code(super::SYNTAX_CODE)
 }

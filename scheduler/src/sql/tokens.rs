@@ -3,7 +3,8 @@
 //! Keywords are words that the parser compares without regard to case; a `` `quoted` `` word is never a keyword.
 //! Comments (`-- …`, `# …`, `/* … */`) are blanks, as every MySQL client expects.
 
-use strandline_types::{ErrorClass, Failure};
+use super::shown::shown;
+use strandline_types::{ErrorClass, Failure, masked_inside};
 
 /// One token and the byte where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Token {
     pub kind: TokenKind,
     /// Byte offset in the statement.
     pub at: usize,
+    /// The byte after it.
+    pub end: usize,
 }
 
 /// The kinds of tokens.
@@ -32,12 +35,12 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    /// As an error message shows it.
+    /// As an error message shows it, when it is no secret as a whole.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
             Self::Word(w) | Self::Quoted(w) => format!("'{w}'"),
-            Self::Text(t) => format!("the text '{t}'"),
+            Self::Text(t) => format!("the text '{}'", masked_inside(t)),
             Self::Number(n) => format!("the number {n}"),
             Self::Symbol(c) => format!("'{c}'"),
             Self::End => "the end of the statement".to_owned(),
@@ -50,31 +53,36 @@ impl TokenKind {
 /// # Errors
 /// `Invalid` for a text, quoted word or comment that does not end, and for a number that does not fit.
 pub fn tokens(statement: &str) -> Result<Vec<Token>, Failure> {
-    let mut scan = Scanner { text: statement, pos: 0 };
-    let mut out = Vec::new();
-    loop {
-        scan.skip_blanks()?;
-        let at = scan.pos;
-        let Some(c) = scan.peek() else {
-            break;
-        };
-        let kind = match c {
-            '\'' | '"' => TokenKind::Text(scan.enclosed(c, true)?),
-            '`' => TokenKind::Quoted(scan.enclosed(c, false)?),
-            '0'..='9' => scan.number()?,
-            c if is_word_start(c) => TokenKind::Word(scan.run(is_word_part).to_owned()),
-            c => {
-                scan.pos += c.len_utf8();
-                TokenKind::Symbol(c)
-            }
-        };
-        out.push(Token { kind, at });
+    let (mut out, wrong) = tokens_until_wrong(statement);
+    if let Some(Wrong { what, todo }) = wrong {
+        return Err(Failure::new(ErrorClass::Invalid, what, shown(statement), todo).with_code(super::SYNTAX_CODE));
     }
     if out.last().is_some_and(|t| t.kind == TokenKind::Symbol(';')) {
         out.pop();
     }
-    out.push(Token { kind: TokenKind::End, at: statement.len() });
+    out.push(Token { kind: TokenKind::End, at: statement.len(), end: statement.len() });
     Ok(out)
+}
+
+/// Why a statement cannot be cut up further. It holds nothing of the statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    what: String,
+    todo: String,
+}
+
+/// The tokens of `statement` as far as it can be cut up, without an end, and why not further.
+#[must_use]
+pub fn tokens_until_wrong(statement: &str) -> (Vec<Token>, Option<Wrong>) {
+    let mut scan = Scanner { text: statement, pos: 0 };
+    let mut out = Vec::new();
+    loop {
+        match scan.token() {
+            Ok(Some(token)) => out.push(token),
+            Ok(None) => return (out, None),
+            Err(wrong) => return (out, Some(wrong)),
+        }
+    }
 }
 
 fn is_word_start(c: char) -> bool {
@@ -95,6 +103,24 @@ impl<'a> Scanner<'a> {
         &self.text[self.pos..]
     }
 
+    /// The next token; `None` at the end.
+    fn token(&mut self) -> Result<Option<Token>, Wrong> {
+        self.skip_blanks()?;
+        let at = self.pos;
+        let Some(c) = self.peek() else { return Ok(None) };
+        let kind = match c {
+            '\'' | '"' => TokenKind::Text(self.enclosed(c, true)?),
+            '`' => TokenKind::Quoted(self.enclosed(c, false)?),
+            '0'..='9' => self.number()?,
+            c if is_word_start(c) => TokenKind::Word(self.run(is_word_part).to_owned()),
+            c => {
+                self.pos += c.len_utf8();
+                TokenKind::Symbol(c)
+            }
+        };
+        Ok(Some(Token { kind, at, end: self.pos }))
+    }
+
     fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
@@ -106,7 +132,7 @@ impl<'a> Scanner<'a> {
         &rest[..len]
     }
 
-    fn skip_blanks(&mut self) -> Result<(), Failure> {
+    fn skip_blanks(&mut self) -> Result<(), Wrong> {
         loop {
             self.run(char::is_whitespace);
             let rest = self.rest();
@@ -124,7 +150,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The inside of a quoted run that starts here. A doubled quote is one quote; in texts a backslash escapes.
-    fn enclosed(&mut self, quote: char, escapes: bool) -> Result<String, Failure> {
+    fn enclosed(&mut self, quote: char, escapes: bool) -> Result<String, Wrong> {
         let rest = self.rest();
         let mut inside = String::new();
         let mut chars = rest.char_indices().skip(1).peekable();
@@ -143,32 +169,28 @@ impl<'a> Scanner<'a> {
         Err(self.unfinished("quotation"))
     }
 
-    fn number(&mut self) -> Result<TokenKind, Failure> {
+    fn number(&mut self) -> Result<TokenKind, Wrong> {
         let at = self.pos;
         let word = self.run(is_word_part);
         if word.bytes().any(|b| !b.is_ascii_digit()) {
             // `1d` and the like are names of nothing here, but values may be written without quotes.
             return Ok(TokenKind::Word(word.to_owned()));
         }
-        word.parse().map(TokenKind::Number).map_err(|_| {
-            Failure::new(
-                ErrorClass::Invalid,
-                format!("the number {word} at character {} is too large", at + 1),
-                self.text,
-                format!("the largest number is {}", u64::MAX),
-            )
-            .with_code(super::SYNTAX_CODE)
+        word.parse().map(TokenKind::Number).map_err(|_| Wrong {
+            what: format!("the number at character {} is too large", self.character(at)),
+            todo: format!("the largest number is {}", u64::MAX),
         })
     }
 
-    fn unfinished(&self, what: &str) -> Failure {
-        Failure::new(
-            ErrorClass::Invalid,
-            format!("the {what} that begins at character {} does not end", self.pos + 1),
-            self.text,
-            "close it",
-        )
-        .with_code(super::SYNTAX_CODE)
+    fn character(&self, at: usize) -> usize {
+        self.text[..at].chars().count() + 1
+    }
+
+    fn unfinished(&self, what: &str) -> Wrong {
+        Wrong {
+            what: format!("the {what} that begins at character {} does not end", self.character(self.pos)),
+            todo: "close it".to_owned(),
+        }
     }
 }
 

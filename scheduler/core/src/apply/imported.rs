@@ -3,7 +3,7 @@
 //! Order rule: an import is the whole picture of its destination. Importing it again replaces its rows, so it is refused
 //! while something here deletes from it.
 
-use super::tenant::{begin_drop, check_name, insert};
+use super::tenant::{begin_drop, check_chosen_name, insert};
 use crate::command::{Done, ImportCatalog, Outcome};
 use crate::refuse;
 use crate::state::{Destination, ImportedFrom, State, TenantStatus};
@@ -50,7 +50,7 @@ fn owner(state: &mut State, wish: &ImportCatalog) -> Result<TenantId, Failure> {
             std::iter::once(wanted.clone()).chain(numbered).find(|n| is_free(n)).unwrap_or(wanted)
         }
     };
-    check_name(&name)?;
+    check_chosen_name(&name)?;
     let id = insert(state, name, 0, BTreeMap::new(), TenantStatus::Imported, None);
     if let Some(tenant) = state.tenants.get_mut(&id) {
         tenant.imported = Some(wish.from.clone());

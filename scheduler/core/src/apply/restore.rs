@@ -15,6 +15,11 @@ use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, Tabl
 /// # Errors
 /// OB_RESTORE_IN_PROGRESS while one is, and what every new tenant's name must be.
 pub fn check_name(state: &State, name: &str) -> Result<(), Failure> {
+    tenant::check_chosen_name(name)?;
+    check_free(state, name)
+}
+
+fn check_free(state: &State, name: &str) -> Result<(), Failure> {
     let same_name = |j: &&RestoreJob| !j.stage.is_ended() && j.tenant_name.eq_ignore_ascii_case(name);
     if state.restore_jobs.values().find(same_name).is_some() {
         return Err(refuse::restore_in_progress(name));
@@ -23,7 +28,7 @@ pub fn check_name(state: &State, name: &str) -> Result<(), Failure> {
 }
 
 pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
-    check_name(state, &wish.tenant_name)?;
+    check_free(state, &wish.tenant_name)?;
     tenant::check_new_tenant(state, &wish.tenant_name, wish.replicas)?;
     let ids: BTreeSet<LsId> = wish.source.log_streams.iter().map(|ls| ls.ls_id).collect();
     if !ids.contains(&LsId::SYS) || ids.len() != wish.source.log_streams.len() {

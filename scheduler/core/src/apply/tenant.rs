@@ -5,16 +5,21 @@ use crate::command::{Done, Outcome};
 use crate::placement;
 use crate::refuse;
 use crate::state::{
-    ArchiveConfig, BackupParams, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus,
+    ArchiveConfig, BackupParams, LogStream, State, Table, Tablet, Tenant, TenantCounters, TenantStatus, is_drill_name,
 };
 use std::collections::BTreeMap;
 use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TableId, TenantId, Term, limits};
 
+/// Words that mean something else where a tenant's name can stand: every tenant, the cluster itself, or the next word of
+/// a statement. In any case: names of tenants have none.
+const RESERVED_NAMES: [&str; 10] =
+    ["all", "all_user", "all_meta", "sys", "meta", "tenant", "drill", "from", "until", "preview"];
 /// More replicas than this only cost. An even number stands no more failures than the odd one below it, but uses every
 /// worker of a small cluster.
 const REPLICAS_MAX: u32 = 5;
 
 pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas: u32) -> Outcome {
+    check_chosen_name(&name)?;
     check_new_tenant(state, &name, replicas)?;
     // The system log stream is one of them.
     let user_max = limits::LOG_STREAMS_PER_TENANT_MAX - 1;
@@ -34,7 +39,7 @@ pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas
 
 /// What every new tenant must be, a restored one too.
 pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
-    check_name(name)?;
+    check_tenant_name(name)?;
     if let Ok(there) = state.tenant_by_name(name) {
         let is_going = there.status == TenantStatus::Dropping;
         return Err(if is_going { refuse::tenant_is_going(name) } else { refuse::tenant_exists(name) });
@@ -217,4 +222,17 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     } else {
         Err(refuse::bad_name(name))
     }
+}
+
+/// What the name of a tenant must be.
+pub(super) fn check_tenant_name(name: &str) -> Result<(), Failure> {
+    check_name(name)?;
+    let is_reserved = RESERVED_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name));
+    if is_reserved { Err(refuse::reserved_name(name)) } else { Ok(()) }
+}
+
+/// As [`check_tenant_name`], for a name that a user chose: the tenants of restore drills have names of their own.
+pub(super) fn check_chosen_name(name: &str) -> Result<(), Failure> {
+    check_tenant_name(name)?;
+    if is_drill_name(name) { Err(refuse::reserved_name(name)) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use crate::command::{Action, BackupWish, Subject};
 use crate::cron;
 use crate::state::{BackupSchedule, State, TenantStatus};
 use crate::step::{MediumWork, Plan, SealRun};
-use strandline_types::{BackupMode, Scn, scn_text};
+use strandline_types::{BackupMode, moment_text};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for schedule in state.schedules.values() {
@@ -21,13 +21,13 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     let Some(due) = cron::due(schedule, now_ms) else { return };
     let tenant = schedule.tenant_id;
     if let Some(job) = state.open_backup_job(tenant).filter(|_| !due.is_skipped) {
-        let what = format!("scheduled {} backup of {}", due.mode, scn_text(Scn::from_ms(due.due_ms)));
+        let what = format!("scheduled {} backup of {}", due.mode, moment_text(due.due_ms));
         return plan.wait(tenant, what, format!("backup job {} to end", job.id), due.due_ms);
     }
     let wish = (!due.is_skipped).then(|| BackupWish {
         plus_archivelog: schedule.plan.plus_archivelog && due.mode != BackupMode::Synthetic,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..BackupWish::new(due.mode, format!("scheduled for {}", scn_text(Scn::from_ms(due.due_ms))))
+        ..BackupWish::new(due.mode, format!("scheduled for {}", moment_text(due.due_ms)))
     });
     let is_sealed = wish.is_some() && !schedule.plan.key_source.is_empty();
     let run = Action::RunSchedule { tenant, revision: schedule.revision, due_ms: due.due_ms, mode: due.mode, wish };
@@ -35,7 +35,7 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     let dest = state.tenants.get(&tenant).and_then(|t| t.data_dest).and_then(|d| state.destinations.get(&d));
     let Some(dest) = dest.filter(|_| is_sealed) else { return plan.propose(run) };
     if let Some(trouble) = &schedule.trouble {
-        let what = format!("scheduled {} backup of {}", due.mode, scn_text(Scn::from_ms(due.due_ms)));
+        let what = format!("scheduled {} backup of {}", due.mode, moment_text(due.due_ms));
         plan.wait(tenant, what, trouble.failure.to_string(), trouble.since_ms);
     }
     let newest = chain::newest(state, tenant, dest.id).filter(|_| due.mode != BackupMode::Full);

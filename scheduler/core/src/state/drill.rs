@@ -83,12 +83,22 @@ pub struct Drill {
     pub failure: Option<Failure>,
 }
 
+/// Names of the tenants of drills begin like this; the drill's number follows.
+const TENANT_PREFIX: &str = "DRILL_";
+
 impl Drill {
     /// Name of the tenant that it restores into.
     #[must_use]
     pub fn tenant_name(&self) -> String {
-        format!("DRILL_{}", self.id)
+        format!("{TENANT_PREFIX}{}", self.id)
     }
+}
+
+/// True for a name that the tenant of a drill has or may get.
+#[must_use]
+pub fn is_drill_name(name: &str) -> bool {
+    let is_prefixed = name.get(..TENANT_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(TENANT_PREFIX));
+    is_prefixed && name[TENANT_PREFIX.len()..].bytes().all(|b| b.is_ascii_digit())
 }
 
 /// How often a tenant's backups are proven.

@@ -30,7 +30,7 @@ pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
-pub use drill::{Drill, DrillPlan, DrillStage};
+pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;
 pub use initiator::{ChildJob, InitiatorJob};
 pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};

@@ -1,6 +1,6 @@
 //! Values of rows, and how the original writes sizes, ratios and times.
 
-use strandline_types::{Scn, scn_text};
+use strandline_types::{Scn, moment_text, scn_text};
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub(super) fn scn_display(value: Scn) -> Value {
 
 /// A point in time; NULL when it has not come.
 pub(super) fn time(ms: Option<u64>) -> Value {
-    ms.filter(|ms| *ms > 0).map_or(Value::Null, |ms| t(scn_text(Scn::from_ms(ms))))
+    ms.filter(|ms| *ms > 0).map_or(Value::Null, |ms| t(moment_text(ms)))
 }
 
 /// A size for people.

@@ -5,6 +5,7 @@ use crate::sql::cursor::Cursor;
 use crate::sql::options;
 use crate::sql::request::backup::BackupRequest;
 use crate::sql::request::{AdminRequest, SessionWord, Tenants};
+use strandline_format::secret::passphrase;
 use strandline_scheduler_core::BackupParam;
 use strandline_types::{BackupMode, ErrorClass, Failure, limits};
 
@@ -63,7 +64,21 @@ pub(super) fn encryption(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         let todo = "write SET ENCRYPTION OFF to back up without encryption";
         return Err(Failure::new(ErrorClass::Invalid, "an empty password protects nothing", "SET ENCRYPTION", todo));
     }
+    let password = typed_password(&password, "SET ENCRYPTION")?;
     ended(c, AdminRequest::Session(SessionWord::Encryption(Some(password))))
+}
+
+/// A typed password. One that a file could not hold is refused: blanks at its ends would be lost there.
+pub(super) fn typed_password(typed: &str, statement: &str) -> Result<String, Failure> {
+    let read = passphrase(typed).map_err(|e| Failure {
+        todo: "a password is one line of text, as in a password file".to_owned(),
+        ..e.into_failure(statement)
+    })?;
+    if read == typed {
+        return Ok(read.to_owned());
+    }
+    let todo = "leave them out: they do not count in a password file either";
+    Err(Failure::new(ErrorClass::Invalid, "the password has blanks at its beginning or end", statement, todo))
 }
 
 /// After `ALTER SYSTEM SET`, when a parameter of backups stands there.

@@ -1,6 +1,7 @@
 //! VALIDATE, DELETE and the retention policies (fact sheet 1.4, 1.5).
 
 use super::{description, ended, tenants_clause};
+use crate::sql::NOT_SUPPORTED_CODE;
 use crate::sql::cursor::Cursor;
 use crate::sql::options;
 use crate::sql::request::clean::{CleanRequest, DeleteWhat, PolicyText, ValidateRequest, ValidateWhat};
@@ -114,8 +115,15 @@ pub(super) fn add_policy(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         } else if c.accept("REDUNDANCY") {
             policy.redundancy = count(c)?;
         } else if c.accept("BACKUP_COPIES") {
-            // Parsed and without effect, as in the original.
-            count(c)?;
+            // As in the original there is one copy; another number would do nothing.
+            let copies = count(c)?;
+            if copies > 1 {
+                let what = format!("BACKUP_COPIES = {copies} is not supported");
+                let todo = "leave it out; a second archive destination keeps a second copy of the log";
+                return Err(
+                    Failure::new(ErrorClass::Invalid, what, "DELETE BACKUP POLICY", todo).with_code(NOT_SUPPORTED_CODE)
+                );
+            }
         } else if c.accept("KEEP_WEEKLY") {
             policy.keep_weekly = count(c)?;
         } else if c.accept("KEEP_MONTHLY") {

@@ -1,5 +1,6 @@
 //! RESTORE, its preview and sources, RECOVER TABLE, standby tenants, drills and adopted destinations (fact sheet 1.7).
 
+use super::backup::typed_password;
 use super::{description, ended, tenant_clause};
 use crate::sql::cursor::Cursor;
 use crate::sql::options;
@@ -33,7 +34,7 @@ pub(super) fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     if c.accept("PREVIEW") {
         return ended(c, AdminRequest::RestorePreview(RestorePreview { from, until }));
     }
-    let options = with_clause(c)?;
+    let options = with_clause(c, options::restore_options)?;
     let description = description(c)?;
     ended(c, AdminRequest::Restore(RestoreRequest { tenant, from, until, options, description }))
 }
@@ -43,12 +44,11 @@ fn destinations(c: &mut Cursor<'_>) -> Result<RestoreFrom, Failure> {
     Ok(RestoreFrom::Destinations { data, archive })
 }
 
-fn with_clause(c: &mut Cursor<'_>) -> Result<RestoreOptions, Failure> {
-    if c.accept("WITH") {
-        options::restore_options(&c.text("a text 'replicas=2'")?)
-    } else {
-        Ok(RestoreOptions::default())
-    }
+fn with_clause(
+    c: &mut Cursor<'_>,
+    read: fn(&str) -> Result<RestoreOptions, Failure>,
+) -> Result<RestoreOptions, Failure> {
+    if c.accept("WITH") { read(&c.text("a text 'name=value&name=value'")?) } else { Ok(RestoreOptions::default()) }
 }
 
 fn until_clause(c: &mut Cursor<'_>) -> Result<Until, Failure> {
@@ -62,10 +62,15 @@ fn until(c: &mut Cursor<'_>) -> Result<Until, Failure> {
     }
     c.need("TIME")?;
     c.optional_equals();
-    let text = c.text("a time 'YYYY-MM-DD hh:mm:ss[.ffffff]' (UTC)")?;
-    parse_time_text(&text)
-        .map(Until::Scn)
-        .map_err(|e| Failure::new(ErrorClass::Invalid, e.to_string(), text, "UNTIL TIME is read as UTC"))
+    let text = c.text("a time 'YYYY-MM-DD hh:mm:ss[.fffffffff]' (UTC)")?;
+    parse_time_text(&text).map(Until::Scn).map_err(|e| {
+        Failure::new(
+            ErrorClass::Invalid,
+            e.to_string(),
+            text,
+            "without a zone it is read as UTC; an SCN is written UNTIL SCN = <number>",
+        )
+    })
 }
 
 /// After `ADD RESTORE` or `CLEAR RESTORE`.
@@ -85,9 +90,12 @@ pub(super) fn restore_source(c: &mut Cursor<'_>, add: bool) -> Result<AdminReque
 pub(super) fn decryption(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     c.need("IDENTIFIED")?;
     c.need("BY")?;
-    let mut passwords = vec![c.text("a password")?];
-    while c.accept_symbol(',') {
-        passwords.push(c.text("a password")?);
+    let mut passwords = Vec::new();
+    loop {
+        passwords.push(typed_password(&c.text("a password")?, "SET DECRYPTION")?);
+        if !c.accept_symbol(',') {
+            break;
+        }
     }
     ended(c, AdminRequest::Session(SessionWord::Decryption(passwords)))
 }
@@ -135,7 +143,7 @@ fn recover_table(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let target = c.name("the tenant that gets the tables")?;
     let from = if c.accept("FROM") { destinations(c)? } else { RestoreFrom::Added };
     let until = until_clause(c)?;
-    let options = with_clause(c)?;
+    let options = with_clause(c, options::recover_options)?;
     let mut remap = Vec::new();
     if c.accept("REMAP") {
         c.need("TABLE")?;

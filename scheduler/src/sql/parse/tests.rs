@@ -28,6 +28,8 @@ fn every_statement_is_read() {
     let t = |name: &str| Some(name.to_owned());
     let options = DestOptions { binding: Binding::Mandatory, piece_interval_s: 60, ..DestOptions::default() };
     let dest = ArchiveDest { location: "file:///a".into(), options };
+    let list = |list, filter| R::Show(Show::List { list, filter });
+    let columns = |view: &str| list(ShowList::Columns { view: view.into() }, Filter::All);
     let (zero, three) = (DestNo(0), DestNo(3));
     let restore = |until, replicas| {
         R::Restore(RestoreRequest {
@@ -174,11 +176,11 @@ fn every_statement_is_read() {
         ("ALTER SYSTEM CANCEL BACKUP TENANT t1", R::CancelBackup(named(&["t1"]))),
         ("ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a'", restore(Until::Latest, None)),
         (
-            "ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a' UNTIL SCN = 77 WITH 'replicas=2&pool_list=p'",
+            "ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a' UNTIL SCN = 77 WITH 'replicas=2&pool_list=default'",
             restore(Until::Scn(Scn(77)), Some(2)),
         ),
         (
-            "ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a' UNTIL TIME='1970-01-01 00:00:01.5' WITH 'pool_list=p'",
+            "ALTER SYSTEM RESTORE n FROM 'file:///d,file:///a' UNTIL TIME='1970-01-01 00:00:01.5' WITH 'pool_list=default'",
             restore(Until::Scn(Scn(1_500_000_000)), None),
         ),
         (
@@ -195,11 +197,22 @@ fn every_statement_is_read() {
         ("drop table files", R::DropTable { tenant: None, name: "files".into() }),
         ("select 1;", R::Select("select 1".into())),
         ("WITH x AS (SELECT 1) SELECT * FROM x", R::Select("WITH x AS (SELECT 1) SELECT * FROM x".into())),
-        ("SHOW TABLES", R::Show(Show::Tables)),
-        ("DESC oceanbase.CDB_OB_ARCHIVELOG", R::Columns("CDB_OB_ARCHIVELOG".into())),
-        ("SHOW FULL COLUMNS FROM `DBA_OB_ARCHIVELOG` FROM oceanbase", R::Columns("DBA_OB_ARCHIVELOG".into())),
-        ("SHOW DATABASES", R::Show(Show::Databases)),
-        ("SHOW VARIABLES LIKE 'x%'", R::Show(Show::Empty)),
+        ("SHOW TABLES", list(ShowList::Tables { full: false }, Filter::All)),
+        (
+            "SHOW FULL TABLES FROM `oceanbase` LIKE 'CDB%'",
+            list(ShowList::Tables { full: true }, Filter::Like("CDB%".into())),
+        ),
+        ("DESC oceanbase.CDB_OB_ARCHIVELOG", columns("CDB_OB_ARCHIVELOG")),
+        ("SHOW FULL COLUMNS FROM `DBA_OB_ARCHIVELOG` FROM oceanbase", columns("DBA_OB_ARCHIVELOG")),
+        ("SHOW DATABASES", list(ShowList::Databases, Filter::All)),
+        ("SHOW GLOBAL VARIABLES LIKE 'x%'", list(ShowList::Variables, Filter::Like("x%".into()))),
+        (
+            "SHOW VARIABLES WHERE Variable_name IN ('a','b');",
+            list(ShowList::Variables, Filter::Where("Variable_name IN ('a','b')".into())),
+        ),
+        ("SHOW SESSION STATUS", list(ShowList::Status, Filter::All)),
+        ("SHOW WARNINGS LIMIT 64", list(ShowList::Warnings, Filter::All)),
+        ("SHOW CHARACTER SET", list(ShowList::Charsets, Filter::All)),
         ("SET NAMES utf8mb4", R::Nothing),
         ("USE oceanbase", R::Nothing),
         ("BEGIN", R::Nothing),
@@ -230,6 +243,9 @@ fn what_is_not_understood_says_where_and_what_is() {
         ("DROP DATABASE d", "character 6:", "TABLE"),
         ("DROP TABLE", "character 11:", "a table name"),
         ("DROP TABLE t CASCADE", "character 14:", "TENANT"),
+        ("SHOW GRANTS", "character 6:", "VARIABLES"),
+        ("SHOW FULL PROCESSLIST", "character 11:", "TABLES"),
+        ("SHOW CREATE TABLE x", "character 6:", "DATABASES"),
     ] {
         let failure = parse(text).expect_err(text);
         assert_eq!(failure.class, ErrorClass::Invalid, "{text}");
@@ -261,6 +277,13 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
         ("ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY TIME ZONE = 'Here'", "no such time zone"),
         ("ALTER SYSTEM SET BACKUP SCHEDULE WEEKLY MISSED RUN = ALWAYS", "not a policy"),
         ("SET ENCRYPTION ON IDENTIFIED BY '' ONLY", "protects nothing"),
+        ("SET ENCRYPTION ON IDENTIFIED BY ' pw' ONLY", "blanks at its beginning"),
+        ("SET ENCRYPTION ON IDENTIFIED BY 'two\nlines' ONLY", "more than one line"),
+        ("SET DECRYPTION IDENTIFIED BY 'a', 'pw '", "blanks at its beginning"),
+        ("SET DECRYPTION IDENTIFIED BY ''", "empty"),
+        ("ALTER SYSTEM RESTORE n FROM 'a,b' WITH 'pool_list=nosuchpool'", "pool_list=nosuchpool"),
+        ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' BACKUP_COPIES = 2", "BACKUP_COPIES"),
+        ("SET ENCRYPTOIN ON IDENTIFIED BY 'x' ONLY", "no session setting 'encryptoin'"),
     ] {
         let failure = parse(text).expect_err(text);
         assert!(failure.what.contains(cause), "{text}: {failure}");

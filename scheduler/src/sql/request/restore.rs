@@ -50,7 +50,7 @@ pub enum Until {
     Scn(Scn),
 }
 
-/// The options of `RESTORE … WITH` that mean something here; the others are ignored, as in the original.
+/// The options of `RESTORE … WITH`; what would do nothing is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
     /// `replicas=`: of every log stream; `None` = as the source had, as far as there are workers.
