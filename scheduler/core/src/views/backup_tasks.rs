@@ -2,7 +2,8 @@
 //! (fact sheet 2.2).
 
 use super::backup::{comment, rate, result};
-use super::value::{n, percent, scn, t, time};
+use super::progress::Progress;
+use super::value::{n, scn, t, time};
 use super::{Build, Table, Value};
 use crate::state::{BackupJob, BackupSet, SetSeal, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
@@ -57,38 +58,10 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
     view.done()
 }
 
-/// What is done and what there is to do, in bytes.
-#[derive(Clone, Copy)]
-struct Progress {
-    done: u64,
-    total: u64,
-}
-
-impl Progress {
-    fn of<'a>(runs: impl Iterator<Item = &'a TaskRun>) -> Self {
-        let add = |sum: Self, r: &TaskRun| Self { done: sum.done + r.bytes_done, total: sum.total + r.bytes_total };
-        runs.fold(Self { done: 0, total: 0 }, add)
-    }
-
-    /// 100 once it is over, whatever the bytes say: a set of empty tablets has none.
-    fn percent(self, is_over: bool) -> Value {
-        Value::Real(if is_over { 100.0 } else { percent(self.done, self.total).min(99.99) })
-    }
-
-    /// Seconds to the end at the speed so far; NULL while nothing is known.
-    fn eta_s(self, elapsed_ms: u64) -> Value {
-        let left = self.total.saturating_sub(self.done);
-        if self.done == 0 || left == 0 {
-            return Value::Null;
-        }
-        n(u64::try_from(u128::from(elapsed_ms) * u128::from(left) / u128::from(self.done) / 1000).unwrap_or(u64::MAX))
-    }
-}
-
 fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let now_ms = state.clock_ms;
-    let data = Progress::of(j.tasks.values());
-    let log = Progress::of(j.log_tasks.values());
+    let data = Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run)));
+    let log = Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run)));
     let is_past_data = !matches!(j.status, BackupJobStatus::Init | BackupJobStatus::Data) && !s.parts.is_empty();
     let done = Done::of(j, s);
     let ended_ms = j.ended_ms.unwrap_or(now_ms);
@@ -97,7 +70,8 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let log_files = j.log_results.values().map(|r| r.file_count).sum::<u64>().max(s.log_file_count);
     let is_log_over = j.plus_archivelog && j.status == BackupJobStatus::Completed;
     let eta = match j.status {
-        BackupJobStatus::Data => data.eta_s(now_ms.saturating_sub(j.started_ms)),
+        BackupJobStatus::Data => data.eta_s(now_ms),
+        BackupJobStatus::CopyLog => log.eta_s(now_ms),
         _ => Value::Null,
     };
     [
