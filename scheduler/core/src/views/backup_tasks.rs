@@ -64,6 +64,10 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let log = Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run)));
     let is_past_data = !matches!(j.status, BackupJobStatus::Init | BackupJobStatus::Data) && !s.parts.is_empty();
     let done = Done::of(j, s);
+    // How many tablets have blocks is known at the end of the stage; until then all of the tenant's count.
+    let of_tenant =
+        || state.tenants.get(&j.tenant_id).map_or(0, |t| t.tables.values().map(|x| x.tablets.len() as u64).sum());
+    let tablets = if is_past_data { s.tablet_count } else { of_tenant() };
     let ended_ms = j.ended_ms.unwrap_or(now_ms);
     let output = if is_past_data { s.output_bytes.max(done.output) } else { data.done.max(done.output) };
     let turn = || n(u64::from(s.data_turn.0));
@@ -92,7 +96,7 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
         n(output),
         n(rate(output, s.start_ms, ended_ms)),
         n(s.extra_bytes),
-        n(done.tablets_known.max(done.tablets)),
+        n(tablets.max(done.tablets)),
         n(done.tablets),
         n(done.blocks),
         n(done.blocks),
@@ -118,7 +122,6 @@ struct Done {
     input: u64,
     output: u64,
     tablets: u64,
-    tablets_known: u64,
     blocks: u64,
     files: u64,
 }
@@ -130,7 +133,6 @@ impl Done {
             input: sum(|r| r.input_bytes),
             output: sum(|r| r.output_bytes),
             tablets: sum(|r| r.tablet_count).max(s.finish_tablet_count),
-            tablets_known: s.tablet_count,
             blocks: sum(|r| r.macro_block_count).max(s.macro_block_count),
             files: sum(|r| r.file_count),
         }

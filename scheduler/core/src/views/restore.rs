@@ -94,9 +94,7 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
     let (data, log) = (j.source.total_bytes, j.source.log_bytes);
     let done = match j.stage {
         RestoreStage::CreateTenant => 0,
-        RestoreStage::RestoreData => {
-            Progress::of(j.data_tasks.iter().map(|((ls, _), run)| (*ls, run))).share_of(data)
-        }
+        RestoreStage::RestoreData => Progress::of(j.data_tasks.iter().map(|((ls, _), run)| (*ls, run))).share_of(data),
         RestoreStage::StartLogStreams => data,
         RestoreStage::ReplayLog => data + Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run))).share_of(log),
         _ => data + log,
