@@ -7,9 +7,10 @@
 use crate::destination::{is_access, is_attribute};
 use crate::{MediaError, Op};
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 use strandline_types::ErrorClass;
 
 /// Splits a destination as a user types it into the part that may be shown and the part that may not:
@@ -127,11 +128,26 @@ impl KeySource {
     }
 }
 
-/// A file with keys; its content is remembered until its time or size changes.
+/// A file with keys; its content is remembered until the file changes.
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     path: PathBuf,
-    known: Mutex<Option<(SystemTime, u64, Keys)>>,
+    known: Mutex<Option<(Stamp, Keys)>>,
+}
+
+/// What changes with every change of a file: another file has another number, and no tool sets the time of the last
+/// change of its inode. Its length and the time of its content may be the same as before: keys have one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    changed: (i64, i64),
+    len: u64,
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self { inode: meta.ino(), changed: (meta.ctime(), meta.ctime_nsec()), len: meta.len() }
+    }
 }
 
 impl KeyFile {
@@ -143,15 +159,15 @@ impl KeyFile {
         // The entry is replaced whole: a poisoned lock is still good.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let meta = std::fs::metadata(&self.path).map_err(|e| e.to_string())?;
-        let stamp = (meta.modified().map_err(|e| e.to_string())?, meta.len());
-        if let Some((at, len, keys)) = &*known
-            && (*at, *len) == stamp
+        let stamp = Stamp::of(&meta);
+        if let Some((at, keys)) = &*known
+            && *at == stamp
         {
             return Ok(keys.clone());
         }
         let text = std::fs::read_to_string(&self.path).map_err(|e| e.to_string())?;
         let keys = Keys::parse_file(&text)?;
-        *known = Some((stamp.0, stamp.1, keys.clone()));
+        *known = Some((stamp, keys.clone()));
         Ok(keys)
     }
 }
@@ -218,6 +234,22 @@ mod tests {
         assert_eq!(source.now("u").unwrap().unwrap().secret, "1");
         std::fs::write(&path, "# rotated\naccess_id=a\naccess_key=22\n").unwrap();
         assert_eq!(source.now("u").unwrap().unwrap().secret, "22");
+        // Rotated by a tool that keeps length and time, in place and by a new file.
+        let meta = |path: &Path| std::fs::metadata(path).unwrap();
+        let before = meta(&path);
+        let keep_time =
+            |path: &Path| std::fs::File::open(path).unwrap().set_modified(before.modified().unwrap()).unwrap();
+        // A file system's clock ticks every few milliseconds.
+        while Stamp::of(&meta(&path)) == Stamp::of(&before) {
+            std::fs::write(&path, "# rotated\naccess_id=a\naccess_key=33\n").unwrap();
+            keep_time(&path);
+        }
+        assert_eq!(source.now("u").unwrap().unwrap().secret, "33");
+        let new = dir.path().join("new");
+        std::fs::write(&new, "# rotated\naccess_id=a\naccess_key=44\n").unwrap();
+        keep_time(&new);
+        std::fs::rename(&new, &path).unwrap();
+        assert_eq!(source.now("u").unwrap().unwrap().secret, "44");
         std::fs::remove_file(&path).unwrap();
         let e = source.now("u").unwrap_err();
         assert!(e.class == ErrorClass::Permission && e.reason.contains("keys"), "{e}");

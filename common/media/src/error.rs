@@ -73,6 +73,8 @@ pub struct MediaError {
     pub code: i32,
     /// The medium asked to be left alone for so long.
     pub retry_after_ms: Option<u64>,
+    /// What to do, where the class does not say it well enough.
+    pub todo: Option<&'static str>,
 }
 
 impl MediaError {
@@ -87,6 +89,7 @@ impl MediaError {
             reason: masked(&reason).into_owned(),
             code: 0,
             retry_after_ms: None,
+            todo: None,
         }
     }
 
@@ -101,6 +104,13 @@ impl MediaError {
     #[must_use]
     pub const fn with_retry_after_ms(mut self, pause: Option<u64>) -> Self {
         self.retry_after_ms = pause;
+        self
+    }
+
+    /// The same error with its own advice, if there is one.
+    #[must_use]
+    pub const fn with_todo(mut self, todo: Option<&'static str>) -> Self {
+        self.todo = todo;
         self
     }
 
@@ -144,7 +154,7 @@ impl From<MediaError> for Failure {
             }
         };
         let object = object_name(&e.uri, &e.path);
-        Self::new(e.class, format!("cannot {}: {}", e.op, e.reason), object, todo).with_code(e.code)
+        Self::new(e.class, format!("cannot {}: {}", e.op, e.reason), object, e.todo.unwrap_or(todo)).with_code(e.code)
     }
 }
 

@@ -218,6 +218,10 @@ impl Medium for Faulty {
         self.maybe(Op::List, "", self.inner.unfinished()).await
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.inner.keeps_versions().await
+    }
+
     async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
         self.maybe(Op::Abort, &unfinished.path, self.inner.abort(unfinished)).await
     }

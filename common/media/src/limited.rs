@@ -109,6 +109,10 @@ impl<M: Medium> Medium for Limited<M> {
         self.inner.abort(unfinished).await
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.inner.keeps_versions().await
+    }
+
     fn uri(&self) -> String {
         self.inner.uri()
     }

@@ -134,6 +134,11 @@ pub trait Medium: Send + Sync + Debug {
         Ok(())
     }
 
+    /// Whether what is deleted and replaced stays as an older version, which costs room; `None` where nobody says.
+    async fn keeps_versions(&self) -> Option<bool> {
+        None
+    }
+
     /// The destination, without keys and without attributes that do not tell where it is.
     fn uri(&self) -> String;
 }

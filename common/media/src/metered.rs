@@ -106,6 +106,10 @@ impl Medium for Metered {
         Call::begin(Op::Abort).end(self.inner.abort(unfinished).await, |()| 0)
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.inner.keeps_versions().await
+    }
+
     async fn prune(&self, dir: &str) -> Result<(), MediaError> {
         self.inner.prune(dir).await
     }

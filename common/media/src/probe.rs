@@ -257,7 +257,14 @@ impl Bench<'_> {
             self.medium.delete(&object.path).await?;
         }
         let left = self.medium.list(&self.dir).await?.len();
-        if left == 0 {
+        if left == 0 && self.medium.keeps_versions().await == Some(true) {
+            let detail = format!(
+                "{} probe objects removed, but the bucket keeps versions: what is deleted or replaced here goes on costing \
+                 room. Give it a life cycle rule that expires noncurrent versions and delete markers",
+                written.len()
+            );
+            Ok((Verdict::Limited, detail))
+        } else if left == 0 {
             good(format!("{} probe objects removed", written.len()))
         } else {
             let detail = format!("{left} probe objects stay below {} (tagged or locked)", self.dir);

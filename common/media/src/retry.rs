@@ -139,6 +139,10 @@ impl Medium for Retrying {
         self.again(|| self.inner.abort(unfinished)).await
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.inner.keeps_versions().await
+    }
+
     async fn prune(&self, dir: &str) -> Result<(), MediaError> {
         self.again(|| self.inner.prune(dir)).await
     }

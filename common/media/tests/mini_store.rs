@@ -169,3 +169,47 @@ async fn an_outage_is_transient_and_says_so() {
     let findings = probe(&*m).await;
     assert_eq!((findings.len(), findings[0].probe.as_str(), findings[0].verdict), (1, "connect", Verdict::Bad));
 }
+
+#[tokio::test]
+async fn small_pages_and_tokens_of_any_characters_lose_nothing() {
+    for is_oss in [false, true] {
+        let store = MiniStore::start(is_oss, Conditions::Kept).await;
+        store.page.store(7, Ordering::Relaxed);
+        let m = open(&store.uri("team/db", "")).unwrap();
+        let mut paths: Vec<String> = (0..40).map(|n| format!("dir_{}/object_{n:02}", n % 12)).collect();
+        paths.sort();
+        for path in &paths {
+            m.put(path, Bytes::from_static(b"x")).await.unwrap();
+        }
+        let listed: Vec<String> = m.list("").await.unwrap().into_iter().map(|o| o.path).collect();
+        assert_eq!(listed, paths);
+        assert_eq!(m.list_dirs("").await.unwrap().len(), 12);
+        let mut writers = Vec::new();
+        for n in 0..10 {
+            let mut writer = m.open_writer(&format!("big/{n}")).await.unwrap();
+            writer.write(Bytes::from(vec![1; 9 << 20])).await.unwrap();
+            writers.push(writer);
+        }
+        std::mem::forget(writers);
+        let unfinished = m.unfinished().await.unwrap();
+        assert_eq!(unfinished.len(), 10, "as after a crash");
+        for one in &unfinished {
+            m.abort(one).await.unwrap();
+        }
+        assert_eq!(m.unfinished().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_keeps_versions_frees_no_room_and_the_probe_says_so() {
+    for is_oss in [false, true] {
+        let store = MiniStore::start(is_oss, Conditions::Kept).await;
+        let m = open(&store.uri("p", "")).unwrap();
+        let delete =
+            |findings: Vec<strandline_media::Finding>| findings.into_iter().find(|f| f.probe == "delete").unwrap();
+        assert_eq!(delete(probe(&*m).await).verdict, Verdict::Good);
+        store.has_versions.store(true, Ordering::Relaxed);
+        let found = delete(probe(&*m).await);
+        assert!(found.verdict == Verdict::Limited && found.detail.contains("noncurrent versions"), "{found:?}");
+    }
+}

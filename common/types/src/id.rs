@@ -104,5 +104,11 @@ impl DestId {
     pub const FIRST: Self = Self(1001);
 }
 
+/// Form of the backup sets that this version writes, the newest that it reads: the original's number for its 4.3.
+pub const BACKUP_COMPATIBLE: u64 = 4;
+
+/// The same of archives: the original's number for its 4.x.
+pub const ARCHIVE_COMPATIBLE: u64 = 1;
+
 /// The tenant identity generation of the original; always 1, kept in every record.
 pub const INCARNATION: u64 = 1;

@@ -257,6 +257,8 @@ pub const DAMAGES_REPORTED_MAX: usize = 100;
 pub const DELETES_IN_FLIGHT_MAX: usize = 16;
 /// An orphan or an unfinished upload is removed only when it was there for this long.
 pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
+/// An archive of another cluster counts as written when it had grown so shortly before it was imported.
+pub const IMPORTED_QUIET_MS: u64 = 10 * 60 * 1000;
 /// Policies are looked at this often (fact sheet 1.5).
 pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 /// A standby's archive is looked at this often.

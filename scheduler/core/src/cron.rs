@@ -1,12 +1,15 @@
 //! When a schedule is due: cron texts in a time zone, computed from instants that are arguments.
 //!
-//! A text with fixed times runs once a day also where clocks change: a time that does not exist comes right after the
-//! gap, one that exists twice comes the first time. Only the leader computes this; what it found goes into a command,
-//! because another version of the zone data must not make another State.
+//! A text whose minutes and hours are numbers (also lists and ranges of them) names times of the clock on the wall: each
+//! comes once a day also where clocks change. One that does not exist comes right after the gap, one that exists twice
+//! comes the first time. A text with `*` in minutes or hours names a rhythm: it goes on in real time, so that a doubled
+//! hour has its runs twice and a skipped one none.
+//! Only the leader computes this; what it found goes into a command, because another version of the zone data must not
+//! make another State.
 
 use crate::refuse;
 use crate::state::{BackupSchedule, MissedRun, SchedulePlan};
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -14,8 +17,12 @@ use strandline_types::{BackupMode, Failure, limits};
 
 /// Missed runs are looked for this far back; a weekly plan has one in it.
 const LOOK_BACK_MS: u64 = 8 * 24 * 60 * 60 * 1000;
+/// An instant to look on from, where only whether something comes matters: 2026-01-01.
+const LIKE_NOW_MS: u64 = 1_767_225_600_000;
 /// Steps of one search: a run every minute over [`LOOK_BACK_MS`].
 const STEPS_MAX: usize = 8 * 24 * 60 + 1;
+/// Clocks were never put forward by more: a zone that changes the side of the date line leaves a day out.
+const GAP_MINUTES_MAX: i64 = 25 * 60;
 
 /// A time at which a schedule wants something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +49,7 @@ pub fn check(plan: &SchedulePlan) -> Result<(), Failure> {
     let mut any = false;
     for (_, text) in texts(plan) {
         any = true;
-        parse(text)?;
+        check_text(text, &plan.time_zone)?;
     }
     if any { Ok(()) } else { Err(refuse::empty_schedule()) }
 }
@@ -53,7 +60,12 @@ pub fn check(plan: &SchedulePlan) -> Result<(), Failure> {
 /// `Invalid` names the text.
 pub fn check_text(text: &str, time_zone: &str) -> Result<(), Failure> {
     zone(time_zone)?;
-    parse(text).map(|_| ())
+    parse(text)?;
+    // From any instant on: what comes at all comes again and again.
+    match next_after(text, time_zone, LIKE_NOW_MS) {
+        Some(_) => Ok(()),
+        None => Err(refuse::bad_cron(text, "no day is like this: it would never come due")),
+    }
 }
 
 /// True when a text has a time in `(after_ms, now_ms]`.
@@ -112,10 +124,63 @@ fn zone(name: &str) -> Result<Tz, Failure> {
     name.parse::<Tz>().map_err(|_| refuse::bad_time_zone(name))
 }
 
-/// Five fields: minute, hour, day of month, month, day of week.
+/// Five fields: minute, hour, day of month, month, day of week. Neither names like `@daily` nor a zone in the text.
 fn parse(text: &str) -> Result<Cron, Failure> {
+    let fields = text.split_whitespace().count();
+    if fields != 5 || text.contains(['@', '=']) {
+        return Err(refuse::bad_cron(text, "it has to be five fields"));
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(text).map_err(|e| refuse::bad_cron(text, &e.to_string()))
+}
+
+/// A cron text in its zone.
+struct Times {
+    cron: Cron,
+    zone: Tz,
+    /// Minutes and hours are numbers: times of the clock on the wall and no rhythm.
+    is_fixed: bool,
+}
+
+impl Times {
+    fn of(text: &str, zone_name: &str) -> Option<Self> {
+        let is_fixed = !text.split_whitespace().take(2).any(|field| field.contains('*'));
+        Some(Self { cron: parse(text).ok()?, zone: zone(zone_name).ok()?, is_fixed })
+    }
+
+    /// The first time after an instant.
+    fn after(&self, after_ms: u64) -> Option<u64> {
+        let at = at(self.zone, after_ms)?;
+        if self.is_fixed { self.fixed_after(&at) } else { next_of(&self.cron, &at).map(|next| ms_of(&next))? }
+    }
+
+    /// Goes along the clock on the wall, as if it were never changed, until that means a later instant.
+    fn fixed_after(&self, after: &DateTime<Tz>) -> Option<u64> {
+        let mut wall = after.naive_local().and_utc();
+        for _ in 0..STEPS_MAX {
+            wall = next_of(&self.cron, &wall)?;
+            let instant = self.on_the_wall(wall.naive_utc())?;
+            // A time of a doubled hour means its first one, which may be over.
+            if instant > *after {
+                return ms_of(&instant);
+            }
+        }
+        None
+    }
+
+    /// When the clock on the wall shows this for the first time, or would have, had it not been put forward.
+    fn on_the_wall(&self, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
+        (0..GAP_MINUTES_MAX).find_map(|n| self.zone.from_local_datetime(&(wall + TimeDelta::minutes(n))).earliest())
+    }
+}
+
+/// A text like the 30th of February has no next time.
+fn next_of<Z: TimeZone>(cron: &Cron, after: &DateTime<Z>) -> Option<DateTime<Z>> {
+    cron.find_next_occurrence(after, false).ok().filter(|next| next > after)
+}
+
+fn ms_of(instant: &DateTime<Tz>) -> Option<u64> {
+    u64::try_from(instant.timestamp_millis()).ok()
 }
 
 fn at(zone: Tz, ms: u64) -> Option<DateTime<Tz>> {
@@ -124,22 +189,15 @@ fn at(zone: Tz, ms: u64) -> Option<DateTime<Tz>> {
 }
 
 fn next_after(text: &str, zone_name: &str, after_ms: u64) -> Option<u64> {
-    let (cron, zone) = (parse(text).ok()?, zone(zone_name).ok()?);
-    step(&cron, zone, after_ms)
-}
-
-fn step(cron: &Cron, zone: Tz, after_ms: u64) -> Option<u64> {
-    // A text like the 30th of February has no next time.
-    let next = cron.find_next_occurrence(&at(zone, after_ms)?, false).ok()?;
-    u64::try_from(next.timestamp_millis()).ok().filter(|next| *next > after_ms)
+    Times::of(text, zone_name)?.after(after_ms)
 }
 
 /// The last time in `(after, until]`. Found by going forward, so that it is always one that `next` would have shown.
 fn newest_between(text: &str, zone_name: &str, after_ms: u64, until_ms: u64) -> Option<u64> {
-    let (cron, zone) = (parse(text).ok()?, zone(zone_name).ok()?);
+    let times = Times::of(text, zone_name)?;
     let (mut newest, mut from) = (None, after_ms);
     for _ in 0..STEPS_MAX {
-        match step(&cron, zone, from) {
+        match times.after(from) {
             Some(next) if next <= until_ms => (newest, from) = (Some(next), next),
             _ => break,
         }

@@ -1,7 +1,7 @@
 //! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
 //! has one (fact sheet 4.13).
 
-use crate::state::{Destination, Round};
+use crate::state::{Destination, Round, TenantStatus};
 use strandline_types::{ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
@@ -33,9 +33,21 @@ pub fn reserved_name(name: &str) -> Failure {
     invalid("the name means something else in statements", format!("'{name}'"), "choose another name")
 }
 
-pub fn tenant_not_normal(name: &str, status: impl ToString) -> Failure {
-    let todo = "wait until CDB_OB_TENANTS shows NORMAL";
-    invalid(format!("the tenant is {}", status.to_string()), tenant(name), todo)
+/// What is asked for needs an open tenant. What leads to one depends on why it is none.
+pub fn tenant_not_normal(name: &str, status: TenantStatus) -> Failure {
+    let todo = match status {
+        TenantStatus::Normal => String::new(),
+        TenantStatus::Restoring => {
+            format!("wait until CDB_OB_TENANTS shows NORMAL, or give it up with ALTER SYSTEM CANCEL RESTORE {name}")
+        }
+        TenantStatus::Standby => format!("it only follows its archive; ALTER SYSTEM ACTIVATE STANDBY TENANT = {name} opens it"),
+        TenantStatus::Imported => {
+            "it stands for backups of another cluster, which can be validated and cleaned; restore one to work with its data"
+                .to_owned()
+        }
+        TenantStatus::Dropping => "it is being dropped; name another tenant".to_owned(),
+    };
+    invalid(format!("the tenant is {status}"), tenant(name), todo)
 }
 
 pub fn bad_replicas(replicas: u32) -> Failure {
@@ -346,6 +358,15 @@ pub fn no_clean_running(name: &str) -> Failure {
 pub fn clean_current(dest: impl ToString) -> Failure {
     let object = format!("destination {}", dest.to_string());
     invalid("the destination is in use", object, "set another path first; then wait until its round has stopped")
+}
+
+pub fn still_written(uri: &str, piece: &str) -> Failure {
+    let minutes = limits::IMPORTED_QUIET_MS / 60_000;
+    let what =
+        format!("another cluster writes this archive: {piece} had grown in the {minutes} minutes before the import");
+    let todo =
+        format!("stop archiving there (or wait {minutes} minutes after that cluster's end), then IMPORT CATALOG again");
+    invalid(what, uri, todo)
 }
 
 pub fn in_use(object: &str, who: &str) -> Failure {

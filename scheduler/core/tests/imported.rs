@@ -111,6 +111,26 @@ fn nothing_is_deleted_from_an_imported_destination_before_it_is_released() {
 }
 
 #[test]
+fn an_archive_that_its_cluster_still_writes_is_not_emptied() {
+    let old = source();
+    let mut w = World::with_tenant(3, 3);
+    w.now_ms = old.now_ms;
+    w.run(1);
+    let tenant = import(&mut w, &old, DestKind::Archive, true);
+    let dest = w.state.destinations.values().find(|d| d.tenant_id == tenant).unwrap().id;
+    let what = state::CleanWhat::All(dest);
+    let empty = || Action::StartClean { tenant, what: what.clone(), description: String::new() };
+    let refused = w.act(empty()).unwrap_err();
+    assert!(refused.what.contains("another cluster writes") && refused.todo.contains("IMPORT CATALOG"), "{refused}");
+    // That an hour passes here says nothing about the other cluster: only another look does.
+    w.now_ms += 60 * 60_000;
+    w.run(1);
+    assert!(w.act(empty()).is_err());
+    import(&mut w, &old, DestKind::Archive, true);
+    w.act(empty()).unwrap();
+}
+
+#[test]
 fn a_catalogue_is_forgotten_without_touching_a_file_and_a_clusters_own_is_no_catalogue() {
     let mut old = source();
     let own = wish(&old, DestKind::Data, false);

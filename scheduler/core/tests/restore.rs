@@ -131,3 +131,40 @@ fn a_restore_that_cannot_be_is_refused() {
     assert_eq!(w.act(Action::StartRestore(wish)).unwrap_err().class, ErrorClass::Corrupt);
     assert!(w.state.restore_jobs.is_empty(), "a refusal leaves nothing behind");
 }
+
+#[test]
+fn a_name_is_taken_once_and_free_again_soon_after_its_restore_was_cancelled() {
+    let mut w = World::with_tenant(3, 1);
+    let running = |w: &World| w.state.tenants.values().find(|t| t.name == "r").map(|t| t.id);
+    let refused = |w: &mut World, action: Action| {
+        let before = w.state.tenants.clone();
+        let failure = w.act(action).unwrap_err();
+        assert_eq!(w.state.tenants, before, "a refusal leaves nothing half-visible");
+        failure
+    };
+    let exists = refused(&mut w, restore_wish("T", 1));
+    assert!(exists.what.contains("exists"), "{exists}");
+    let too_few = refused(&mut w, restore_wish("r", 4));
+    assert!(too_few.what.contains("4 live workers, there are 3"), "{too_few}");
+
+    w.task_hook = |_, _, order| Some(report(order, TaskState::Doing, None, None));
+    w.act(restore_wish("r", 1)).unwrap();
+    w.run(3);
+    assert!(refused(&mut w, restore_wish("R", 1)).code != 0, "one restore of a name at a time");
+    let create = Action::CreateTenant { name: "R".to_owned(), log_streams: 1, replicas: 1 };
+    assert!(refused(&mut w, create).what.contains("exists"));
+    let tenant = running(&w).unwrap();
+    let drop = refused(&mut w, Action::DropTenant { tenant });
+    assert!(drop.todo.contains("CANCEL RESTORE r"), "{drop}");
+
+    // A worker that is gone holds up neither the cancellation nor the name.
+    w.alive.remove(&NodeId(3));
+    w.act(Action::CancelRestore { tenant }).unwrap();
+    let going = refused(&mut w, restore_wish("r", 1));
+    assert!(going.class == ErrorClass::Transient && going.what.contains("still being dropped"), "{going}");
+    w.task_hook = harness::all_done;
+    w.until("the name", |w| running(w).is_none());
+    w.act(restore_wish("r", 1)).unwrap();
+    w.until("the second one", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
+    assert_eq!(w.state.restore_jobs.values().next_back().unwrap().stage, RestoreStage::Success);
+}

@@ -4,7 +4,8 @@
 mod harness;
 
 use harness::{TENANT, World};
-use strandline_scheduler_core::state::{BackupSchedule, MissedRun, SchedulePlan};
+use strandline_catalogue::retention::Policy;
+use strandline_scheduler_core::state::{BackupSchedule, DestState, MissedRun, SchedulePlan, TenantStatus};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -182,4 +183,87 @@ fn a_key_source_that_is_none_is_refused_where_it_is_typed() {
         let refused = check_schedule(&SchedulePlan { key_source: bad.into(), ..nightly(MissedRun::Skip) }).unwrap_err();
         assert!(refused.object.contains(bad) && refused.todo.contains("file:/"), "{refused}");
     }
+}
+
+#[test]
+fn runs_of_a_tenant_whose_archive_is_paused_are_refused_one_by_one_and_leave_nothing_behind() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    let switch = |w: &mut World, state| w.act(Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state });
+    switch(&mut w, DestState::Defer).unwrap();
+    pass(&mut w, 5 * DAY_MS);
+    let runs = &schedule(&w).runs;
+    assert_eq!(runs.len(), 5);
+    for run in runs {
+        let refusal = run.refusal.as_ref().unwrap();
+        assert!(run.job.is_none() && refusal.to_string().contains("archive round 1 is SUSPEND"), "{refusal}");
+    }
+    assert!(w.state.backup_jobs.is_empty() && w.state.backup_sets.is_empty());
+    // The paused nights are over: nothing is made up for, the next night is one run.
+    switch(&mut w, DestState::Enable).unwrap();
+    pass(&mut w, DAY_MS);
+    assert_eq!((schedule(&w).runs.len(), w.state.backup_sets.len()), (6, 1));
+}
+
+#[test]
+fn a_tenant_that_cannot_be_backed_up_takes_no_schedule_and_says_what_would_help() {
+    let mut w = World::archiving(3, 1, 86_400);
+    w.act(harness::restore_wish("r", 1)).unwrap();
+    let tenant = w.state.tenants.values().find(|t| t.name == "r").unwrap().id;
+    let refusal = |status| {
+        let mut state = w.state.clone();
+        state.tenants.get_mut(&tenant).unwrap().status = status;
+        let change = ScheduleChange::Set { plan: nightly(MissedRun::Skip), enable: true };
+        let action = Action::ChangeSchedule { tenant, change };
+        let refused = apply(&mut state, Command { proposed_at_ms: w.now_ms, action }).unwrap_err();
+        assert!(state.schedules.is_empty());
+        refused
+    };
+    for (status, way_out) in [
+        (TenantStatus::Restoring, "CANCEL RESTORE r"),
+        (TenantStatus::Standby, "ACTIVATE STANDBY TENANT = r"),
+        (TenantStatus::Imported, "validated and cleaned"),
+        (TenantStatus::Dropping, "another tenant"),
+    ] {
+        let failure = refusal(status);
+        assert!(failure.what.contains(&status.to_string()) && failure.todo.contains(way_out), "{failure}");
+    }
+}
+
+#[test]
+fn a_tenant_that_is_made_again_under_the_name_of_a_dropped_one_inherits_nothing() {
+    let mut w = World::archiving(1, 1, 86_400);
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    let policy =
+        Policy { window_ns: 1, redundancy: 1, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, log_only: false };
+    w.act(Action::AddCleanPolicy { tenant: TENANT, policy }).unwrap();
+    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
+    w.until("STOP", |w| w.round().state == RoundState::Stop);
+    w.act(Action::DropTenant { tenant: TENANT }).unwrap();
+    // A run that is due while it goes is nobody's.
+    pass(&mut w, 2 * DAY_MS);
+    let made = w.act(Action::CreateTenant { name: "t".to_owned(), log_streams: 2, replicas: 1 });
+    let Ok(Done::Tenant(again)) = made else { panic!("{made:?}") };
+    assert_ne!(again, TENANT);
+    pass(&mut w, 2 * DAY_MS);
+    assert!(w.state.schedules.is_empty() && w.state.backup_jobs.is_empty());
+    assert!(w.state.clean_policies.is_empty() && w.state.destinations.is_empty());
+}
+
+#[test]
+fn a_backup_by_hand_in_the_minute_of_a_scheduled_one_is_one_set_each_and_names_who_was_left_out() {
+    let mut w = World::archiving(1, 1, 86_400);
+    w.act(Action::CreateTenant { name: "bare".to_owned(), log_streams: 1, replicas: 1 }).unwrap();
+    let bare = w.state.tenants.values().find(|t| t.name == "bare").unwrap().id;
+    set(&mut w, nightly(MissedRun::RunOnce), true);
+    w.now_ms += DAY_MS - w.now_ms % DAY_MS + 2 * 60 * MINUTE_MS;
+    w.beat();
+    let wish = BackupWish::new(BackupMode::Full, "by hand");
+    let started = w.act(Action::StartBackups { tenants: vec![TENANT, bare], all: true, wish }).unwrap();
+    let Done::Initiator { started, refused, .. } = started else { panic!("{started:?}") };
+    assert_eq!((started.len(), refused.len(), refused[0].0), (1, 1, bare));
+    assert!(refused[0].1.to_string().contains("no data backup destination"), "{}", refused[0].1);
+    w.until("both", |w| w.state.backup_jobs.len() == 2 && all_ended(w));
+    assert_eq!(w.state.backup_sets.len(), 2);
+    assert!(schedule(&w).runs.iter().all(|r| r.job.is_some()));
 }

@@ -338,6 +338,10 @@ fn the_backup_views_tell_running_and_ended_jobs_apart() {
     let tasks = table(&w, "CDB_OB_BACKUP_TASKS");
     assert_eq!(text(&tasks, 0, "STATUS"), "BACKUP_USER_DATA");
     assert!(text(&tasks, 0, "LS_TASKS").contains("1001: PENDING on worker"), "{}", text(&tasks, 0, "LS_TASKS"));
+    let of_tenant: usize = w.state.tenants[&TENANT].tables.values().map(|t| t.tablets.len()).sum();
+    assert_eq!(text(&tasks, 0, "TABLET_COUNT"), of_tenant.to_string(), "what there is to do, from the beginning on");
+    assert_eq!((text(&tasks, 0, "FINISH_TABLET_COUNT"), text(&tasks, 0, "DATA_PROGRESS")), ("0".into(), "0".into()));
+    assert_eq!(text(&tasks, 0, "ETA_SECONDS"), "NULL");
     let sets = table(&w, "CDB_OB_BACKUP_SET_FILES");
     let newest = sets.rows.len() - 1;
     assert_eq!((text(&sets, 0, "STATUS"), text(&sets, newest, "STATUS")), ("SUCCESS".into(), "DOING".into()));

@@ -4,7 +4,6 @@
 //! name, so a failure between the steps is harmless. It is never listed and deleted: a newer leader may have gone on.
 //! Where objects are locked (WORM) the old names stay until their retention ends.
 
-use super::piece_attr::COMPATIBLE;
 use super::put;
 use bytes::Bytes;
 use strandline_format::DataType;
@@ -47,7 +46,7 @@ fn constant_info(dest: &DestRef, piece: &PieceRow) -> pb::CheckpointInfo {
         round_id: piece.key.round_id.0,
         piece_id: piece.key.piece_id.0,
         incarnation: INCARNATION,
-        compatible: COMPATIBLE,
+        compatible: strandline_types::ARCHIVE_COMPATIBLE,
         start_scn: piece.start_scn.0,
         checkpoint_scn: piece.start_scn.0,
         max_scn: piece.start_scn.0,

@@ -11,7 +11,10 @@ use strandline_format::paths::{ArchivePath, SetName};
 use strandline_media::Medium;
 use strandline_scheduler_core::{Action, CleanWork, MediumName, SweepWork, Swept};
 use strandline_types::{ErrorClass, Failure, PieceKey, limits};
-use tracing::warn;
+use tracing::{debug, warn};
+
+/// What a destination without sets and pieces may still have: marks of rounds in which nothing was archived, and probes.
+const OWN_DIRS: [&str; 2] = [ROUNDS_DIR, "check_file"];
 
 /// Deletes the end placeholder.
 pub async fn begin(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
@@ -35,32 +38,44 @@ pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Deletes check files and the identity of a destination that holds nothing else any more. One that holds nothing at all
-/// is done: the identity went last.
+/// Deletes check files, marks of rounds and the identity of a destination that holds nothing else any more. Everything
+/// that State knows of is gone by now: what is left was put there by somebody else, perhaps this very moment, and then
+/// nothing is touched. One that holds nothing at all is done: the identity went last.
 pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
-    if medium.list("").await?.is_empty() {
+    let format = ArchivePath::Format.path();
+    let left: Vec<String> = medium.list("").await?.into_iter().map(|o| o.path).collect();
+    if left.is_empty() {
         return Ok(());
     }
-    for dir in [SETS_DIR, PIECES_DIR, ROUNDS_DIR, "check_file"] {
+    let is_own = |path: &str| path == format || OWN_DIRS.iter().any(|dir| path.starts_with(&format!("{dir}/")));
+    let others: Vec<&String> = left.iter().filter(|path| !is_own(path)).collect();
+    if let Some(other) = others.first() {
+        let what = format!("{} objects are left in the destination", others.len());
+        let todo = "another cluster writes here, or they are not Strandline's: look at them; the destination keeps its identity";
+        return Err(Failure::new(ErrorClass::Invalid, what, format!("{}/{other}", medium.uri()), todo));
+    }
+    for dir in OWN_DIRS {
         empty_directory(medium, dir, |_| 0).await?;
         medium.prune(dir).await?;
     }
-    let left: Vec<String> = medium.list("").await?.into_iter().map(|o| o.path).collect();
-    let format = ArchivePath::Format.path();
-    match left.iter().find(|path| **path != format) {
-        None => delete_all(medium, vec![format]).await.map(|_| ()),
-        Some(other) => {
-            let what = format!("{} objects are left in the destination", left.len() - 1);
-            let todo = "they are not Strandline's, or belong to something it does not know: look at them";
-            Err(Failure::new(ErrorClass::Invalid, what, format!("{}/{other}", medium.uri()), todo))
-        }
+    for dir in [SETS_DIR, PIECES_DIR] {
+        medium.prune(dir).await?;
     }
+    delete_all(medium, vec![format]).await.map(|_| ())
 }
 
 /// Looks for what belongs to nothing, and removes what has done so for long enough. The answer is the whole picture.
 pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Failure> {
     let mut seen = Swept::default();
-    for unfinished in medium.unfinished().await? {
+    // A key that may only work below the destination is not always given the right to ask a bucket for this.
+    let uploads = match medium.unfinished().await {
+        Err(e) if e.class == ErrorClass::Permission => {
+            debug!(uri = medium.uri(), error = %e, "unfinished uploads cannot be listed: none is removed here");
+            Vec::new()
+        }
+        uploads => uploads?,
+    };
+    for unfinished in uploads {
         if unfinished.started_ms < work.abort_before_ms {
             medium.abort(&unfinished).await?;
             seen.aborted += 1;

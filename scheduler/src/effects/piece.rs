@@ -1,6 +1,6 @@
 //! The beginning of a piece: its start placeholder, and the list of all frozen pieces before it.
 
-use super::piece_attr::{COMPATIBLE, attr};
+use super::piece_attr::attr;
 use super::put;
 use strandline_format::DataType;
 use strandline_format::paths::ArchivePath;
@@ -38,7 +38,7 @@ pub async fn infos(
         piece_id: piece.key.piece_id.0,
         incarnation: INCARNATION,
         dest_no: dest.dest_no.0.into(),
-        compatible: COMPATIBLE,
+        compatible: strandline_types::ARCHIVE_COMPATIBLE,
         start_scn: piece.start_scn.0,
         end_scn: piece.end_scn.0,
         path: address::name(&dest.uri),

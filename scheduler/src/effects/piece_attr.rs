@@ -3,10 +3,7 @@
 use strandline_format::pb;
 use strandline_scheduler_core::state::PieceRow;
 use strandline_scheduler_core::{DestRef, address};
-use strandline_types::INCARNATION;
-
-/// Archive compatibility number of the original's 4.x.
-pub const COMPATIBLE: u64 = 1;
+use strandline_types::{ARCHIVE_COMPATIBLE, INCARNATION};
 
 /// The attributes of a piece; `file_count` only where the files were counted.
 pub fn attr(dest: &DestRef, piece: &PieceRow, file_count: u64) -> pb::PieceAttr {
@@ -22,7 +19,7 @@ pub fn attr(dest: &DestRef, piece: &PieceRow, file_count: u64) -> pb::PieceAttr 
         checkpoint_scn: piece.checkpoint_scn.0,
         max_scn: piece.max_scn.0,
         end_scn: piece.end_scn.0,
-        compatible: COMPATIBLE,
+        compatible: ARCHIVE_COMPATIBLE,
         input_bytes: piece.input_bytes,
         output_bytes: piece.output_bytes,
         status: piece.status.to_string(),

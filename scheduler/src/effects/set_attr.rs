@@ -5,10 +5,7 @@ use strandline_format::paths::SetName;
 use strandline_format::pb;
 use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::{BackupSet, SetSeal};
-use strandline_types::{INCARNATION, Scn, scn_tag};
-
-/// Backup compatibility number of the original's 4.3.
-const BACKUP_COMPATIBLE: u64 = 4;
+use strandline_types::{BACKUP_COMPATIBLE, INCARNATION, Scn, scn_tag};
 
 /// The set as its directory is named.
 pub fn name(set: &BackupSet) -> SetName {

@@ -297,6 +297,24 @@ async fn scan(medium: Arc<dyn Medium>) -> strandline_reader::Scan {
 }
 
 #[tokio::test]
+async fn a_set_of_a_newer_form_is_named_by_its_version_and_judged_by_nobody() {
+    let data = empty();
+    live(data.as_ref(), &backup_life()).await.unwrap();
+    let info =
+        data.list("").await.unwrap().into_iter().find(|o| o.path.ends_with("single_backup_set_info.obbak")).unwrap();
+    let bytes = data.get(&info.path).await.unwrap();
+    let kind = strandline_format::DataType::BackupSetInfo;
+    let mut newer: pb::BackupSetInfo = read_small(kind, &bytes).unwrap();
+    (newer.backup_compatible, newer.cluster_version) = (strandline_types::BACKUP_COMPATIBLE + 1, "9.0.0".to_owned());
+    data.delete(&info.path).await.unwrap();
+    data.put(&info.path, strandline_format::small::write_small(kind, &newer).into()).await.unwrap();
+    let found = scan(data.clone()).await;
+    assert!(found.catalogue.sets.is_empty(), "neither restored nor cleaned by a version that does not know it");
+    let [problem] = &found.problems[..] else { panic!("{:?}", found.problems) };
+    assert!(problem.what.contains("newer version 9.0.0") && problem.class == ErrorClass::Invalid, "{problem:?}");
+}
+
+#[tokio::test]
 async fn a_set_without_its_end_placeholder_does_not_exist() {
     let data = empty();
     let works = backup_life();
@@ -418,6 +436,39 @@ async fn orphans_are_only_what_state_has_deleted_and_go_only_after_their_grace_t
     let gone = seen(clean::sweep(medium.as_ref(), &work(&[1], &["piece_d1001r1p1"])).await.unwrap());
     assert_eq!((gone.orphans.len(), gone.removed), (0, 1));
     assert!(medium.list("piece_d1001r1p1").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_list_uploads_still_sweeps_the_rest() {
+    let inner = empty();
+    live(inner.as_ref(), &archive_life()).await.unwrap();
+    let plan = FaultPlan::new(1);
+    let fault = Fault::Refuse(ErrorClass::Permission);
+    // The first listing is that of uploads.
+    plan.add(FaultRule { op: Some(Op::List), path_part: String::new(), skip: 0, times: 1, fault });
+    let medium = Faulty::new(inner.clone(), plan.clone());
+    let gone = vec![MediumName::Piece(key(1))];
+    let work = SweepWork { dest: dest(), gone, remove: ["piece_d1001r1p1".to_owned()].into(), abort_before_ms: 0 };
+    let Action::Swept { seen, .. } = clean::sweep(&medium, &work).await.unwrap() else { panic!("no sweep") };
+    assert_eq!((plan.injected(), seen.removed, seen.unfinished), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_destination_that_somebody_began_to_write_again_is_left_whole() {
+    let medium = empty();
+    destination::format(medium.as_ref(), &dest(), DestKind::Data, 1).await.unwrap();
+    medium.put("check_file/probe_1/a", Bytes::from_static(b"x")).await.unwrap();
+    for stray in ["backup_sets/backup_set_9_full_start.obbak", "pieces/piece_d1001r9p1_start.obarc", "notes.txt"] {
+        medium.put(stray, Bytes::from_static(b"x")).await.unwrap();
+        let before = medium.list("").await.unwrap();
+        let refused = clean::destination(medium.as_ref()).await.unwrap_err();
+        assert!(refused.object.contains(stray) && refused.what.starts_with("1 object"), "{refused}");
+        assert_eq!(medium.list("").await.unwrap(), before, "nothing is touched");
+        medium.delete(stray).await.unwrap();
+    }
+    medium.put("rounds/round_d1001r1_start.obarc", Bytes::from_static(b"x")).await.unwrap();
+    clean::destination(medium.as_ref()).await.unwrap();
+    assert!(medium.list("").await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::xml;
 use crate::{MediaError, Op};
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use std::error::Error;
 use std::time::Duration;
@@ -10,6 +11,12 @@ use strandline_types::ErrorClass;
 
 /// The original's number for "object storage: no permission" (fact sheet 4.13).
 const CODE_PERMISSION: i32 = -9116;
+/// What an administrator can do about refused keys.
+const GIVE_KEYS: &str = "give keys that are valid and may list, read, write and delete below the destination: ALTER SYSTEM ALTER \
+                         EXTERNAL_STORAGE_DEST … SET ACCESS_INFO, or the destination's access_key_file; what runs goes on with them";
+/// What an administrator can do about a refused time.
+const SET_THE_CLOCK: &str =
+    "set the clock of the machine that says this, and let NTP keep it; requests are signed anew each time";
 /// Longest piece of a store's own words that is repeated.
 const WORDS_MAX: usize = 300;
 
@@ -64,9 +71,27 @@ impl Reply {
         if let Some(hint) = hint(self.status, &code, &words) {
             reason = format!("{reason}; {hint}");
         }
+        let is_clock = code == "RequestTimeTooSkewed";
+        if let Some(apart) = is_clock.then(|| self.clock_ahead(Utc::now())).flatten() {
+            let way = if apart.num_seconds() < 0 { "behind" } else { "ahead of" };
+            reason =
+                format!("{reason}; the clock of this machine is {} s {way} the store's", apart.num_seconds().abs());
+        }
+        let todo = match class {
+            ErrorClass::Permission if is_clock => Some(SET_THE_CLOCK),
+            // A lock is no matter of keys.
+            ErrorClass::Permission if !is_locked(&code, &words) => Some(GIVE_KEYS),
+            _ => None,
+        };
         let number = if class == ErrorClass::Permission { CODE_PERMISSION } else { store_code };
         let pause = self.retry_after().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-        MediaError::new(class, op, uri, path, reason).with_code(number).with_retry_after_ms(pause)
+        MediaError::new(class, op, uri, path, reason).with_code(number).with_retry_after_ms(pause).with_todo(todo)
+    }
+
+    /// By how much a clock is ahead of the store's, by the date of the answer.
+    fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let date = DateTime::parse_from_rfc2822(self.header("date")?).ok()?;
+        Some(now.signed_duration_since(date))
     }
 }
 
@@ -109,7 +134,6 @@ fn hint(status: u16, code: &str, words: &str) -> Option<&'static str> {
     }
     match (status, code) {
         (_, "NoSuchBucket" | "ContainerNotFound") => Some("create the bucket first"),
-        (_, "RequestTimeTooSkewed") => Some("the clock of this machine is wrong"),
         (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "AuthenticationFailed") => {
             Some("check access_id and access_key")
         }
@@ -134,6 +158,7 @@ pub(crate) fn causes(error: &dyn Error) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -177,6 +202,22 @@ mod tests {
             assert_eq!(e.code, if class == C::Permission { CODE_PERMISSION } else { -9105 }, "{status} {code}");
             assert_eq!(e.retry_after_ms, (status == 503).then_some(7000));
         }
+    }
+
+    #[test]
+    fn refused_keys_and_a_wrong_clock_lead_to_what_helps() {
+        let todo =
+            |code: &str| strandline_types::Failure::from(reply(400, code, "words").error(Op::Put, "u", "p", 0)).todo;
+        for code in ["ExpiredToken", "InvalidToken"] {
+            assert!(todo(code).contains("ACCESS_INFO"), "{}", todo(code));
+        }
+        let mut skewed =
+            reply(403, "RequestTimeTooSkewed", "The difference between the request time and ours is too large.");
+        let date = Utc::now() - TimeDelta::minutes(20);
+        skewed.headers.insert("date", http::HeaderValue::from_str(&date.to_rfc2822().replace("+0000", "GMT")).unwrap());
+        let failure = strandline_types::Failure::from(skewed.error(Op::Put, "u", "p", 0));
+        assert!(failure.what.contains("this machine is 1200 s ahead of the store's"), "{failure}");
+        assert!(failure.todo.contains("NTP"), "{failure}");
     }
 
     #[test]

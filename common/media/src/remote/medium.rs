@@ -227,6 +227,10 @@ impl<S: Store> Medium for RemoteMedium<S> {
         self.store.abort(&unfinished.path, &unfinished.id).await
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.store.keeps_versions().await
+    }
+
     fn uri(&self) -> String {
         self.uri.clone()
     }

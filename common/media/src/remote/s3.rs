@@ -347,11 +347,22 @@ impl Store for S3 {
                 started_ms: millis(&u.initiated),
             }));
             let next = (page.next_key_marker.unwrap_or_default(), page.next_upload_id_marker.unwrap_or_default());
-            if !page.is_truncated || next.0.is_empty() || next == after {
+            if !page.is_truncated {
                 return Ok(found);
+            }
+            if next.0.is_empty() || next == after {
+                let reason = "a listing of uploads that goes on and does not say where".to_owned();
+                return Err(self.unreadable(Op::List, "", reason));
             }
             after = next;
         }
+    }
+
+    async fn keeps_versions(&self) -> Option<bool> {
+        let ask = Ask::new(Op::List, Kind::List, Method::GET, "").query("versioning", "");
+        // A key that may not ask and a store that does not know say nothing about it.
+        let reply = self.wire.done("", ask).await.ok()?;
+        xml::read::<xml::Versioning>(&reply.body).ok().map(|v| v.is_on())
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<Conditional, MediaError> {

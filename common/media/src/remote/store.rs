@@ -70,6 +70,10 @@ pub(crate) trait Store: Send + Sync + Debug + 'static {
     async fn abort(&self, path: &str, upload: &str) -> Result<(), MediaError>;
 
     async fn uploads(&self) -> Result<Vec<Unfinished>, MediaError>;
+    /// See [`crate::Medium::keeps_versions`].
+    async fn keeps_versions(&self) -> Option<bool> {
+        None
+    }
 
     /// Copies on the server's side; `Unknown` where it cannot.
     async fn copy(&self, from: &str, to: &str) -> Result<Conditional, MediaError>;

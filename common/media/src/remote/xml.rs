@@ -82,6 +82,21 @@ pub(crate) struct Upload {
     pub(crate) initiated: String,
 }
 
+/// `VersioningConfiguration` of S3 and OSS; a bucket that never had versions says nothing in it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", rename = "VersioningConfiguration")]
+pub(crate) struct Versioning {
+    #[serde(default)]
+    status: String,
+}
+
+impl Versioning {
+    /// A suspended bucket makes no new versions.
+    pub(crate) fn is_on(&self) -> bool {
+        self.status == "Enabled"
+    }
+}
+
 /// `EnumerationResults` of Azure.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

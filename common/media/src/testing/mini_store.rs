@@ -15,7 +15,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Its only key.
@@ -23,6 +23,8 @@ pub const KEY_ID: &str = "LTAItest";
 /// The secret of that key.
 pub const SECRET: &str = "very/secret+key=";
 const PAGE: usize = 1000;
+/// What a store may put into a token: everything that means something in a query.
+const TOKEN_MARK: &str = "+/=&? %";
 
 /// What the store makes of `If-None-Match` and `x-oss-forbid-overwrite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub struct MiniStore {
     pub busy: AtomicU32,
     /// Requests so far.
     pub requests: AtomicU32,
+    /// Names on one page of a listing.
+    pub page: AtomicUsize,
+    /// The bucket keeps what is deleted and replaced.
+    pub has_versions: AtomicBool,
     inner: Mutex<Inner>,
     /// Where it listens, on the loopback.
     pub port: u16,
@@ -81,6 +87,8 @@ impl MiniStore {
             conditions,
             busy: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            page: AtomicUsize::new(PAGE),
+            has_versions: AtomicBool::new(false),
             inner: Mutex::new(Inner { objects: BTreeMap::new(), uploads: BTreeMap::new() }),
             port: listener.local_addr().unwrap().port(),
         });
@@ -103,6 +111,15 @@ impl MiniStore {
         self.inner.lock().unwrap().objects.get(key).is_some_and(|o| o.tagged)
     }
 
+    fn page(&self) -> usize {
+        self.page.load(Ordering::Relaxed)
+    }
+
+    fn versioning(&self) -> Response {
+        let status = if self.has_versions.load(Ordering::Relaxed) { "<Status>Enabled</Status>" } else { "" };
+        answer(200, format!("<VersioningConfiguration>{status}</VersioningConfiguration>"))
+    }
+
     fn handle(&self, head: &Parts, body: Bytes) -> Answer {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
@@ -121,8 +138,9 @@ impl MiniStore {
         let query: BTreeMap<String, String> = pairs.map(|(n, v)| (n.to_owned(), decode(v))).collect();
         let mut inner = self.inner.lock().unwrap();
         match (&head.method, key) {
-            (&Method::GET, "") if query.contains_key("uploads") => Ok(inner.list_uploads()),
-            (&Method::GET, "") => Ok(inner.list(&query, self.is_oss)),
+            (&Method::GET, "") if query.contains_key("versioning") => Ok(self.versioning()),
+            (&Method::GET, "") if query.contains_key("uploads") => Ok(inner.list_uploads(&query, self.page())),
+            (&Method::GET, "") => Ok(inner.list(&query, self.is_oss, self.page())),
             (&Method::GET | &Method::HEAD, _) => inner.get(key, head),
             (&Method::DELETE, _) => {
                 match query.get("uploadId") {
@@ -228,10 +246,11 @@ impl Inner {
         Ok(answer(206, bytes[from..bytes.len().min(to + 1)].to_vec()))
     }
 
-    fn list(&self, query: &BTreeMap<String, String>, is_oss: bool) -> Response {
+    fn list(&self, query: &BTreeMap<String, String>, is_oss: bool, page: usize) -> Response {
         let (prefix, after) =
             (query.get("prefix").map_or("", String::as_str), if is_oss { "marker" } else { "continuation-token" });
         let after = query.get(after).map_or("", String::as_str);
+        let after = after.strip_prefix(TOKEN_MARK).unwrap_or(after);
         let mut text = String::from("<ListBucketResult>");
         let (mut shown, mut last, mut is_truncated) = (0, String::new(), false);
         for (key, object) in self.objects.iter().filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after) {
@@ -242,7 +261,7 @@ impl Inner {
             if name == last || (after.ends_with('/') && key.starts_with(after)) {
                 continue;
             }
-            if shown == PAGE {
+            if shown == page {
                 is_truncated = true;
                 break;
             }
@@ -254,18 +273,29 @@ impl Inner {
             (shown, last) = (shown + 1, name.to_owned());
         }
         let next = if is_oss { "NextMarker" } else { "NextContinuationToken" };
-        let next = if is_truncated { format!("<{next}>{last}</{next}>") } else { String::new() };
+        let mark = if is_oss { String::new() } else { quick_xml::escape::escape(TOKEN_MARK).into_owned() };
+        let next = if is_truncated { format!("<{next}>{mark}{last}</{next}>") } else { String::new() };
         text.push_str(&format!("<IsTruncated>{is_truncated}</IsTruncated>{next}</ListBucketResult>"));
         answer(200, text)
     }
 
-    fn list_uploads(&self) -> Response {
-        let one = |(id, (key, _)): (&String, &(String, BTreeMap<u32, Bytes>))| {
+    fn list_uploads(&self, query: &BTreeMap<String, String>, page: usize) -> Response {
+        let marker = |name: &str| query.get(name).cloned().unwrap_or_default();
+        let after = (marker("key-marker"), marker("upload-id-marker"));
+        let mut all: Vec<_> = self.uploads.iter().map(|(id, (key, _))| (key.clone(), id.clone())).collect();
+        all.sort();
+        all.retain(|one| *one > after);
+        let is_truncated = all.len() > page;
+        all.truncate(page);
+        let next = all.last().filter(|_| is_truncated).map_or_else(String::new, |(key, id)| {
+            format!("<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>")
+        });
+        let one = |(key, id): &(String, String)| {
             let time = "2026-01-02T03:04:05.000Z";
             format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{time}</Initiated></Upload>")
         };
-        let uploads: String = self.uploads.iter().map(one).collect();
-        answer(200, format!("<L><IsTruncated>false</IsTruncated>{uploads}</L>"))
+        let uploads: String = all.iter().map(one).collect();
+        answer(200, format!("<L><IsTruncated>{is_truncated}</IsTruncated>{next}{uploads}</L>"))
     }
 }
 

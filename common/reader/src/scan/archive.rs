@@ -7,7 +7,9 @@ use strandline_catalogue::{PieceEntry, Place, PlaceId, RoundEntry};
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{ROUNDS_DIR, checkpoint_dir, parse_piece_dir};
 use strandline_format::{DataType, pb};
-use strandline_types::{DestId, Failure, FileStatus, PieceClock, PieceId, PieceKey, PieceStatus, RoundId, Scn};
+use strandline_types::{
+    ARCHIVE_COMPATIBLE, DestId, Failure, FileStatus, PieceClock, PieceId, PieceKey, PieceStatus, RoundId, Scn,
+};
 
 /// What the rounds' start files say, by destination and round.
 type Clocks = BTreeMap<(DestId, RoundId), PieceClock>;
@@ -83,8 +85,12 @@ async fn pieces(source: &Source, found: &mut Scan, clocks: &Clocks) -> Result<()
             small::<pb::TenantArchivePieceInfos>(found, medium, &path, DataType::TenantArchivePieceInfos).await?;
         let clock = clocks.get(&(key.dest_id, key.round_id));
         let entry = match infos {
+            Small::Read(infos) if infos.compatible > ARCHIVE_COMPATIBLE => {
+                found.newer(medium, &path, (infos.compatible, ARCHIVE_COMPATIBLE), "");
+                continue;
+            }
             Small::Read(infos) => {
-                for attr in &infos.history {
+                for attr in infos.history.iter().filter(|attr| attr.compatible <= ARCHIVE_COMPATIBLE) {
                     let piece = frozen_piece(attr);
                     known.entry(piece.key).or_insert(piece);
                 }

@@ -6,7 +6,9 @@ use strandline_catalogue::{Place, PlaceId, SetEntry};
 use strandline_format::paths::backup::{SETS_DIR, complement_log_dir};
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
-use strandline_types::{BackupSetId, BackupSetStatus, DestId, Failure, FileStatus, RetryId, RoundId, Scn, TurnId};
+use strandline_types::{
+    BACKUP_COMPATIBLE, BackupSetId, BackupSetStatus, DestId, Failure, FileStatus, RetryId, RoundId, Scn, TurnId,
+};
 
 pub(super) async fn scan(source: &Source, place: Place) -> Result<Scan, Failure> {
     let mut found = Scan::default();
@@ -17,7 +19,7 @@ pub(super) async fn scan(source: &Source, place: Place) -> Result<Scan, Failure>
             && source.has_set(set)
         {
             let entry = entry(source, &mut found, set, success, &object.path).await?;
-            found.catalogue.sets.push(entry);
+            found.catalogue.sets.extend(entry);
         }
     }
     found.catalogue.sets.sort_by_key(|s| s.set_id);
@@ -36,11 +38,11 @@ async fn entry(
     set: SetName,
     success: bool,
     end_path: &str,
-) -> Result<SetEntry, Failure> {
+) -> Result<Option<SetEntry>, Failure> {
     let medium = source.medium.as_ref();
     let blank = SetEntry { kind: set.kind, ..SetEntry::full(set.id, Scn::MIN, Scn::MIN) };
     if !success {
-        return Ok(SetEntry { status: BackupSetStatus::Failed, ..blank });
+        return Ok(Some(SetEntry { status: BackupSetStatus::Failed, ..blank }));
     }
     let path = BackupPath::SingleSetInfo { set }.path();
     let info = match small::<pb::BackupSetInfo>(found, medium, &path, DataType::BackupSetInfo).await? {
@@ -53,9 +55,13 @@ async fn entry(
             let end = small::<pb::SetPlaceholder>(found, medium, end_path, DataType::SetPlaceholder).await?;
             let end = end.read().unwrap_or_default();
             let (start_replay_scn, min_restore_scn) = (Scn(end.start_replay_scn), Scn(end.min_restore_scn));
-            return Ok(SetEntry { file_status: FileStatus::Broken, start_replay_scn, min_restore_scn, ..blank });
+            return Ok(Some(SetEntry { file_status: FileStatus::Broken, start_replay_scn, min_restore_scn, ..blank }));
         }
     };
+    if info.backup_compatible > BACKUP_COMPATIBLE {
+        found.newer(medium, &path, (info.backup_compatible, BACKUP_COMPATIBLE), &info.cluster_version);
+        return Ok(None);
+    }
     let mut entry = described(source, set, &info).await?;
     let metas = BackupPath::LsMetaInfos { set }.path();
     match small::<pb::LsMetaInfos>(found, medium, &metas, DataType::LsMetaInfos).await? {
@@ -67,7 +73,7 @@ async fn entry(
         Small::Bad => entry.file_status = FileStatus::Broken,
     }
     found.infos.insert((PlaceId(0), set.id), (set, info));
-    Ok(entry)
+    Ok(Some(entry))
 }
 
 async fn described(source: &Source, set: SetName, info: &pb::BackupSetInfo) -> Result<SetEntry, Failure> {

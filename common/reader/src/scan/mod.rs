@@ -29,6 +29,9 @@ pub struct Problem {
     pub object: String,
     /// What is wrong with it.
     pub what: String,
+    /// `Corrupt`, or `Invalid` for something whole that this version does not know.
+    #[serde(skip)]
+    pub class: ErrorClass,
 }
 
 /// Everything that was found.
@@ -62,7 +65,16 @@ impl Scan {
     }
 
     fn problem(&mut self, medium: &dyn Medium, path: &str, what: impl Into<String>) {
-        self.problems.push(Problem { object: object_name(&medium.uri(), path), what: what.into() });
+        let object = object_name(&medium.uri(), path);
+        self.problems.push(Problem { object, what: what.into(), class: ErrorClass::Corrupt });
+    }
+
+    /// Something of a version whose form is not known here. It is left out of the catalogue: nothing here may judge it.
+    fn newer(&mut self, medium: &dyn Medium, path: &str, (form, known): (u64, u64), version: &str) {
+        let by = if version.is_empty() { String::new() } else { format!(" {version}") };
+        let what =
+            format!("it was made by a newer version{by} in form {form} (known here: up to {known}): use that version");
+        self.problems.push(Problem { object: object_name(&medium.uri(), path), what, class: ErrorClass::Invalid });
     }
 }
 
@@ -100,7 +112,7 @@ pub async fn scan(source: &Source) -> Result<Scan, Failure> {
         let own = Place { of_set: Some(id), ..place(inside.as_ref(), &there, Role::ComplementLog) };
         match archive::scan(&Source::whole(inside), own).await {
             Ok(log) => found.absorb(log),
-            Err(e) => found.problems.push(Problem { object: e.object, what: e.what }),
+            Err(e) => found.problems.push(Problem { object: e.object, what: e.what, class: ErrorClass::Corrupt }),
         }
     }
     Ok(found)

@@ -20,7 +20,8 @@ use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::{DataType, pb};
 use strandline_types::limits::{BLOCK_ALIGN_BYTES, VERIFY_STREAMS_MAX};
 use strandline_types::{
-    BackupSetId, BackupSetStatus, DataKind, ErrorClass, Failure, FileId, LsId, RetryId, Scn, TenantId, TurnId,
+    BACKUP_COMPATIBLE, BackupSetId, BackupSetStatus, DataKind, ErrorClass, Failure, FileId, LsId, RetryId, Scn,
+    TenantId, TurnId,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -56,6 +57,13 @@ pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only:
     }
     let rest = only.is_none_or(|ls| ls.0 == 0);
     let info = c.small::<pb::BackupSetInfo>(&info_path, DataType::BackupSetInfo).await?;
+    if let Some(newer) = info.as_ref().filter(|i| i.backup_compatible > BACKUP_COMPATIBLE) {
+        let (version, form) = (&newer.cluster_version, newer.backup_compatible);
+        c.note(format!(
+            "{set} was made by the newer version {version} in form {form} and was not verified: use that version"
+        ));
+        return Ok(());
+    }
     if let Some(salt) = info.as_ref().and_then(|i| <[u8; 16]>::try_from(&i.password_salt[..]).ok()) {
         let keys = Arc::clone(&c.keys);
         // Deriving is slow on purpose: not on a thread that others wait for.

@@ -10,11 +10,12 @@ use crate::catalogue::{StateCatalogue, file_status_mut, in_use, is_current};
 use crate::command::{Done, Outcome};
 use crate::orders::MediumName;
 use crate::refuse;
-use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, DestKind, State, TaskRun, Tenant, Trouble};
+use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, DestKind, PieceRow, State, TaskRun, Tenant, Trouble};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::{self, CleanPlan, DeleteWhy, Item, Object, Policy};
 use strandline_types::{
-    BackupSetKind, CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, LsId, Scn, TenantId, Transition, limits,
+    BackupSetKind, CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, LsId, PieceStatus, Scn, TenantId,
+    Transition, limits,
 };
 
 pub(super) fn add_policy(state: &mut State, id: TenantId, policy: Policy) -> Outcome {
@@ -106,6 +107,7 @@ pub(crate) fn decide(state: &State, id: TenantId, what: &CleanWhat, now_ms: u64)
             if is_current(state, id, *dest) {
                 return Err(refuse::clean_current(*dest));
             }
+            check_quiet(state, *dest)?;
             let here = |p| p == place;
             let alive = |s: FileStatus| s != FileStatus::Deleted;
             let sets = all.sets.iter().filter(|s| here(s.place) && alive(s.file_status));
@@ -118,6 +120,22 @@ pub(crate) fn decide(state: &State, id: TenantId, what: &CleanWhat, now_ms: u64)
         }
     };
     spare_used(state, id, &known, plan, *what == CleanWhat::Obsolete)
+}
+
+/// Nobody may be writing an imported destination that is to be emptied. An archive that is written moves every minute,
+/// also when nothing happens in its tenant; what the import saw of it tells how long it had stood.
+fn check_quiet(state: &State, dest: DestId) -> Result<(), Failure> {
+    let Some(place) = state.destinations.get(&dest) else { return Ok(()) };
+    let is_imported = state.tenants.get(&place.tenant_id).is_some_and(|t| t.imported.is_some());
+    let is_growing = |p: &&PieceRow| {
+        let quiet_ms = place.checked_ms.saturating_sub(p.checkpoint_scn.as_ms());
+        p.file_status != FileStatus::Deleted && p.status == PieceStatus::Active && quiet_ms < limits::IMPORTED_QUIET_MS
+    };
+    let rounds = state.rounds.values().filter(|r| is_imported && r.dest_id == dest);
+    match rounds.flat_map(|r| r.pieces.values()).find(is_growing) {
+        None => Ok(()),
+        Some(piece) => Err(refuse::still_written(&place.uri, &MediumName::Piece(piece.key).to_string())),
+    }
 }
 
 /// What a running job reads stays: for a policy it is kept, for an administrator it is refused.

@@ -127,6 +127,132 @@ fn texts_that_mean_nothing_are_refused_by_name() {
     assert!(check(&weekly("Mars/Olympus")).unwrap_err().to_string().contains("Mars/Olympus"));
     assert!(check(&SchedulePlan { time_zone: "UTC".into(), ..Default::default() }).is_err(), "nothing to run");
     assert_eq!(check(&weekly("Asia/Shanghai")), Ok(()));
-    let never = SchedulePlan { full: "0 2 30 2 *".into(), time_zone: "UTC".into(), ..Default::default() };
-    assert_eq!(next(&never, ms("2026-01-01T00:00:00Z")), None);
+}
+
+/// (text, zone, from, instants that it has to come at)
+type Night = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// Autumn and spring in a zone with a whole hour, one with half an hour, and one that changes at midnight.
+const NIGHTS: [Night; 13] = [
+    // Berlin: 2026-10-25 03:00 is 02:00 again (01:00Z).
+    ("30 2 * * *", "Europe/Berlin", "2026-10-24T22:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+    (
+        "30 2,14 * * *",
+        "Europe/Berlin",
+        "2026-10-24T22:00:00Z",
+        &["2026-10-25T00:30:00Z", "2026-10-25T13:30:00Z", "2026-10-26T01:30:00Z"],
+    ),
+    (
+        "0,30 2 * * *",
+        "Europe/Berlin",
+        "2026-10-24T22:00:00Z",
+        &["2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:00:00Z"],
+    ),
+    // From within the second of the two hours.
+    ("30 2-3 * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", &["2026-10-25T02:30:00Z", "2026-10-26T01:30:00Z"]),
+    (
+        "*/30 * * * *",
+        "Europe/Berlin",
+        "2026-10-24T23:50:00Z",
+        &[
+            "2026-10-25T00:00:00Z",
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:00:00Z",
+            "2026-10-25T01:30:00Z",
+            "2026-10-25T02:00:00Z",
+        ],
+    ),
+    // Berlin: 2026-03-29 02:00 is 03:00 (01:00Z).
+    (
+        "30 2,14 * * *",
+        "Europe/Berlin",
+        "2026-03-28T22:00:00Z",
+        &["2026-03-29T01:00:00Z", "2026-03-29T12:30:00Z", "2026-03-30T00:30:00Z"],
+    ),
+    // Both times of the gap come together, and not twice.
+    ("10,40 2 * * *", "Europe/Berlin", "2026-03-28T22:00:00Z", &["2026-03-29T01:00:00Z", "2026-03-30T00:10:00Z"]),
+    (
+        "*/30 * * * *",
+        "Europe/Berlin",
+        "2026-03-29T00:10:00Z",
+        &["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"],
+    ),
+    // Lord Howe: 2026-04-05 02:00 is 01:30 again (15:00Z the day before); 2026-10-04 02:00 is 02:30 (15:30Z).
+    ("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T12:00:00Z", &["2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"]),
+    (
+        "*/30 * * * *",
+        "Australia/Lord_Howe",
+        "2026-04-04T14:20:00Z",
+        &["2026-04-04T14:30:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z", "2026-04-04T16:00:00Z"],
+    ),
+    ("15 2,3 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", &["2026-10-03T15:30:00Z", "2026-10-03T16:15:00Z"]),
+    // Santiago: 2026-09-06 00:00 is 01:00 (04:00Z); 2026-04-05 00:00 is 23:00 of the 4th again (03:00Z).
+    ("0 0 * * 0", "America/Santiago", "2026-09-05T12:00:00Z", &["2026-09-06T04:00:00Z", "2026-09-13T03:00:00Z"]),
+    ("0 0 * * *", "America/Santiago", "2026-04-04T12:00:00Z", &["2026-04-05T04:00:00Z", "2026-04-06T04:00:00Z"]),
+];
+
+#[test]
+fn the_nights_when_clocks_change_have_each_fixed_time_once_and_each_rhythm_in_real_time() {
+    for (text, zone, from, wanted) in NIGHTS {
+        let mut at = ms(from);
+        for want in wanted {
+            let next = next_after(text, zone, at).unwrap();
+            assert_eq!(next, ms(want), "{text} in {zone} after {at}: want {want}");
+            // What NEXT shows is kept from any moment before on.
+            assert_eq!(next_after(text, zone, next - 1), Some(next), "{text} in {zone}");
+            at = next;
+        }
+    }
+}
+
+#[test]
+fn a_text_comes_due_exactly_when_next_said() {
+    for (text, zone, from, wanted) in NIGHTS {
+        let plan = SchedulePlan { full: text.into(), time_zone: zone.into(), ..Default::default() };
+        let mut s = schedule(plan, from);
+        for want in wanted.iter().map(|w| ms(w)) {
+            assert_eq!(due(&s, want - 1), None, "{text} in {zone}");
+            // Ten minutes later is still no missed run, also inside of a doubled hour.
+            let late = due(&s, want + limits::SCHEDULE_GRACE_MS / 2).unwrap();
+            assert_eq!((late.due_ms, late.is_skipped), (want, false), "{text} in {zone}");
+            s.after_ms = want;
+        }
+    }
+}
+
+#[test]
+fn every_day_of_a_year_has_exactly_one_run_of_each_of_several_times_in_every_zone() {
+    for zone in ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"] {
+        let (mut at, mut count, end) = (ms("2026-01-01T12:00:00Z"), 0, ms("2027-01-01T12:00:00Z"));
+        while let Some(next) = next_after("15 1,2,23 * * *", zone, at).filter(|next| *next <= end) {
+            (at, count) = (next, count + 1);
+        }
+        assert_eq!(count, 3 * 365, "{zone}");
+    }
+}
+
+#[test]
+fn only_five_fields_that_come_due_some_day_are_a_text() {
+    let refused = |text: &str| check_text(text, "UTC").unwrap_err();
+    for text in ["TZ=UTC 0 2 * * *", "CRON_TZ=UTC 0 2 * *", "@daily", "0 0 2 * * *", "0 2 * *", "", "0 2 * * @daily"] {
+        let failure = refused(text);
+        assert_eq!(failure.class, strandline_types::ErrorClass::Invalid);
+        assert!(failure.to_string().contains("five fields"), "{failure}");
+    }
+    for text in ["0 2 30 2 *", "0 2 31 4,6,9,11 *"] {
+        assert!(refused(text).to_string().contains("never"), "{text}");
+    }
+    for text in ["0 2 31 * *", "0 2 29 2 *", "0 2 * * 7", "0 2 1 * 1", "0 2 30 2 1", "  0  2 * * SAT "] {
+        assert_eq!(check_text(text, "Europe/Berlin"), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn a_day_of_the_month_or_a_day_of_the_week_is_enough() {
+    let next = |text: &str, after: &str| next_after(text, "UTC", ms(after)).unwrap();
+    // 2026-11-02 is a Monday.
+    assert_eq!(next("0 2 1 * 1", "2026-10-31T00:00:00Z"), ms("2026-11-01T02:00:00Z"));
+    assert_eq!(next("0 2 1 * 1", "2026-11-01T12:00:00Z"), ms("2026-11-02T02:00:00Z"));
+    assert_eq!(next("0 2 * * 7", "2026-11-02T00:00:00Z"), next("0 2 * * 0", "2026-11-02T00:00:00Z"));
+    assert_eq!(next("0 2 31 * *", "2026-11-01T00:00:00Z"), ms("2026-12-31T02:00:00Z"));
 }

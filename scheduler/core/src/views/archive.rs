@@ -3,11 +3,10 @@
 use super::value::{bytes_display, n, ratio, scn, scn_display, t};
 use super::{Build, Table, Value};
 use crate::state::{LsPiece, LsProgress, PieceRow, Round, State};
-use strandline_types::{FileStatus, INCARNATION, LsId, PieceId, limits};
+use strandline_types::{ARCHIVE_COMPATIBLE, FileStatus, INCARNATION, LsId, PieceId, limits};
 
 /// The original's archive unit; ours is the same.
 const UNIT_BYTES: u64 = 16_384;
-const COMPATIBLE: u64 = 1;
 
 const ROUND_COLUMNS: [&str; 31] = [
     "TENANT_ID",
@@ -99,7 +98,7 @@ fn rounds<'a>(rounds: impl Iterator<Item = &'a Round>) -> Table {
             scn_display(r.clock.round_start),
             scn(r.checkpoint_scn),
             scn_display(r.checkpoint_scn),
-            n(COMPATIBLE),
+            n(ARCHIVE_COMPATIBLE),
             n(r.clock.base_piece.0),
             n(used.0),
             n(r.clock.interval_ns / 1000),
@@ -159,7 +158,7 @@ fn piece_row(round: &Round, p: &PieceRow) -> [Value; 24] {
         scn(p.max_scn),
         scn(p.end_scn),
         scn_display(p.end_scn),
-        n(COMPATIBLE),
+        n(ARCHIVE_COMPATIBLE),
         n(UNIT_BYTES),
         t(round.options.compression),
         n(p.input_bytes),

@@ -4,10 +4,7 @@ use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, InitiatorJob, SetSeal, State};
-use strandline_types::{BackupJobStatus, BackupMode, BackupSetStatus, INCARNATION, TenantId};
-
-/// 4.2 in the original's count: separate minor and major data.
-const BACKUP_COMPATIBLE: u64 = 3;
+use strandline_types::{BACKUP_COMPATIBLE, BackupJobStatus, BackupMode, BackupSetStatus, INCARNATION, TenantId};
 
 const JOB_COLUMNS: [&str; 19] = [
     "TENANT_ID",

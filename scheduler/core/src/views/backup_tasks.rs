@@ -2,7 +2,8 @@
 //! (fact sheet 2.2).
 
 use super::backup::{comment, rate, result};
-use super::value::{n, percent, scn, t, time};
+use super::progress::Progress;
+use super::value::{n, scn, t, time};
 use super::{Build, Table, Value};
 use crate::state::{BackupJob, BackupSet, SetSeal, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
@@ -57,47 +58,24 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
     view.done()
 }
 
-/// What is done and what there is to do, in bytes.
-#[derive(Clone, Copy)]
-struct Progress {
-    done: u64,
-    total: u64,
-}
-
-impl Progress {
-    fn of<'a>(runs: impl Iterator<Item = &'a TaskRun>) -> Self {
-        let add = |sum: Self, r: &TaskRun| Self { done: sum.done + r.bytes_done, total: sum.total + r.bytes_total };
-        runs.fold(Self { done: 0, total: 0 }, add)
-    }
-
-    /// 100 once it is over, whatever the bytes say: a set of empty tablets has none.
-    fn percent(self, is_over: bool) -> Value {
-        Value::Real(if is_over { 100.0 } else { percent(self.done, self.total).min(99.99) })
-    }
-
-    /// Seconds to the end at the speed so far; NULL while nothing is known.
-    fn eta_s(self, elapsed_ms: u64) -> Value {
-        let left = self.total.saturating_sub(self.done);
-        if self.done == 0 || left == 0 {
-            return Value::Null;
-        }
-        n(u64::try_from(u128::from(elapsed_ms) * u128::from(left) / u128::from(self.done) / 1000).unwrap_or(u64::MAX))
-    }
-}
-
 fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let now_ms = state.clock_ms;
-    let data = Progress::of(j.tasks.values());
-    let log = Progress::of(j.log_tasks.values());
+    let data = Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run)));
+    let log = Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run)));
     let is_past_data = !matches!(j.status, BackupJobStatus::Init | BackupJobStatus::Data) && !s.parts.is_empty();
     let done = Done::of(j, s);
+    // How many tablets have blocks is known at the end of the stage; until then all of the tenant's count.
+    let of_tenant =
+        || state.tenants.get(&j.tenant_id).map_or(0, |t| t.tables.values().map(|x| x.tablets.len() as u64).sum());
+    let tablets = if is_past_data { s.tablet_count } else { of_tenant() };
     let ended_ms = j.ended_ms.unwrap_or(now_ms);
     let output = if is_past_data { s.output_bytes.max(done.output) } else { data.done.max(done.output) };
     let turn = || n(u64::from(s.data_turn.0));
     let log_files = j.log_results.values().map(|r| r.file_count).sum::<u64>().max(s.log_file_count);
     let is_log_over = j.plus_archivelog && j.status == BackupJobStatus::Completed;
     let eta = match j.status {
-        BackupJobStatus::Data => data.eta_s(now_ms.saturating_sub(j.started_ms)),
+        BackupJobStatus::Data => data.eta_s(now_ms),
+        BackupJobStatus::CopyLog => log.eta_s(now_ms),
         _ => Value::Null,
     };
     [
@@ -118,7 +96,7 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
         n(output),
         n(rate(output, s.start_ms, ended_ms)),
         n(s.extra_bytes),
-        n(done.tablets_known.max(done.tablets)),
+        n(tablets.max(done.tablets)),
         n(done.tablets),
         n(done.blocks),
         n(done.blocks),
@@ -144,7 +122,6 @@ struct Done {
     input: u64,
     output: u64,
     tablets: u64,
-    tablets_known: u64,
     blocks: u64,
     files: u64,
 }
@@ -156,7 +133,6 @@ impl Done {
             input: sum(|r| r.input_bytes),
             output: sum(|r| r.output_bytes),
             tablets: sum(|r| r.tablet_count).max(s.finish_tablet_count),
-            tablets_known: s.tablet_count,
             blocks: sum(|r| r.macro_block_count).max(s.macro_block_count),
             files: sum(|r| r.file_count),
         }

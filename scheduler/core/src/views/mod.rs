@@ -11,6 +11,7 @@ mod clean;
 mod cluster;
 mod drill;
 mod imported;
+mod progress;
 mod recover;
 mod restore;
 mod schedule;

@@ -1,6 +1,7 @@
 //! Table recovery jobs, running and ended (fact sheet 2.5).
 
-use super::value::{n, percent, scn, scn_display, t, time};
+use super::progress::Progress;
+use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse::result_code;
 use crate::state::{RecoverTableJob, RecoveredTable, State, Tablet};
@@ -87,11 +88,8 @@ fn list(j: &RecoverTableJob, shown: impl Fn(&RecoveredTable) -> String) -> Strin
 
 /// Percent; never 100 before the tables have their names.
 fn progress(j: &RecoverTableJob) -> Value {
-    if j.stage == crate::state::RecoverStage::Completed {
-        return Value::Real(100.0);
-    }
-    let (done, total) = j.tasks.values().fold((0, 0), |s, r| (s.0 + r.bytes_done, s.1 + r.bytes_total));
-    Value::Real(percent(done, total).min(99.0))
+    let is_over = j.stage == crate::state::RecoverStage::Completed;
+    Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run))).percent(is_over)
 }
 
 fn comment(j: &RecoverTableJob) -> String {

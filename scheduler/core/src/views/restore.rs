@@ -1,8 +1,9 @@
 //! Restore jobs, running and ended (fact sheet 2.5).
 
+use super::progress::{Progress, eta_s};
 use super::value::{bytes_display, n, percent, scn, scn_display, t, time};
 use super::{Build, Table, Value};
-use crate::state::{RestoreJob, State, TaskRun};
+use crate::state::{RestoreJob, State};
 use strandline_types::{LsId, RestoreStage, TenantId};
 
 /// The tenant under which the original shows the cluster's own part of a restore.
@@ -90,19 +91,12 @@ fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -
 
 /// Bytes of data, averaged over replicas, and of log: done and all.
 fn bytes(j: &RestoreJob) -> (u64, u64) {
-    let share = |part: u64, of: u64, whole: u64| (percent(part, of) / 100.0 * whole as f64) as u64;
-    let moved =
-        |runs: &mut dyn Iterator<Item = &TaskRun>| runs.fold((0, 0), |s, r| (s.0 + r.bytes_done, s.1 + r.bytes_total));
     let (data, log) = (j.source.total_bytes, j.source.log_bytes);
     let done = match j.stage {
-        RestoreStage::CreateTenant | RestoreStage::RestoreData => {
-            let (done, of) = moved(&mut j.data_tasks.values());
-            share(done, of, data)
-        }
-        RestoreStage::StartLogStreams | RestoreStage::ReplayLog => {
-            let (done, of) = moved(&mut j.log_tasks.values());
-            data + share(done, of, log)
-        }
+        RestoreStage::CreateTenant => 0,
+        RestoreStage::RestoreData => Progress::of(j.data_tasks.iter().map(|((ls, _), run)| (*ls, run))).share_of(data),
+        RestoreStage::StartLogStreams => data,
+        RestoreStage::ReplayLog => data + Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run))).share_of(log),
         _ => data + log,
     };
     (done, data + log)
@@ -111,12 +105,7 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
 /// Seconds until the rest is done at the pace so far; NULL before there is a pace.
 fn eta(state: &State, j: &RestoreJob) -> Value {
     let (done, total) = bytes(j);
-    let elapsed_ms = state.clock_ms.saturating_sub(j.started_ms);
-    if done == 0 || elapsed_ms == 0 {
-        return Value::Null;
-    }
-    let rest_ms = u128::from(total.saturating_sub(done)) * u128::from(elapsed_ms) / u128::from(done);
-    n(u64::try_from(rest_ms / 1000).unwrap_or(u64::MAX))
+    eta_s(done, total, state.clock_ms.saturating_sub(j.started_ms))
 }
 
 fn finished_log_streams(j: &RestoreJob) -> usize {

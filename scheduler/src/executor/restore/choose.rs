@@ -90,8 +90,11 @@ async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &Resto
 fn why(scan: &Scan, refusal: Refusal) -> Failure {
     match (&refusal, scan.problems.first()) {
         (Refusal::NoSet { .. }, Some(problem)) => {
-            let todo = "restore from another copy of the destination, or take a new full backup";
-            Failure::new(ErrorClass::Corrupt, problem.what.clone(), problem.object.clone(), todo)
+            let todo = match problem.class {
+                ErrorClass::Corrupt => "restore from another copy of the destination, or take a new full backup",
+                _ => "restore with a cluster of that version",
+            };
+            Failure::new(problem.class, problem.what.clone(), problem.object.clone(), todo)
         }
         _ => refusal.into(),
     }
