@@ -5,7 +5,7 @@ use crate::args::OutputForm;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 use serde_json::{Map, Value, json};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Failure};
@@ -32,9 +32,13 @@ pub fn print_table(header: &[String], rows: &[Vec<String>]) -> Outcome<()> {
     print_line(&table.to_string())
 }
 
-/// Prints one JSON value.
+/// Prints one JSON value: indented for a person at a terminal, one line for a program.
 pub fn print_json(value: &Value) -> Outcome<()> {
-    print_line(&format!("{value:#}"))
+    print_line(&json_text(value, std::io::stdout().is_terminal()))
+}
+
+fn json_text(value: &Value, is_terminal: bool) -> String {
+    if is_terminal { format!("{value:#}") } else { value.to_string() }
 }
 
 /// Prints one line. A closed pipe is the reader's choice and no failure.
@@ -98,6 +102,13 @@ fn cell_text(cell: &v1::Cell) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_one_line_for_programs_and_indented_for_people() {
+        let value = json!({ "a": [1, 2], "b": "x\ny" });
+        assert_eq!(json_text(&value, false), r#"{"a":[1,2],"b":"x\ny"}"#);
+        assert!(json_text(&value, true).lines().count() > 1);
+    }
 
     #[test]
     fn a_reply_is_rows_as_objects_or_an_info() {

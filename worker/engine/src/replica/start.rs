@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, GroupError, Node};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) group: GroupConfig,
     /// Bytes of client writes that wait for their commit, over all replicas.
     pub(crate) write_room: Arc<Semaphore>,
+    /// Notified when a replica begins or ceases to lead.
+    pub(crate) news: Arc<Notify>,
 }
 
 /// One replica that is to be started.
@@ -75,6 +77,7 @@ impl Replica {
             log_end_max: AtomicU64::new(u64::MAX),
             stop: CancellationToken::new(),
         });
+        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.news)));
         if let Err(error) = replica.begin().await {
             replica.stop().await;
             return Err(error);
