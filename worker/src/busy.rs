@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn a_kind_is_busy_from_its_first_task_to_its_last_and_no_other_kind_is() {
         let busy = Arc::<Busy>::default();
-        let is_busy = |kind| busy.0.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).is_some_and(|k| k.1.is_some());
+        let is_busy =
+            |kind| busy.0.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).is_some_and(|k| k.1.is_some());
         let (first, second) = (busy.begin(1), busy.begin(1));
         drop(first);
         assert!(is_busy(1) && !is_busy(2));

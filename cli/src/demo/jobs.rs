@@ -67,7 +67,9 @@ pub async fn backup(cluster: &mut Cluster, tenant: &str) -> Outcome<Backup> {
     let wall = began.elapsed();
     let timed = before.stages_of(cluster, &mut admin, job.number(0, "JOB_ID"), wall).await?;
     let (tenant_id, set) = (job.number(0, "TENANT_ID"), job.number(0, "BACKUP_SET_ID"));
-    let of_set = format!("SELECT OUTPUT_BYTES FROM CDB_OB_BACKUP_SET_FILES WHERE TENANT_ID = {tenant_id} AND BACKUP_SET_ID = {set}");
+    let of_set = format!(
+        "SELECT OUTPUT_BYTES FROM CDB_OB_BACKUP_SET_FILES WHERE TENANT_ID = {tenant_id} AND BACKUP_SET_ID = {set}"
+    );
     let bytes = admin.query(&of_set).await?.number(0, "OUTPUT_BYTES");
     Ok(Backup { bytes, timed })
 }

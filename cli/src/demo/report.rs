@@ -65,7 +65,8 @@ impl Report {
     pub fn note_backup(&mut self, backup: &Backup) {
         let timed = &backup.timed;
         self.backup_mb_s = mb_s(backup.bytes, timed.wall);
-        (self.backup_seconds, self.backup_waiting_share) = (fine(timed.wall.as_secs_f64()), fine(timed.waiting_share()));
+        (self.backup_seconds, self.backup_waiting_share) =
+            (fine(timed.wall.as_secs_f64()), fine(timed.waiting_share()));
         self.backup_stages.clone_from(&timed.stages);
     }
 
@@ -75,7 +76,8 @@ impl Report {
         self.restore_mb_s = mb_s(set_bytes, baseline);
         self.replay_mb_s = mb_s(replayed_bytes, timed.wall.saturating_sub(baseline));
         self.restore_whole_mb_s = mb_s(set_bytes + replayed_bytes, timed.wall);
-        (self.restore_seconds, self.restore_waiting_share) = (fine(timed.wall.as_secs_f64()), fine(timed.waiting_share()));
+        (self.restore_seconds, self.restore_waiting_share) =
+            (fine(timed.wall.as_secs_f64()), fine(timed.waiting_share()));
         self.restore_stages.clone_from(&timed.stages);
     }
 

@@ -66,7 +66,9 @@ enum Hold {
 }
 
 fn holds() -> Vec<Hold> {
-    use Hold::{Archive, Damaged, Dictionary, Endless, Fails, Leader, Medium, MediumForGood, Nothing, Removal, Unheard};
+    use Hold::{
+        Archive, Damaged, Dictionary, Endless, Fails, Leader, Medium, MediumForGood, Nothing, Removal, Unheard,
+    };
     let kinds = [
         TaskKind::BackupLs,
         TaskKind::BackupIndex,
@@ -157,9 +159,7 @@ fn start(w: &mut World, job: Job) -> Outcome {
         Job::Drill => Action::StartDrill { tenant: TENANT, last_ms: None },
         Job::RecoverTable => recover_table(),
         Job::Validate => validate(w),
-        Job::Clean => {
-            Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![2]), description: String::new() }
-        }
+        Job::Clean => Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![2]), description: String::new() },
         Job::DestCheck => Action::CheckDest { uri: "file:///somewhere".to_owned(), access: Access::default() },
     })
 }

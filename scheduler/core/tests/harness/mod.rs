@@ -262,7 +262,11 @@ impl World {
         let is_led = stream.leader.is_some_and(|l| alive.contains(&l) && order.members.contains(&l));
         // A group elects a live member when a majority lives.
         let live: Vec<NodeId> = order.members.iter().copied().filter(|m| alive.contains(m)).collect();
-        if !is_led && !self.leaderless && live.len() * 2 > order.members.len() && (order.bootstrap || stream.term > Term(0)) {
+        if !is_led
+            && !self.leaderless
+            && live.len() * 2 > order.members.len()
+            && (order.bootstrap || stream.term > Term(0))
+        {
             stream.leader = Some(live[0]);
             stream.term = stream.term.next();
         }
