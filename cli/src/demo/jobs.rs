@@ -20,8 +20,10 @@ pub async fn archive(cluster: &mut Cluster, tenant: &str, directory: &Path, piec
     admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
     let wait = Wait::new("archive round");
+    let of_tenant = format!("SELECT TENANT_ID FROM CDB_OB_TENANTS WHERE TENANT_NAME = '{tenant}'");
+    let rounds = format!("SELECT * FROM CDB_OB_ARCHIVELOG WHERE TENANT_ID = ({of_tenant})");
     loop {
-        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        let round = admin.query(&rounds).await?;
         match round.text(0, "STATUS").as_str() {
             "DOING" => return Ok(()),
             ended @ ("INTERRUPTED" | "STOP") => return Err(wait.ended(ended, &round.text(0, "COMMENT"))),
