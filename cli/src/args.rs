@@ -420,6 +420,10 @@ pub struct BenchArchiveArgs {
     /// How long the medium is away; 0 = never.
     #[arg(long, default_value_t = 60, value_name = "N")]
     pub outage_seconds: u64,
+    /// The bench ends when its clients have written this much, in MB (10^6 bytes). It takes several times that on the disk:
+    /// three replicas, and the archive.
+    #[arg(long, default_value_t = 12_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub write_mb_max: u64,
     /// Log streams.
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub log_streams: usize,

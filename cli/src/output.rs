@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 use serde_json::{Map, Value, json};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_proto::v1;
@@ -43,12 +43,17 @@ pub fn write_numbers_as_text() {
     NUMBERS_AS_TEXT.store(true, Ordering::Relaxed);
 }
 
-/// Prints one JSON value.
+/// Prints one JSON value: indented for a person at a terminal, one line for a program.
 pub fn print_json(value: &Value) -> Outcome<()> {
+    let is_terminal = std::io::stdout().is_terminal();
     if NUMBERS_AS_TEXT.load(Ordering::Relaxed) {
-        return print_line(&format!("{:#}", numbers_as_text(value)));
+        return print_line(&json_text(&numbers_as_text(value), is_terminal));
     }
-    print_line(&format!("{value:#}"))
+    print_line(&json_text(value, is_terminal))
+}
+
+fn json_text(value: &Value, is_terminal: bool) -> String {
+    if is_terminal { format!("{value:#}") } else { value.to_string() }
 }
 
 fn numbers_as_text(value: &Value) -> Value {
@@ -157,6 +162,13 @@ fn cell_text(cell: &v1::Cell) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_one_line_for_programs_and_indented_for_people() {
+        let value = json!({ "a": [1, 2], "b": "x\ny" });
+        assert_eq!(json_text(&value, false), r#"{"a":[1,2],"b":"x\ny"}"#);
+        assert!(json_text(&value, true).lines().count() > 1);
+    }
 
     #[test]
     fn a_reply_is_rows_as_objects_or_an_info() {

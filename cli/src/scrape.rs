@@ -22,6 +22,12 @@ pub fn largest(addresses: &[String], metric: &str) -> f64 {
     addresses.iter().filter_map(|a| page(a).ok()).map(|text| sum_of(&text, metric)).fold(0.0, f64::max)
 }
 
+/// Sum of the lines of `metric` with `label` of each server; 0 for one that does not answer.
+pub fn each(addresses: &[String], metric: &str, label: &str) -> Vec<f64> {
+    let of = |address: &String| page(address).map_or(0.0, |text| sum_with(&text, metric, label));
+    addresses.iter().map(of).collect()
+}
+
 fn page(address: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -32,11 +38,15 @@ fn page(address: &str) -> std::io::Result<String> {
 }
 
 fn sum_of(text: &str, metric: &str) -> f64 {
+    sum_with(text, metric, "")
+}
+
+fn sum_with(text: &str, metric: &str, label: &str) -> f64 {
     let value = |line: &str| -> Option<f64> {
         let rest = line.strip_prefix(metric)?;
         (rest.starts_with('{') || rest.starts_with(' ')).then(|| rest.rsplit(' ').next()?.parse().ok())?
     };
-    text.lines().filter_map(value).sum()
+    text.lines().filter(|line| line.contains(label)).filter_map(value).sum()
 }
 
 #[cfg(test)]
@@ -48,5 +58,6 @@ mod tests {
         let text = "# HELP a_total x\na_total{op=\"put\"} 3\na_total{op=\"get\"} 4\na_total_other 9\nb 1\n";
         assert_eq!(sum_of(text, "a_total"), 7.0);
         assert_eq!(sum_of(text, "b"), 1.0);
+        assert_eq!(sum_with(text, "a_total", "\"get\""), 4.0);
     }
 }

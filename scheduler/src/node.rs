@@ -118,6 +118,11 @@ impl SchedulerNode {
         self.mind.changes()
     }
 
+    /// Wakes after applied commands that may have changed what workers have to do.
+    pub fn order_changes(&self) -> watch::Receiver<u64> {
+        self.mind.order_changes()
+    }
+
     /// Its part in the group now.
     pub fn role(&self) -> Role {
         self.group.role()

@@ -1,6 +1,6 @@
 //! Starts a scheduler node with all its doors, and stops it.
 
-use crate::cluster::{ClusterService, Inbox};
+use crate::cluster::{ClusterService, Inbox, WatchService};
 use crate::config::SchedulerConfig;
 use crate::doors::admin::AdminService;
 use crate::doors::{http, mysql};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use strandline_consensus::Node;
 use strandline_proto::v1::admin_server::AdminServer;
 use strandline_proto::v1::cluster_server::ClusterServer;
+use strandline_proto::v1::order_changes_server::OrderChangesServer;
 use strandline_types::{ErrorClass, Failure, limits};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -163,6 +164,7 @@ async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, s
     let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), inbox))
         .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+    let watch = OrderChangesServer::new(WatchService::new(Arc::clone(executor.node()), stop.clone()));
     let admin = AdminServer::new(AdminService::new(executor))
         .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
@@ -171,6 +173,7 @@ async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, s
     let served = Server::builder()
         .add_service(raft.service())
         .add_service(cluster)
+        .add_service(watch)
         .add_service(admin)
         .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
         .await;

@@ -1,7 +1,7 @@
 //! The heartbeat: everything that this worker has to say goes to the scheduler's leader, its whole wish comes back.
 //!
-//! One call every [`HEARTBEAT_MS`], and sooner when an archive moved or a task ended. Orders of an older scheduler term
-//! than one that was ever obeyed are refused: they come from a leader that was replaced. So are those of another State:
+//! One call every [`HEARTBEAT_MS`], and sooner when an archive moved, a task ended, a leadership changed here, or the
+//! scheduler has decided something. Orders of an older scheduler term than one that was ever obeyed are refused: they come from a leader that was replaced. So are those of another State:
 //! they come from a scheduler group that knows nothing of what lies here.
 
 use crate::archive::{ArchiveManager, Led};
@@ -18,7 +18,11 @@ use strandline_proto::v1;
 use strandline_types::limits::{HEARTBEAT_MS, HEARTBEAT_MS_MIN};
 use strandline_types::{LsId, NodeId, TenantId, Term};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// News go up at once, but not more often than this.
+const NEWS_PAUSE: Duration = Duration::from_millis(HEARTBEAT_MS_MIN);
 
 /// The newest orders; `None` before the first.
 pub(crate) type Orders = Option<Arc<Answer>>;
@@ -76,7 +80,7 @@ impl Heartbeat {
     /// Beats until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let report = self.reporter.report();
+            let (report, reported) = (self.reporter.report(), Instant::now());
             let claimed = claims(&report);
             tokio::select! {
                 orders = self.schedulers.heartbeat(report) => self.take(orders, claimed),
@@ -84,8 +88,8 @@ impl Heartbeat {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)) => {}
-                // News of many streams that come together go together.
-                () = self.news.notified() => tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS_MIN)).await,
+                // News that come together go together.
+                () = self.news.notified() => tokio::time::sleep_until(reported + NEWS_PAUSE).await,
                 () = stop.cancelled() => return,
             }
         }

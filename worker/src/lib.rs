@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod backup;
+mod busy;
 pub mod clean;
 mod clock;
 mod config;
@@ -20,6 +21,7 @@ pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
+mod order_changes;
 mod probe_door;
 mod reconcile;
 mod replicas;

@@ -96,7 +96,8 @@ pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
 
 fn report(replica: &Replica) -> v1::ReplicaReport {
     let status = replica.status();
-    let tells_dictionary = status.is_leader && status.replayed.is_some() && status.door != Door::Open;
+    let is_restored = status.replayed.is_some() && status.door != Door::Open;
+    let tells_dictionary = replica.ls().is_sys() && status.is_leader && is_restored;
     v1::ReplicaReport {
         tenant_id: replica.tenant().0,
         ls_id: replica.ls().0,
@@ -107,7 +108,8 @@ fn report(replica: &Replica) -> v1::ReplicaReport {
         max_scn: status.max_scn.0,
         dictionary_version: status.dictionary_version,
         tablets_version: status.tablets_version,
-        restored_dictionary: tells_dictionary.then(|| replica.dictionary()).flatten(),
+        // A tenant that had no table yet has none, and that has to be told, too: the restore waits for it.
+        restored_dictionary: tells_dictionary.then(|| replica.dictionary().unwrap_or_default()),
         replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
         log_start_lsn: status.log_start.0,
     }

@@ -6,6 +6,7 @@ use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::cluster_client::ClusterClient;
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
+use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -20,11 +21,25 @@ pub(crate) struct Schedulers {
     /// Whom to ask next, and the channels that were opened.
     current: String,
     channels: BTreeMap<String, Channel>,
+    leader: watch::Sender<Option<Leader>>,
+}
+
+/// The node that answered the last heartbeat as a leader does.
+#[derive(Clone, Debug)]
+pub(crate) struct Leader {
+    address: String,
+    pub channel: Channel,
 }
 
 impl Schedulers {
     pub(crate) fn new(known: Vec<String>) -> Self {
-        Self { current: known.first().cloned().unwrap_or_default(), known, channels: BTreeMap::new() }
+        let (channels, leader) = (BTreeMap::new(), watch::Sender::new(None));
+        Self { current: known.first().cloned().unwrap_or_default(), known, channels, leader }
+    }
+
+    /// Follows who leads; `None` while nobody is known to.
+    pub(crate) fn leader(&self) -> watch::Receiver<Option<Leader>> {
+        self.leader.subscribe()
     }
 
     /// Sends one report to the node that is believed to lead. `None`: it did not answer or does not lead; the next call
@@ -40,7 +55,10 @@ impl Schedulers {
             None => None,
         };
         match answer {
-            Some(orders) if orders.is_leader => return Some(orders),
+            Some(orders) if orders.is_leader => {
+                self.leads(Some(asked));
+                return Some(orders);
+            }
             Some(orders) => {
                 if let Some(failure) = orders.failure {
                     tracing::warn!(scheduler = %asked, failure = %strandline_types::Failure::from(failure), "refused");
@@ -53,7 +71,19 @@ impl Schedulers {
                 self.current = self.after(&asked);
             }
         }
+        self.leads(None);
         None
+    }
+
+    fn leads(&self, address: Option<String>) {
+        let found = address.and_then(|a| self.channels.get(&a).map(|c| Leader { channel: c.clone(), address: a }));
+        self.leader.send_if_modified(|known| {
+            let is_other = known.as_ref().map(|l| &l.address) != found.as_ref().map(|l| &l.address);
+            if is_other {
+                *known = found;
+            }
+            is_other
+        });
     }
 
     fn after(&self, asked: &str) -> String {

@@ -16,7 +16,7 @@ use crate::reconcile::Reconciler;
 use crate::schedulers::Schedulers;
 use crate::task_ctx::MediumOpener;
 use crate::task_runner::TaskRunner;
-use crate::{data_dir, http, metrics, tables};
+use crate::{data_dir, http, metrics, order_changes, tables};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -102,11 +102,12 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     let http_addr = http.as_ref().map(address).transpose()?;
 
     let node = open_node(&config)?;
-    let engine_config =
+    let (clock, news) = (WallClock::start(), Arc::new(Notify::new()));
+    let mut engine_config =
         EngineConfig::new(NodeId(config.node_id), config.data_dir.join("replicas"), Arc::new(SystemClock));
+    engine_config.news = Arc::clone(&news);
     let engine = Engine::open(engine_config, Arc::clone(&node)).await.map_err(Failure::from)?;
 
-    let (clock, news) = (WallClock::start(), Arc::new(Notify::new()));
     let source = Arc::new(BuiltInEngine(Arc::clone(&engine)));
     let archive = Arc::new(ArchiveManager::new(source.clone(), opener(), clock, Arc::clone(&news)));
     let scratch = config.data_dir.join("scratch");
@@ -137,6 +138,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     };
     let schedulers = Schedulers::new(config.schedulers);
     let fence = Fence::open(&config.data_dir)?;
+    let (leader, told) = (schedulers.leader(), Arc::clone(&news));
     let heartbeat = Heartbeat { reporter, schedulers, fence, contact: Arc::clone(&contact), news, orders: orders_in };
     let reconciler =
         Reconciler { engine: Arc::clone(&engine), archive: Arc::clone(&archive), tasks: Arc::clone(&tasks) };
@@ -144,6 +146,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     let loops = vec![
         tokio::spawn(reconciler.run(orders_out, stop_loops.clone())),
         tokio::spawn(heartbeat.run(stop_loops.clone())),
+        tokio::spawn(order_changes::listen(leader, told, stop_loops.clone())),
     ];
     tracing::info!(worker = config.node_id, grpc = %grpc_addr, "the worker serves");
     Ok(WorkerHandle { grpc_addr, http_addr, engine, archive, tasks, contact, stop_loops, loops, stop_doors, doors })

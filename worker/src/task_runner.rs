@@ -6,6 +6,7 @@
 //! many run at a time; the others wait for their turn. Tasks that follow take no turn: they would never give it back.
 
 use crate::backup::{run_backup_index, run_backup_log, run_backup_ls, run_synthetic};
+use crate::busy::Busy;
 use crate::clean::run_clean;
 use crate::dest_check::run_dest_check;
 use crate::fingerprint::run_fingerprint;
@@ -59,6 +60,7 @@ pub struct TaskRunner {
     open_tables: TableOpener,
     scratch: PathBuf,
     room: Arc<Semaphore>,
+    busy: Arc<Busy>,
     news: Arc<Notify>,
     tasks: Mutex<BTreeMap<TaskKey, Running>>,
 }
@@ -82,8 +84,8 @@ impl TaskRunner {
         // Nothing there, or not removable: a task that needs the room says so.
         let _ = std::fs::remove_dir_all(&scratch);
         let room = Arc::new(Semaphore::new(WORKER_TASKS_MAX));
-        let open_tables = no_tables();
-        Self { worker, engine, open_medium, open_tables, scratch, room, news, tasks: Mutex::default() }
+        let (open_tables, busy) = (no_tables(), Arc::default());
+        Self { worker, engine, open_medium, open_tables, scratch, room, busy, news, tasks: Mutex::default() }
     }
 
     /// The same runner with a way to the tables of tenants.
@@ -129,9 +131,10 @@ impl TaskRunner {
             scratch: self.scratch.join(name),
         };
         let (done, news, room) = (Arc::clone(&end), Arc::clone(&self.news), Arc::clone(&self.room));
+        let busy = Arc::clone(&self.busy);
         let task = tokio::spawn(async move {
             tracing::info!(?key, "a task begins");
-            let result = run_in_turn(&room, &ctx, spec, key).await;
+            let result = run_in_turn(&room, &busy, &ctx, spec, key).await;
             match &result {
                 Ok(_) => tracing::info!(?key, "a task is done"),
                 Err(failure) => tracing::warn!(?key, %failure, "a task failed"),
@@ -193,12 +196,13 @@ impl TaskRunner {
 }
 
 /// Waits for its turn, then runs.
-async fn run_in_turn(room: &Semaphore, ctx: &TaskCtx, spec: Option<Spec>, key: TaskKey) -> End {
+async fn run_in_turn(room: &Semaphore, busy: &Arc<Busy>, ctx: &TaskCtx, spec: Option<Spec>, key: TaskKey) -> End {
     let _turn = tokio::select! {
         turn = room.acquire(), if !follows(spec.as_ref()) => turn.ok(),
         () = ctx.cancel.cancelled() => return Err(cancelled()),
         () = std::future::ready(()), if follows(spec.as_ref()) => None,
     };
+    let _running = busy.begin(key.kind);
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
         Spec::BackupIndex(s) => run_backup_index(ctx, &s, key).await.map(|r| Some(TaskResult::BackupIndex(r))),

@@ -3,6 +3,7 @@
 //! write as fast as they can, because a steady load says nothing about that unless it is too much.
 
 use super::medium::BenchDest;
+use super::patience::Patience;
 use super::place::{Place, TENANT};
 use super::report::Figures;
 use super::writer::Writer;
@@ -18,7 +19,8 @@ use strandline_types::{ErrorClass, Failure};
 const WARM_UP: Duration = Duration::from_secs(5);
 /// The archive has caught up once no acknowledged write is older than this and not covered.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(600);
+/// A round that has not begun by then, and an archive that has not caught up, end the bench. Clients write meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A measurement under way.
@@ -36,7 +38,8 @@ pub async fn run(client: &ClientArgs, args: BenchArchiveArgs) -> Outcome<()> {
     let dest = BenchDest::make(args.medium, &place.dir)?;
     let (cluster, table) = place.cluster(3, args.log_streams).await?;
     let outstanding = Arc::new(Outstanding::default());
-    let writer = Writer::start(&table, args.ingest_mb_s * 1_000_000, &outstanding);
+    let (rate, most) = (args.ingest_mb_s * 1_000_000, args.write_mb_max * 1_000_000);
+    let writer = Writer::start(&table, rate, most, &outstanding);
     let mut bench = Bench { cluster, dest, writer, outstanding, figures: Figures::default() };
     let measured = tokio::select! {
         measured = bench.measure(&args) => measured,
@@ -103,13 +106,9 @@ impl Bench {
     }
 
     async fn until_caught_up(&mut self) -> Outcome<()> {
-        let began = Instant::now();
+        let (mut patience, mut admin) = (Patience::new("the archive to catch up", PATIENCE), self.cluster.admin()?);
         while self.age().is_some_and(|age| age > CAUGHT_UP) {
-            if began.elapsed() > PATIENCE {
-                let what = format!("the archive did not catch up within {PATIENCE:?}");
-                let todo = "SELECT * FROM CDB_OB_ARCHIVELOG says why";
-                return Err(Failure::new(ErrorClass::Transient, what, self.dest.uri(), todo));
-            }
+            patience.look(&mut admin, &self.dest.shown()).await?;
             self.pass(LOOK_EVERY).await?;
         }
         Ok(())
@@ -133,10 +132,11 @@ impl Bench {
         Ok((self.writer.acked() - before) as f64 / 1e6 / began.elapsed().as_secs_f64())
     }
 
-    /// Lets time pass; a server that dies meanwhile ends the bench.
+    /// Lets time pass; a server that dies meanwhile ends the bench, and so do clients that have written all they may.
     async fn pass(&mut self, time: Duration) -> Outcome<()> {
         tokio::time::sleep(time).await;
-        self.cluster.check_alive()
+        self.cluster.check_alive()?;
+        self.writer.check_bound()
     }
 
     async fn begin_round(&mut self, args: &BenchArchiveArgs) -> Outcome<()> {
@@ -144,16 +144,13 @@ impl Bench {
         let dest = format!("LOCATION={} PIECE_SWITCH_INTERVAL={}{}", self.dest.uri(), args.piece, args.options());
         admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {TENANT}")).await?;
         admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {TENANT}")).await?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new("the round to begin and to catch up", PATIENCE);
         loop {
             let round = admin.query("SELECT STATUS, COMMENT FROM CDB_OB_ARCHIVELOG").await?;
             if round.text(0, "STATUS") == "DOING" && self.age().is_none_or(|age| age <= CAUGHT_UP) {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
-                let what = format!("the round is {}: {}", round.text(0, "STATUS"), round.text(0, "COMMENT"));
-                return Err(Failure::new(ErrorClass::Transient, what, self.dest.uri(), "read the logs of the servers"));
-            }
+            patience.look(&mut admin, &self.dest.shown()).await?;
             self.pass(LOOK_EVERY).await?;
         }
     }

@@ -64,6 +64,11 @@ impl BenchDest {
         }
     }
 
+    /// The same without its keys.
+    pub fn shown(&self) -> String {
+        strandline_media::split_secrets(&self.uri()).0
+    }
+
     /// A folder beside the destination as rclone names it, and the environment in which it can.
     pub fn rclone(&self, folder: &str) -> (String, Vec<(String, String)>) {
         let Some(server) = &self.server else { return (self.away().display().to_string(), Vec::new()) };

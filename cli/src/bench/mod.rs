@@ -9,10 +9,12 @@ mod backup;
 mod backup_load;
 mod backup_peers;
 mod medium;
+mod patience;
 mod place;
 mod process;
 mod report;
 mod restore;
+mod small;
 mod span;
 mod writer;
 

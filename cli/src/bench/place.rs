@@ -42,7 +42,7 @@ impl Place {
         admin.sql(&format!("CREATE TENANT {TENANT} LOG_STREAMS = {log_streams} REPLICAS = {replicas}")).await?;
         let tablets = log_streams * TABLETS_PER_LOG_STREAM;
         admin.sql(&format!("CREATE TABLE {TABLE} TABLETS = {tablets} TENANT = {TENANT}")).await?;
-        let table = open_table(&cluster).await?;
+        let table = open_table(&cluster, TENANT, TABLE).await?;
         Ok((cluster, table))
     }
 }
@@ -54,11 +54,11 @@ impl Drop for Place {
     }
 }
 
-/// The table, as soon as the log streams have leaders and the dictionary is logged.
-async fn open_table(cluster: &Cluster) -> Outcome<Arc<Table>> {
+/// A table, as soon as the log streams have leaders and the dictionary is logged.
+pub async fn open_table(cluster: &Cluster, tenant: &str, table: &str) -> Outcome<Arc<Table>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match Table::open(&cluster.endpoints(), TENANT, TABLE).await {
+        match Table::open(&cluster.endpoints(), tenant, table).await {
             Ok(table) => return Ok(Arc::new(table)),
             Err(failure) if Instant::now() >= deadline => return Err(failure),
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,

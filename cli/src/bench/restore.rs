@@ -9,12 +9,13 @@ use super::backup::files_below;
 use super::place::{Place, TABLE, TENANT};
 use super::process;
 use super::report::Figures;
+use super::small::Small;
 use super::span::{Moved, Span};
 use crate::Outcome;
 use crate::args::{BenchRestoreArgs, ClientArgs};
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
-use crate::demo::jobs;
+use crate::demo::jobs::{self, RestoreFrom};
 use crate::demo::lag::published;
 use crate::kv::files::Record;
 use crate::kv::loader::Loader;
@@ -49,9 +50,9 @@ pub async fn run(client: &ClientArgs, args: BenchRestoreArgs) -> Outcome<()> {
         std::fs::create_dir_all(dir).map_err(|e| io_failure("cannot make", dir, &e))?;
     }
     let measured = async {
-        let until = lose_a_tenant(&place, &dests, &args).await?;
         let mut figures = Figures::default();
-        bring_it_back(&place, &dests, until, &args, &mut figures).await?;
+        let (until, small) = lose_a_tenant(&place, &dests, &args, &mut figures).await?;
+        bring_it_back(&place, &dests, until, &args, &small, &mut figures).await?;
         Ok::<_, Failure>(figures)
     };
     let figures = tokio::select! {
@@ -61,13 +62,20 @@ pub async fn run(client: &ClientArgs, args: BenchRestoreArgs) -> Outcome<()> {
     figures.print(args.json || client.output.is_json())
 }
 
-/// Data, backup, log; then the cluster and its disks are gone. Gives the SCN of the last write.
-async fn lose_a_tenant(place: &Place, dests: &Dests, args: &BenchRestoreArgs) -> Outcome<Scn> {
+/// Data, backup, log; then the cluster and its disks are gone. Gives the SCN of the last write, and a small tenant.
+async fn lose_a_tenant(
+    place: &Place,
+    dests: &Dests,
+    args: &BenchRestoreArgs,
+    figures: &mut Figures,
+) -> Outcome<(Scn, Small)> {
     let (mut cluster, table) = place.cluster(1, args.log_streams).await?;
+    let small = Small::back_up(&mut cluster, &place.dir, figures).await?;
     eprintln!("bench: writing {} MB", args.size_mb);
     write(&table, args.size_mb, 0).await?;
     jobs::archive(&mut cluster, TENANT, &dests.archive, "1d").await?;
-    jobs::backup(&mut cluster, TENANT, &dests.data).await?;
+    jobs::set_data_dest(&cluster, TENANT, &dests.data).await?;
+    jobs::backup(&mut cluster, TENANT).await?;
     eprintln!("bench: backed up; writing {} MB of log", args.log_mb);
     write(&table, args.log_mb, args.size_mb / 2).await?;
     let until = table.token().0;
@@ -83,7 +91,7 @@ async fn lose_a_tenant(place: &Place, dests: &Dests, args: &BenchRestoreArgs) ->
     }
     drop(table);
     cluster.destroy()?;
-    Ok(until)
+    Ok((until, small))
 }
 
 /// The new cluster and the figures of its restore.
@@ -92,6 +100,7 @@ async fn bring_it_back(
     dests: &Dests,
     until: Scn,
     args: &BenchRestoreArgs,
+    small: &Small,
     figures: &mut Figures,
 ) -> Outcome<()> {
     let identity = Identity { id: 2, name: "bench-second".to_owned() };
@@ -109,6 +118,7 @@ async fn bring_it_back(
             copies.push(copy(&dests.data, &to)?);
         }
     }
+    small.restore(&mut cluster, figures).await?;
     let peak = cluster.worker_resident_peak() as f64 / 1e6;
     cluster.destroy()?;
     report(figures, &restores, &copies);
@@ -122,6 +132,7 @@ struct Restored {
     data: Moved,
     log: Moved,
     seconds: f64,
+    waiting: f64,
 }
 
 /// One copy, until it is in the page cache and until it is on the disk.
@@ -144,17 +155,18 @@ fn report(figures: &mut Figures, restores: &[Restored], copies: &[Copied]) {
     figures.add("replay_mb_s_per_worker", of(|r| r.log.mb_s()), "bar: 100");
     figures.add("data_mb", of(|r| r.data.bytes / 1e6), "");
     figures.add("log_mb", of(|r| r.log.bytes / 1e6), "");
-    figures.add("restore_seconds", of(|r| r.seconds), "the whole job");
+    figures.add("restore_seconds", of(|r| r.seconds), "the whole job, from the statement until the tenant is open");
+    figures.add_fine("waiting_share", of(|r| r.waiting), "of it no worker worked");
 }
 
 /// Restores under this name, looks whether it holds what was written, and drops it again.
 async fn restore(cluster: &mut Cluster, dests: &Dests, name: &str, until: Scn) -> Outcome<Restored> {
     let data = Span::watch(cluster.worker_http(), WANTED_BYTES, DATA_BYTES);
     let log = Span::watch(cluster.worker_http(), LOG_BYTES, LOG_BYTES);
-    let began = Instant::now();
-    run_job(cluster, dests, name, until).await?;
-    let seconds = began.elapsed().as_secs_f64();
-    let restored = Restored { data: data.finish(), log: log.finish(), seconds };
+    let from = RestoreFrom { data: &dests.data, archive: &dests.archive, until: Some(until), replicas: 1 };
+    let timed = jobs::restore(cluster, name, from).await?;
+    let (seconds, waiting) = (timed.wall.as_secs_f64(), timed.waiting_share());
+    let restored = Restored { data: data.finish(), log: log.finish(), seconds, waiting };
     let table = Table::open(&cluster.endpoints(), name, TABLE).await?;
     if table.get(key(0).as_slice()).await?.is_none() {
         let what = "the restored tenant does not hold what was written";
@@ -163,28 +175,6 @@ async fn restore(cluster: &mut Cluster, dests: &Dests, name: &str, until: Scn) -
     drop(table);
     cluster.admin()?.sql(&format!("DROP TENANT {name}")).await?;
     Ok(restored)
-}
-
-async fn run_job(cluster: &mut Cluster, dests: &Dests, name: &str, until: Scn) -> Outcome<()> {
-    let mut admin = cluster.admin()?;
-    let from = format!("{},{}", jobs::uri(&dests.data), jobs::uri(&dests.archive));
-    let with = "pool_list=default&replicas=1";
-    admin.sql(&format!("ALTER SYSTEM RESTORE {name} FROM '{from}' UNTIL SCN = {until} WITH '{with}'")).await?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let which = format!("SELECT * FROM CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '{name}'");
-        let ended = admin.query(&which).await?;
-        match ended.text(0, "STATUS").as_str() {
-            "SUCCESS" | "RESTORE_SUCCESS" => return Ok(()),
-            "" if Instant::now() < deadline => {}
-            status => {
-                let what = format!("the restore ended as '{status}': {}", ended.text(0, "COMMENT"));
-                return Err(Failure::new(ErrorClass::Invalid, what, name, "read the logs of the servers"));
-            }
-        }
-        cluster.check_alive()?;
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 /// Writes `megabytes` of values under keys from `first_mb` on.

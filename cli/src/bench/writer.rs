@@ -29,6 +29,7 @@ const VALUES: usize = 64;
 #[derive(Debug)]
 pub struct Writer {
     acked: Arc<AtomicU64>,
+    room: Arc<Room>,
     stop: Arc<AtomicBool>,
     pace: Arc<Pace>,
     tasks: JoinSet<Outcome<()>>,
@@ -40,6 +41,20 @@ struct Pace {
     lanes: usize,
     /// Between two batches of a lane, in nanoseconds; 0 = no pause at all.
     pause_ns: AtomicU64,
+}
+
+/// What may still be written.
+#[derive(Debug)]
+struct Room {
+    most: u64,
+    taken: AtomicU64,
+}
+
+impl Room {
+    /// Takes room for a batch; false when there is none left.
+    fn take(&self) -> bool {
+        self.taken.fetch_add(BATCH_BYTES as u64, Ordering::Relaxed) < self.most
+    }
 }
 
 impl Pace {
@@ -56,13 +71,14 @@ impl Pace {
 }
 
 impl Writer {
-    /// Writes `bytes_per_s` in all, until it is stopped.
-    pub fn start(table: &Arc<Table>, bytes_per_s: u64, outstanding: &Arc<Outstanding>) -> Self {
+    /// Writes `bytes_per_s` in all, until it is stopped or has written `most` bytes.
+    pub fn start(table: &Arc<Table>, bytes_per_s: u64, most: u64, outstanding: &Arc<Outstanding>) -> Self {
         let (acked, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let keys = keys(table);
         let pace = Arc::new(Pace { lanes: keys.len(), pause_ns: AtomicU64::new(0) });
         pace.set(Some(bytes_per_s));
         let values = Arc::new(values());
+        let room = Arc::new(Room { most, taken: AtomicU64::new(0) });
         let mut tasks = JoinSet::new();
         for (nth, keys) in keys.into_values().enumerate() {
             let lane = Lane {
@@ -72,12 +88,13 @@ impl Writer {
                 outstanding: Arc::clone(outstanding),
                 acked: Arc::clone(&acked),
                 pace: Arc::clone(&pace),
+                room: Arc::clone(&room),
             };
             // The lanes do not beat together.
             let first = pace.pause().mul_f64(nth as f64 / 16.0);
             tasks.spawn(lane.run(Instant::now() + first, Arc::clone(&stop)));
         }
-        Self { acked, stop, pace, tasks }
+        Self { acked, room, stop, pace, tasks }
     }
 
     /// From now on it writes `bytes_per_s` in all; `None` = as fast as the cluster takes it.
@@ -88,6 +105,16 @@ impl Writer {
     /// Bytes that are acknowledged so far.
     pub fn acked(&self) -> u64 {
         self.acked.load(Ordering::Relaxed)
+    }
+
+    /// An error once it has written all that it may.
+    pub fn check_bound(&self) -> Outcome<()> {
+        if self.room.taken.load(Ordering::Relaxed) < self.room.most {
+            return Ok(());
+        }
+        let what = format!("clients have written {} MB, all that they may", self.room.most / 1_000_000);
+        let todo = "allow more with --write-mb-max where the disk has room for it, or write less";
+        Err(Failure::new(ErrorClass::Exhausted, what, "bench", todo))
     }
 
     /// Ends it once everything under way is acknowledged.
@@ -107,6 +134,7 @@ struct Lane {
     outstanding: Arc<Outstanding>,
     acked: Arc<AtomicU64>,
     pace: Arc<Pace>,
+    room: Arc<Room>,
 }
 
 impl Lane {
@@ -120,6 +148,9 @@ impl Lane {
             next += pause;
             while under_way.len() >= IN_FLIGHT {
                 under_way.join_next().await.map_or(Ok(()), ended)?;
+            }
+            if !self.room.take() {
+                break;
             }
             let batch = (0..VALUES_PER_BATCH).map(|i| self.record(nth + i)).collect();
             nth += VALUES_PER_BATCH;
@@ -173,4 +204,15 @@ fn values() -> Vec<Bytes> {
 
 fn ended(done: Result<Outcome<()>, tokio::task::JoinError>) -> Outcome<()> {
     done.unwrap_or_else(|e| Err(Failure::new(ErrorClass::Transient, e.to_string(), "write task", "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_written_than_there_is_room_for() {
+        let room = Room { most: 3 * BATCH_BYTES as u64, taken: AtomicU64::new(0) };
+        assert_eq!((0..10).filter(|_| room.take()).count(), 3);
+    }
 }

@@ -1,6 +1,7 @@
 //! Statements of the demo and waiting for what they started. Every wait has a deadline and looks at the views that any
 //! administrator has; a job that failed is reported with the words of its view.
 
+use super::stages::{self, Before, Timed};
 use crate::Outcome;
 use crate::cluster::Cluster;
 use std::path::Path;
@@ -11,26 +12,6 @@ use strandline_types::{ErrorClass, Failure, Scn};
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long each status of a job lasted, in the order in which they were seen.
-#[derive(Debug, Default)]
-pub struct Stages {
-    seen: Vec<(String, Instant)>,
-}
-
-impl Stages {
-    fn note(&mut self, status: &str) {
-        if self.seen.last().is_none_or(|(last, _)| last != status) {
-            self.seen.push((status.to_owned(), Instant::now()));
-        }
-    }
-
-    /// Time in the statuses that `wanted` picks; the last status lasts until now.
-    pub fn time_in(&self, wanted: impl Fn(&str) -> bool) -> Duration {
-        let ends = self.seen.iter().skip(1).map(|(_, at)| *at).chain([Instant::now()]);
-        self.seen.iter().zip(ends).filter(|((s, _), _)| wanted(s)).map(|((_, from), to)| to - *from).sum()
-    }
-}
-
 /// Archives `tenant` into `directory` and waits until the round is open.
 pub async fn archive(cluster: &mut Cluster, tenant: &str, directory: &Path, piece: &str) -> Outcome<()> {
     let mut admin = cluster.admin()?;
@@ -39,8 +20,10 @@ pub async fn archive(cluster: &mut Cluster, tenant: &str, directory: &Path, piec
     admin.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{dest}' TENANT = {tenant}")).await?;
     admin.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {tenant}")).await?;
     let wait = Wait::new("archive round");
+    let of_tenant = format!("SELECT TENANT_ID FROM CDB_OB_TENANTS WHERE TENANT_NAME = '{tenant}'");
+    let rounds = format!("SELECT * FROM CDB_OB_ARCHIVELOG WHERE TENANT_ID = ({of_tenant})");
     loop {
-        let round = admin.query("SELECT * FROM CDB_OB_ARCHIVELOG").await?;
+        let round = admin.query(&rounds).await?;
         match round.text(0, "STATUS").as_str() {
             "DOING" => return Ok(()),
             ended @ ("INTERRUPTED" | "STOP") => return Err(wait.ended(ended, &round.text(0, "COMMENT"))),
@@ -54,78 +37,81 @@ pub async fn archive(cluster: &mut Cluster, tenant: &str, directory: &Path, piec
 pub struct Backup {
     /// Bytes of the set.
     pub bytes: u64,
-    /// Time of the data stage.
-    pub data_time: Duration,
+    /// Where its time went.
+    pub timed: Timed,
 }
 
-/// Takes a full backup of `tenant` into `directory` and waits for its end.
-pub async fn backup(cluster: &mut Cluster, tenant: &str, directory: &Path) -> Outcome<Backup> {
+/// Sets the destination of `tenant`'s backups.
+pub async fn set_data_dest(cluster: &Cluster, tenant: &str, directory: &Path) -> Outcome<()> {
+    let statement = format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory));
+    cluster.admin()?.sql(&statement).await.map(drop)
+}
+
+/// Takes a full backup of `tenant` into its destination and waits for its end.
+pub async fn backup(cluster: &mut Cluster, tenant: &str) -> Outcome<Backup> {
     let mut admin = cluster.admin()?;
-    admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{}' TENANT = {tenant}", uri(directory))).await?;
+    let before = Before::look(cluster, stages::BACKUP);
+    let newest = admin.query("SELECT MAX(JOB_ID) AS JOB_ID FROM CDB_OB_BACKUP_JOB_HISTORY").await?.number(0, "JOB_ID");
+    // The job of the tenant, not the one of the system tenant that may stand above it.
+    let history = format!("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE TENANT_ID <> 1 AND JOB_ID > {newest}");
+    let began = Instant::now();
     admin.sql(&format!("ALTER SYSTEM BACKUP TENANT = {tenant}")).await?;
-    let mut stages = Stages::default();
     let wait = Wait::new("backup");
-    loop {
-        let running = admin.query("SELECT STATUS FROM CDB_OB_BACKUP_TASKS").await?;
-        if !running.is_empty() {
-            stages.note(&running.text(0, "STATUS"));
-        }
-        let ended = admin.query("SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY").await?;
+    let job = loop {
+        let ended = admin.query(&history).await?;
         match ended.text(0, "STATUS").as_str() {
-            "COMPLETED" => break,
+            "COMPLETED" => break ended,
             "" => {}
             other => return Err(wait.ended(other, &ended.text(0, "COMMENT"))),
         }
         wait.once_more(cluster).await?;
-    }
-    stages.note("COMPLETED");
-    let sets = admin.query("SELECT * FROM CDB_OB_BACKUP_SET_FILES").await?;
-    let data_time = stages.time_in(|s| s.contains("DATA"));
-    Ok(Backup { bytes: sets.number(0, "OUTPUT_BYTES"), data_time })
+    };
+    let wall = began.elapsed();
+    let timed = before.stages_of(cluster, &mut admin, job.number(0, "JOB_ID"), wall).await?;
+    let (tenant_id, set) = (job.number(0, "TENANT_ID"), job.number(0, "BACKUP_SET_ID"));
+    let of_set = format!(
+        "SELECT OUTPUT_BYTES FROM CDB_OB_BACKUP_SET_FILES WHERE TENANT_ID = {tenant_id} AND BACKUP_SET_ID = {set}"
+    );
+    let bytes = admin.query(&of_set).await?.number(0, "OUTPUT_BYTES");
+    Ok(Backup { bytes, timed })
 }
 
-/// Parts of a restore, told apart by its bytes: the baseline is there once all of them are finished.
-const DATA: &str = "data";
-const LOG: &str = "log";
-
-/// What a finished restore says about itself.
-#[derive(Debug)]
-pub struct Restored {
-    /// Time from the statement until every replica had its baseline.
-    pub data_time: Duration,
-    /// Time from then until the tenant was open: start of the log streams and replay.
-    pub log_time: Duration,
+/// What is restored, and up to when.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreFrom<'a> {
+    /// Data backup destination.
+    pub data: &'a Path,
+    /// Archive destination.
+    pub archive: &'a Path,
+    /// Everything up to this SCN; `None` = all that there is.
+    pub until: Option<Scn>,
+    /// Copies of the restored tenant.
+    pub replicas: u32,
 }
 
-/// Restores `tenant` from two destinations up to `until` and waits until it is open.
-pub async fn restore(
-    cluster: &mut Cluster,
-    tenant: &str,
-    data: &Path,
-    archive: &Path,
-    until: Scn,
-) -> Outcome<Restored> {
+/// Restores `tenant` and waits until it is open.
+pub async fn restore(cluster: &mut Cluster, tenant: &str, from: RestoreFrom<'_>) -> Outcome<Timed> {
     let mut admin = cluster.admin()?;
-    let from = format!("{},{}", uri(data), uri(archive));
-    let statement =
-        format!("ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH 'pool_list=default&replicas=2'");
-    admin.sql(&statement).await?;
-    let mut stages = Stages::default();
+    let before = Before::look(cluster, stages::RESTORE);
+    let RestoreFrom { data, archive, until, replicas } = from;
+    let sources = format!("{},{}", uri(data), uri(archive));
+    let with = format!("pool_list=default&replicas={replicas}");
+    let history = format!("SELECT * FROM CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '{tenant}'");
+    let began = Instant::now();
+    let until = until.map_or_else(String::new, |scn| format!("UNTIL SCN = {scn}"));
+    admin.sql(&format!("ALTER SYSTEM RESTORE {tenant} FROM '{sources}' {until} WITH '{with}'")).await?;
     let wait = Wait::new("restore");
-    loop {
-        let running = admin.query("SELECT TOTAL_BYTES, FINISH_BYTES FROM CDB_OB_RESTORE_PROGRESS").await?;
-        let total = running.number(0, "TOTAL_BYTES");
-        stages.note(if total > 0 && running.number(0, "FINISH_BYTES") == total { LOG } else { DATA });
-        let ended = admin.query("SELECT * FROM CDB_OB_RESTORE_HISTORY").await?;
+    let job = loop {
+        let ended = admin.query(&history).await?;
         match ended.text(0, "STATUS").as_str() {
-            "SUCCESS" | "RESTORE_SUCCESS" => break,
+            "SUCCESS" | "RESTORE_SUCCESS" => break ended,
             "" => {}
             other => return Err(wait.ended(other, &ended.text(0, "COMMENT"))),
         }
         wait.once_more(cluster).await?;
-    }
-    stages.note("RESTORE_SUCCESS");
-    Ok(Restored { data_time: stages.time_in(|s| s == DATA), log_time: stages.time_in(|s| s == LOG) })
+    };
+    let wall = began.elapsed();
+    before.stages_of(cluster, &mut admin, job.number(0, "JOB_ID"), wall).await
 }
 
 /// Waiting for one job: bounded, and ended early when a server of the cluster dies by itself.
@@ -159,19 +145,4 @@ impl Wait {
 /// The destination of a directory.
 pub fn uri(directory: &Path) -> String {
     format!("file://{}", directory.display())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stages_add_up_over_repetitions() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let seen = vec![("INIT".to_owned(), at(0)), ("DATA".to_owned(), at(10)), ("END".to_owned(), at(40))];
-        let stages = Stages { seen };
-        assert_eq!(stages.time_in(|s| s == "DATA"), Duration::from_millis(30));
-        assert_eq!(stages.time_in(|s| s == "INIT" || s == "DATA"), Duration::from_millis(40));
-    }
 }

@@ -81,8 +81,9 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     eprintln!("demo: archives");
 
     let probe = Probe::start(probe_table, &outstanding)?;
-    let backup = jobs::backup(&mut cluster, TENANT, &dirs.data).await?;
-    report.backup_mb_s = mb_s(backup.bytes, backup.data_time);
+    jobs::set_data_dest(&cluster, TENANT, &dirs.data).await?;
+    let backup = jobs::backup(&mut cluster, TENANT).await?;
+    report.note_backup(&backup);
     note_memory(&cluster, report);
     eprintln!("demo: backed up {} MB", backup.bytes / 1_000_000);
 
@@ -130,9 +131,9 @@ async fn new_cluster(moment: &Moment, dirs: &Dirs, report: &mut Report) -> Outco
     let identity = Identity { id: 2, name: "demo-second".to_owned() };
     let mut cluster = Cluster::start(identity, &dirs.work.join("second"), 3, 2).await?;
     eprintln!("demo: a new cluster of 2 workers runs");
-    let restored = jobs::restore(&mut cluster, TENANT, &dirs.data, &dirs.archive, moment.scn).await?;
-    report.restore_mb_s = mb_s(moment.backup_bytes, restored.data_time);
-    report.replay_mb_s = mb_s(moment.replayed_bytes, restored.log_time);
+    let from = jobs::RestoreFrom { data: &dirs.data, archive: &dirs.archive, until: Some(moment.scn), replicas: 2 };
+    let restored = jobs::restore(&mut cluster, TENANT, from).await?;
+    report.note_restore(&restored, moment.backup_bytes, moment.replayed_bytes);
     note_memory(&cluster, report);
     eprintln!("demo: restored to SCN {}", moment.scn);
 

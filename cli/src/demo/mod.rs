@@ -19,6 +19,7 @@ pub mod lag;
 mod probe;
 mod report;
 mod sources;
+pub mod stages;
 mod tree;
 
 /// Name of the directory into which the restored files go.

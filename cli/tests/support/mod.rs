@@ -128,6 +128,17 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs a command that must succeed and reads `file`.
+    pub fn ok_with_input(&self, args: &[&str], file: &Path) -> String {
+        let dir = self.scratch.join("cluster");
+        let input = std::fs::File::open(file).unwrap();
+        let mut command = Command::new(EXE);
+        command.args(["--dir", dir.to_str().unwrap()]).args(args).stdin(input);
+        let output = command.env_remove("STRANDLINE_ENDPOINTS").env_remove("STRANDLINE_DEV_DIR").output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs a command that must not succeed.
     pub fn refused(&self, args: &[&str]) -> Refusal {
         let dir = self.scratch.join("cluster");

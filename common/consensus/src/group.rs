@@ -15,6 +15,7 @@ use crate::snapshot_files::SnapshotFiles;
 use crate::types::{LogPos, Payload, Reply};
 use openraft::ReadPolicy;
 use openraft::errors::{InitializeError, LinearizableReadError, RaftError};
+use openraft::raft::TransferLeaderRequest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
@@ -163,6 +164,9 @@ impl Group {
         if answer.vote != vote {
             return Err(self.invalid("the group has begun without this base".to_owned()));
         }
+        // The leader that the base came from is nobody: its lease, which the first election would wait for, is given up.
+        let hand_over = TransferLeaderRequest::new(vote, NOBODY, None);
+        let _ = self.inner.raft.handle_transfer_leader(hand_over).await.map_err(|f| self.stopped(&f))?;
         // What a repetition looks at follows the installation by a moment: without this wait it would find a log that
         // is not applied, and take its own base for another history.
         let mut watch = self.watch();

@@ -6,7 +6,7 @@ mod support;
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use strandline_consensus::{GroupError, LogPos};
+use strandline_consensus::{GroupConfig, GroupError, LogPos};
 use support::{Cluster, Machine, eventually, payload};
 
 const BASE: LogPos = LogPos { term: 1, index: 1 };
@@ -110,6 +110,24 @@ async fn restore(cluster: &mut Cluster) {
         }
     }
     cluster.nodes[&1].group("g").elect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_election_of_a_restored_group_waits_for_nobodys_lease() {
+    let mut cluster = Cluster::start(3).await;
+    // Longer than any test waits: a lease that was respected, or a timeout that was waited for, would be seen.
+    let patient = GroupConfig { heartbeat_ms: 100, election_min_ms: 600_000, election_max_ms: 1_200_000 };
+    for node in cluster.nodes.values_mut() {
+        node.start_group_as("g", patient.clone()).await.unwrap();
+    }
+    let members = cluster.members();
+    for node in cluster.nodes.values() {
+        let (group, dir) = (node.group("g"), node.group_dir("g").join("base"));
+        Machine::lay_down(&dir, &["restored"]);
+        group.install_base(&dir, BASE, members.clone()).await.unwrap();
+    }
+    cluster.nodes[&1].group("g").elect().await.unwrap();
+    assert_eq!(cluster.leader("g").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,7 +134,9 @@ fn what_was_not_begun_is_given_back_by_a_cancel() {
 fn a_locked_object_is_waited_for_and_not_an_error() {
     let mut w = history(2);
     w.task_hook = |_, _, order| {
-        let failure = Failure::new(ErrorClass::Permission, "locked until 2030", "x", "");
+        let what =
+            "cannot delete: OB_OBJECT_STORAGE_OBJECT_LOCKED_BY_WORM: the object is locked until its retention ends";
+        let failure = Failure::new(ErrorClass::Permission, what, "x", "");
         Some(report(order, TaskState::Failed, Some(failure), None))
     };
     w.act(Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![1]), description: String::new() }).unwrap();
@@ -144,7 +146,7 @@ fn a_locked_object_is_waited_for_and_not_an_error() {
     }
     assert_eq!(job(&w).status, JobStatus::Doing);
     let waiting = plan(&w.state, w.now_ms).waiting;
-    assert!(waiting.iter().any(|x| x.on.contains("locked until")), "{waiting:?}");
+    assert!(waiting.iter().any(|x| x.on.contains("locked until its retention ends")), "{waiting:?}");
     w.task_hook = all_done;
     w.until("the end", |w| job(w).status.is_ended());
     assert_eq!(job(&w).status, JobStatus::Completed);

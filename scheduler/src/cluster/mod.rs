@@ -6,6 +6,8 @@ mod medium_tasks;
 mod orders;
 mod report;
 mod service;
+mod watch;
 
 pub use inbox::Inbox;
 pub use service::ClusterService;
+pub use watch::WatchService;

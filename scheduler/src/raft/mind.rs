@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use strandline_consensus::{Applied, Entry, EntryBody, GroupStateMachine, LogPos, Reply, SnapshotDir};
-use strandline_scheduler_core::{Command, Outcome, State, apply};
+use strandline_scheduler_core::{Command, State, apply};
 use tokio::sync::watch;
 
 /// State and position of this node.
@@ -20,6 +20,7 @@ pub struct Mind {
     dir: PathBuf,
     held: RwLock<Held>,
     changed: watch::Sender<u64>,
+    orders_changed: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +45,9 @@ impl Mind {
                 Some(SnapshotDir { last: content.applied.last, membership: content.applied.membership, dir: newest });
             held.state = content.state;
         }
-        let (changed, _) = watch::channel(held.applied.last.map_or(0, |p| p.index));
-        Ok(Self { dir, held: RwLock::new(held), changed })
+        let last = held.applied.last.map_or(0, |p| p.index);
+        let (changed, orders_changed) = (watch::Sender::new(last), watch::Sender::new(last));
+        Ok(Self { dir, held: RwLock::new(held), changed, orders_changed })
     }
 
     /// Looks at the State. Keep it short: `apply` waits meanwhile.
@@ -56,6 +58,11 @@ impl Mind {
     /// Wakes after every batch of applied commands.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Wakes after a batch of applied commands that may have changed what workers have to do.
+    pub fn order_changes(&self) -> watch::Receiver<u64> {
+        self.orders_changed.subscribe()
     }
 
     /// Position of the last snapshot and of the last applied entry.
@@ -94,13 +101,12 @@ fn dir_name(last: Option<LogPos>) -> String {
 }
 
 /// A command that this node cannot read stops it: if it went on without, its State would no longer be the others'.
-fn apply_one(state: &mut State, body: &[u8]) -> io::Result<Outcome> {
-    let command: Command = postcard::from_bytes(body).map_err(|e| {
+fn read_command(body: &[u8]) -> io::Result<Command> {
+    postcard::from_bytes(body).map_err(|e| {
         let what =
             format!("a command in the scheduler log cannot be read: {e}; upgrade this node to the others' version");
         io::Error::new(io::ErrorKind::InvalidData, what)
-    })?;
-    Ok(apply(state, command))
+    })
 }
 
 impl GroupStateMachine for Mind {
@@ -111,6 +117,7 @@ impl GroupStateMachine for Mind {
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Reply>> {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let mut replies = Vec::with_capacity(entries.len());
+        let mut changes_orders = false;
         for entry in entries {
             let reply = match entry.body {
                 EntryBody::Blank => Reply::default(),
@@ -119,7 +126,9 @@ impl GroupStateMachine for Mind {
                     Reply::default()
                 }
                 EntryBody::Normal(payload) => {
-                    let answered = apply_one(&mut held.state, &payload.body)?;
+                    let command = read_command(&payload.body)?;
+                    changes_orders |= command.action.changes_orders();
+                    let answered = apply(&mut held.state, command);
                     Reply(postcard::to_stdvec(&answered).map_err(io::Error::other)?.into())
                 }
             };
@@ -129,6 +138,9 @@ impl GroupStateMachine for Mind {
         let last = held.applied.last.map_or(0, |p| p.index);
         drop(held);
         self.changed.send_replace(last);
+        if changes_orders {
+            self.orders_changed.send_replace(last);
+        }
         Ok(replies)
     }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use strandline_consensus::{GroupConfig, Node};
 use strandline_types::limits::WRITE_BYTES_IN_FLIGHT_MAX;
 use strandline_types::{JobId, LsId, NodeId, TenantId};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::Instant;
 
 /// A replica that stopped by itself, or could not be started, is tried again after this.
@@ -45,6 +45,8 @@ pub struct EngineConfig {
     pub write_buffer_bytes: usize,
     /// Budget of the shared block cache.
     pub block_cache_bytes: usize,
+    /// Notified when a replica begins or ceases to lead.
+    pub news: Arc<Notify>,
 }
 
 impl EngineConfig {
@@ -58,6 +60,7 @@ impl EngineConfig {
             group: GroupConfig::log_stream(),
             write_buffer_bytes: 192 << 20,
             block_cache_bytes: 64 << 20,
+            news: Arc::default(),
         }
     }
 }
@@ -96,8 +99,8 @@ impl Engine {
         files::remove_tree_if_there(&places::trash(&config.dir)).map_err(io)?;
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
         let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
-        let (clock, group) = (config.clock.clone(), config.group.clone());
-        let context = Context { node, memory, clock, group, write_room };
+        let (clock, group, news) = (config.clock.clone(), config.group.clone(), Arc::clone(&config.news));
+        let context = Context { node, memory, clock, group, write_room, news };
         let found = places::stored_replicas(&config.dir).map_err(io)?;
         let engine = Arc::new(Self {
             dir: config.dir,

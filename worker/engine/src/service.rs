@@ -78,9 +78,8 @@ impl KvService {
     }
 
     fn try_dictionary(&self, tenant: TenantId) -> Result<v1::Dictionary, EngineError> {
-        let replica = self.engine.replica(tenant, LsId::SYS);
-        let dictionary = replica.and_then(|r| r.dictionary());
-        dictionary.ok_or(EngineError::NotHere { tenant, ls: LsId::SYS })
+        // Before the first table of a tenant its log stream 1 holds no dictionary: there is nothing in it.
+        Ok(self.replica(tenant.0, LsId::SYS.0)?.dictionary().unwrap_or_default())
     }
 }
 

@@ -5,9 +5,8 @@
 //! cancelled and does not fail but by giving the medium up, and then no other placeholder is written. So no set ever
 //! has two ends.
 
-use super::destination;
 use super::tenant::normal;
-use super::{backup_range, backup_turn, initiator};
+use super::{audit, backup_range, backup_turn, destination, initiator};
 use crate::command::{BackupParam, Done, Outcome};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, State, TaskRun};
@@ -80,10 +79,17 @@ pub(super) fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: B
         job.progress_ms = now_ms;
         job.trouble = None;
     }
+    note_stage(state, id, from, to);
     if to == BackupJobStatus::Completed {
         close(state, id);
     }
     Ok(Done::Ok)
+}
+
+fn note_stage(state: &mut State, id: JobId, from: BackupJobStatus, to: BackupJobStatus) {
+    let Some(tenant_id) = state.backup_jobs.get(&id).map(|j| j.tenant_id) else { return };
+    let values = [("job_id", id.to_string()), ("from", from.to_string()), ("to", to.to_string())];
+    audit::note(state, tenant_id, ("backup_data", "change_backup_status"), values);
 }
 
 /// What a stage needs of the one before it, whoever proposes the step.
@@ -160,12 +166,13 @@ pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     let may_fail = |j: &&mut BackupJob| j.status.may_become(BackupJobStatus::Failed);
     let Some(job) = state.backup_jobs.get_mut(&id).filter(may_fail) else { return false };
     // The placeholder of the other end may be on its way, or there: no second one.
-    let was_ending = job.status == BackupJobStatus::End;
+    let (from, was_ending) = (job.status, job.status == BackupJobStatus::End);
     job.status = BackupJobStatus::Failed;
     job.failure = Some(failure.clone());
     job.ended_ms = Some(now_ms);
     job.seal_key = Secret::NONE;
     spoil_set(state, id, &failure);
+    note_stage(state, id, from, BackupJobStatus::Failed);
     if was_ending {
         close(state, id);
     }

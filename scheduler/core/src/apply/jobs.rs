@@ -7,7 +7,7 @@ use super::{backup, clean, dest_check, drill, recover, restore, standby, validat
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
-use crate::state::{RecoverStage, State, TaskRun, Trouble};
+use crate::state::{RecoverStage, State, TaskRun, Trouble, is_object_lock};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
     BackupJobStatus, CleanStage, ErrorClass, Failure, JobId, JobStatus, LsTaskStatus, NodeId, RestoreStage, RetryId,
@@ -196,7 +196,7 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     run.bytes_done = 0;
     run.not_before_ms = now_ms + limits::LS_TASK_RETRY_DELAY_MS;
     run.black_list.insert(executor);
-    if key.kind == TaskKind::Clean && failure.class == ErrorClass::Permission {
+    if key.kind == TaskKind::Clean && is_object_lock(&failure) {
         // An object lock ends some day: it is waited for, not counted (fact sheet 2.11).
         run.retry = RetryId(run.retry.0.min(limits::LS_TASK_RETRIES_MAX));
         run.not_before_ms = now_ms + limits::CLEAN_LOCKED_PAUSE_MS;

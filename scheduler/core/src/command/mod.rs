@@ -5,6 +5,7 @@
 //! so that a step which two leaders ran is harmless.
 
 mod done;
+mod orders;
 mod recovery;
 mod wishes;
 

@@ -3,7 +3,7 @@
 use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
 use crate::address;
 use crate::checkpoint::tenant_max_scn;
-use crate::state::{Destination, LogStream, Round, State, Tenant};
+use crate::state::{BackupJob, Destination, LogStream, Round, State, Tenant};
 use strandline_types::{Access, ArchiveLsState, BackupJobStatus, NodeId, RoundState, Scn};
 
 /// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
@@ -49,7 +49,7 @@ fn round_order(state: &State, tenant: &Tenant, round: &Round, hosted: &[&LogStre
         uri: round.uri.clone(),
         access,
         clock: round.clock,
-        lag_target_ms: tenant.archive.lag_target_ms,
+        lag_target_ms: lag_target_ms(state, tenant, round),
         concurrency: tenant.archive.concurrency,
         compression: round.options.compression,
         encryption: round.options.encryption.clone(),
@@ -66,9 +66,7 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
     for round in state.open_rounds(tenant.id).filter(writing) {
         scn = scn.max(round.clock.round_start.next());
     }
-    let waiting = state.open_backup_job(tenant.id).filter(|j| j.status == BackupJobStatus::Log);
-    let set = waiting.and_then(|j| state.backup_sets.get(&(j.tenant_id, j.set_id)));
-    let scn = set.map_or(scn, |s| scn.max(s.min_restore_scn));
+    let scn = scn.max(awaited_scn(state, tenant));
     // A drill waits until every stream has gone past its SCN, once that time has come.
     let drill = state.open_drill(tenant.id).filter(|d| d.scn.as_ms() <= state.clock_ms);
     drill.map_or(scn, |d| scn.max(d.scn.next()))
@@ -76,6 +74,19 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
 
 fn claimed_at<'a>(state: &'a State, uri: &str) -> Option<&'a Destination> {
     state.destinations.values().find(|d| d.was_claimed() && address::is_same_place(&d.uri, uri))
+}
+
+/// What a backup waits for the archive to reach, or will once its index is there.
+fn awaited_scn(state: &State, tenant: &Tenant) -> Scn {
+    let is_waiting = |j: &&BackupJob| matches!(j.status, BackupJobStatus::Index | BackupJobStatus::Log);
+    let waiting = state.open_backup_job(tenant.id).filter(is_waiting);
+    let set = waiting.and_then(|j| state.backup_sets.get(&(j.tenant_id, j.set_id)));
+    set.map_or(Scn::MIN, |s| s.min_restore_scn)
+}
+
+/// Log is not held back for larger appends while a backup waits for it.
+fn lag_target_ms(state: &State, tenant: &Tenant, round: &Round) -> u64 {
+    if awaited_scn(state, tenant) > round.checkpoint_scn { 0 } else { tenant.archive.lag_target_ms }
 }
 
 /// The destinations that a worker has to probe.

@@ -9,14 +9,12 @@ use crate::catalogue::in_use;
 use crate::command::{Action, Subject};
 use crate::orders::MediumName;
 use crate::refuse;
-use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus};
+use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus, is_object_lock};
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeSet;
 use strandline_catalogue::retention::Object;
-use strandline_types::{
-    CleanStage, DestId, ErrorClass, FileStatus, JobStatus, NodeId, RetryId, TenantId, TurnId, limits,
-};
+use strandline_types::{CleanStage, DestId, FileStatus, JobStatus, NodeId, RetryId, TenantId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for (&tenant, policy) in &state.clean_policies {
@@ -83,7 +81,7 @@ impl Ctx<'_> {
         if let Some(trouble) = &task.trouble {
             plan.wait(self.job.tenant_id, self.name(), trouble.failure.to_string(), trouble.since_ms);
         }
-        let is_locked = task.trouble.as_ref().is_some_and(|t| t.failure.class == ErrorClass::Permission);
+        let is_locked = task.trouble.as_ref().is_some_and(|t| is_object_lock(&t.failure));
         let is_stalled = self.now_ms.saturating_sub(task.progress_ms) >= limits::JOB_STALL_MS;
         if is_stalled && !is_locked {
             let failure = task.trouble.as_ref().map_or_else(|| refuse::stalled(self.name()), |t| t.failure.clone());

@@ -32,6 +32,10 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    fn name(&self) -> String {
+        format!("restore drill {}", self.drill.id)
+    }
+
     fn advance(&self, plan: &mut Plan, to: DrillStage) {
         plan.propose(Action::MoveDrill { drill: self.drill.id, from: self.drill.stage, to });
     }
@@ -45,7 +49,7 @@ impl Ctx<'_> {
         let is_stalled = self.now_ms.saturating_sub(drill.progress_ms) >= limits::JOB_STALL_MS;
         let waits_for_itself = matches!(drill.stage, DrillStage::Restore | DrillStage::Drop);
         if is_stalled && !waits_for_itself {
-            return self.fail(plan, refuse::stalled(format!("restore drill {}", drill.id)));
+            return self.fail(plan, refuse::stalled(self.name()));
         }
         let all_seen = drill.runs.values().all(TaskRun::is_finished);
         match drill.stage {
@@ -60,8 +64,11 @@ impl Ctx<'_> {
             }
             DrillStage::Drop => {
                 let is_gone = drill.restore.is_none_or(|(_, t)| !self.state.tenants.contains_key(&t));
-                if is_gone {
+                // What was found is known; a tenant that some worker does not let go of is dropped without the drill.
+                if is_gone || is_stalled {
                     self.advance(plan, DrillStage::Proven);
+                } else {
+                    plan.wait(drill.tenant_id, self.name(), "its tenant to be dropped", drill.progress_ms);
                 }
             }
             DrillStage::Proven | DrillStage::Failed => {}
@@ -86,13 +93,12 @@ impl Ctx<'_> {
     /// Once the archive has everything up to the SCN, the body chooses what is restored, as for any administrator.
     fn plan_choose(&self, plan: &mut Plan) {
         let drill = self.drill;
-        let what = format!("restore drill {}", drill.id);
         let Some(round) = self.state.open_round(drill.tenant_id) else {
             return self.fail(plan, refuse::archive_not_running("the archive of the tenant"));
         };
         if round.checkpoint_scn < drill.scn {
             let on = format!("checkpoint_scn {} to reach {}", round.checkpoint_scn, drill.scn);
-            return plan.wait(drill.tenant_id, what, on, drill.progress_ms);
+            return plan.wait(drill.tenant_id, self.name(), on, drill.progress_ms);
         }
         let dest = |id| self.state.destinations.get(&id).map(|d| dest_ref(self.state, d));
         let data = self.state.tenants.get(&drill.tenant_id).and_then(|t| t.data_dest).and_then(dest);

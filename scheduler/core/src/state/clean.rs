@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use strandline_catalogue::retention::Policy;
-use strandline_types::{CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, LsId, TenantId};
+use strandline_types::{CleanStage, DestId, ErrorClass, Failure, FileStatus, JobId, JobStatus, LsId, TenantId};
 
 /// One tenant's policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,12 @@ pub struct CleanJob {
     pub failure: Option<Failure>,
     /// What holds the scheduler's own deletions up.
     pub trouble: Option<Trouble>,
+}
+
+/// True when an object cannot be deleted before its lock ends. That is waited for; another want of rights is a failure,
+/// which nobody can tell when it ends. Every medium says it in these words.
+pub(crate) fn is_object_lock(failure: &Failure) -> bool {
+    failure.class == ErrorClass::Permission && failure.what.contains("LOCKED_BY_WORM")
 }
 
 /// One set or piece that is deleted.

@@ -25,6 +25,7 @@ mod worker;
 pub use archive::{LagSample, LogGap, LsPiece, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use audit::AuditEvent;
 pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
+pub(crate) use clean::is_object_lock;
 pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{

@@ -26,6 +26,7 @@ pub struct Stream {
 /// How a worker answers a task.
 pub type TaskHook = fn(&World, NodeId, &TaskOrder) -> Option<TaskReport>;
 
+#[derive(Clone)]
 pub struct World {
     pub state: State,
     pub now_ms: u64,
@@ -49,7 +50,16 @@ pub struct World {
     pub medium_failure: Option<Failure>,
     /// Leaders do not come to log which tablets are left.
     pub keeps_tablets: bool,
+    /// Groups that have no leader elect none.
+    pub leaderless: bool,
+    /// What log stream 1 of a restored tenant tells; `None` = it never comes to tell it.
+    pub told: Option<Dictionary>,
+    /// Workers do not come to remove a replica: the last reports of those that they had.
+    pub keeps_replicas: bool,
+    pub hosted: BTreeMap<(NodeId, TenantId, LsId), ReplicaReport>,
     pub task_hook: TaskHook,
+    /// Kinds of tasks that are answered otherwise.
+    pub held: BTreeMap<TaskKind, TaskHook>,
     /// Every task order ever given, with its executor.
     pub ordered: Vec<(NodeId, TaskKey)>,
 }
@@ -72,7 +82,12 @@ impl World {
             medium: Vec::new(),
             medium_failure: None,
             keeps_tablets: false,
+            leaderless: false,
+            told: Some(restored_dictionary()),
+            keeps_replicas: false,
+            hosted: BTreeMap::new(),
             task_hook: all_done,
+            held: BTreeMap::new(),
             ordered: Vec::new(),
         };
         let schedulers = vec![(NodeId(901), "127.0.0.1:1".to_owned())];
@@ -222,13 +237,15 @@ impl World {
         for order in &orders.replicas {
             replicas.extend(self.host(worker, order));
         }
+        self.keep(worker, &mut replicas);
         let mut archive = Vec::new();
         for order in &orders.rounds {
             archive.extend(self.archive(worker, order));
         }
         let archive_waiting = self.waiting(worker, &orders.rounds);
         archive.retain(|r: &ArchiveReport| !self.unable.contains_key(&r.ls_id));
-        let tasks = orders.tasks.iter().filter_map(|t| (self.task_hook)(self, worker, t)).collect();
+        let answer = |t: &TaskOrder| self.held.get(&t.key.kind).unwrap_or(&self.task_hook)(self, worker, t);
+        let tasks = orders.tasks.iter().filter_map(answer).collect();
         self.ordered.extend(orders.tasks.iter().map(|t| (worker, t.key)));
         let boot_id = self.boot[&worker];
         let address = format!("127.0.0.1:{}", 7000 + worker.0);
@@ -245,7 +262,11 @@ impl World {
         let is_led = stream.leader.is_some_and(|l| alive.contains(&l) && order.members.contains(&l));
         // A group elects a live member when a majority lives.
         let live: Vec<NodeId> = order.members.iter().copied().filter(|m| alive.contains(m)).collect();
-        if !is_led && live.len() * 2 > order.members.len() && (order.bootstrap || stream.term > Term(0)) {
+        if !is_led
+            && !self.leaderless
+            && live.len() * 2 > order.members.len()
+            && (order.bootstrap || stream.term > Term(0))
+        {
             stream.leader = Some(live[0]);
             stream.term = stream.term.next();
         }
@@ -262,7 +283,7 @@ impl World {
             stream.max_scn = stream.max_scn.max(list.after_scn).next();
             stream.end_lsn = stream.end_lsn.advance(100);
         }
-        let restored = (order.restore.is_some() && order.ls_id.is_sys()).then(restored_dictionary);
+        let restored = self.told.clone().filter(|_| order.restore.is_some() && order.ls_id.is_sys());
         Some(ReplicaReport {
             tenant_id: order.tenant_id,
             ls_id: order.ls_id,
@@ -278,6 +299,20 @@ impl World {
             restored_dictionary: restored,
             replayed_scn: Scn::MAX,
         })
+    }
+
+    /// What a worker has, beyond what it was ordered to have.
+    fn keep(&mut self, worker: NodeId, replicas: &mut Vec<ReplicaReport>) {
+        self.hosted.retain(|(at, tenant, ls), _| {
+            *at != worker || !replicas.iter().any(|r| (r.tenant_id, r.ls_id) == (*tenant, *ls))
+        });
+        if !self.keeps_replicas {
+            self.hosted.retain(|(at, ..), _| *at != worker);
+        } else {
+            replicas.extend(self.hosted.iter().filter(|((at, ..), _)| *at == worker).map(|(_, r)| r.clone()));
+        }
+        let here = replicas.iter().map(|r| ((worker, r.tenant_id, r.ls_id), r.clone()));
+        self.hosted.extend(here.collect::<Vec<_>>());
     }
 
     fn archive(&mut self, worker: NodeId, order: &RoundOrder) -> Vec<ArchiveReport> {

@@ -34,7 +34,9 @@ impl Versions {
         let mut versions = Self { known: BTreeMap::new(), files: BTreeMap::new(), target };
         let of_set =
             found.metas.log_streams.iter().filter(|m| LsId(m.ls_id).is_sys()).find_map(|m| m.dictionary.clone());
-        versions.known.extend(of_set.map(|d| (Scn(d.scn), d)));
+        // A set without one is of a tenant that had no table yet.
+        let of_set = of_set.unwrap_or_default();
+        versions.known.insert(Scn(of_set.scn), of_set);
         // Only pieces of the places that the restore reads: others may be of another owner.
         let mut pieces: Vec<_> = found.scan.catalogue.pieces.iter().filter(|p| p.is_readable()).collect();
         pieces.sort_by_key(|p| (p.start_scn, p.place));

@@ -68,14 +68,14 @@ impl Inner {
     pub(super) async fn table(&self, name: &str) -> Result<Table> {
         let find = |d: &Dictionary| d.tables.iter().find(|t| t.name == name).cloned();
         let found = self.find_in_dictionary(find).await?;
-        found.ok_or_else(|| no_such_table(name))
+        found.ok_or_else(|| no_such_table(name, &self.dictionary.dictionary()))
     }
 
     /// The table that has this name now, after the one of `before` was dropped.
     pub(super) async fn table_after(&self, before: &Table) -> Result<Table> {
         let newest = self.fetch_dictionary().await?;
         let found = newest.tables.iter().find(|t| t.name == before.name && t.table_id != before.table_id);
-        found.cloned().ok_or_else(|| no_such_table(&before.name))
+        found.cloned().ok_or_else(|| no_such_table(&before.name, &newest))
     }
 
     pub(super) async fn ls_of(&self, tablet: TabletId) -> Result<LsId> {
@@ -150,8 +150,9 @@ impl Inner {
     }
 }
 
-fn no_such_table(name: &str) -> EngineError {
-    missing(format!("table {name}"), "no such table", "see CDB_OB_TABLES, or create it")
+fn no_such_table(name: &str, among: &Dictionary) -> EngineError {
+    let what = if among.tables.is_empty() { "the tenant has no table" } else { "no such table" };
+    missing(format!("table {name}"), what, "see CDB_OB_TABLES, or make it with CREATE TABLE")
 }
 
 fn missing(object: String, what: &str, todo: &str) -> EngineError {

@@ -6,8 +6,10 @@
 use super::Replica;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use strandline_consensus::RoleWatch;
 use strandline_types::limits::{KEEP_ALIVE_IDLE_MS, RAFT_LOG_BYTES_KEPT, RAFT_LOG_BYTES_MAX, TABLET_FLUSH_LOG_BYTES};
 use strandline_types::{Lsn, Scn};
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +34,15 @@ pub(super) async fn run(replica: Weak<Replica>) {
             () = stop.cancelled() => return,
             () = replica.tend(&mut done) => {}
         }
+    }
+}
+
+/// Tells when the replica begins or ceases to lead, until its group stops.
+pub(super) async fn tell_leadership(mut role: RoleWatch, news: Arc<Notify>) {
+    let mut is_leader = false;
+    while let Some(now) = role.until(|now| now.is_leader != is_leader).await {
+        is_leader = now.is_leader;
+        news.notify_one();
     }
 }
 

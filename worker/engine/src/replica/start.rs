@@ -14,14 +14,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
-use strandline_consensus::{GroupConfig, GroupError, Node};
-use tokio::sync::Semaphore;
+use strandline_consensus::{Group, GroupConfig, GroupError, Node};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a stopped replica may hold its files.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
 const RELEASE_POLL: Duration = Duration::from_millis(5);
+/// The first election of a restored group is repeated after this, then after twice as long each time.
+const ELECT_AGAIN_FIRST: Duration = Duration::from_millis(40);
+const ELECT_AGAIN_LAST: Duration = Duration::from_millis(640);
 
 /// What every replica of an engine shares.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) group: GroupConfig,
     /// Bytes of client writes that wait for their commit, over all replicas.
     pub(crate) write_room: Arc<Semaphore>,
+    /// Notified when a replica begins or ceases to lead.
+    pub(crate) news: Arc<Notify>,
 }
 
 /// One replica that is to be started.
@@ -75,6 +80,7 @@ impl Replica {
             log_end_max: AtomicU64::new(u64::MAX),
             stop: CancellationToken::new(),
         });
+        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.news)));
         if let Err(error) = replica.begin().await {
             replica.stop().await;
             return Err(error);
@@ -116,9 +122,8 @@ impl Replica {
             }
             Err(error) => return Err(error.into_failure().into()),
         }
-        // Only a short cut: without it the members elect one when their patience ends.
-        if elect && let Err(error) = self.group.elect().await {
-            tracing::debug!(?self.identity, %error, "a restored group elects later");
+        if elect {
+            tokio::spawn(elect_first_leader(self.group.clone()));
         }
         Ok(())
     }
@@ -155,6 +160,22 @@ impl Replica {
     /// For [`wait_released`].
     pub(crate) fn machine_handle(&self) -> Weak<Machine> {
         Arc::downgrade(&self.machine)
+    }
+}
+
+/// Stands for election until there is a leader: a member that has not begun yet gives no vote. Only a short cut: after a
+/// while it is left to the members, which elect one when their patience ends.
+async fn elect_first_leader(group: Group) {
+    let (mut role, mut pause) = (group.watch(), ELECT_AGAIN_FIRST);
+    while pause <= ELECT_AGAIN_LAST {
+        if let Err(error) = group.elect().await {
+            tracing::debug!(%error, "a restored group elects later");
+        }
+        let led = role.until(|role| role.leader.is_some());
+        if tokio::time::timeout(pause, led).await.is_ok() {
+            return;
+        }
+        pause *= 2;
     }
 }
 
