@@ -222,6 +222,10 @@ impl Medium for Faulty {
         self.inner.keeps_versions().await
     }
 
+    async fn prove(&self) -> Result<(), MediaError> {
+        self.inner.prove().await
+    }
+
     async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
         self.maybe(Op::Abort, &unfinished.path, self.inner.abort(unfinished)).await
     }

@@ -113,6 +113,10 @@ impl<M: Medium> Medium for Limited<M> {
         self.inner.keeps_versions().await
     }
 
+    async fn prove(&self) -> Result<(), MediaError> {
+        self.inner.prove().await
+    }
+
     fn uri(&self) -> String {
         self.inner.uri()
     }

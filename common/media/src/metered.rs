@@ -110,6 +110,10 @@ impl Medium for Metered {
         self.inner.keeps_versions().await
     }
 
+    async fn prove(&self) -> Result<(), MediaError> {
+        self.inner.prove().await
+    }
+
     async fn prune(&self, dir: &str) -> Result<(), MediaError> {
         self.inner.prune(dir).await
     }

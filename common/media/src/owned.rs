@@ -185,6 +185,10 @@ impl Medium for Guarded {
         self.inner.abort(unfinished).await
     }
 
+    async fn keeps_versions(&self) -> Option<bool> {
+        self.inner.keeps_versions().await
+    }
+
     async fn prove(&self) -> Result<(), MediaError> {
         self.guard.admit(Op::Open, "").await
     }

@@ -143,6 +143,10 @@ impl Medium for Retrying {
         self.inner.keeps_versions().await
     }
 
+    async fn prove(&self) -> Result<(), MediaError> {
+        self.inner.prove().await
+    }
+
     async fn prune(&self, dir: &str) -> Result<(), MediaError> {
         self.again(|| self.inner.prune(dir)).await
     }
