@@ -82,11 +82,30 @@ def check(name, values, binary):
     return problems
 
 
+# Values that the chart has to refuse with words, and what the words name.
+REFUSED = [({"cluster": {"id": bad}}, "cluster.id") for bad in (0, -1, 1.5, "abc", "", "0", None, True)]
+
+
+def refusals():
+    """Values that are taken although they cannot work."""
+    problems = []
+    for values, word in REFUSED:
+        try:
+            list(documents(values))
+            problems.append(f"{values} is not refused")
+        except Exception as e:  # the library has no class of its own for a template that fails
+            if word not in str(e):
+                problems.append(f"{values} is refused without naming {word}: {e}")
+    print(f"helm: {len(REFUSED)} sets of values to refuse, {len(problems)} problems")
+    return problems
+
+
 def main():
     binary = sys.argv[1] if len(sys.argv) > 1 else None
     problems = check("defaults", {}, binary)
     for file in sorted((HERE / "ci").glob("*.yaml")):
         problems += [f"{file.name}: {p}" for p in check(file.name, yaml.safe_load(file.read_text()), binary)]
+    problems += refusals()
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

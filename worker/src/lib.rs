@@ -21,6 +21,7 @@ mod heartbeat;
 mod http;
 mod metrics;
 mod probe_door;
+mod readiness;
 mod reconcile;
 mod replicas;
 pub mod restore;

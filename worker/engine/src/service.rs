@@ -75,6 +75,7 @@ impl KvService {
 
     fn try_dictionary(&self, tenant: TenantId) -> Result<v1::Dictionary, EngineError> {
         let replica = self.engine.replica(tenant, LsId::SYS);
+        replica.as_ref().map_or(Ok(()), |r| r.check_not_lost())?;
         let dictionary = replica.and_then(|r| r.dictionary());
         dictionary.ok_or(EngineError::NotHere { tenant, ls: LsId::SYS })
     }
