@@ -41,6 +41,9 @@ REFUSED = {
     "a destination on the server's disk": (volume(mountPath="/var/lib/strandline/backups"), "keep their own files"),
     "a destination in the place of the configuration": (volume(mountPath="/etc/strandline"), "keep their own files"),
     "a destination in the place of /tmp": (volume(mountPath="/tmp/"), "keep their own files"),
+} | {
+    f"the cluster id {bad!r}": ({"cluster": {"id": bad}}, "cluster.id")
+    for bad in (0, -1, 1.5, "abc", "", "0", None, True)
 }
 
 

@@ -82,6 +82,10 @@ impl SchedulerConfig {
             let todo = "list every scheduler node, this one included, under peers";
             return wrong("this node is not among the peers", format!("node_id {}", self.node_id), todo);
         }
+        if self.cluster_id == 0 {
+            let todo = "give the cluster an id of its own, 1 or more: it stands in every destination";
+            return wrong("0 is no cluster id", "cluster_id 0".to_owned(), todo);
+        }
         if self.tick_ms == 0 || self.tick_ms > 10_000 {
             return wrong("the tick is out of bounds", format!("tick_ms {}", self.tick_ms), "choose 1 to 10000");
         }
@@ -115,8 +119,14 @@ mod tests {
     #[test]
     fn a_configuration_that_cannot_work_is_refused_before_anything_opens() {
         assert!(config().check().is_ok());
-        let changes: [fn(&mut SchedulerConfig); 5] =
-            [|c| c.node_id = 9, |c| c.node_id = 0, |c| c.peers[1].id = 1, |c| c.tick_ms = 0, |c| c.listen.set_port(0)];
+        let changes: [fn(&mut SchedulerConfig); 6] = [
+            |c| c.cluster_id = 0,
+            |c| c.node_id = 9,
+            |c| c.node_id = 0,
+            |c| c.peers[1].id = 1,
+            |c| c.tick_ms = 0,
+            |c| c.listen.set_port(0),
+        ];
         for change in changes {
             let mut c = config();
             change(&mut c);

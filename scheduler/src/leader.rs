@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_scheduler_core::{Action, Step, plan};
-use strandline_types::{Failure, NodeId, Term};
+use strandline_types::{ClusterId, Failure, NodeId, Term};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -24,10 +24,11 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
     let tick = Duration::from_millis(node.config().tick_ms);
     let mut changes = node.changes();
-    let mut role = node.role_watch();
     let lanes = Lanes::new(Arc::clone(&node), stop.clone());
     loop {
         changes.borrow_and_update();
+        // Another one after the group was started anew.
+        let mut role = node.role_watch();
         let now = role.role();
         if now.is_leader
             && let Err(failure) = lead(&node, &lanes, now.term).await
@@ -38,7 +39,7 @@ pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             changed = changes.changed() => if changed.is_err() { return },
-            _ = role.leadership_changed(&now) => {}
+            _ = role.leadership_changed(&now), if now.running => {}
             () = lanes.ended() => {}
             () = tokio::time::sleep(tick) => {}
         }
@@ -68,7 +69,9 @@ async fn take_lead(node: &SchedulerNode, term: u64) -> Result<(), Failure> {
         node.addresses().iter().map(|(id, address)| (NodeId(*id), address.clone())).collect();
     // The first words of a cluster; later, addresses may have moved with a restart.
     if node.read(|s| s.schedulers.nodes != schedulers) {
-        let (id, name) = (node.config().cluster_id.into(), node.config().cluster_name.clone());
+        // An id is given once. A configuration that names another one is told of by readiness, and holds nobody up.
+        let known = node.read(|s| (s.cluster.id != ClusterId(0)).then(|| (s.cluster.id, s.cluster.name.clone())));
+        let (id, name) = known.unwrap_or_else(|| (node.config().cluster_id.into(), node.config().cluster_name.clone()));
         node.act(Action::InitCluster { id, name, schedulers: schedulers.into_iter().collect() }).await?;
     }
     match node.act(Action::TakeLead { node: node.id(), term: Term(term) }).await {

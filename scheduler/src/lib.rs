@@ -6,6 +6,7 @@
 
 mod clock;
 mod cluster;
+mod cluster_file;
 mod config;
 mod doors;
 mod effects;
@@ -15,6 +16,7 @@ mod leader;
 mod metrics;
 mod node;
 mod raft;
+mod readiness;
 mod seal;
 mod server;
 mod session;

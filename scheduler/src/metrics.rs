@@ -6,6 +6,7 @@
 
 use crate::clock;
 use crate::node::SchedulerNode;
+use crate::readiness::{hears_leader, liveness, readiness};
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::collections::BTreeMap;
@@ -48,9 +49,12 @@ fn flag(is: bool) -> f64 {
 }
 
 fn set_gauges(node: &SchedulerNode) {
-    let role = node.role();
+    let (role, seen) = (node.role(), node.seen());
+    gauge!("strandline_scheduler_ready").set(flag(readiness(&seen).is_ok()));
+    gauge!("strandline_scheduler_raft_running").set(flag(liveness(&seen).is_ok()));
+    gauge!("strandline_scheduler_full_member").set(flag(seen.health.is_full_member));
     gauge!("strandline_scheduler_is_leader").set(flag(role.is_leader));
-    gauge!("strandline_scheduler_has_leader").set(flag(role.leader.is_some()));
+    gauge!("strandline_scheduler_has_leader").set(flag(hears_leader(&seen)));
     // Terms and indexes stay far below 2^53.
     gauge!("strandline_scheduler_raft_term").set(role.term as f64);
     gauge!("strandline_scheduler_raft_applied_index").set(role.last_applied.map_or(0, |p| p.index) as f64);

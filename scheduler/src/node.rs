@@ -4,18 +4,24 @@
 //! leader before it has committed.
 
 use crate::clock;
+use crate::cluster_file;
 use crate::config::SchedulerConfig;
+use crate::raft::machine::Machine;
 use crate::raft::mind::Mind;
+use crate::readiness::Seen;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, Node, NodeConfig, Payload, ProposeError, RocksLog, Role, RoleWatch};
 use strandline_scheduler_core::{Action, Command, Done, Outcome, State};
 use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
 use strandline_types::{ErrorClass, Failure, NodeId, Term};
 use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::warn;
 
 /// Name of the Raft group.
 const GROUP: &str = "scheduler";
@@ -23,15 +29,41 @@ const GROUP: &str = "scheduler";
 const COMMAND_KIND: u8 = 1;
 /// The original's OB_TIMEOUT. On the answer to a statement it says: it may have been done, so nobody repeats it unasked.
 pub const OUTCOME_UNKNOWN_CODE: i32 = -4012;
-/// A fresh node waits this long for a leader of an older cluster before it forms a new one.
-const FRESH_WAIT: Duration = Duration::from_millis(300);
+/// How long a stopped group may hold its files.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
+const RELEASE_POLL: Duration = Duration::from_millis(5);
+/// Raft timing of the group.
+pub(crate) const TIMING: GroupConfig = GroupConfig::scheduler();
 
 /// One node.
 pub struct SchedulerNode {
     config: SchedulerConfig,
     addresses: BTreeMap<u64, String>,
+    raft: Arc<Node>,
     mind: Arc<Mind>,
+    /// Another one after the group has stopped by itself and was started anew.
+    running: RwLock<Running>,
+    /// Why the group cannot be started anew.
+    trouble: Mutex<Option<Failure>>,
+}
+
+/// The group as it runs now.
+struct Running {
     group: Group,
+    held: Held,
+}
+
+/// Log and state machine of the newest start, also of one that failed: another one begins only when nobody holds them.
+#[derive(Clone, Default)]
+struct Held {
+    log: Weak<RocksLog>,
+    machine: Weak<Machine>,
+}
+
+impl Held {
+    fn is_free(&self) -> bool {
+        self.log.strong_count() + self.machine.strong_count() == 0
+    }
 }
 
 impl SchedulerNode {
@@ -44,48 +76,79 @@ impl SchedulerNode {
         addresses: BTreeMap<u64, String>,
     ) -> Result<(Arc<Self>, Arc<Node>), Failure> {
         let dir = config.data_dir.clone();
-        let disk = |e: io::Error| {
-            let todo = "check the directory, its disk and its owner";
-            Failure::new(
-                ErrorClass::Transient,
-                format!("cannot open the data directory: {e}"),
-                dir.display().to_string(),
-                todo,
-            )
-        };
+        cluster_file::check(&dir, config.cluster_id)?;
         let (id, path) = (config.node_id, dir.clone());
         let opened = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&path)?;
             let node = Node::open(NodeConfig::new(id, path.join("raft")))?;
-            Ok::<_, io::Error>((node, RocksLog::open(&path.join("log"))?, Mind::open(path.join("state"))?))
+            Ok::<_, io::Error>((node, Mind::open(path.join("state"))?))
         });
-        let (node, log, mind) = opened.await.map_err(io::Error::other).and_then(|r| r).map_err(disk)?;
+        let opened = opened.await.map_err(io::Error::other).and_then(|r| r);
+        let (raft, mind) = opened.map_err(|e| cannot_open(&dir, &e))?;
         for (peer, address) in &addresses {
-            node.set_peer(*peer, address);
+            raft.set_peer(*peer, address);
         }
         let mind = Arc::new(mind);
-        let group = node.start_group(GROUP, GroupConfig::scheduler(), Arc::new(log), Arc::clone(&mind) as _).await;
-        let group = group.map_err(strandline_consensus::GroupError::into_failure)?;
-        Ok((Arc::new(Self { config, addresses, mind, group }), node))
+        let mut held = Held::default();
+        let group = start_group(&raft, &dir, &mind, &mut held).await?;
+        let running = RwLock::new(Running { group, held });
+        let node = Self { config, addresses, raft: Arc::clone(&raft), mind, running, trouble: Mutex::default() };
+        Ok((Arc::new(node), raft))
     }
 
-    /// Forms the group when it is fresh. Only the node with the lowest id does, and only when no leader speaks up.
+    /// Forms the group when every node is empty, or finds out that it is formed. Comes back when one is sure, or when the
+    /// group has stopped here.
+    pub async fn form(&self) {
+        let formed = self.group().form(self.addresses.clone(), self.config.cluster_id).await;
+        if let Err(error) = formed {
+            warn!(%error, "the scheduler group is not formed by this node");
+        }
+    }
+
+    /// Starts the group anew from its files, as a new process would: it had stopped by itself.
     ///
     /// # Errors
-    /// The group's.
-    pub async fn form(&self) -> Result<(), Failure> {
-        let lowest = self.addresses.keys().next().copied();
-        if lowest != Some(self.config.node_id) || self.role().last_log.is_some() {
-            return Ok(());
-        }
-        if self.addresses.len() > 1 {
-            let mut watch = self.group.watch();
-            let heard = watch.until(|role| role.leader.is_some() || role.last_log.is_some());
-            if tokio::time::timeout(FRESH_WAIT, heard).await.is_ok() {
-                return Ok(());
+    /// The disk's, and that somebody still holds the files.
+    pub(crate) async fn revive(&self) -> Result<(), Failure> {
+        let (old, mut held) = {
+            let running = self.running.read().unwrap_or_else(PoisonError::into_inner);
+            (running.group.clone(), running.held.clone())
+        };
+        // It has stopped: what it says to that is no news.
+        let _ = old.shutdown().await;
+        let deadline = Instant::now() + RELEASE_DEADLINE;
+        while !held.is_free() {
+            if Instant::now() >= deadline {
+                let what = "the group that has stopped still holds its files";
+                return Err(Failure::new(ErrorClass::Transient, what, GROUP, "wait; restart this server if it lasts"));
             }
+            tokio::time::sleep(RELEASE_POLL).await;
         }
-        self.group.initialize(self.addresses.clone()).await.map_err(strandline_consensus::GroupError::into_failure)
+        let (mind, dir) = (Arc::clone(&self.mind), self.config.data_dir.clone());
+        let reloaded = tokio::task::spawn_blocking(move || mind.reload()).await;
+        reloaded.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(&dir, &e))?;
+        let started = start_group(&self.raft, &dir, &self.mind, &mut held).await;
+        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        running.held = held;
+        running.group = started?;
+        Ok(())
+    }
+
+    /// Notes why the group cannot be started anew, or that it was.
+    pub(crate) fn note_trouble(&self, trouble: Option<Failure>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What readiness is judged by.
+    pub(crate) fn seen(&self) -> Seen {
+        let health = self.group().health();
+        Seen {
+            has_taken_lead: self.has_taken_lead(health.term),
+            health,
+            trouble: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            configured_cluster: self.config.cluster_id,
+            cluster: self.read(|s| s.cluster.id.0),
+        }
     }
 
     /// Its configuration.
@@ -99,8 +162,8 @@ impl SchedulerNode {
     }
 
     /// Its Raft group.
-    pub fn group(&self) -> &Group {
-        &self.group
+    pub fn group(&self) -> Group {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).group.clone()
     }
 
     /// Its State machine.
@@ -125,12 +188,12 @@ impl SchedulerNode {
 
     /// Its part in the group now.
     pub fn role(&self) -> Role {
-        self.group.role()
+        self.group().role()
     }
 
     /// Follows its part in the group.
     pub fn role_watch(&self) -> RoleWatch {
-        self.group.watch()
+        self.group().watch()
     }
 
     /// True once it leads *and* has taken the lead in the State.
@@ -169,7 +232,7 @@ impl SchedulerNode {
             let todo = "name fewer things in one statement";
             return Err(Failure::new(ErrorClass::Exhausted, what, "scheduler group", todo));
         }
-        let proposed = self.group.propose(Payload { scn: 0, kind: COMMAND_KIND, body }).await;
+        let proposed = self.group().propose(Payload { scn: 0, kind: COMMAND_KIND, body }).await;
         let (_, reply) = proposed.map_err(not_proposed)?;
         postcard::from_bytes::<Result<Done, Failure>>(&reply.0).map_err(|e| {
             let todo = "upgrade every scheduler node to the same version";
@@ -182,8 +245,25 @@ impl SchedulerNode {
     /// # Errors
     /// When this node does not lead or no majority answers.
     pub async fn barrier(&self) -> Result<(), Failure> {
-        self.group.read_index().await.map_err(|e| e.into_failure("scheduler group"))
+        self.group().read_index().await.map_err(|e| e.into_failure("scheduler group"))
     }
+}
+
+/// Opens the log and starts the group on it; `held` then tells of what was opened, also when it fails.
+async fn start_group(raft: &Node, dir: &Path, mind: &Arc<Mind>, held: &mut Held) -> Result<Group, Failure> {
+    let path = dir.join("log");
+    let opened = tokio::task::spawn_blocking(move || RocksLog::open(&path)).await;
+    let log = opened.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(dir, &e))?;
+    let (log, machine) = (Arc::new(log), Arc::new(Machine(Arc::clone(mind))));
+    *held = Held { log: Arc::downgrade(&log), machine: Arc::downgrade(&machine) };
+    let group = raft.start_group(GROUP, TIMING, log, machine).await;
+    group.map_err(strandline_consensus::GroupError::into_failure)
+}
+
+fn cannot_open(dir: &Path, error: &io::Error) -> Failure {
+    let todo = "check the directory, its disk and its owner";
+    let what = format!("cannot open the data directory: {error}");
+    Failure::new(ErrorClass::Transient, what, dir.display().to_string(), todo)
 }
 
 /// Whoever sent the command must know whether it may have happened all the same.

@@ -6,7 +6,7 @@ use crate::doors::admin::AdminService;
 use crate::doors::{http, mysql};
 use crate::executor::Executor;
 use crate::node::SchedulerNode;
-use crate::raft::upkeep;
+use crate::raft::{revive, upkeep};
 use crate::{leader, metrics};
 use std::io;
 use std::net::SocketAddr;
@@ -145,8 +145,8 @@ pub async fn serve_on(config: SchedulerConfig, listeners: Listeners) -> Result<S
     let stop = CancellationToken::new();
     let executor = Executor::new(Arc::clone(&node));
     let mut tasks = vec![tokio::spawn(grpc(listeners.grpc, Arc::clone(&executor), raft, stop.clone()))];
-    // The transport is served from here on: the group may be formed.
-    node.form().await?;
+    // The transport is served from here on: the others may be asked whether there is a group.
+    tasks.push(tokio::spawn(revive::run(Arc::clone(&node), stop.clone())));
     tasks.push(tokio::spawn(leader::run(Arc::clone(&node), stop.clone())));
     tasks.push(tokio::spawn(upkeep::run(Arc::clone(&node), stop.clone())));
     if let Some(listener) = listeners.mysql {

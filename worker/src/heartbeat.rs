@@ -60,6 +60,7 @@ impl Reporter {
             archive: self.archive.progress(),
             archive_waiting: self.archive.waiting(),
             tasks: self.tasks.reports(),
+            replica_troubles: replicas::troubles(&self.engine),
         }
     }
 }

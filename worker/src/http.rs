@@ -1,6 +1,8 @@
-//! The HTTP door: `/metrics`, `/healthz` (the process answers) and `/readyz` (the scheduler's leader was heard lately).
+//! The HTTP door: `/metrics`, `/healthz` (replicas can run here) and `/readyz` (the scheduler is heard, and every replica
+//! takes its part). What is not so is said in the body, with the reason.
 
 use crate::metrics::{self, Observed};
+use crate::readiness::{liveness, readiness};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn serve(listener: TcpListener, observed: Arc<Observed>, stop: CancellationToken) {
     let routes = Router::new()
         .route("/metrics", get(scrape))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .with_state(observed);
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await;
@@ -27,9 +29,16 @@ async fn scrape(State(observed): State<Arc<Observed>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render(&observed))
 }
 
-async fn ready(State(observed): State<Arc<Observed>>) -> (StatusCode, &'static str) {
-    if observed.contact.is_fresh() {
-        return (StatusCode::OK, "ready\n");
+async fn ready(State(observed): State<Arc<Observed>>) -> (StatusCode, String) {
+    match readiness(&observed.seen()) {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
-    (StatusCode::SERVICE_UNAVAILABLE, "the scheduler's leader was not heard lately\n")
+}
+
+async fn live(State(observed): State<Arc<Observed>>) -> (StatusCode, String) {
+    match liveness(&observed.seen()) {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not alive: {why}\n")),
+    }
 }

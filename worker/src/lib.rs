@@ -23,6 +23,7 @@ mod http;
 mod metrics;
 mod order_changes;
 mod probe_door;
+mod readiness;
 mod reconcile;
 mod replicas;
 pub mod restore;

@@ -6,11 +6,15 @@
 
 use crate::archive::ArchiveManager;
 use crate::contact::Contact;
+use crate::heartbeat::Orders;
+use crate::readiness::{Seen, hears_scheduler, liveness, readiness};
 use crate::task_runner::TaskRunner;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::{Arc, OnceLock};
-use strandline_engine::Engine;
+use strandline_engine::{Engine, HostedState};
+use strandline_types::{LsId, TenantId};
+use tokio::sync::watch;
 
 /// The process's recorder; `None` when another server of this process has installed one before.
 fn shared() -> Option<&'static PrometheusHandle> {
@@ -32,6 +36,20 @@ pub(crate) struct Observed {
     pub archive: Arc<ArchiveManager>,
     pub tasks: Arc<TaskRunner>,
     pub contact: Arc<Contact>,
+    pub orders: watch::Receiver<Orders>,
+}
+
+impl Observed {
+    /// What readiness is judged by.
+    pub(crate) fn seen(&self) -> Seen {
+        let orders = self.orders.borrow().clone();
+        let replicas = orders.iter().flat_map(|newest| &newest.orders.replicas);
+        Seen {
+            silence: self.contact.silence(),
+            ordered: replicas.map(|r| (TenantId(r.tenant_id), LsId(r.ls_id))).collect(),
+            hosted: self.engine.states(),
+        }
+    }
 }
 
 /// The text of one scrape.
@@ -53,7 +71,14 @@ fn flag(is: bool) -> f64 {
 }
 
 fn set_gauges(observed: &Observed) {
-    gauge!("strandline_worker_ready").set(flag(observed.contact.is_fresh()));
+    let seen = observed.seen();
+    gauge!("strandline_worker_ready").set(flag(readiness(&seen).is_ok()));
+    gauge!("strandline_worker_alive").set(flag(liveness(&seen).is_ok()));
+    gauge!("strandline_worker_hears_scheduler").set(flag(hears_scheduler(&seen)));
+    let is_stopped = |(_, state): &&(_, HostedState)| matches!(state, HostedState::Stopped(_));
+    gauge!("strandline_worker_replicas_stopped").set(seen.hosted.iter().filter(is_stopped).count() as f64);
+    let is_guarded = |(_, s): &&(_, HostedState)| matches!(s, HostedState::Runs(h) if !h.is_full_member);
+    gauge!("strandline_worker_replicas_not_voting").set(seen.hosted.iter().filter(is_guarded).count() as f64);
     let replicas = observed.engine.replicas();
     let led = replicas.iter().filter(|r| r.status().is_leader).count();
     gauge!("strandline_worker_replicas").set(replicas.len() as f64);

@@ -6,7 +6,7 @@
 use crate::heartbeat::Orders;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use strandline_engine::{Door, Engine, Replica, ReplicaSpec, RestoreStart};
+use strandline_engine::{Door, Engine, Health, HostedState, Replica, ReplicaSpec, RestoreStart};
 use strandline_proto::v1;
 use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
 use tokio::sync::watch;
@@ -91,7 +91,27 @@ async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
 
 /// What the replicas of this worker report.
 pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
-    engine.replicas().iter().map(|replica| report(replica)).collect()
+    let running = engine.replicas().into_iter().filter(|replica| replica.health().stopped.is_none());
+    running.map(|replica| report(&replica)).collect()
+}
+
+/// Why replicas of this worker do not run.
+pub(crate) fn troubles(engine: &Engine) -> Vec<v1::ReplicaTrouble> {
+    let stopped = engine.states().into_iter().filter_map(|((tenant, ls), state)| match state {
+        HostedState::Stopped(failure) => {
+            Some(v1::ReplicaTrouble { tenant_id: tenant.0, ls_id: ls.0, trouble: Some(failure.into()) })
+        }
+        HostedState::Waits | HostedState::Runs(_) => None,
+    });
+    stopped.collect()
+}
+
+fn standing(health: &Health) -> v1::ReplicaStanding {
+    match health.silence {
+        _ if health.is_full_member => v1::ReplicaStanding::Full,
+        Some(_) => v1::ReplicaStanding::CatchingUp,
+        None => v1::ReplicaStanding::Empty,
+    }
 }
 
 fn report(replica: &Replica) -> v1::ReplicaReport {
@@ -112,6 +132,7 @@ fn report(replica: &Replica) -> v1::ReplicaReport {
         restored_dictionary: tells_dictionary.then(|| replica.dictionary().unwrap_or_default()),
         replayed_scn: status.replayed.map_or(0, |r| r.scn.0),
         log_start_lsn: status.log_start.0,
+        standing: standing(&replica.health()).into(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::fence::Fence;
 use crate::heartbeat::{Heartbeat, Reporter};
 use crate::metrics::Observed;
 use crate::probe_door::ProbeDoor;
+use crate::readiness::readiness;
 use crate::reconcile::Reconciler;
 use crate::schedulers::Schedulers;
 use crate::task_ctx::MediumOpener;
@@ -44,7 +45,7 @@ pub struct WorkerHandle {
     engine: Arc<Engine>,
     archive: Arc<ArchiveManager>,
     tasks: Arc<TaskRunner>,
-    contact: Arc<Contact>,
+    observed: Arc<Observed>,
     stop_loops: CancellationToken,
     loops: Vec<JoinHandle<()>>,
     stop_doors: CancellationToken,
@@ -58,10 +59,10 @@ impl WorkerHandle {
         &self.engine
     }
 
-    /// True while the scheduler's leader was heard lately.
+    /// True while the scheduler's leader is heard and every replica takes its part.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.contact.is_fresh()
+        readiness(&self.observed.seen()).is_ok()
     }
 
     /// Stops everything; the files stay.
@@ -117,17 +118,18 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
 
     let stop_doors = CancellationToken::new();
     let mut doors = vec![tokio::spawn(serve_grpc(grpc, node, Arc::clone(&engine), stop_doors.clone()))];
+    let (orders_in, orders_out) = watch::channel(None);
+    let observed = Arc::new(Observed {
+        engine: Arc::clone(&engine),
+        archive: Arc::clone(&archive),
+        tasks: Arc::clone(&tasks),
+        contact: Arc::clone(&contact),
+        orders: orders_out.clone(),
+    });
     if let Some(listener) = http {
-        let observed = Arc::new(Observed {
-            engine: Arc::clone(&engine),
-            archive: Arc::clone(&archive),
-            tasks: Arc::clone(&tasks),
-            contact: Arc::clone(&contact),
-        });
-        doors.push(tokio::spawn(http::serve(listener, observed, stop_doors.clone())));
+        doors.push(tokio::spawn(http::serve(listener, Arc::clone(&observed), stop_doors.clone())));
     }
 
-    let (orders_in, orders_out) = watch::channel(None);
     let reporter = Reporter {
         node_id: NodeId(config.node_id),
         address: config.advertise.unwrap_or_else(|| grpc_addr.to_string()),
@@ -149,7 +151,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
         tokio::spawn(order_changes::listen(leader, told, stop_loops.clone())),
     ];
     tracing::info!(worker = config.node_id, grpc = %grpc_addr, "the worker serves");
-    Ok(WorkerHandle { grpc_addr, http_addr, engine, archive, tasks, contact, stop_loops, loops, stop_doors, doors })
+    Ok(WorkerHandle { grpc_addr, http_addr, engine, archive, tasks, observed, stop_loops, loops, stop_doors, doors })
 }
 
 fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {

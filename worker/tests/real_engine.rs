@@ -53,7 +53,8 @@ impl Worker {
     async fn start(dir: &Path) -> Self {
         let node = Node::open(NodeConfig::new(1, dir.join("raft"))).unwrap();
         let mut config = EngineConfig::new(NodeId(1), dir.join("data"), Arc::new(SystemClock));
-        config.group = GroupConfig { heartbeat_ms: 50, election_min_ms: 150, election_max_ms: 300 };
+        config.group =
+            GroupConfig { heartbeat_ms: 50, election_min_ms: 150, election_max_ms: 300, ..GroupConfig::log_stream() };
         config.write_buffer_bytes = 8 << 20;
         Self { dir: dir.to_owned(), engine: Engine::open(config, node).await.unwrap() }
     }

@@ -63,6 +63,7 @@ impl Worker {
             guess: 0,
             archivers: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            replica_troubles: Default::default(),
         }
     }
 
@@ -139,6 +140,7 @@ impl World {
             archive: archive.collect(),
             archive_waiting: waiting.collect(),
             tasks: task_reports(&worker.tasks),
+            replica_troubles: Default::default(),
         }
     }
 
@@ -254,5 +256,6 @@ fn replica_report(stream: &Stream, order: &ReplicaOrder, worker: NodeId) -> Opti
         tablets_version: stream.tablets_version,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
+        standing: Default::default(),
     })
 }

@@ -78,6 +78,25 @@ impl Cluster {
         self.places.workers.iter().map(|w| w.http.clone()).collect()
     }
 
+    /// HTTP address of the scheduler with this node id.
+    pub fn scheduler_http(&self, node: u64) -> Option<String> {
+        Some(self.places.schedulers.get(scheduler_at(node)?)?.http.clone())
+    }
+
+    /// Starts the scheduler with this node id again, on what is left of its files.
+    pub fn start_scheduler(&mut self, node: u64) -> Outcome<()> {
+        if let Some(i) = scheduler_at(node).filter(|i| self.schedulers.get(*i).is_some_and(Option::is_none)) {
+            self.schedulers[i] = Some(self.spawn_scheduler(i)?);
+        }
+        Ok(())
+    }
+
+    /// The files of a killed scheduler are gone.
+    pub fn wipe_scheduler(&self, node: u64) -> Outcome<()> {
+        let disk = self.disk(&format!("scheduler-{node}"))?;
+        std::fs::remove_dir_all(&disk).map_err(|e| io_failure("cannot remove the disk", &disk, &e))
+    }
+
     /// A client of the schedulers.
     pub fn admin(&self) -> Outcome<Admin> {
         Admin::new(&self.endpoints())
@@ -85,9 +104,7 @@ impl Cluster {
 
     /// `kill -9` of the scheduler with this node id.
     pub fn kill_scheduler(&mut self, node: u64) {
-        drop(
-            usize::try_from(node).ok().and_then(|n| self.schedulers.get_mut(n.checked_sub(1)?)).and_then(Option::take),
-        );
+        drop(scheduler_at(node).and_then(|n| self.schedulers.get_mut(n)).and_then(Option::take));
     }
 
     /// `kill -9` of the worker with this node id.
@@ -180,6 +197,11 @@ impl Cluster {
         std::fs::write(&file, config).map_err(|e| io_failure("cannot write the configuration", &file, &e))?;
         Server::spawn(&self.program, name, kind, &file, &log)
     }
+}
+
+/// Place of a scheduler among the schedulers.
+fn scheduler_at(node: u64) -> Option<usize> {
+    usize::try_from(node).ok()?.checked_sub(1)
 }
 
 /// Place of a worker among the workers.

@@ -5,12 +5,13 @@
 //! lost. So an empty replica takes entries and snapshots at once, but neither votes nor stands for election until one
 //! of these is sure, and durably marked:
 //!
-//! - the group is fresh: this replica forms it, begins from its base, or is asked for its vote by a candidate whose log
-//!   ends with the members of the group, entry 0. A fresh group has its first leader only after a majority was marked
-//!   like this, so it can always be led again;
+//! - the group is fresh: this replica forms it, begins from its base, or has heard from every peer that it is empty
+//!   (`forming.rs`). Where somebody else knows that a group is fresh, a candidate whose log ends with the members of the
+//!   group, entry 0, shows it. A fresh group has its first leader only after a majority was marked like this, so it can
+//!   always be led again;
 //! - it has applied what the leader had committed when the two logs first met.
 //!
-//! What it cannot know: a replica that was cut off when its group was a moment old looks like one of a fresh group.
+//! What a candidate cannot show: one that was cut off when its group was a moment old looks like one of a fresh group.
 
 use crate::meta_store::MetaStore;
 use std::io;
@@ -32,13 +33,14 @@ enum Stage {
 pub(crate) struct CatchUp {
     group: Arc<str>,
     meta: Arc<MetaStore>,
+    is_formed_by_asking: bool,
     stage: watch::Sender<Stage>,
 }
 
 impl CatchUp {
-    pub(crate) fn new(group: Arc<str>, meta: Arc<MetaStore>, done: bool) -> Self {
+    pub(crate) fn new(group: Arc<str>, meta: Arc<MetaStore>, done: bool, is_formed_by_asking: bool) -> Self {
         let stage = if done { Stage::Done } else { Stage::Empty };
-        Self { group, meta, stage: watch::Sender::new(stage) }
+        Self { group, meta, is_formed_by_asking, stage: watch::Sender::new(stage) }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -48,7 +50,7 @@ impl CatchUp {
     /// Whether this replica may vote for a candidate whose last entry has this index. Blocks for the mark when the
     /// candidate shows that the group is fresh.
     pub(crate) fn may_vote_for(&self, candidate_last: Option<u64>) -> io::Result<bool> {
-        if !self.is_done() && candidate_last == Some(0) {
+        if !self.is_done() && candidate_last == Some(0) && !self.is_formed_by_asking {
             self.finish()?;
         }
         Ok(self.is_done())
@@ -98,7 +100,15 @@ mod tests {
 
     fn guard(dir: &tempfile::TempDir) -> (CatchUp, Arc<MetaStore>) {
         let meta = Arc::new(MetaStore::open(dir.path()).unwrap());
-        (CatchUp::new("g".into(), meta.clone(), false), meta)
+        (CatchUp::new("g".into(), meta.clone(), false, false), meta)
+    }
+
+    #[test]
+    fn where_members_ask_each_other_no_candidate_makes_a_full_member() {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = Arc::new(MetaStore::open(dir.path()).unwrap());
+        let guard = CatchUp::new("g".into(), meta, false, true);
+        assert!(!guard.may_vote_for(Some(0)).unwrap());
     }
 
     #[test]

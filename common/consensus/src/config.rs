@@ -38,20 +38,29 @@ pub struct GroupConfig {
     pub election_min_ms: u64,
     /// Longest random part of the election timeout, and the leader's lease.
     pub election_max_ms: u64,
+    /// Its members form it by asking each other ([`Group::form`](crate::Group::form)). Otherwise whoever gives the orders
+    /// knows that it is fresh, and a candidate that has the first entry only shows it.
+    pub is_formed_by_asking: bool,
 }
 
 impl GroupConfig {
     /// For the scheduler group: a new leader within 1.6 s.
     #[must_use]
     pub const fn scheduler() -> Self {
-        Self { heartbeat_ms: 100, election_min_ms: 400, election_max_ms: 800 }
+        Self { heartbeat_ms: 100, election_min_ms: 400, election_max_ms: 800, is_formed_by_asking: true }
     }
 
     /// For log streams, of which a worker has many: a new leader within 1.2 s, so that the archive lag of the writes
     /// before a failover stays bounded as well.
     #[must_use]
     pub const fn log_stream() -> Self {
-        Self { heartbeat_ms: 150, election_min_ms: 300, election_max_ms: 600 }
+        Self { heartbeat_ms: 150, election_min_ms: 300, election_max_ms: 600, is_formed_by_asking: false }
+    }
+
+    /// Two election timeouts: whoever was silent for longer is not counted on.
+    #[must_use]
+    pub const fn silence_max(&self) -> Duration {
+        Duration::from_millis(2 * self.election_max_ms)
     }
 
     /// openraft's settings. Snapshots and purges happen only when the owner asks for them.

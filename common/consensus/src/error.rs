@@ -44,7 +44,7 @@ impl ProposeError {
             Self::NotLeader { leader: None } => "try again: a leader is being elected".to_owned(),
             Self::Transient { maybe_logged: true, .. } => "it may have happened: check before you repeat it".to_owned(),
             Self::Transient { .. } => "try again".to_owned(),
-            Self::Fatal { .. } => "read the log of this server and restart it; another server may serve".to_owned(),
+            Self::Fatal { .. } => "another server may serve; /readyz of this server says what it waits for".to_owned(),
         };
         Failure::new(ErrorClass::Transient, self.to_string(), object, todo)
     }
@@ -95,7 +95,9 @@ impl GroupError {
             Self::Invalid { group, .. } => (ErrorClass::Invalid, group.clone(), ""),
             Self::Storage { group, .. } => (ErrorClass::Transient, group.clone(), "check the disk of this server"),
             Self::Timeout { group, .. } => (ErrorClass::Transient, group.clone(), "try again"),
-            Self::Stopped { group, .. } => (ErrorClass::Transient, group.clone(), "restart this server"),
+            Self::Stopped { group, .. } => {
+                (ErrorClass::Transient, group.clone(), "look at the disk of this server: it starts again by itself")
+            }
         };
         Failure::new(class, self.to_string(), group, todo)
     }

@@ -5,9 +5,12 @@
 use crate::catch_up::CatchUp;
 use crate::convert::{log_id_of, membership_at, nodes_of};
 use crate::error::{GroupError, ProposeError};
+use crate::form::Formation;
 use crate::log_adapter::work_on;
 use crate::meta_store::MetaStore;
+use crate::network::Network;
 use crate::propose::{Answer, Outcome, Proposal, Rooms, refusal};
+use crate::pulse::Pulse;
 use crate::raft_types::{Fatal, Raft, Snapshot, SnapshotMeta, Vote};
 use crate::registry::Registry;
 use crate::role::{Role, RoleWatch};
@@ -46,6 +49,9 @@ pub(crate) struct GroupInner {
     pub(crate) raft: Raft,
     pub(crate) rooms: Rooms,
     pub(crate) catch_up: Arc<CatchUp>,
+    pub(crate) formation: Arc<Formation>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) network: Network,
     pub(crate) meta: Arc<MetaStore>,
     pub(crate) registry: Arc<Registry>,
 }
@@ -61,6 +67,12 @@ impl Group {
     #[must_use]
     pub fn role(&self) -> Role {
         self.watch().role()
+    }
+
+    /// Whether it votes and may lead: `false` while a replica that began empty has not caught up.
+    #[must_use]
+    pub fn is_full_member(&self) -> bool {
+        self.inner.catch_up.is_done()
     }
 
     /// Follows the state of this replica.
@@ -125,9 +137,14 @@ impl Group {
     }
 
     /// Forms a fresh group of these members (id → address). On one of them, and never for a group that may have history;
-    /// on a replica that is not empty it changes nothing.
+    /// it changes nothing where the directory ever belonged to a formed group. Whoever cannot be sure that the group is
+    /// fresh asks the others: [`Group::form`].
     pub async fn initialize(&self, members: BTreeMap<u64, String>) -> Result<(), GroupError> {
         if self.inner.raft.is_initialized().await.map_err(|f| self.stopped(&f))? {
+            return Ok(());
+        }
+        if self.inner.formation.is_formed() {
+            tracing::warn!(group = self.name(), "the log of this replica was lost: it waits for its leader");
             return Ok(());
         }
         self.lift_guard().await?;
@@ -150,7 +167,7 @@ impl Group {
         if role.last_applied >= Some(pos) {
             return Ok(());
         }
-        if role.last_applied.is_some() || role.last_log.is_some() {
+        if role.last_applied.is_some() || role.last_log.is_some() || self.inner.formation.is_formed() {
             return Err(self.invalid("only an empty replica can begin from a base".to_owned()));
         }
         let meta = SnapshotMeta {
@@ -270,16 +287,12 @@ impl Group {
     /// and needs to hear nobody.
     #[must_use]
     pub fn quorum_silence(&self) -> Option<Duration> {
-        use openraft::async_runtime::watch::WatchReceiver;
-        let metrics = self.inner.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let has_others = metrics.membership_config.voter_ids().nth(1).is_some();
-        let heard = metrics.last_quorum_acked.as_ref().filter(|_| has_others && metrics.state.is_leader())?;
-        Some(openraft::Instant::elapsed(&**heard))
+        let health = self.health();
+        health.silence.filter(|_| health.is_leader && self.role().members.len() > 1)
     }
 
     /// Before the first entry: a crash in between leaves an empty replica, whose mark does not count.
-    async fn lift_guard(&self) -> Result<(), GroupError> {
+    pub(crate) async fn lift_guard(&self) -> Result<(), GroupError> {
         let catch_up = self.inner.catch_up.clone();
         work_on(move || catch_up.finish()).await.map_err(|e| self.storage(e))
     }
@@ -311,7 +324,7 @@ impl Group {
         GroupError::Invalid { group: self.inner.name.to_string(), what }
     }
 
-    fn storage(&self, source: io::Error) -> GroupError {
+    pub(crate) fn storage(&self, source: io::Error) -> GroupError {
         GroupError::Storage { group: self.inner.name.to_string(), source }
     }
 

@@ -10,13 +10,19 @@
 //! 2. a vote is durable before it is answered, and everything appended before the vote is durable before the vote;
 //! 3. a reply leaves only after the state machine returned from [`GroupStateMachine::apply`];
 //! 4. a replica that begins empty in a group that has history neither votes nor stands for election before it has
-//!    caught up: its former promises are lost.
+//!    caught up: its former promises are lost;
+//! 5. a directory that ever belonged to a formed group says so, durably before it acknowledges anything, and never
+//!    forms one again.
 
 mod catch_up;
 mod config;
 mod convert;
 mod error;
+mod form;
+mod formed;
+mod forming;
 mod group;
+mod health;
 mod log;
 mod log_adapter;
 mod meta_store;
@@ -24,6 +30,7 @@ mod network;
 mod node;
 mod peers;
 mod propose;
+mod pulse;
 mod raft_types;
 mod registry;
 mod rocks_log;
@@ -41,7 +48,9 @@ mod types;
 
 pub use config::{GroupConfig, NodeConfig};
 pub use error::{GroupError, ProposeError};
+pub use forming::FormWait;
 pub use group::Group;
+pub use health::{CaughtUp, Health};
 pub use log::{EntryLog, LogState};
 pub use node::Node;
 pub use propose::Proposal;

@@ -4,6 +4,7 @@
 //! because openraft takes a saved vote as proof that earlier appends are durable.
 
 use crate::convert::{entry_from_raft, entry_to_raft, log_id_of, pos_of};
+use crate::formed::FormedMark;
 use crate::log::EntryLog;
 use crate::meta_store::MetaStore;
 use crate::raft_types::{IoFlushed, LogId, RaftEntry, TypeConfig, Vote};
@@ -26,13 +27,20 @@ pub(crate) struct LogAdapter {
     group: Arc<str>,
     log: Arc<dyn EntryLog>,
     meta: Arc<MetaStore>,
+    mark: Arc<FormedMark>,
     pool: Arc<SyncPool>,
     target: Arc<SyncTarget>,
 }
 
 impl LogAdapter {
-    pub(crate) fn new(group: Arc<str>, log: Arc<dyn EntryLog>, meta: Arc<MetaStore>, pool: Arc<SyncPool>) -> Self {
-        Self { group, target: SyncTarget::new(log.clone()), log, meta, pool }
+    pub(crate) fn new(
+        group: Arc<str>,
+        log: Arc<dyn EntryLog>,
+        meta: Arc<MetaStore>,
+        mark: Arc<FormedMark>,
+        pool: Arc<SyncPool>,
+    ) -> Self {
+        Self { group, target: SyncTarget::new(log.clone(), mark.clone()), log, meta, mark, pool }
     }
 
     async fn read(&self, range: Range<u64>, max_bytes: usize) -> io::Result<Vec<RaftEntry>> {
@@ -167,7 +175,11 @@ impl RaftLogStorage<TypeConfig> for LogAdapter {
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
-        let log = self.log.clone();
-        work_on(move || log.purge(pos_of(&upto))).await
+        let (log, mark) = (self.log.clone(), self.mark.clone());
+        work_on(move || {
+            log.purge(pos_of(&upto))?;
+            mark.set()
+        })
+        .await
     }
 }

@@ -3,6 +3,8 @@
 use crate::catch_up::CatchUp;
 use crate::config::{GroupConfig, NodeConfig};
 use crate::error::GroupError;
+use crate::form::Formation;
+use crate::formed::FormedMark;
 use crate::group::{Group, GroupInner, NOBODY};
 use crate::log::EntryLog;
 use crate::log_adapter::{LogAdapter, work_on};
@@ -10,6 +12,7 @@ use crate::meta_store::MetaStore;
 use crate::network::Network;
 use crate::peers::Peers;
 use crate::propose::Rooms;
+use crate::pulse::Pulse;
 use crate::raft_types::Raft;
 use crate::registry::{Member, Registry};
 use crate::service::{Incoming, TransportService};
@@ -106,10 +109,14 @@ impl Node {
         let (meta, check_log, check_sm, check_name) = (self.meta.clone(), log.clone(), sm.clone(), name.clone());
         let caught_up = work_on(move || begin(&meta, &check_name, &*check_log, &*check_sm)).await.map_err(storage)?;
 
-        let catch_up = Arc::new(CatchUp::new(name.clone(), self.meta.clone(), caught_up));
+        let mark = Arc::new(FormedMark::load(name.clone(), self.meta.clone()).map_err(storage)?);
+        let catch_up = CatchUp::new(name.clone(), self.meta.clone(), caught_up, config.is_formed_by_asking);
+        let catch_up = Arc::new(catch_up);
+        let formation = Arc::new(Formation::new(mark.clone(), catch_up.clone(), &log));
+        let pulse: Arc<Pulse> = Arc::default();
         let network = Network { group: name.clone(), node_id: self.id, peers: self.peers.clone() };
-        let log = LogAdapter::new(name.clone(), log, self.meta.clone(), self.pool.clone());
-        let raft = Raft::build(self.id, Arc::new(raft_config), network, log, SmAdapter::new(sm))
+        let log = LogAdapter::new(name.clone(), log, self.meta.clone(), mark, self.pool.clone());
+        let raft = Raft::build(self.id, Arc::new(raft_config), network.clone(), log, SmAdapter::new(sm))
             .await
             .map_err(|f| GroupError::Storage { group: name.to_string(), source: io::Error::other(f.to_string()) })?;
         let group = Group {
@@ -118,6 +125,9 @@ impl Node {
                 raft: raft.clone(),
                 rooms: Rooms::new(),
                 catch_up: catch_up.clone(),
+                formation: formation.clone(),
+                pulse: pulse.clone(),
+                network,
                 meta: self.meta.clone(),
                 registry: self.registry.clone(),
             }),
@@ -128,7 +138,7 @@ impl Node {
         raft.is_initialized()
             .await
             .map_err(|f| GroupError::Storage { group: name.to_string(), source: io::Error::other(f.to_string()) })?;
-        self.registry.open(name, Member { raft: raft.clone(), catch_up });
+        self.registry.open(name, Member { raft: raft.clone(), catch_up, formation, pulse });
         if !caught_up {
             tokio::spawn(group.clone().follow_catch_up());
         }
@@ -140,13 +150,16 @@ impl Node {
     }
 }
 
-/// Whether the replica is known to have caught up. One that is empty now never has, whatever is remembered of it: its
-/// files were lost or removed. Its vote is kept all the same.
+/// Whether the replica is known to have caught up. One that is empty now and once had entries has lost its files: it has
+/// not, whatever is remembered of it. Its vote is kept all the same. One that never had any keeps its mark: it has broken
+/// no promise.
 fn begin(meta: &MetaStore, name: &str, log: &dyn EntryLog, sm: &dyn GroupStateMachine) -> io::Result<bool> {
     let state = log.state()?;
-    if state.last.is_none() && state.purged.is_none() && sm.applied()?.last.is_none() {
-        meta.forget_committed(name)?;
-        meta.forget_caught_up(name)?;
+    let is_empty = state.last.is_none() && state.purged.is_none() && sm.applied()?.last.is_none();
+    match (is_empty, meta.is_formed(name)?) {
+        (true, true) => meta.log_was_lost(name)?,
+        (false, false) => meta.set_formed(name)?,
+        (true, false) | (false, true) => {}
     }
     meta.is_caught_up(name)
 }

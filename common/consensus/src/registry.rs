@@ -1,6 +1,8 @@
 //! The groups that run on this node, by name: where the transport finds them.
 
 use crate::catch_up::CatchUp;
+use crate::form::Formation;
+use crate::pulse::Pulse;
 use crate::raft_types::Raft;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,6 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct Member {
     pub(crate) raft: Raft,
     pub(crate) catch_up: Arc<CatchUp>,
+    pub(crate) formation: Arc<Formation>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 /// All groups of a node.

@@ -4,6 +4,7 @@ use crate::convert::pos_of;
 use crate::group::NOBODY;
 use crate::raft_types::{Metrics, MetricsReceiver};
 use crate::types::LogPos;
+use futures::FutureExt;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::collections::BTreeSet;
 
@@ -60,7 +61,24 @@ impl RoleWatch {
     /// The state now.
     #[must_use]
     pub fn role(&self) -> Role {
-        Role::of(&self.receiver.borrow_watched())
+        let mut role = Role::of(&self.receiver.borrow_watched());
+        role.running &= !self.is_abandoned();
+        role.is_leader &= role.running;
+        role
+    }
+
+    /// Why the group has stopped here; `None` while it runs.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        // Two looks, one after the other: whoever holds one must not ask for another.
+        let said = self.receiver.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
+        said.or_else(|| self.is_abandoned().then(|| "its task ended without a word (a panic: read the log)".to_owned()))
+    }
+
+    /// A task that panics does not say that it has stopped: it is found out by what it no longer holds.
+    fn is_abandoned(&self) -> bool {
+        let mut receiver = self.receiver.clone();
+        drop(receiver.borrow_and_update());
+        matches!(receiver.changed().now_or_never(), Some(Err(_)))
     }
 
     /// Waits until anything has changed since the last call; `false` once the group has stopped.

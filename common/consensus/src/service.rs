@@ -9,7 +9,7 @@ use crate::registry::{Member, Registry};
 use crate::snapshot_files::SnapshotFiles;
 use crate::snapshot_receive::Receiving;
 use openraft::errors::RaftError;
-use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io;
@@ -90,6 +90,7 @@ impl RaftTransport for TransportService {
                 reply(&member.raft.pre_vote(request).await.map_err(stopped)?)?
             }
             RaftKind::TransferLeader => transfer(&member, self.node_id, &call.payload).await?,
+            RaftKind::Standing => crate::form::answer(&member.formation)?,
             RaftKind::Unspecified => return Err(Status::invalid_argument("a call of an unknown kind")),
         };
         Ok(Response::new(RaftReply { payload: payload.into() }))
@@ -109,6 +110,9 @@ impl RaftTransport for TransportService {
         let meta: SnapshotMeta = read(&meta)?;
         let snapshot = Snapshot { meta, snapshot: self.incoming.receive(&mut stream).await? };
         let response = member.raft.install_full_snapshot(vote, snapshot).await.map_err(|e: Fatal| stopped(e))?;
+        if response.vote == vote {
+            member.pulse.heard(None);
+        }
         Ok(Response::new(RaftReply { payload: reply(&response)?.into() }))
     }
 }
@@ -118,6 +122,9 @@ async fn append(member: &Member, payload: &[u8]) -> Result<Vec<u8>, Status> {
     let touches_log = request.prev_log_id.is_some() || !request.entries.is_empty();
     let committed = request.leader_commit.as_ref().map(|id| id.index);
     let response = member.raft.append_entries(request).await.map_err(stopped)?;
+    if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+        member.pulse.heard(committed);
+    }
     if touches_log && response.is_success() {
         member.catch_up.logs_met(committed);
     }

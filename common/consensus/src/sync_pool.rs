@@ -4,6 +4,7 @@
 //! A group is in the queue at most once, so the queue is as long as the node has groups. Answers of one group leave in
 //! the order of its appends. A failed flush fails every answer that waited for it, and the group stops.
 
+use crate::formed::FormedMark;
 use crate::log::EntryLog;
 use crate::raft_types::IoFlushed;
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use std::thread::{self, JoinHandle};
 /// One group's place in the pool.
 pub(crate) struct SyncTarget {
     log: Arc<dyn EntryLog>,
+    mark: Arc<FormedMark>,
     waiting: Mutex<Waiting>,
 }
 
@@ -24,8 +26,14 @@ struct Waiting {
 }
 
 impl SyncTarget {
-    pub(crate) fn new(log: Arc<dyn EntryLog>) -> Arc<Self> {
-        Arc::new(Self { log, waiting: Mutex::default() })
+    pub(crate) fn new(log: Arc<dyn EntryLog>, mark: Arc<FormedMark>) -> Arc<Self> {
+        Arc::new(Self { log, mark, waiting: Mutex::default() })
+    }
+
+    /// Makes what was appended durable, and that there ever was something.
+    fn flush(&self) -> io::Result<()> {
+        self.log.sync()?;
+        if self.mark.is_set() || self.log.state()?.last.is_none() { Ok(()) } else { self.mark.set() }
     }
 }
 
@@ -108,7 +116,7 @@ fn run(shared: &Shared) {
     while let Some(target) = shared.next() {
         // Taken before the flush: what is appended during it waits for the next one.
         let answers = std::mem::take(&mut lock(&target.waiting).answers);
-        let outcome = target.log.sync();
+        let outcome = target.flush();
         for answer in answers {
             answer.io_completed(outcome.as_ref().copied().map_err(|e| io::Error::new(e.kind(), e.to_string())));
         }

@@ -1,5 +1,6 @@
 //! Proof for implementations of [`EntryLog`] and [`GroupStateMachine`]: openraft's own storage suite.
 
+use crate::formed::FormedMark;
 use crate::log::EntryLog;
 use crate::log_adapter::LogAdapter;
 use crate::meta_store::MetaStore;
@@ -34,7 +35,8 @@ where
         let storage = (self.0)()?;
         let dir = tempfile::tempdir()?;
         let meta = Arc::new(MetaStore::open(dir.path())?);
-        let log = LogAdapter::new("suite".into(), storage.log, meta, Arc::new(SyncPool::start(1)?));
+        let mark = Arc::new(FormedMark::load("suite".into(), meta.clone())?);
+        let log = LogAdapter::new("suite".into(), storage.log, meta, mark, Arc::new(SyncPool::start(1)?));
         Ok((Guard { _storage: storage.guard, _dir: dir }, log, SmAdapter::new(storage.sm)))
     }
 }

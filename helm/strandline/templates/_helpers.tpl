@@ -15,6 +15,17 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
+{{/* The cluster id: a whole number from 1 on. Everything else is refused here, not rounded to 0. */}}
+{{- define "strandline.clusterId" -}}
+{{- $id := .Values.cluster.id -}}
+{{- $text := kindIs "string" $id | ternary (toString $id) (printf "%d" (int64 $id)) -}}
+{{- $isWhole := or (kindIs "string" $id) (kindIs "int" $id) (kindIs "int64" $id) (and (kindIs "float64" $id) (eq (float64 (int64 $id)) (float64 $id))) -}}
+{{- if not (and $isWhole (regexMatch "^[1-9][0-9]{0,17}$" $text)) -}}
+{{- fail (printf "cluster.id is %v: give the cluster a whole number from 1 on; it stands in every destination and can never be changed" $id) -}}
+{{- end -}}
+{{- $text -}}
+{{- end }}
+
 {{- define "strandline.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

@@ -16,6 +16,7 @@ mod checkpoint;
 mod command;
 mod cron;
 mod lint;
+mod lost;
 mod news;
 mod orders;
 mod placement;

@@ -17,6 +17,7 @@ pub fn news(state: &State, mut report: WorkerReport, now_ms: u64) -> Option<Work
     let is_heartbeat_due = known.is_none_or(|w| {
         w.boot_id != report.boot_id
             || w.address != report.address
+            || w.replica_troubles != report.replica_troubles
             || now_ms.saturating_sub(w.last_heard_ms) >= limits::HEARD_AGAIN_MS
     });
     for replica in &mut report.replicas {
@@ -43,7 +44,8 @@ fn are_replicas_news(state: &State, known: &Worker, said: &[ReplicaReport]) -> b
 
 fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
     let Some(seen) = known.replicas.get(&(r.tenant_id, r.ls_id)) else { return true };
-    if seen.is_leader != r.is_leader || seen.term != r.term || r.restored_dictionary.is_some() {
+    let is_moved = seen.is_leader != r.is_leader || seen.term != r.term || seen.standing != r.standing;
+    if is_moved || r.restored_dictionary.is_some() {
         return true;
     }
     let stream = state.tenants.get(&r.tenant_id).and_then(|t| t.log_streams.get(&r.ls_id));

@@ -4,7 +4,7 @@
 //! moves forward.
 
 use crate::results::{CleanResult, FingerprintResult, RecoverTableResult, ValidateResult};
-use crate::state::{DestFinding, Dictionary, LogGap, LogStream, LsPiece, Trouble};
+use crate::state::{DestFinding, Dictionary, LogGap, LogStream, LsPiece, ReplicaStanding, Trouble};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub struct WorkerReport {
     pub archive_waiting: Vec<ArchiveWaiting>,
     /// The tasks it was given.
     pub tasks: Vec<TaskReport>,
+    /// Why replicas that it was ordered to host do not run.
+    pub replica_troubles: BTreeMap<(TenantId, LsId), Failure>,
 }
 
 /// One log-stream replica that a worker hosts.
@@ -60,6 +62,8 @@ pub struct ReplicaReport {
     pub restored_dictionary: Option<Dictionary>,
     /// Restored tenants: the source SCN up to which log was replayed.
     pub replayed_scn: Scn,
+    /// What part it takes in its group.
+    pub standing: ReplicaStanding,
 }
 
 /// How far the leader of a log stream has archived one round.

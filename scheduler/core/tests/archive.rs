@@ -164,6 +164,7 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
         archive: vec![late],
         archive_waiting: vec![],
         tasks: vec![],
+        replica_troubles: Default::default(),
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     assert_eq!(before.rounds, w.state.rounds);
@@ -232,6 +233,7 @@ fn one_interrupted_log_stream_interrupts_the_round_until_it_is_stopped() {
         archive: vec![report],
         archive_waiting: vec![],
         tasks: vec![],
+        replica_troubles: Default::default(),
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     w.settle();
@@ -390,6 +392,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
         tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
+        standing: Default::default(),
     };
     let report = WorkerReport {
         worker_id: new,
@@ -400,6 +403,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
         archive: vec![],
         archive_waiting: vec![],
         tasks: vec![],
+        replica_troubles: Default::default(),
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     w.settle();
@@ -439,6 +443,7 @@ fn of_an_earlier_term(w: &mut World, state: ArchiveLsState) -> WorkerReport {
         tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: Scn::MIN,
+        standing: Default::default(),
     };
     let ended = ArchiveReport {
         tenant_id: TENANT,
@@ -467,6 +472,7 @@ fn of_an_earlier_term(w: &mut World, state: ArchiveLsState) -> WorkerReport {
         archive: vec![ended],
         archive_waiting: vec![],
         tasks: vec![],
+        replica_troubles: Default::default(),
     }
 }
 

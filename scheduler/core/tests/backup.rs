@@ -124,6 +124,7 @@ fn a_report_of_an_older_retry_is_void() {
         archive: vec![],
         archive_waiting: vec![],
         tasks: vec![done],
+        replica_troubles: Default::default(),
     };
     assert_eq!(news(&w.state, report.clone(), w.now_ms).unwrap().tasks, vec![]);
     w.act(Action::Heartbeats(vec![report])).unwrap();

@@ -121,6 +121,7 @@ fn reports() -> impl Strategy<Value = Action> {
             tablets_version: ms / 2000,
             restored_dictionary: Some(harness::restored_dictionary()),
             replayed_scn: Scn(5000),
+            standing: Default::default(),
         },
     );
     let archive =
@@ -189,6 +190,7 @@ fn reports() -> impl Strategy<Value = Action> {
             archive,
             archive_waiting: waiting,
             tasks,
+            replica_troubles: Default::default(),
         }])
     })
 }
@@ -224,6 +226,7 @@ fn run(events: &[(u64, Event)]) -> (Vec<Command>, State) {
             archive: vec![],
             archive_waiting: vec![],
             tasks: vec![],
+            replica_troubles: Default::default(),
         };
         step(&mut state, &mut log, now_ms, Action::Heartbeats(vec![report]));
     }

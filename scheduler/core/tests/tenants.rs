@@ -166,6 +166,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         tablets_version: 0,
         restored_dictionary: None,
         replayed_scn: r.replayed_scn,
+        standing: Default::default(),
     });
     let report = WorkerReport {
         worker_id: NodeId(1),
@@ -176,6 +177,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         archive: vec![],
         archive_waiting: vec![],
         tasks: vec![],
+        replica_troubles: Default::default(),
     };
     let heard = worker.last_heard_ms;
     assert_eq!(news(&w.state, report.clone(), heard + 999), None);
@@ -201,6 +203,7 @@ fn a_late_report_is_ignored_and_a_clock_that_jumped_back_is_believed() {
             archive: vec![],
             archive_waiting: vec![],
             tasks: vec![],
+            replica_troubles: Default::default(),
         };
         w.act(Action::Heartbeats(vec![report])).unwrap();
         w.state.workers[&NodeId(1)].address.clone()

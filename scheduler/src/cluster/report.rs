@@ -4,9 +4,12 @@
 use super::{backup_tasks, medium_tasks};
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
-use strandline_scheduler_core::state::{DestFinding, Dictionary, LogGap, LsPiece, Table, Tablet, Trouble};
+use strandline_scheduler_core::state::{
+    DestFinding, Dictionary, LogGap, LsPiece, ReplicaStanding, Table, Tablet, Trouble,
+};
 use strandline_types::{
-    DestId, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term, TurnId,
+    DestId, Failure, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term,
+    TurnId,
 };
 
 /// The report of one worker.
@@ -21,6 +24,7 @@ pub fn report(wire: v1::WorkerReport) -> core::WorkerReport {
         archive: wire.archive.into_iter().filter_map(archive).collect(),
         archive_waiting: wire.archive_waiting.into_iter().filter_map(waiting).collect(),
         tasks: wire.tasks.into_iter().filter_map(task).collect(),
+        replica_troubles: wire.replica_troubles.into_iter().filter_map(replica_trouble).collect(),
     }
 }
 
@@ -29,6 +33,11 @@ fn node(id: u64) -> Option<NodeId> {
 }
 
 fn replica(r: v1::ReplicaReport) -> core::ReplicaReport {
+    let standing = match r.standing() {
+        v1::ReplicaStanding::Unspecified | v1::ReplicaStanding::Full => ReplicaStanding::Full,
+        v1::ReplicaStanding::CatchingUp => ReplicaStanding::CatchingUp,
+        v1::ReplicaStanding::Empty => ReplicaStanding::Empty,
+    };
     core::ReplicaReport {
         tenant_id: TenantId(r.tenant_id),
         ls_id: LsId(r.ls_id),
@@ -42,7 +51,12 @@ fn replica(r: v1::ReplicaReport) -> core::ReplicaReport {
         tablets_version: r.tablets_version,
         restored_dictionary: r.restored_dictionary.map(dictionary),
         replayed_scn: Scn(r.replayed_scn),
+        standing,
     }
+}
+
+fn replica_trouble(t: v1::ReplicaTrouble) -> Option<((TenantId, LsId), Failure)> {
+    Some(((TenantId(t.tenant_id), LsId(t.ls_id)), t.trouble?.into()))
 }
 
 fn archive(a: v1::ArchiveProgress) -> Option<core::ArchiveReport> {

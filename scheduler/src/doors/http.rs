@@ -1,8 +1,9 @@
-//! The HTTP door: `/metrics`, `/healthz` (the process answers) and `/readyz` (a leader is known, so statements can be
-//! served).
+//! The HTTP door: `/metrics`, `/healthz` (the group runs here, or is about to) and `/readyz` (statements can be served).
+//! What is not so is said in the body, with the reason.
 
 use crate::metrics;
 use crate::node::SchedulerNode;
+use crate::readiness::{liveness, readiness};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -17,7 +18,7 @@ use tracing::warn;
 pub async fn serve(listener: TcpListener, node: Arc<SchedulerNode>, stop: CancellationToken) {
     let routes = Router::new()
         .route("/metrics", get(scrape))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .with_state(node);
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await;
@@ -31,8 +32,15 @@ async fn scrape(State(node): State<Arc<SchedulerNode>>) -> impl IntoResponse {
 }
 
 async fn ready(State(node): State<Arc<SchedulerNode>>) -> (StatusCode, String) {
-    match node.role().leader {
-        Some(leader) => (StatusCode::OK, format!("leader {leader}\n")),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "no leader is known\n".to_owned()),
+    match readiness(&node.seen()) {
+        Ok(leader) => (StatusCode::OK, format!("ready: leader {leader}\n")),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn live(State(node): State<Arc<SchedulerNode>>) -> (StatusCode, String) {
+    match liveness(&node.seen()) {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not alive: {why}\n")),
     }
 }

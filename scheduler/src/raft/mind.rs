@@ -37,17 +37,21 @@ impl Mind {
     /// The disk's, or `InvalidData` for a snapshot that is damaged.
     pub fn open(dir: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let mut held = Held::default();
-        if let Some(newest) = snapshot_dirs(&dir)?.pop() {
-            let content = snapshot_file::read(&newest)?;
-            held.applied = content.applied.clone();
-            held.snapshot =
-                Some(SnapshotDir { last: content.applied.last, membership: content.applied.membership, dir: newest });
-            held.state = content.state;
-        }
+        let held = load(&dir)?;
         let last = held.applied.last.map_or(0, |p| p.index);
         let (changed, orders_changed) = (watch::Sender::new(last), watch::Sender::new(last));
         Ok(Self { dir, held: RwLock::new(held), changed, orders_changed })
+    }
+
+    /// Goes back to the newest snapshot, as a new process would: the log after it is applied again. Nothing may be
+    /// applied meanwhile.
+    ///
+    /// # Errors
+    /// As [`Mind::open`]; the State stays as it is then.
+    pub fn reload(&self) -> io::Result<()> {
+        let held = load(&self.dir)?;
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+        Ok(())
     }
 
     /// Looks at the State. Keep it short: `apply` waits meanwhile.
@@ -80,6 +84,18 @@ impl Mind {
         }
         Ok(snapshot)
     }
+}
+
+fn load(dir: &Path) -> io::Result<Held> {
+    let mut held = Held::default();
+    if let Some(newest) = snapshot_dirs(dir)?.pop() {
+        let content = snapshot_file::read(&newest)?;
+        held.applied = content.applied.clone();
+        held.snapshot =
+            Some(SnapshotDir { last: content.applied.last, membership: content.applied.membership, dir: newest });
+        held.state = content.state;
+    }
+    Ok(held)
 }
 
 /// Snapshot directories below `dir`, oldest first. Half-built ones are not among them.

@@ -1,6 +1,8 @@
 //! The scheduler's part of Raft: its state machine and the snapshots of it. The log, votes and transport are
 //! `strandline-consensus`'s.
 
+pub mod machine;
 pub mod mind;
+pub mod revive;
 mod snapshot_file;
 pub mod upkeep;

@@ -32,12 +32,30 @@ impl Table {
 pub struct Cluster {
     pub dir: TempDir,
     configs: Vec<SchedulerConfig>,
+    bound: Vec<Option<Listeners>>,
     handles: Vec<Option<SchedulerHandle>>,
 }
 
 impl Cluster {
     pub async fn start(nodes: u64) -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), nodes).await
+    }
+
+    /// The same with the files below `dir`, where disks may be mounted already.
+    pub async fn start_in(dir: TempDir, nodes: u64) -> Self {
+        let mut cluster = Self::bind_in(dir, nodes).await;
+        for node in 0..cluster.configs.len() {
+            cluster.boot(node).await;
+        }
+        cluster
+    }
+
+    /// Nodes with their addresses, none of which runs yet.
+    pub async fn bind(nodes: u64) -> Self {
+        Self::bind_in(TempDir::new().unwrap(), nodes).await
+    }
+
+    async fn bind_in(dir: TempDir, nodes: u64) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut listeners = Vec::new();
         let mut configs = Vec::new();
@@ -60,12 +78,50 @@ impl Cluster {
         }
         let peers: Vec<PeerConfig> =
             configs.iter().map(|c| PeerConfig { id: c.node_id, address: c.listen.to_string() }).collect();
-        let mut handles = Vec::new();
-        for (config, bound) in configs.iter_mut().zip(listeners) {
+        for config in &mut configs {
             config.peers.clone_from(&peers);
-            handles.push(Some(serve_on(config.clone(), bound).await.unwrap()));
         }
-        Self { dir, configs, handles }
+        let handles = configs.iter().map(|_| None).collect();
+        Self { dir, configs, bound: listeners.into_iter().map(Some).collect(), handles }
+    }
+
+    /// Starts a node for the first time.
+    pub async fn boot(&mut self, node: usize) {
+        let bound = self.bound[node].take().expect("it never ran");
+        self.handles[node] = Some(serve_on(self.configs[node].clone(), bound).await.unwrap());
+    }
+
+    /// The disk of a stopped node is lost.
+    pub async fn wipe(&mut self, node: usize) {
+        assert!(self.handles[node].is_none());
+        let disk = self.disk(node);
+        until("the disk can be emptied", || async { std::fs::remove_dir_all(&disk).is_ok().then_some(()) }).await;
+    }
+
+    pub fn disk(&self, node: usize) -> PathBuf {
+        self.configs[node].data_dir.clone()
+    }
+
+    pub fn config(&mut self, node: usize) -> &mut SchedulerConfig {
+        &mut self.configs[node]
+    }
+
+    /// Status and body of a page of the HTTP door.
+    pub async fn page(&self, node: usize, path: &str) -> (u16, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let address = self.handle(node).http_addr.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until a node is ready.
+    pub async fn ready(&self, node: usize) {
+        until("it is ready", || async { (self.page(node, "/readyz").await.0 == 200).then_some(()) }).await;
     }
 
     pub fn addresses(&self) -> Vec<String> {

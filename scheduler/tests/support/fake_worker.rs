@@ -89,6 +89,7 @@ impl Body {
             archive,
             tasks,
             archive_waiting: Vec::new(),
+            replica_troubles: Vec::new(),
         };
         let address = format!("http://{}", self.schedulers[self.at]);
         let answer = async {

@@ -8,6 +8,7 @@ pub mod fake_log;
 pub mod fake_worker;
 pub mod mysql_client;
 pub mod reader;
+pub mod tmpfs;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

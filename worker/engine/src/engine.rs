@@ -19,9 +19,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
-use strandline_consensus::{GroupConfig, Node};
+use strandline_consensus::{GroupConfig, Health, Node};
 use strandline_types::limits::WRITE_BYTES_IN_FLIGHT_MAX;
-use strandline_types::{JobId, LsId, NodeId, TenantId};
+use strandline_types::{ErrorClass, Failure, JobId, LsId, NodeId, TenantId};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::Instant;
 
@@ -73,6 +73,39 @@ struct Hosted {
     running: Option<Arc<Replica>>,
     /// When it was last started, with or without success; `None` while it has to wait.
     tried: Option<Instant>,
+    /// Why the last start failed.
+    failure: Option<Failure>,
+}
+
+/// What became of a replica that this worker was told to host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostedState {
+    /// A restored one whose data or start is still to come.
+    Waits,
+    /// It does not run; it is started again by itself.
+    Stopped(Failure),
+    /// It runs.
+    Runs(Health),
+}
+
+impl Hosted {
+    fn state(&self) -> HostedState {
+        let stopped = |what: &str| {
+            let object = format!("log stream {}/{}", self.spec.tenant, self.spec.ls);
+            let todo = "look at the disk of this worker: it is started again by itself";
+            Failure::new(ErrorClass::Transient, what, object, todo)
+        };
+        match self.running.as_ref().map(|replica| replica.health()) {
+            Some(Health { stopped: Some(why), .. }) => {
+                HostedState::Stopped(stopped(&format!("the replica has stopped: {why}")))
+            }
+            Some(health) => HostedState::Runs(health),
+            None if self.tried.is_none() && self.failure.is_none() => HostedState::Waits,
+            None => {
+                HostedState::Stopped(self.failure.clone().unwrap_or_else(|| stopped("the replica is being started")))
+            }
+        }
+    }
 }
 
 /// Hosts many replicas.
@@ -119,6 +152,20 @@ impl Engine {
         if self.is_as_wanted(&spec) {
             return Ok(());
         }
+        let key = (spec.tenant, spec.ls);
+        match self.ensure(spec).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let failure = Failure::from(error);
+                if let Some(hosted) = self.write().get_mut(&key) {
+                    hosted.failure = Some(failure.clone());
+                }
+                Err(failure.into())
+            }
+        }
+    }
+
+    async fn ensure(&self, spec: ReplicaSpec) -> Result<()> {
         let key = (spec.tenant, spec.ls);
         let changing = self.changing(key);
         let _changing = changing.lock().await;
@@ -198,12 +245,13 @@ impl Engine {
             other => other.map(|_| None),
         };
         let waits = matches!(started, Ok(None));
-        let (running, result) = match started {
-            Ok(running) => (running, Ok(())),
-            Err(e) => (None, Err(e)),
+        let (running, failure) = match started {
+            Ok(running) => (running, None),
+            Err(e) => (None, Some(Failure::from(e))),
         };
+        let result = failure.clone().map_or(Ok(()), |failure| Err(failure.into()));
         let tried = (!waits).then(Instant::now);
-        self.write().insert(key, Hosted { spec, running, tried });
+        self.write().insert(key, Hosted { spec, running, tried, failure });
         result
     }
 
@@ -277,6 +325,12 @@ impl Engine {
     #[must_use]
     pub fn hosted(&self) -> Vec<ReplicaSpec> {
         self.read().values().map(|h| h.spec.clone()).collect()
+    }
+
+    /// What became of every replica that this worker was told to host, in order.
+    #[must_use]
+    pub fn states(&self) -> Vec<((TenantId, LsId), HostedState)> {
+        self.read().iter().map(|(key, hosted)| (*key, hosted.state())).collect()
     }
 
     /// The directory into which a restore lays SST files and engine files; what an interrupted attempt left is still there.

@@ -29,11 +29,11 @@ mod types;
 
 pub use client::{ANSWER_WITHIN, KvClient, first_answer};
 pub use clock::{Clock, SystemClock};
-pub use engine::{Engine, EngineConfig};
+pub use engine::{Engine, EngineConfig, HostedState};
 pub use error::{EngineError, Result};
 pub use extract::Extract;
 pub use foreground::{Foreground, foreground};
 pub use replica::Replica;
 pub use service::KvService;
-pub use strandline_consensus::{GroupConfig, Node, NodeConfig};
+pub use strandline_consensus::{CaughtUp, GroupConfig, Health, Node, NodeConfig};
 pub use types::*;

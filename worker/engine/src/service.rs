@@ -79,7 +79,9 @@ impl KvService {
 
     fn try_dictionary(&self, tenant: TenantId) -> Result<v1::Dictionary, EngineError> {
         // Before the first table of a tenant its log stream 1 holds no dictionary: there is nothing in it.
-        Ok(self.replica(tenant.0, LsId::SYS.0)?.dictionary().unwrap_or_default())
+        let replica = self.replica(tenant.0, LsId::SYS.0)?;
+        replica.check_not_lost()?;
+        Ok(replica.dictionary().unwrap_or_default())
     }
 }
 

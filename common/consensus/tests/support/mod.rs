@@ -33,7 +33,7 @@ pub fn payload(text: &str) -> Payload {
 }
 
 pub fn fast() -> GroupConfig {
-    GroupConfig { heartbeat_ms: 100, election_min_ms: 300, election_max_ms: 600 }
+    GroupConfig { heartbeat_ms: 100, election_min_ms: 300, election_max_ms: 600, is_formed_by_asking: false }
 }
 
 pub struct Replica {

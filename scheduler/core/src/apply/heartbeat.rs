@@ -3,7 +3,7 @@
 use super::{jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, WorkerReport};
-use crate::state::{LsPiece, LsProgress, ReplicaSeen, State, Trouble, Worker};
+use crate::state::{LsPiece, LsProgress, ReplicaSeen, ReplicaStanding, State, Trouble, Worker};
 use std::collections::BTreeMap;
 use strandline_types::{ArchiveLsState, LsId, NodeId, PieceId, limits};
 
@@ -31,6 +31,7 @@ fn hear(state: &mut State, report: WorkerReport) {
         first_heard_ms,
         last_heard_ms: now_ms,
         replicas,
+        replica_troubles: report.replica_troubles,
     };
     state.workers.insert(id, worker);
     for replica in &report.replicas {
@@ -67,6 +68,7 @@ fn seen(r: &ReplicaReport) -> ReplicaSeen {
         max_scn: r.max_scn,
         replayed_scn: r.replayed_scn,
         log_start_lsn: r.log_start_lsn,
+        standing: r.standing,
     }
 }
 
@@ -81,7 +83,8 @@ fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
         ls.max_scn = ls.max_scn.max(r.max_scn);
         ls.dictionary_version = ls.dictionary_version.max(r.dictionary_version);
         ls.tablets_version = ls.tablets_version.max(r.tablets_version);
-    } else if ls.leader == Some(worker) && !r.is_leader && r.term >= ls.term {
+    } else if ls.leader == Some(worker) && !r.is_leader && (r.term >= ls.term || r.standing != ReplicaStanding::Full) {
+        // One that began anew with an empty disk has forgotten the term, and leads nothing.
         ls.leader = None;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{dest_name, dest_ref};
 use crate::command::{Action, Subject};
+use crate::lost::{LOST_TODO, lost_members};
 use crate::state::{Destination, State, Tenant, TenantStatus};
 use crate::step::{MediumWork, Plan};
 
@@ -41,6 +42,13 @@ fn plan_drop(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
 fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
     for ls in tenant.log_streams.values() {
         let what = || format!("log stream {} of {}", ls.id, tenant.name);
+        let lost = lost_members(state, tenant.id, ls);
+        if !lost.is_empty() {
+            let workers: Vec<String> = lost.iter().map(ToString::to_string).collect();
+            let on = format!("the replica that worker {} lost with its disk: {LOST_TODO}", workers.join(", "));
+            plan.wait(tenant.id, what(), on, 0);
+            continue;
+        }
         match ls.leader {
             None => plan.wait(tenant.id, what(), "a leader", 0),
             Some(leader) if !state.is_known(leader, now_ms) => {
@@ -48,6 +56,17 @@ fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan
                 plan.wait(tenant.id, what(), format!("its leader, worker {leader}, which is not heard of"), since_ms);
             }
             Some(_) => {}
+        }
+        for member in &ls.members {
+            let trouble = state.workers.get(member).and_then(|w| w.replica_troubles.get(&(tenant.id, ls.id)));
+            if let Some(trouble) = trouble {
+                plan.wait(
+                    tenant.id,
+                    what(),
+                    format!("its replica on worker {member}, which does not run: {trouble}"),
+                    0,
+                );
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub use tenant::{
     BackupParams, Dictionary, LogStream, Table, Tablet, TabletList, Tenant, TenantCounters, TenantStatus,
 };
 pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
-pub use worker::{ReplicaSeen, Worker};
+pub use worker::{ReplicaSeen, ReplicaStanding, Worker};
 
 use crate::command::ArchiveDestSpec;
 use crate::refuse;

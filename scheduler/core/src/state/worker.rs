@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strandline_types::{LsId, Lsn, NodeId, Scn, TenantId, Term};
+use strandline_types::{Failure, LsId, Lsn, NodeId, Scn, TenantId, Term};
 
 /// One worker. Whether it is known or unknown is a question of time: `State::is_known`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,20 @@ pub struct Worker {
     pub last_heard_ms: u64,
     /// What it last said of its replicas.
     pub replicas: BTreeMap<(TenantId, LsId), ReplicaSeen>,
+    /// Why replicas that it was ordered to host do not run.
+    pub replica_troubles: BTreeMap<(TenantId, LsId), Failure>,
+}
+
+/// What part a replica takes in its group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplicaStanding {
+    /// It votes and may lead; also said of the replicas of a worker that does not tell.
+    #[default]
+    Full,
+    /// It began empty and takes the log; it does not vote yet.
+    CatchingUp,
+    /// It began empty, and nobody of its group has spoken to it since.
+    Empty,
 }
 
 /// What a worker last said of one replica.
@@ -38,4 +52,6 @@ pub struct ReplicaSeen {
     pub replayed_scn: Scn,
     /// Oldest byte of log that it still holds.
     pub log_start_lsn: Lsn,
+    /// What part it takes.
+    pub standing: ReplicaStanding,
 }

@@ -3,8 +3,9 @@
 use super::value::{n, scn, scn_display, t, time, yes_no};
 use super::{Build, Table, Value};
 use crate::checkpoint::tenant_max_scn;
+use crate::lost::{LOST_TODO, lost_members, seen_replica};
 use crate::plan::plan;
-use crate::state::State;
+use crate::state::{ReplicaStanding, State};
 use strandline_types::Scn;
 
 /// Every tenant.
@@ -96,17 +97,30 @@ pub(super) fn servers(state: &State, now_ms: u64) -> Table {
 
 /// Every replica of every log stream.
 pub(super) fn locations(state: &State, now_ms: u64) -> Table {
-    let columns = ["TENANT_ID", "LS_ID", "SVR_ID", "SVR_ADDRESS", "ROLE", "TERM", "END_LSN", "MAX_SCN", "STATUS"];
+    let columns =
+        ["TENANT_ID", "LS_ID", "SVR_ID", "SVR_ADDRESS", "ROLE", "TERM", "END_LSN", "MAX_SCN", "STATUS", "COMMENT"];
     let mut view = Build::new(&columns);
     for (tenant, ls) in state.tenants.values().flat_map(|t| t.log_streams.values().map(move |ls| (t, ls))) {
+        let lost = lost_members(state, tenant.id, ls);
         for member in &ls.members {
             let worker = state.workers.get(member);
-            let seen = worker.and_then(|w| w.replicas.get(&(tenant.id, ls.id)));
+            let seen = seen_replica(state, tenant.id, ls, *member);
             let role = if ls.leader == Some(*member) { "LEADER" } else { "FOLLOWER" };
-            let status = match seen {
-                None => "MISSING",
-                Some(_) if state.is_known(*member, now_ms) => "NORMAL",
-                Some(_) => "UNKNOWN",
+            let trouble = worker.and_then(|w| w.replica_troubles.get(&(tenant.id, ls.id)));
+            let is_known = state.is_known(*member, now_ms);
+            let (status, comment) = match (seen, trouble) {
+                (None, Some(trouble)) if is_known => ("STOPPED", trouble.to_string()),
+                (None, _) => ("MISSING", String::new()),
+                (Some(_), _) if !is_known => ("UNKNOWN", String::new()),
+                (Some(_), _) if lost.contains(member) => (
+                    "LOST",
+                    format!("the worker lost the disk with this replica, and no majority is left: {LOST_TODO}"),
+                ),
+                (Some(r), _) => match r.standing {
+                    ReplicaStanding::Full => ("NORMAL", String::new()),
+                    ReplicaStanding::CatchingUp => ("CATCHING_UP", "it began empty and does not vote yet".to_owned()),
+                    ReplicaStanding::Empty => ("EMPTY", "it began empty and waits for its leader".to_owned()),
+                },
             };
             view.row([
                 n(tenant.id.0),
@@ -118,6 +132,7 @@ pub(super) fn locations(state: &State, now_ms: u64) -> Table {
                 seen.map_or(Value::Null, |r| n(r.end_lsn.0)),
                 seen.map_or(Value::Null, |r| scn(r.max_scn)),
                 t(status),
+                t(comment),
             ]);
         }
     }

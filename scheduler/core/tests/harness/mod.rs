@@ -250,7 +250,18 @@ impl World {
         let boot_id = self.boot[&worker];
         let address = format!("127.0.0.1:{}", 7000 + worker.0);
         let clock_ms = self.now_ms;
-        WorkerReport { worker_id: worker, address, boot_id, clock_ms, replicas, archive, archive_waiting, tasks }
+        let replica_troubles = Default::default();
+        WorkerReport {
+            worker_id: worker,
+            address,
+            boot_id,
+            clock_ms,
+            replicas,
+            archive,
+            archive_waiting,
+            tasks,
+            replica_troubles,
+        }
     }
 
     fn host(&mut self, worker: NodeId, order: &ReplicaOrder) -> Option<ReplicaReport> {
@@ -298,6 +309,7 @@ impl World {
             tablets_version: stream.tablets_version,
             restored_dictionary: restored,
             replayed_scn: Scn::MAX,
+            standing: Default::default(),
         })
     }
 

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use strandline_consensus::Group;
+use strandline_consensus::{Group, Health};
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
@@ -92,6 +92,26 @@ impl Replica {
         }
     }
 
+    /// How its group is here.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.group.health()
+    }
+
+    /// A log stream of one replica that began empty although its group has history: its disk was lost, and nobody can
+    /// give it back.
+    pub(crate) fn check_not_lost(&self) -> Result<()> {
+        let is_alone = || self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.members.len() == 1;
+        if self.group.is_full_member() || !is_alone() {
+            return Ok(());
+        }
+        let Identity { tenant, ls } = self.identity;
+        let what = "the only replica of the log stream was lost with the disk of its worker";
+        let todo =
+            "bring the old disk back, or DROP TENANT and RESTORE it from a backup; CDB_STRANDLINE_WAITING says it too";
+        Err(Failure::new(ErrorClass::NotFound, what, format!("log stream {tenant}/{ls}"), todo).into())
+    }
+
     /// False once the group has stopped here by itself: its disk failed.
     pub(crate) fn is_running(&self) -> bool {
         self.group.role().running
@@ -130,6 +150,7 @@ impl Replica {
     }
 
     fn check_readable(&self) -> Result<()> {
+        self.check_not_lost()?;
         match self.door() {
             Door::Open | Door::ReadOnly => Ok(()),
             Door::Closed => Err(EngineError::NotOpen { tenant: self.identity.tenant }),

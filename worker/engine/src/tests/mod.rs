@@ -6,6 +6,7 @@ mod bytes;
 mod clients;
 mod drops;
 mod fingerprint;
+mod full_disk;
 mod scn;
 mod survive;
 
@@ -65,7 +66,8 @@ impl Worker {
         let node = until(async || Node::open(NodeConfig::new(id.0, dir.join("raft"))).ok()).await;
         let clock = Arc::new(TestClock::default());
         let mut config = EngineConfig::new(id, dir.join("data"), clock.clone());
-        config.group = GroupConfig { heartbeat_ms: 50, election_min_ms: 150, election_max_ms: 300 };
+        config.group =
+            GroupConfig { heartbeat_ms: 50, election_min_ms: 150, election_max_ms: 300, ..GroupConfig::log_stream() };
         config.write_buffer_bytes = 32 << 20;
         let engine = Engine::open(config, node.clone()).await.unwrap();
         let listener = TcpListener::bind(address).await.unwrap();
