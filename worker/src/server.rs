@@ -141,7 +141,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     let schedulers = Schedulers::new(config.schedulers);
     let fence = Fence::open(&config.data_dir)?;
     let (leader, told) = (schedulers.leader(), Arc::clone(&news));
-    let heartbeat = Heartbeat { reporter, schedulers, fence, contact: Arc::clone(&contact), news, orders: orders_in };
+    let heartbeat = Heartbeat { reporter, schedulers, fence, contact, news, orders: orders_in };
     let reconciler =
         Reconciler { engine: Arc::clone(&engine), archive: Arc::clone(&archive), tasks: Arc::clone(&tasks) };
     let stop_loops = CancellationToken::new();

@@ -11,9 +11,9 @@ mod session_set;
 mod show;
 
 use super::cursor::Cursor;
-use strandline_proto::bounds;
 use super::request::{AdminRequest, Filter, Show, ShowList, Tenants};
 use super::shown::shown;
+use strandline_proto::bounds;
 use strandline_scheduler_core::ScheduleChange;
 use strandline_types::Failure;
 
