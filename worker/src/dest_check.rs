@@ -4,7 +4,9 @@
 //! A destination that answers badly is a result, not a failure; only a text that is no destination fails.
 
 use crate::task_ctx::TaskCtx;
-use strandline_media::Finding;
+use std::time::Instant;
+use strandline_media::key_source::read_secret;
+use strandline_media::{Finding, KEY_PROBE, Verdict};
 use strandline_proto::v1;
 use strandline_types::Failure;
 
@@ -25,10 +27,60 @@ pub async fn run_dest_check(ctx: &TaskCtx, spec: &v1::DestCheckSpec) -> Result<v
 pub(crate) async fn check(spec: &v1::DestCheckSpec) -> Result<v1::DestCheckResult, Failure> {
     // Not by the opener of the other tasks: its retries would hide what is looked for here.
     let medium = strandline_media::open_with(&spec.dest_uri, &spec.access)?;
-    let findings = strandline_media::probe(&*medium).await;
+    let mut findings = strandline_media::probe(&*medium).await;
+    findings.extend(key(&spec.key_source).await);
     Ok(v1::DestCheckResult { findings: findings.into_iter().map(finding).collect() })
+}
+
+/// Whether this worker finds the key of an encrypted archive: without it none of its log streams could be archived.
+async fn key(source: &str) -> Option<Finding> {
+    if source.is_empty() {
+        return None;
+    }
+    let began = Instant::now();
+    let (verdict, detail) = match read_secret(source).await {
+        Ok(_) => (Verdict::Good, "it can be read".to_owned()),
+        Err(failure) => (Verdict::Bad, failure.what),
+    };
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Some(Finding { probe: KEY_PROBE.to_owned(), verdict, detail, took_us })
 }
 
 fn finding(f: Finding) -> v1::DestFinding {
     v1::DestFinding { probe: f.probe, verdict: f.verdict.number(), detail: f.detail, took_us: f.took_us }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_key_of_an_encrypted_archive_is_looked_for_and_said_to_be_bad_when_it_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let dest = dir.path().join("dest");
+        std::fs::create_dir(&dest).unwrap();
+        for (content, verdict, word) in [
+            (&b"a passphrase\n"[..], Verdict::Good, "can be read"),
+            (&b""[..], Verdict::Bad, "key"),
+            (&b"\n\n"[..], Verdict::Bad, "key"),
+            (&[0xff, 0xfe, 0x00][..], Verdict::Bad, "no text"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let spec = v1::DestCheckSpec {
+                dest_uri: format!("file://{}", dest.display()),
+                key_source: format!("file:{}", path.display()),
+                ..v1::DestCheckSpec::default()
+            };
+            let found = check(&spec).await.unwrap().findings;
+            let of_key: Vec<_> = found.iter().filter(|f| f.probe == KEY_PROBE).collect();
+            assert!(
+                matches!(of_key[..], [f] if f.verdict == verdict.number() && f.detail.contains(word)),
+                "{of_key:?}"
+            );
+            let plain = check(&v1::DestCheckSpec { key_source: String::new(), ..spec }).await.unwrap();
+            assert!(plain.findings.iter().all(|f| f.probe != KEY_PROBE), "without encryption nobody asks for a key");
+        }
+    }
 }

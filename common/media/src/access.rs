@@ -4,24 +4,12 @@
 //! that the destination names (`access_key_file=`; read again whenever it changes, so that a key is rotated without
 //! restarting anything), or from the environment. `Debug` and `Display` of everything here show no secret.
 
-use crate::destination::SECRET_NAMES;
 use crate::{MediaError, Op};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 use strandline_types::ErrorClass;
-
-/// Splits a destination as a user types it into the part that may be shown and the part that may not:
-/// `access_id=…&access_key=…`.
-#[must_use]
-pub fn split_secrets(uri: &str) -> (String, String) {
-    let Some((place, text)) = uri.split_once('?') else { return (uri.to_owned(), String::new()) };
-    let is_secret = |pair: &&str| SECRET_NAMES.contains(&pair.split('=').next().unwrap_or(""));
-    let (secret, open): (Vec<&str>, Vec<&str>) = text.split('&').filter(|p| !p.is_empty()).partition(is_secret);
-    let mark = if open.is_empty() { "" } else { "?" };
-    (format!("{place}{mark}{}", open.join("&")), secret.join("&"))
-}
 
 /// One pair of keys.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,7 +59,7 @@ pub(crate) enum KeySource {
 }
 
 impl KeySource {
-    /// `access` is what [`split_secrets`] split off; `file` the destination's `access_key_file`.
+    /// `access` is what [`strandline_types::split_secrets`] split off; `file` the destination's `access_key_file`.
     pub(crate) fn new(uri: &str, access: &str, file: Option<&str>) -> Result<Self, MediaError> {
         let invalid = |reason: String| MediaError::new(ErrorClass::Invalid, Op::Open, uri, "", reason);
         match (access.is_empty(), file) {
@@ -128,25 +116,6 @@ impl KeyFile {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_split_off_and_nothing_else_is() {
-        for (uri, open, secret) in [
-            ("file:///a", "file:///a", ""),
-            (
-                "s3://b/p?host=h&access_id=ak&access_key=s/k+=&max_iops=5",
-                "s3://b/p?host=h&max_iops=5",
-                "access_id=ak&access_key=s/k+=",
-            ),
-            (
-                "s3://b/p?access_id=ak&access_key=sk&session_token=t",
-                "s3://b/p",
-                "access_id=ak&access_key=sk&session_token=t",
-            ),
-        ] {
-            assert_eq!(split_secrets(uri), (open.to_owned(), secret.to_owned()));
-        }
-    }
 
     #[test]
     fn a_key_is_never_shown() {

@@ -3,6 +3,25 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Attributes of a destination that are secrets, or tell whose they are; they never stay in its text.
+const SECRET_NAMES: [&str; 4] = ["access_id", "access_key", "session_token", "encrypt_key"];
+
+/// True for a `name=value` (or a bare name) that belongs to the keys.
+pub(crate) fn is_secret(pair: &str) -> bool {
+    SECRET_NAMES.contains(&pair.split('=').next().unwrap_or(""))
+}
+
+/// Splits a destination as a user types it into the part that may be shown and the part that may not:
+/// `access_id=…&access_key=…`.
+#[must_use]
+pub fn split_secrets(uri: &str) -> (String, String) {
+    let Some((place, text)) = uri.split_once('?') else { return (uri.to_owned(), String::new()) };
+    let (secret, open): (Vec<&str>, Vec<&str>) =
+        text.split('&').filter(|p| !p.is_empty()).partition(|pair| is_secret(pair));
+    let mark = if open.is_empty() { "" } else { "?" };
+    (format!("{place}{mark}{}", open.join("&")), secret.join("&"))
+}
+
 /// Access parameters of a destination: `access_id=…&access_key=…`, empty where none are needed. Neither `Debug` nor
 /// `Display` shows a key.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +75,25 @@ mod tests {
         assert_eq!(access.to_string(), "access_id=AK&access_key=******&external_id=******");
         assert!(!format!("{access:?}").contains("SECRET"));
         assert_eq!(access.reveal(), "access_id=AK&access_key=SECRET&external_id=x");
+    }
+
+    #[test]
+    fn secrets_are_split_off_and_nothing_else_is() {
+        for (uri, open, secret) in [
+            ("file:///a", "file:///a", ""),
+            (
+                "s3://b/p?host=h&access_id=ak&access_key=s/k+=&max_iops=5",
+                "s3://b/p?host=h&max_iops=5",
+                "access_id=ak&access_key=s/k+=",
+            ),
+            (
+                "s3://b/p?access_id=ak&access_key=sk&session_token=t",
+                "s3://b/p",
+                "access_id=ak&access_key=sk&session_token=t",
+            ),
+        ] {
+            assert_eq!(split_secrets(uri), (open.to_owned(), secret.to_owned()));
+        }
     }
 
     #[test]

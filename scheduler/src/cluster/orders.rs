@@ -115,9 +115,11 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
         core::TaskSpec::Synthetic(s) => Spec::Synthetic(backup_tasks::synthetic(s)),
         core::TaskSpec::RestoreData(s) => Spec::RestoreData(medium_tasks::restore_data(s)),
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
-        core::TaskSpec::DestCheck(s) => {
-            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access: s.access.reveal().to_owned() })
-        }
+        core::TaskSpec::DestCheck(s) => Spec::DestCheck(v1::DestCheckSpec {
+            dest_uri: s.uri,
+            access: s.access.reveal().to_owned(),
+            key_source: s.key_source,
+        }),
         core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),
         core::TaskSpec::Clean(s) => Spec::Clean(medium_tasks::clean(s)),
         core::TaskSpec::Fingerprint(s) => Spec::Fingerprint(v1::FingerprintSpec { scn: s.scn.0 }),

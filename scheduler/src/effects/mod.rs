@@ -27,7 +27,7 @@ use std::time::Duration;
 use strandline_format::paths::SetName;
 use strandline_media::{Medium, Metered, RetryPolicy, Retrying};
 use strandline_scheduler_core::{Action, DestRef, MediumWork};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{Access, Address, DestUri, ErrorClass, Failure, Scheme};
 
 /// Opens a destination as the scheduler uses it: measured, and with a few quick retries inside.
 ///
@@ -36,20 +36,20 @@ use strandline_types::{ErrorClass, Failure};
 /// # Errors
 /// `Invalid` for a URI that is none.
 pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-    let (uri, access) = strandline_media::split_secrets(uri);
-    open_with(&uri, &access)
+    let address = Address::parse(uri)?;
+    open_at(&address.uri, &address.access)
 }
 
 /// The same with the keys kept apart.
 ///
 /// # Errors
 /// As [`open`], or what is wrong with the keys.
-pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
-    if uri.starts_with("mem://") {
+pub fn open_at(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
+    if uri.place().scheme == Scheme::Memory {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
-        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
+        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri.to_string(), todo));
     }
-    let medium = strandline_media::open_with(uri, access)?;
+    let medium = strandline_media::open_with(&uri.to_string(), access.reveal())?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -64,15 +64,19 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     if let MediumWork::ComplementLog(log) = work {
         let set = SetName { id: log.set_id, kind: log.kind };
-        let medium = open_with(&complement::uri(&log.dest.uri, set), log.dest.access.reveal())?;
+        let medium = open_at(&complement::uri(&log.dest.uri, set), &log.dest.access)?;
         return complement::write(medium.as_ref(), log).await.map(|()| None);
     }
     if let MediumWork::SealRun(run) = work {
         return seal::seal_run(run).await.map(Some);
     }
     let dest = dest_of(work);
-    let medium = open_with(&dest.uri, dest.access.reveal())?;
+    let medium = open_at(&dest.uri, &dest.access)?;
     match work {
+        MediumWork::Format { dest, kind, created_ms } => {
+            let check_file = destination::format(medium.as_ref(), dest, *kind, *created_ms).await?;
+            Ok(Some(Action::DestChecked { dest: dest.dest_id, check_file }))
+        }
         MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
         MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
         MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
@@ -87,13 +91,15 @@ async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure
     tokio::time::timeout(CLEAN_TIMEOUT, work).await.unwrap_or_else(|_| {
         let what = format!("cleaning has not come to an end within {} s", CLEAN_TIMEOUT.as_secs());
         let todo = "it goes on by itself; check that the destination is mounted and reachable";
-        Err(Failure::new(ErrorClass::Transient, what, dest.uri.clone(), todo))
+        Err(Failure::new(ErrorClass::Transient, what, dest.uri.to_string(), todo))
     })
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
     match work {
-        MediumWork::Format { dest, kind, created_ms } => destination::format(medium, dest, *kind, *created_ms).await,
+        MediumWork::Format { dest, kind, created_ms } => {
+            destination::format(medium, dest, *kind, *created_ms).await.map(|_| ())
+        }
         MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
         MediumWork::RoundEnd { round, clock, checkpoint_scn, dest } => {
             round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await

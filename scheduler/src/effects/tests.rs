@@ -15,15 +15,16 @@ use strandline_scheduler_core::state::{
 };
 use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, ErrorClass, FileId, FileStatus, JobId, LsId,
-    Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
+    Access, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestNo, DestUri, ErrorClass, FileId, FileStatus,
+    JobId, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId,
+    Term, TurnId,
 };
 
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
 
 fn dest() -> DestRef {
     DestRef {
-        uri: "mem://x".into(),
+        uri: DestUri::parse("mem://x").unwrap(),
         access: Access::default(),
         dest_no: DestNo(0),
         made_below: None,
@@ -98,7 +99,7 @@ fn set() -> BackupSet {
         set_id: BackupSetId(1),
         job_id: JobId(1),
         dest_id: DestId(1001),
-        uri: "mem://x".into(),
+        uri: DestUri::parse("mem://x").unwrap(),
         kind: BackupSetKind::Full,
         prev_full: BackupSetId(0),
         prev_inc: BackupSetId(0),

@@ -77,6 +77,10 @@ pub(super) fn dest_checks(state: &State, worker: NodeId) -> impl Iterator<Item =
     let open = state.dest_checks.values().filter(move |c| c.runs.get(&worker).is_some_and(|r| r.is_running()));
     open.map(|c| TaskOrder {
         key: c.key(),
-        spec: TaskSpec::DestCheck(DestCheckSpec { uri: c.uri.clone(), access: c.access.clone() }),
+        spec: TaskSpec::DestCheck(DestCheckSpec {
+            uri: c.uri.clone(),
+            access: c.access.clone(),
+            key_source: c.key_source.clone(),
+        }),
     })
 }

@@ -8,7 +8,9 @@ use strandline_format::part::{PartForm, encode_part};
 use strandline_media::MemoryMedium;
 use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_types::{Access, DestId, DestNo, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId};
+use strandline_types::{
+    Access, DestId, DestNo, DestUri, FileStatus, Lsn, PieceId, PieceStatus, RoundId, Scn, TenantId,
+};
 
 const LS: LsId = LsId(1001);
 /// Where the log of the piece begins, inside of the first block.
@@ -38,7 +40,7 @@ fn row(piece: u64) -> PieceRow {
 
 fn step() -> FreezePiece {
     let dest = DestRef {
-        uri: "mem://x".into(),
+        uri: DestUri::parse("mem://x").unwrap(),
         access: Access::default(),
         dest_no: DestNo(0),
         made_below: None,
