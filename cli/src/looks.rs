@@ -13,14 +13,15 @@ use strandline_format::secret::KeySecret;
 use strandline_media::key_source::read_passphrase;
 use strandline_reader::verify::Progress;
 use strandline_reader::{Keys, Source, open_sources};
+use strandline_types::Address;
 
 /// A line is drawn this often at most.
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// Opens what was named: URIs, or plain directories of this machine.
 pub fn sources(uris: &[String]) -> Outcome<Vec<Source>> {
-    let uris = uris.iter().map(|uri| absolute(uri)).collect::<Outcome<Vec<String>>>()?;
-    open_sources(uris.iter().map(|uri| (uri.as_str(), "")))
+    let addresses = uris.iter().map(|uri| Address::parse(&absolute(uri)?)).collect::<Outcome<Vec<Address>>>()?;
+    Ok(open_sources(&addresses)?.into_iter().map(|named| named.source).collect())
 }
 
 /// A URI; a path without a scheme is a directory of this machine.

@@ -61,6 +61,8 @@ async fn every_worker_looks_and_a_store_that_lies_is_named_by_each_and_used_by_n
     the_statement_asks_every_worker(&cluster, &liar.uri("y", "")).await;
     a_destination_that_lies_is_not_set(&cluster, &liar.uri("z", "")).await;
 
+    a_key_that_workers_cannot_use_is_refused_and_the_check_file_is_shown(&cluster, dir.path()).await;
+
     cluster.kill_worker(102);
     let honest = MiniStore::start(false, Conditions::Kept).await;
     let (output, document) = check(&cluster, &honest.uri("x", "")).await;
@@ -101,4 +103,27 @@ async fn a_destination_that_lies_is_not_set(cluster: &Cluster, uri: &str) {
         let text = refusal.to_string();
         assert!(text.contains("ignores If-None-Match") && !text.contains(SECRET), "{text}");
     }
+}
+
+/// Accepted, it would hold up every log stream of the tenant.
+async fn a_key_that_workers_cannot_use_is_refused_and_the_check_file_is_shown(cluster: &Cluster, dir: &Path) {
+    let mut admin = cluster.admin().unwrap();
+    let (archive, key) = (dir.join("sealed"), dir.join("key"));
+    std::fs::create_dir(&archive).unwrap();
+    let value = format!("LOCATION=file://{} ENCRYPTION=aes256 KEY=file:{}", archive.display(), key.display());
+    let statement = format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{value}' TENANT = careful");
+    for (content, word) in [(&b""[..], "key"), (&[0xff, 0xfe][..], "no text")] {
+        std::fs::write(&key, content).unwrap();
+        let refusal = admin.sql(&statement).await.unwrap_err();
+        let text = refusal.to_string();
+        assert!(refusal.class == ErrorClass::Invalid && text.contains("KEY of the archive"), "{text}");
+        assert!(text.contains(word) && text.contains("one line"), "{text}");
+    }
+    std::fs::write(&key, "a passphrase\n").unwrap();
+    admin.sql(&statement).await.unwrap();
+    let rows = admin.query("SELECT * FROM CDB_OB_BACKUP_STORAGE_INFO").await.unwrap();
+    let row = (0..rows.len()).find(|&row| rows.text(row, "PATH").ends_with("/sealed")).unwrap();
+    let check_file = rows.text(row, "CHECK_FILE_NAME");
+    assert!(check_file.starts_with("check_file/"), "{check_file}");
+    assert!(archive.join(&check_file).is_file(), "{check_file} is there");
 }

@@ -6,7 +6,8 @@
 use crate::task_ctx::TaskCtx;
 use std::sync::Arc;
 use std::time::Instant;
-use strandline_media::{Finding, Guarded, Medium, Right, Verdict};
+use strandline_media::key_source::read_secret;
+use strandline_media::{Finding, Guarded, KEY_PROBE, Medium, Right, Verdict};
 use strandline_proto::v1;
 use strandline_types::{DestOwner, Failure};
 
@@ -27,10 +28,11 @@ pub async fn run_dest_check(ctx: &TaskCtx, spec: &v1::DestCheckSpec) -> Result<v
 pub(crate) async fn check(spec: &v1::DestCheckSpec) -> Result<v1::DestCheckResult, Failure> {
     // Not by the opener of the other tasks: its retries would hide what is looked for here.
     let medium = strandline_media::open_with(&spec.dest_uri, &spec.access)?;
-    let findings = match spec.owner {
+    let mut findings = match spec.owner {
         Some(owner) => probe_owned(medium, owner.into()).await,
         None => strandline_media::probe(&*medium).await,
     };
+    findings.extend(key(&spec.key_source).await);
     Ok(v1::DestCheckResult { findings: findings.into_iter().map(finding).collect() })
 }
 
@@ -48,6 +50,20 @@ async fn probe_owned(medium: Arc<dyn Medium>, owner: DestOwner) -> Vec<Finding> 
     }
 }
 
+/// Whether this worker finds the key of an encrypted archive: without it none of its log streams could be archived.
+async fn key(source: &str) -> Option<Finding> {
+    if source.is_empty() {
+        return None;
+    }
+    let began = Instant::now();
+    let (verdict, detail) = match read_secret(source).await {
+        Ok(_) => (Verdict::Good, "it can be read".to_owned()),
+        Err(failure) => (Verdict::Bad, failure.what),
+    };
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Some(Finding { probe: KEY_PROBE.to_owned(), verdict, detail, took_us })
+}
+
 fn finding(f: Finding) -> v1::DestFinding {
     v1::DestFinding { probe: f.probe, verdict: f.verdict.number(), detail: f.detail, took_us: f.took_us }
 }
@@ -62,11 +78,40 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dest_uri = format!("file://{}", dir.path().display());
         let owner = Some(v1::DestOwner { cluster_id: 1, tenant_id: 1002, dest_id: 1001 });
-        let spec = v1::DestCheckSpec { dest_uri, access: String::new(), owner };
+        let spec = v1::DestCheckSpec { dest_uri, owner, ..v1::DestCheckSpec::default() };
         let found = check(&spec).await.unwrap().findings;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].probe.as_str(), found[0].verdict), ("identity", Verdict::Bad.number()));
         assert!(found[0].detail.contains("not mounted"), "{}", found[0].detail);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_key_of_an_encrypted_archive_is_looked_for_and_said_to_be_bad_when_it_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let dest = dir.path().join("dest");
+        std::fs::create_dir(&dest).unwrap();
+        for (content, verdict, word) in [
+            (&b"a passphrase\n"[..], Verdict::Good, "can be read"),
+            (&b""[..], Verdict::Bad, "key"),
+            (&b"\n\n"[..], Verdict::Bad, "key"),
+            (&[0xff, 0xfe, 0x00][..], Verdict::Bad, "no text"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let spec = v1::DestCheckSpec {
+                dest_uri: format!("file://{}", dest.display()),
+                key_source: format!("file:{}", path.display()),
+                ..v1::DestCheckSpec::default()
+            };
+            let found = check(&spec).await.unwrap().findings;
+            let of_key: Vec<_> = found.iter().filter(|f| f.probe == KEY_PROBE).collect();
+            assert!(
+                matches!(of_key[..], [f] if f.verdict == verdict.number() && f.detail.contains(word)),
+                "{of_key:?}"
+            );
+            let plain = check(&v1::DestCheckSpec { key_source: String::new(), ..spec }).await.unwrap();
+            assert!(plain.findings.iter().all(|f| f.probe != KEY_PROBE), "without encryption nobody asks for a key");
+        }
     }
 }

@@ -66,14 +66,6 @@ impl TaskCtx {
         Self { engine, open_medium, open_tables: no_tables(), progress, cancel, changes, scratch }
     }
 
-    /// Opens a destination whose URI says everything.
-    ///
-    /// # Errors
-    /// As the medium says it.
-    pub fn medium(&self, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-        self.medium_with(uri, "")
-    }
-
     /// Opens a destination with access parameters, which nothing may print. It is opened to be read.
     ///
     /// # Errors

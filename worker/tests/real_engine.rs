@@ -140,7 +140,7 @@ impl Destinations {
         let clock = PieceClock { round_start: self.round_start, base_piece: PieceId(1), interval_ns: PIECE_NS };
         let round_id = RoundId(1).0;
         let pieces = 1..=clock.piece_of(target).0 + 1;
-        pieces.map(|piece_id| RestorePiece { dest_id: ARCHIVE.0, round_id, piece_id, ..Default::default() }).collect()
+        pieces.map(|piece_id| RestorePiece { dest_id: ARCHIVE.0, round_id, piece_id }).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use strandline_format::palf::{ArchiveFileHeader, Framed, Framer};
 use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_proto::v1::task_order::Spec;
-use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
+use strandline_proto::v1::{ArchivedLog, RestoreLogResult, RestoreLogSpec, RestorePiece};
 use strandline_reader::{LogReader, LogSource};
 use strandline_types::limits::{BLOCK_BODY_BYTES, REPLAY_BATCHES_IN_FLIGHT_MAX};
 use strandline_types::{
@@ -107,8 +107,7 @@ impl Archive {
     }
 
     fn spec(&self, target: u64) -> RestoreLogSpec {
-        let pieces =
-            (1..=9).map(|piece_id| RestorePiece { dest_id: 1002, round_id: 1, piece_id, ..Default::default() });
+        let pieces = (1..=9).map(|piece_id| RestorePiece { dest_id: 1002, round_id: 1, piece_id });
         RestoreLogSpec {
             archive_uri: self.uri(),
             pieces: pieces.collect(),
@@ -191,6 +190,38 @@ async fn a_replay_goes_on_where_the_last_leader_stopped_and_applies_nothing_twic
     assert_eq!(applied(&target), archive.wanted(2800));
     assert_eq!(archive.replay(&target, 2800).await.unwrap(), result, "a finished replay is finished");
     assert!(target.waiting_max.load(Ordering::SeqCst) <= REPLAY_BATCHES_IN_FLIGHT_MAX);
+}
+
+/// The first archive holds one piece, the second one the others; each is opened with what belongs to it alone.
+#[tokio::test]
+async fn log_in_two_archives_is_read_with_the_attributes_and_keys_of_each() {
+    let archive = Archive::new(Form::Plain, 300, 1000);
+    let other = tempfile::tempdir().unwrap();
+    for piece in 2..=9 {
+        let name = format!("piece_{}", key(piece));
+        // A piece that has no log has no folder.
+        let _ = std::fs::rename(archive.root.path().join(&name), other.path().join(&name));
+    }
+    let first = (format!("{}?max_iops=90000", archive.uri()), "access_id=a&access_key=first");
+    let second = (format!("file://{}?max_bandwidth=4GB", other.path().display()), "access_id=b&access_key=second");
+    let mut spec = archive.spec(2500);
+    let rest = spec.pieces.split_off(1);
+    (spec.archive_uri, spec.access) = (first.0.clone(), first.1.to_owned());
+    spec.more = vec![ArchivedLog { archive_uri: second.0.clone(), access: second.1.to_owned(), pieces: rest }];
+
+    let opened = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&opened);
+    let open = move |uri: &str, access: &str| {
+        seen.lock().unwrap().push((uri.to_owned(), access.to_owned()));
+        Ok(strandline_media::open_with(uri, access)?)
+    };
+    let (engine, target) = (Arc::new(FakeEngine::default()), archive.target());
+    engine.targets.lock().unwrap().insert((RESTORED, LS), Arc::clone(&target));
+    let ctx = TaskCtx::new(engine, Arc::new(open), archive.root.path().to_owned());
+    run_restore_log(&ctx, &spec, task_key(RESTORED, LS, 0)).await.unwrap();
+    assert_eq!(applied(&target), archive.wanted(2500));
+    let expected = [first, second].map(|(uri, access)| (uri, access.to_owned()));
+    assert_eq!(*opened.lock().unwrap(), expected);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! A gate in front of an S3 server: requests pass it, or are held as long as a test wants, or find the server dead.
 //!
+//! It may ask for one pair of keys and one region, as a real store does: the server behind it checks signatures, and no
+//! region. Whoever signs otherwise is refused, and noted.
+//!
 //! Holding the one request that ends a stage holds the stage: a blow falls exactly there, without a race. A held request
 //! is passed on later even when its sender is dead by then, as a network may do. Every request has a connection of its
 //! own, so that one that is held holds no other.
@@ -19,6 +22,10 @@ use tokio::task::JoinHandle;
 /// Heads of requests are shorter than this.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
+const TURNED_AWAY_MAX: usize = 100;
+/// What a store says to a request that was signed for another region.
+const TURNED_AWAY: &str = "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 94\r\n\r\n\
+    <Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong region or key</Message></Error>";
 
 /// The gate and the server behind it; both end when it is dropped.
 #[derive(Debug)]
@@ -29,6 +36,26 @@ pub struct Gate {
     server: Mutex<Option<Server>>,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
+}
+
+/// Who may come in: the keys of the server, and the region that requests have to be signed for.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Access id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// Region.
+    pub region: String,
+}
+
+impl Admission {
+    /// True for a request whose signature names the id and the region.
+    fn admits(&self, head: &[u8]) -> bool {
+        let head = String::from_utf8_lossy(head);
+        head.contains(&format!("Credential={}/", self.id))
+            && head.contains(&format!("/{}/s3/aws4_request", self.region))
+    }
 }
 
 /// Requests of one kind whose path holds some text.
@@ -53,6 +80,19 @@ struct Shared {
     held: AtomicU64,
     refused: AtomicU64,
     behind: u16,
+    admission: Option<Admission>,
+    /// First lines of requests that were signed otherwise.
+    turned_away: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    /// A full list tells no less than a longer one.
+    fn turn_away(&self, line: String) {
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        if turned_away.len() < TURNED_AWAY_MAX {
+            turned_away.push(line);
+        }
+    }
 }
 
 impl Gate {
@@ -61,13 +101,27 @@ impl Gate {
     /// # Errors
     /// No port is free.
     pub async fn start(root: &Path) -> Outcome<Option<Self>> {
+        Self::start_with(root, None).await
+    }
+
+    /// The same for requests that are signed in one way alone.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start_for(root: &Path, admission: Admission) -> Outcome<Option<Self>> {
+        Self::start_with(root, Some(admission)).await
+    }
+
+    async fn start_with(root: &Path, admission: Option<Admission>) -> Outcome<Option<Self>> {
         std::fs::create_dir_all(root).map_err(|e| no_room(root, &e))?;
-        let Some(server) = Server::s3_over(root, None) else { return Ok(None) };
+        let keys = admission.as_ref().map_or(("ak", "sk"), |a| (a.id.as_str(), a.secret.as_str()));
+        let Some(server) = Server::s3_with(root, None, keys) else { return Ok(None) };
         let io = |e: std::io::Error| Failure::new(ErrorClass::Exhausted, e.to_string(), "127.0.0.1", "free some ports");
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
         let (port, behind) = (listener.local_addr().map_err(io)?.port(), server.port);
         let (held, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Arc::new(Shared { hold: watch::Sender::new(None), held, refused, behind });
+        let (hold, turned_away) = (watch::Sender::new(None), Mutex::default());
+        let shared = Arc::new(Shared { hold, held, refused, behind, admission, turned_away });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Some(Self { root: root.to_owned(), port, behind, server: Mutex::new(Some(server)), shared, accepting }))
     }
@@ -80,6 +134,21 @@ impl Gate {
         let dir = self.root.join(bucket);
         std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
         Ok(format!("s3://{bucket}/{path}?host=http://127.0.0.1:{}&access_id=ak&access_key=sk", self.port))
+    }
+
+    /// A destination behind the gate without keys and region; its bucket is made when it is not there.
+    ///
+    /// # Errors
+    /// The bucket cannot be made.
+    pub fn bare_uri(&self, bucket: &str, path: &str) -> Outcome<String> {
+        let whole = self.uri(bucket, path)?;
+        Ok(whole.split("&access_id").next().unwrap_or_default().to_owned())
+    }
+
+    /// The first lines of requests that were signed for another region or by another key.
+    #[must_use]
+    pub fn turned_away(&self) -> Vec<String> {
+        self.shared.turned_away.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on requests that write an object whose path holds `part` are held.
@@ -133,7 +202,8 @@ impl Gate {
     pub fn start_server(&self) {
         let mut server = self.server();
         if server.is_none() {
-            *server = Server::s3_over(&self.root, Some(self.behind));
+            let keys = self.shared.admission.as_ref().map_or(("ak", "sk"), |a| (a.id.as_str(), a.secret.as_str()));
+            *server = Server::s3_with(&self.root, Some(self.behind), keys);
         }
     }
 
@@ -171,6 +241,10 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     let line_end = head.windows(2).position(|w| w == b"\r\n").unwrap_or(head.len());
     let line = String::from_utf8_lossy(&head[..line_end]).into_owned();
+    if shared.admission.as_ref().is_some_and(|a| !a.admits(&head)) {
+        shared.turn_away(line);
+        return client.write_all(TURNED_AWAY.as_bytes()).await;
+    }
     let mut hold = shared.hold.subscribe();
     let is_held = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.holds(&line));
     if is_held(&hold.borrow_and_update()) {

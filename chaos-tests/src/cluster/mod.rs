@@ -23,7 +23,7 @@ mod watch;
 mod wires;
 mod writers;
 
-pub use gate::Gate;
+pub use gate::{Admission, Gate};
 pub use history::{History, Proof};
 pub use lossy_door::LossyDoor;
 pub use medium_tree::MediumTree;

@@ -4,7 +4,6 @@
 //! that the destination names (`access_key_file=`; read again whenever it changes, so that a key is rotated without
 //! restarting anything), or from the environment. `Debug` and `Display` of everything here show no secret.
 
-use crate::destination::{is_access, is_attribute};
 use crate::{MediaError, Op};
 use std::fmt;
 use std::fs::Metadata;
@@ -12,24 +11,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use strandline_types::ErrorClass;
-
-/// Splits a destination as a user types it into the part that may be shown and the part that may not:
-/// `access_id=…&access_key=…`. What stands behind a secret and is no attribute may be the rest of it (a key with an `&`
-/// in it): it is never shown either, and refused with the keys.
-#[must_use]
-pub fn split_secrets(uri: &str) -> (String, String) {
-    let Some((place, text)) = uri.split_once('?') else { return (uri.to_owned(), String::new()) };
-    let (mut secret, mut open) = (Vec::new(), Vec::new());
-    let mut is_behind_secret = false;
-    for pair in text.split('&').filter(|p| !p.is_empty()) {
-        let name = pair.split('=').next().unwrap_or("");
-        let is_secret = is_access(name) || (is_behind_secret && !is_attribute(name));
-        is_behind_secret = is_secret;
-        if is_secret { secret.push(pair) } else { open.push(pair) }
-    }
-    let mark = if open.is_empty() { "" } else { "?" };
-    (format!("{place}{mark}{}", open.join("&")), secret.join("&"))
-}
 
 /// One pair of keys.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,7 +85,7 @@ pub(crate) enum KeySource {
 }
 
 impl KeySource {
-    /// `access` is what [`split_secrets`] split off; `file` the destination's `access_key_file`.
+    /// `access` is what [`strandline_types::split_secrets`] split off; `file` the destination's `access_key_file`.
     pub(crate) fn new(uri: &str, access: &str, file: Option<&str>) -> Result<Self, MediaError> {
         let invalid = |reason: String| MediaError::new(ErrorClass::Invalid, Op::Open, uri, "", reason);
         match (access.is_empty(), file) {
@@ -176,32 +157,6 @@ impl KeyFile {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_split_off_and_nothing_else_is() {
-        for (uri, open, secret) in [
-            ("file:///a", "file:///a", ""),
-            (
-                "s3://b/p?host=h&access_id=ak&access_key=s/k+=&max_iops=5",
-                "s3://b/p?host=h&max_iops=5",
-                "access_id=ak&access_key=s/k+=",
-            ),
-            (
-                "s3://b/p?access_id=ak&access_key=sk&session_token=t",
-                "s3://b/p",
-                "access_id=ak&access_key=sk&session_token=t",
-            ),
-        ] {
-            assert_eq!(split_secrets(uri), (open.to_owned(), secret.to_owned()));
-        }
-        let (open, secret) = split_secrets("s3://b/p?access_id=ak&access_key=half&other=half&host=h&SecretKey=x");
-        assert_eq!(
-            (open.as_str(), secret.as_str()),
-            ("s3://b/p?host=h", "access_id=ak&access_key=half&other=half&SecretKey=x")
-        );
-        let refused = KeySource::new(&open, &secret, None).unwrap_err().to_string();
-        assert!(refused.contains("access_key_file=") && !refused.contains("half"), "{refused}");
-    }
 
     #[test]
     fn a_key_file_is_read_however_an_editor_left_it() {

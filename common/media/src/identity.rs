@@ -53,12 +53,13 @@ pub struct Identity {
     pub dest_type: DestType,
 }
 
-/// Makes the destination ours, or finds that it is already, and proves that it can be written and read.
+/// Makes the destination ours, or finds that it is already, and proves that it can be written and read. Gives the path
+/// of the check file that proved it.
 ///
 /// # Errors
 /// `Invalid` with -9081 when it belongs to somebody else, with -9080 when it holds something but no identity; or what
 /// the medium says.
-pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
+pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<String, MediaError> {
     let path = ArchivePath::Format.path();
     let mut is_new = false;
     if read(medium).await?.is_none() {
@@ -84,12 +85,12 @@ pub async fn claim(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
 }
 
 /// Finds that a destination that was claimed before is still ours, and proves that it can be written and read. Nothing
-/// is written where it is not.
+/// is written where it is not. Gives the path of the check file that proved it.
 ///
 /// # Errors
 /// `NotFound` with -9080 when there is no identity: the destination is not mounted, or was emptied; `Invalid` with -9081
 /// when it belongs to somebody else; or what the medium says.
-pub async fn confirm(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
+pub async fn confirm(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<String, MediaError> {
     let (uri, path) = (medium.uri(), ArchivePath::Format.path());
     let there = read(medium).await?.ok_or_else(|| {
         let reason = "the destination has no format.obbak: it is not mounted, or was emptied";
@@ -116,12 +117,12 @@ pub async fn read(medium: &dyn Medium) -> Result<Option<PathFormat>, MediaError>
 }
 
 /// Writes a connectivity check file, reads it back, tries to write other bytes over it, and removes older ones of the
-/// same tenant.
+/// same tenant. Gives the path of the check file.
 ///
 /// # Errors
 /// What the medium says; `Corrupt` when other bytes come back; `Invalid` when the medium silently replaces an object
 /// that must not be replaced: every promise of an archive rests on that.
-pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<(), MediaError> {
+pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result<String, MediaError> {
     let path = ArchivePath::CheckFile { tenant: identity.tenant_id, time: now }.path();
     let bytes = Bytes::from(small::write_small(DataType::CheckFile, &identity.check_file(&medium.uri(), now)));
     match medium.put_if_absent(&path, bytes.clone()).await {
@@ -147,7 +148,7 @@ pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
             }
         }
     }
-    Ok(())
+    Ok(path)
 }
 
 /// Writes other bytes over a check file that is there: the medium must refuse.

@@ -17,6 +17,9 @@ const STREAMED_FILE_BYTES: usize = 96 << 10;
 /// Writers that put other bytes at one place at the same time.
 const RACERS: u8 = 6;
 
+/// What the check is called that reads the key of an encrypted archive.
+pub const KEY_PROBE: &str = "archive-key";
+
 /// One property of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -1,12 +1,12 @@
 //! Destinations and paths as text: what is accepted, and words for what is not.
 
 use crate::access::KeySource;
-use crate::destination::{Destination, Scheme};
+use crate::destination::Destination;
 use crate::limited::Limited;
 use crate::traffic::Traffic;
 use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, split_secrets};
 use std::sync::Arc;
-use strandline_types::ErrorClass;
+use strandline_types::{Address, ErrorClass, Scheme};
 
 /// Opens a destination as a user types it (fact sheet 1.2): `file:///abs/path`, `s3://bucket/path?host=…`,
 /// `oss://…`, `azblob://…`, or `mem://name` for one that lives in this process. Keys may stand in it.
@@ -42,6 +42,14 @@ pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError>
             crate::remote::open(&dest, keys)
         }
     }
+}
+
+/// Opens a destination with the keys that belong to it.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open_at(address: &Address) -> Result<Arc<dyn Medium>, MediaError> {
+    open_with(&address.uri.to_string(), address.access.reveal())
 }
 
 /// The refusal of an append where log files are made of parts.

@@ -16,4 +16,4 @@ pub use folder::Folder;
 pub use keys::Keys;
 pub use log::{LogGroup, LogReader, LogSource, later_pieces};
 pub use scan::{Problem, Scan, scan, scan_all};
-pub use source::{Only, Source, object_name, open_sources, split_uri};
+pub use source::{NamedSource, Only, Source, object_name, open_sources, split_uri};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use strandline_format::paths::SetName;
 use strandline_format::paths::archive::parse_piece_dir;
 use strandline_media::Medium;
-use strandline_types::{Failure, PieceKey};
+use strandline_types::{Address, DestUri, Failure, PieceKey};
 
 /// One set or piece of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,15 @@ pub struct Source {
     pub medium: Arc<dyn Medium>,
     /// What of it counts; empty = everything.
     pub only: Vec<Only>,
+}
+
+/// A destination that was named, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct NamedSource {
+    /// As it was named, with its attributes and its keys.
+    pub address: Address,
+    /// What is read of it.
+    pub source: Source,
 }
 
 impl Source {
@@ -46,48 +55,40 @@ impl Source {
 
 /// Splits `…/backup_set_1_full` and `…/piece_d1r1p1` into the destination and what of it is meant.
 #[must_use]
-pub fn split_uri(uri: &str) -> (String, Option<Only>) {
-    let (place, attributes) = uri.split_once('?').map_or((uri, None), |(place, rest)| (place, Some(rest)));
-    let place = place.trim_end_matches('/');
-    let Some((root, last)) = place.rsplit_once('/') else { return (uri.to_owned(), None) };
+pub fn split_uri(uri: &DestUri) -> (DestUri, Option<Only>) {
+    let Some((root, last)) = uri.parent() else { return (uri.clone(), None) };
     let only = SetName::parse(last).map(Only::Set).or_else(|| parse_piece_dir(last).map(Only::Piece));
-    match only {
-        Some(only) => (attributes.map_or_else(|| root.to_owned(), |a| format!("{root}?{a}")), Some(only)),
-        None => (uri.to_owned(), None),
-    }
+    if only.is_some() { (root, only) } else { (uri.clone(), None) }
 }
 
-/// Opens what a user named; sub-folders of one destination become one source. Each `access` belongs to the URI beside
-/// it and may be empty.
+/// Opens what a user named, each with its own attributes and keys; sub-folders of one destination become one source.
 ///
 /// # Errors
-/// `Invalid` for a URI that is none.
-pub fn open_sources<'a>(uris: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Source>, Failure> {
-    let mut found: Vec<(String, Source)> = Vec::new();
-    for (uri, access) in uris {
-        let (root, only) = split_uri(uri);
-        let place = match found.iter().position(|(known, _)| *known == root) {
-            Some(place) => place,
-            None => {
-                let medium = if access.is_empty() {
-                    strandline_media::open(&root)?
-                } else {
-                    strandline_media::open_with(&root, access)?
-                };
-                let source = Source { medium, only: only.into_iter().collect() };
-                found.push((root, source));
-                continue;
-            }
+/// `Invalid` for an address that no medium takes.
+pub fn open_sources(addresses: &[Address]) -> Result<Vec<NamedSource>, Failure> {
+    let mut named: Vec<(Address, Vec<Only>)> = Vec::new();
+    for address in addresses {
+        let (uri, only) = split_uri(&address.uri);
+        let Some((known, parts)) = named.iter_mut().find(|(a, _)| a.uri.is_same_place(&uri)) else {
+            named.push((Address { uri, access: address.access.clone() }, only.into_iter().collect()));
+            continue;
         };
-        let known = &mut found[place].1.only;
+        // One destination is reached in one way: whoever names keys knows better than who names none.
+        if known.access.is_empty() && !address.access.is_empty() {
+            *known = Address { uri, access: address.access.clone() };
+        }
         match only {
             // The whole destination was named besides: everything counts.
-            None => known.clear(),
-            Some(_) if known.is_empty() => {}
-            Some(only) => known.push(only),
+            None => parts.clear(),
+            Some(_) if parts.is_empty() => {}
+            Some(only) => parts.push(only),
         }
     }
-    Ok(found.into_iter().map(|(_, source)| source).collect())
+    let open = |(address, only): (Address, Vec<Only>)| {
+        let medium = strandline_media::open_at(&address)?;
+        Ok(NamedSource { address, source: Source { medium, only } })
+    };
+    named.into_iter().map(open).collect()
 }
 
 /// An object as messages name it: below the place, before the attributes of the URI.
@@ -99,17 +100,37 @@ pub fn object_name(uri: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
+    fn sub_folders_of_one_destination_are_one_source_with_the_keys_that_were_named() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let keys = "access_id=a&access_key=k";
+        let named = [
+            address("s3://b/a/piece_d1001r1p2?host=h"),
+            address(&format!("s3://b/a/piece_d1001r1p3?host=h&s3_region=r&{keys}")),
+            address("s3://b/other?host=h"),
+        ];
+        let opened = open_sources(&named).unwrap();
+        let shown: Vec<(String, &str, usize)> =
+            opened.iter().map(|s| (s.address.to_string(), s.address.access.reveal(), s.source.only.len())).collect();
+        assert_eq!(
+            shown,
+            [("s3://b/a?host=h&s3_region=r".to_owned(), keys, 2), ("s3://b/other?host=h".to_owned(), "", 0)]
+        );
+    }
+
+    #[test]
     fn a_sub_folder_names_its_destination_and_one_set_or_piece() {
-        let (root, only) = split_uri("file:///b/data/backup_set_3_inc/");
-        assert_eq!(root, "file:///b/data");
+        let split = |text: &str| split_uri(&DestUri::parse(text).unwrap());
+        let (root, only) = split("file:///b/data/backup_set_3_inc/");
+        assert_eq!(root.to_string(), "file:///b/data");
         assert!(matches!(only, Some(Only::Set(set)) if set.id.0 == 3));
-        let (root, only) = split_uri("s3://bucket/a/piece_d1001r1p2?host=h");
-        assert_eq!(root, "s3://bucket/a?host=h");
+        let (root, only) = split("s3://bucket/a/piece_d1001r1p2?host=h&s3_region=r");
+        assert_eq!(root.to_string(), "s3://bucket/a?host=h&s3_region=r");
         assert!(matches!(only, Some(Only::Piece(key)) if key.piece_id.0 == 2));
-        assert_eq!(split_uri("file:///b/data"), ("file:///b/data".to_owned(), None));
+        assert_eq!(split("file:///b/data").1, None);
     }
 
     #[test]

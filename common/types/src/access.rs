@@ -4,6 +4,52 @@ use crate::{MASK, is_secret_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The attributes that the kinds of destinations have. What stands behind a key and is none of them may be the rest of
+/// the key.
+pub const ATTRIBUTE_NAMES: [&str; 18] = [
+    "access_key_file",
+    "account",
+    "addressing_model",
+    "appid",
+    "checksum_type",
+    "conditional_put",
+    "delete_mode",
+    "enable_worm",
+    "host",
+    "idc",
+    "log_form",
+    "max_bandwidth",
+    "max_iops",
+    "oss_region",
+    "region",
+    "s3_region",
+    "signature",
+    "zone",
+];
+
+/// True for a `name=value` (or a bare name) that is a secret or tells whose it is: it never stays in a destination's text.
+pub(crate) fn is_secret(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or("");
+    name.eq_ignore_ascii_case("access_id") || is_secret_name(name)
+}
+
+/// Splits a destination as a user types it into the part that may be shown and the part that may not:
+/// `access_id=…&access_key=…`. What stands behind a secret and is no attribute may be the rest of it (a key with an `&`
+/// in it): it is never shown either, and refused with the keys.
+#[must_use]
+pub fn split_secrets(uri: &str) -> (String, String) {
+    let Some((place, text)) = uri.split_once('?') else { return (uri.to_owned(), String::new()) };
+    let (mut secret, mut open) = (Vec::new(), Vec::new());
+    let mut is_behind_secret = false;
+    for pair in text.split('&').filter(|p| !p.is_empty()) {
+        let is_attribute = ATTRIBUTE_NAMES.contains(&pair.split('=').next().unwrap_or(""));
+        is_behind_secret = is_secret(pair) || (is_behind_secret && !is_attribute);
+        if is_behind_secret { secret.push(pair) } else { open.push(pair) }
+    }
+    let mark = if open.is_empty() { "" } else { "?" };
+    (format!("{place}{mark}{}", open.join("&")), secret.join("&"))
+}
+
 /// Access parameters of a destination: `access_id=…&access_key=…`, empty where none are needed. Neither `Debug` nor
 /// `Display` shows a key.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +108,30 @@ mod tests {
         assert!(!format!("{access:?}").contains("SECRET"));
         assert_eq!(Access::new("access_key=SE&CRET").to_string(), "access_key=******&******");
         assert_eq!(access.reveal(), "access_id=AK&access_key=SECRET&external_id=x");
+    }
+
+    #[test]
+    fn secrets_are_split_off_and_nothing_else_is() {
+        for (uri, open, secret) in [
+            ("file:///a", "file:///a", ""),
+            (
+                "s3://b/p?host=h&access_id=ak&access_key=s/k+=&max_iops=5",
+                "s3://b/p?host=h&max_iops=5",
+                "access_id=ak&access_key=s/k+=",
+            ),
+            (
+                "s3://b/p?access_id=ak&access_key=sk&session_token=t",
+                "s3://b/p",
+                "access_id=ak&access_key=sk&session_token=t",
+            ),
+        ] {
+            assert_eq!(split_secrets(uri), (open.to_owned(), secret.to_owned()));
+        }
+        let (open, secret) = split_secrets("s3://b/p?access_id=ak&access_key=half&other=half&host=h&SecretKey=x");
+        assert_eq!(
+            (open.as_str(), secret.as_str()),
+            ("s3://b/p?host=h", "access_id=ak&access_key=half&other=half&SecretKey=x")
+        );
     }
 
     #[test]

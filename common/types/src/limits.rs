@@ -279,6 +279,8 @@ pub const CLEAN_JOBS_KEPT_MAX: usize = 100;
 pub const CLEAN_LOCKED_PAUSE_MS: u64 = 60_000;
 /// Sets and pieces that one validation job looks at.
 pub const VALIDATE_OBJECTS_MAX: usize = 10_000;
+/// Longest text of a destination: a path of 2048, an endpoint of 256, keys of 256, attributes of 512, and room.
+pub const DEST_URI_BYTES_MAX: usize = 4096;
 /// Tasks that a worker has at most when a validation gives it one more.
 pub const VALIDATE_TASKS_PER_WORKER: usize = 2;
 

@@ -3,7 +3,6 @@
 
 use crate::orders::MediumName;
 use crate::state::{BackupSet, DestKind, PieceRow, Round, State};
-use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
 use strandline_catalogue::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
 use strandline_types::{BackupSetStatus, DestId, FileStatus, PieceId, PieceKey, RoundState, ScnRange, TenantId};
@@ -26,7 +25,7 @@ impl StateCatalogue {
         for dest in state.destinations.values().filter(|d| d.tenant_id == tenant) {
             found.dests.push(dest.id);
             found.catalogue.places.push(Place {
-                uri: dest.uri.clone(),
+                uri: dest.uri.to_string(),
                 role: if dest.kind == DestKind::Archive { Role::Archive } else { Role::Backup },
                 owner: Owner { cluster_id: state.cluster.id, tenant_id: tenant },
                 cluster_name: state.cluster.name.clone(),
@@ -122,45 +121,6 @@ fn round_entry(round: &Round, place: PlaceId) -> RoundEntry {
     }
 }
 
-/// What running jobs read, and who: nothing of it may go.
-#[must_use]
-pub(crate) fn in_use(state: &State, tenant: TenantId) -> BTreeMap<Object, String> {
-    let mut used = BTreeMap::new();
-    for job in state.backup_jobs.values().filter(|j| j.tenant_id == tenant && j.is_open()) {
-        let who = format!("backup job {} builds on it", job.id);
-        let bases = state.backup_sets.get(&(tenant, job.set_id)).map(|s| [s.prev_inc, s.prev_full]);
-        for set in bases.into_iter().flatten() {
-            note_chain(state, tenant, set, &who, &mut used);
-        }
-    }
-    for job in state.restore_jobs.values().filter(|j| !j.stage.is_ended()) {
-        let who = format!("restore job {} reads it", job.id);
-        let is_ours = |uri: &str| state.destinations.values().any(|d| d.tenant_id == tenant && d.uri == uri);
-        if is_ours(&job.source.data_uri) {
-            note_chain(state, tenant, job.source.set_id, &who, &mut used);
-        }
-        if is_ours(&job.source.archive_uri) {
-            used.extend(job.source.pieces.iter().map(|p| (Object::Piece(p.key), who.clone())));
-        }
-    }
-    used
-}
-
-/// A set and everything that it is built on.
-fn note_chain(
-    state: &State,
-    tenant: TenantId,
-    set: strandline_types::BackupSetId,
-    who: &str,
-    used: &mut BTreeMap<Object, String>,
-) {
-    let mut next = Some(set);
-    while let Some(row) = next.and_then(|id| state.backup_sets.get(&(tenant, id))) {
-        used.insert(Object::Set(row.set_id), who.to_owned());
-        next = Some(row.prev_inc).filter(|id| *id < row.set_id && id.0 > 0);
-    }
-}
-
 /// True when new sets or log of a tenant go to a destination.
 #[must_use]
 pub(crate) fn is_current(state: &State, tenant: TenantId, dest: DestId) -> bool {
@@ -172,6 +132,17 @@ pub(crate) fn is_current(state: &State, tenant: TenantId, dest: DestId) -> bool 
 }
 
 /// The worth of a set's or piece's files.
+pub(crate) fn file_status(state: &State, tenant: TenantId, name: MediumName) -> Option<FileStatus> {
+    match name {
+        MediumName::Set(id, _) => state.backup_sets.get(&(tenant, id)).map(|s| s.file_status),
+        MediumName::Piece(key) => {
+            let piece = state.rounds.get(&(tenant, key.round_id))?.pieces.get(&key.piece_id)?;
+            Some(piece.file_status).filter(|_| piece.key == key)
+        }
+    }
+}
+
+/// The same, to be changed.
 pub(crate) fn file_status_mut(state: &mut State, tenant: TenantId, name: MediumName) -> Option<&mut FileStatus> {
     match name {
         MediumName::Set(id, _) => state.backup_sets.get_mut(&(tenant, id)).map(|s| &mut s.file_status),

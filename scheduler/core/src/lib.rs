@@ -21,6 +21,7 @@ mod news;
 mod orders;
 mod placement;
 mod plan;
+mod reads;
 mod refuse;
 mod report;
 mod results;
@@ -44,8 +45,8 @@ pub use lint::lint;
 pub use news::news;
 pub use orders::{
     BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, CleanSpec, DestCheckSpec, FingerprintSpec, LsResume, LsTurn,
-    MediumName, Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RestorePiece,
-    RoundOrder, RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
+    MediumName, Orders, RecoverTableSpec, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, RoundOrder,
+    RoundWork, SealSpec, SyntheticSpec, TabletMap, TaskOrder, TaskSpec, ValidateSpec, orders_for,
 };
 pub use plan::{dest_ref, plan, replayed_scn};
 pub use report::{

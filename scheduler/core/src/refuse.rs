@@ -2,7 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, Round, TenantStatus};
-use strandline_types::{ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, scn_text};
+use strandline_types::{DestUri, ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -101,19 +101,19 @@ pub fn drop_while(name: &str, what: &str, todo: &str) -> Failure {
     invalid(format!("the tenant cannot be dropped while {what}"), tenant(name), todo)
 }
 
-pub fn bad_uri(uri: &str) -> Failure {
-    let todo = "use file:///absolute/path, or s3://, oss://, cos:// or azblob:// with a bucket, a path and ?host=…";
-    invalid("this is not the address of a destination", format!("'{uri}'"), todo)
+pub fn blank_in_dest(text: &str) -> Failure {
+    let shown = strandline_types::split_secrets(text).0;
+    invalid("a destination in a statement has no white space", format!("'{shown}'"), "use a path without it")
 }
 
 pub fn dest_taken(dest: &Destination, owner: &str) -> Failure {
     let what = format!("the path is the {} destination {} of tenant {owner}", dest.kind, dest.id);
-    invalid(what, dest.uri.clone(), "give every tenant and every purpose a path of its own").with_code(-9081)
+    invalid(what, dest.uri.to_string(), "give every tenant and every purpose a path of its own").with_code(-9081)
 }
 
-pub fn dest_nested(uri: &str, other: &Destination, owner: &str) -> Failure {
+pub fn dest_nested(uri: &DestUri, other: &Destination, owner: &str) -> Failure {
     let what = format!("the path and the {} destination {} of tenant {owner} lie in each other", other.kind, other.uri);
-    invalid(what, uri, "give every tenant and every purpose a path of its own").with_code(-9081)
+    invalid(what, uri.to_string(), "give every tenant and every purpose a path of its own").with_code(-9081)
 }
 
 pub fn bad_interval(seconds: u64) -> Failure {
@@ -171,13 +171,9 @@ pub fn no_such_dest(uri: &str) -> Failure {
     Failure::new(ErrorClass::NotFound, "no destination of the tenant has this path", uri, todo)
 }
 
-pub fn other_place(dest: &Destination, uri: &str) -> Failure {
+pub fn other_place(dest: &Destination, uri: &DestUri) -> Failure {
     let what = format!("this is another place than destination {} ({})", dest.id, dest.uri);
-    invalid(what, uri, "ALTER SYSTEM NOARCHIVELOG, wait for STOP, then set the new path")
-}
-
-pub fn bad_attribute(text: &str) -> Failure {
-    invalid("an attribute is name=value", format!("'{text}'"), "separate several with &")
+    invalid(what, uri.to_string(), "ALTER SYSTEM NOARCHIVELOG, wait for STOP, then set the new path")
 }
 
 pub fn bad_concurrency(n: u32) -> Failure {
@@ -373,6 +369,11 @@ pub fn in_use(object: &str, who: &str) -> Failure {
     Failure::new(ErrorClass::Transient, format!("it cannot be deleted now: {who}"), object, "wait for that job")
 }
 
+pub fn is_being_deleted(object: &str) -> Failure {
+    let todo = "see CDB_OB_BACKUP_DELETE_TASKS; wait for the end of the cleaning, then try again";
+    Failure::new(ErrorClass::Transient, "it is being deleted", object, todo)
+}
+
 pub fn validate_in_progress(job: impl ToString) -> Failure {
     let object = format!("validation job {}", job.to_string());
     invalid("a validation runs already", object, "wait for it, or ALTER SYSTEM CANCEL VALIDATE BACKUP")
@@ -428,14 +429,19 @@ pub fn table_in_no_stream(ls: impl ToString) -> Failure {
     restore_source(&format!("a table lies in log stream {}, which the set does not have", ls.to_string()))
 }
 
-pub fn import_too_large(uri: &str, count: usize, max: usize) -> Failure {
+pub fn import_too_large(uri: &DestUri, count: usize, max: usize) -> Failure {
     let what = format!("{count} sets and pieces are more than the {max} that can be imported");
-    Failure::new(ErrorClass::Exhausted, what, uri, "restore from it by its URI; clean it with the cluster that made it")
+    Failure::new(
+        ErrorClass::Exhausted,
+        what,
+        uri.to_string(),
+        "restore from it by its URI; clean it with the cluster that made it",
+    )
 }
 
-pub fn import_own(uri: &str) -> Failure {
+pub fn import_own(uri: &DestUri) -> Failure {
     let todo = "see CDB_OB_BACKUP_SET_FILES and CDB_OB_ARCHIVELOG_PIECE_FILES: its rows are there";
-    invalid("the destination is this cluster's own", uri, todo)
+    invalid("the destination is this cluster's own", uri.to_string(), todo)
 }
 
 pub fn imported_as(there: &str, wanted: &str) -> Failure {
@@ -443,9 +449,9 @@ pub fn imported_as(there: &str, wanted: &str) -> Failure {
     invalid(format!("the same owner was imported as {there}"), tenant(wanted), todo)
 }
 
-pub fn no_such_catalog(uri: &str) -> Failure {
+pub fn no_such_catalog(uri: &DestUri) -> Failure {
     let todo = "see CDB_STRANDLINE_IMPORTED_CATALOGS";
-    Failure::new(ErrorClass::NotFound, "the destination was not imported", uri, todo)
+    Failure::new(ErrorClass::NotFound, "the destination was not imported", uri.to_string(), todo)
 }
 
 pub fn import_is_read_only(name: &str) -> Failure {

@@ -11,7 +11,7 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tena
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, Failure, LsId, Lsn, NodeId, PieceClock,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, DestUri, Failure, LsId, Lsn, NodeId, PieceClock,
     PieceKey, RoundId, Scn, TenantId,
 };
 
@@ -52,13 +52,13 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestRef {
     /// Where, without keys.
-    pub uri: String,
+    pub uri: DestUri,
     /// Its keys.
     pub access: Access,
     /// Id.
     pub dest_id: DestId,
     /// The parent below which its directory may be made.
-    pub made_below: Option<String>,
+    pub made_below: Option<DestUri>,
     /// Which archive destination of the tenant it is for the round that is written; 0 elsewhere.
     pub dest_no: DestNo,
     /// Tenant.

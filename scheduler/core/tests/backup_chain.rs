@@ -180,7 +180,9 @@ fn a_backup_to_a_path_has_a_chain_of_its_own_and_alters_no_destination() {
     let to = Some(BackupDest { uri: "file:///usb".to_owned(), access: Access::default() });
     let elsewhere = run(&mut w, BackupWish { to: to.clone(), ..wish(BackupMode::Full) });
     assert_eq!(elsewhere.uri, "file:///usb");
-    assert!(w.medium.iter().any(|m| matches!(m, MediumWork::Format { dest, .. } if dest.uri == "file:///usb")));
+    assert!(
+        w.medium.iter().any(|m| matches!(m, MediumWork::Format { dest, .. } if dest.uri.to_string() == "file:///usb"))
+    );
     assert_eq!(w.state.tenants[&TENANT].data_dest, own);
     let here = run(&mut w, wish(BackupMode::Incremental));
     assert_eq!(here.kind, BackupSetKind::Full, "the set elsewhere is no base here");

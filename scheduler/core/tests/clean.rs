@@ -173,8 +173,7 @@ fn a_hung_medium_fails_the_job_in_time_and_the_next_one_goes_on() {
 fn objects(w: &World) -> Vec<MediumObject> {
     let set = |s: &BackupSet| MediumObject {
         name: MediumName::Set(s.set_id, s.kind),
-        uri: s.uri.clone(),
-        access: Access::default(),
+        at: harness::address(&s.uri),
         dest_id: s.dest_id,
         log_streams: s.parts.keys().copied().collect(),
         bytes: s.output_bytes,

@@ -31,8 +31,7 @@ fn wish(from: &World, kind: DestKind, allow_delete: bool) -> ImportCatalog {
     let rounds = from.state.rounds.values().filter(|r| r.dest_id == dest.id).cloned();
     let stopped = |r: Round| Round { state: RoundState::Stop, stopped_ms: Some(1), ..r };
     ImportCatalog {
-        uri: dest.uri.clone(),
-        access: Access::new("access_id=me&access_key=very-secret"),
+        at: Address { uri: dest.uri.clone(), access: Access::new("access_id=me&access_key=very-secret") },
         kind,
         from: ImportedFrom {
             cluster_id: ClusterId(77),
@@ -135,10 +134,10 @@ fn a_catalogue_is_forgotten_without_touching_a_file_and_a_clusters_own_is_no_cat
     let mut old = source();
     let own = wish(&old, DestKind::Data, false);
     assert!(old.act(Action::ImportCatalog(Box::new(own.clone()))).unwrap_err().what.contains("own"));
-    assert!(old.act(Action::ForgetCatalog { uri: own.uri.clone() }).unwrap_err().what.contains("not imported"));
+    assert!(old.act(Action::ForgetCatalog { uri: own.at.uri.clone() }).unwrap_err().what.contains("not imported"));
     let mut w = World::with_tenant(3, 3);
     let tenant = import(&mut w, &old, DestKind::Data, true);
-    w.act(Action::ForgetCatalog { uri: own.uri }).unwrap();
+    w.act(Action::ForgetCatalog { uri: own.at.uri }).unwrap();
     w.run(3);
     assert!(!w.state.tenants.contains_key(&tenant) && w.medium.is_empty());
 }

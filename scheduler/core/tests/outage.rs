@@ -317,7 +317,7 @@ fn every_worker_checks_a_destination_and_a_silent_one_does_not_hold_it_up_for_ev
     let mut w = World::new(3);
     w.kill(NodeId(3));
     let access = Access::new("access_id=a&access_key=b");
-    let done = w.act(Action::CheckDest { uri: "file:///x".to_owned(), access }).unwrap();
+    let done = w.act(Action::CheckDest { uri: "file:///x".to_owned(), access, key_source: String::new() }).unwrap();
     let Done::DestCheck(id) = done else { panic!("{done:?}") };
     assert_eq!(w.state.dest_checks[&id].runs.len(), 3);
     w.run(2);

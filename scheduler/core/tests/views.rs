@@ -35,7 +35,8 @@ fn full_world() -> World {
     w.act(recovery("recovered")).unwrap();
     w.until("the recovery", |w| w.state.open_recover_job(TENANT).is_none());
     w.act(import()).unwrap();
-    w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default() }).unwrap();
+    w.act(Action::CheckDest { uri: "file:///x".to_owned(), access: Access::default(), key_source: String::new() })
+        .unwrap();
     w.run(2);
     let dest = w.round().dest_id;
     for uri in ["file:///arc?max_iops=5", "file:///arc"] {
@@ -45,7 +46,7 @@ fn full_world() -> World {
     w.act(backup).unwrap();
     w.act(restore_wish("running", 3)).unwrap();
     w.act(recovery("half")).unwrap();
-    w.act(validation(2)).unwrap();
+    w.act(validation(1)).unwrap();
     w.act(clean(2)).unwrap();
     let policy = strandline_catalogue::retention::Policy {
         window_ns: 86_400_000_000_000,
@@ -92,8 +93,7 @@ fn recovery(target_name: &str) -> Action {
 
 fn import() -> Action {
     Action::ImportCatalog(Box::new(ImportCatalog {
-        uri: "file:///imported".to_owned(),
-        access: Access::default(),
+        at: harness::address("file:///imported"),
         kind: DestKind::Data,
         from: ImportedFrom {
             cluster_id: ClusterId(77),
@@ -115,8 +115,7 @@ fn clean(set: u64) -> Action {
 fn validation(set: u64) -> Action {
     let object = MediumObject {
         name: MediumName::Set(BackupSetId(set), BackupSetKind::Full),
-        uri: "file:///data".to_owned(),
-        access: Access::default(),
+        at: harness::address("file:///data"),
         dest_id: DestId(1002),
         log_streams: vec![LsId(1)],
         bytes: 100,

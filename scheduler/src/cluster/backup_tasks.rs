@@ -22,7 +22,7 @@ fn ls_turn(p: core::LsTurn) -> v1::LsTurn {
 
 fn piece(key: PieceKey) -> v1::RestorePiece {
     let PieceKey { dest_id, round_id, piece_id } = key;
-    v1::RestorePiece { dest_id: dest_id.0, round_id: round_id.0, piece_id: piece_id.0, uri: String::new() }
+    v1::RestorePiece { dest_id: dest_id.0, round_id: round_id.0, piece_id: piece_id.0 }
 }
 
 pub fn backup_ls(s: core::BackupLsSpec) -> v1::BackupLsSpec {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use strandline_proto::v1;
 use strandline_scheduler_core as core;
-use strandline_types::{BackupSetKind, Scn, Secret, limits};
+use strandline_types::{BackupSetKind, PieceKey, Scn, Secret, limits};
 
 fn key(secret: &Secret) -> Bytes {
     Bytes::copy_from_slice(secret.expose())
@@ -11,14 +11,14 @@ fn key(secret: &Secret) -> Bytes {
 
 pub fn restore_data(s: core::RestoreDataSpec) -> v1::RestoreDataSpec {
     v1::RestoreDataSpec {
-        data_uri: s.data_uri,
+        data_uri: s.data.uri.to_string(),
         backup_set_id: s.set_id.0,
         incremental: s.incremental,
         turn: s.data_turn.0,
         source_ls_id: s.source_ls_id.0,
         ls_turn: s.ls_turn.0,
         ls_retry: s.ls_retry.0,
-        access: s.access.reveal().to_owned(),
+        access: s.data.access.reveal().to_owned(),
         seal_key: key(&s.seal_key),
         chain_keys: s
             .chain_keys
@@ -28,31 +28,43 @@ pub fn restore_data(s: core::RestoreDataSpec) -> v1::RestoreDataSpec {
     }
 }
 
+/// The first archive stands in the order itself, the others behind it. One without pieces has nothing to read.
 pub fn restore_log(s: core::RestoreLogSpec) -> v1::RestoreLogSpec {
+    let mut logs = s.log.into_iter().filter(|log| !log.pieces.is_empty()).map(archived_log);
+    let first = logs.next().unwrap_or_default();
     v1::RestoreLogSpec {
-        archive_uri: s.archive_uri,
-        pieces: s.pieces.into_iter().map(piece).collect(),
+        archive_uri: first.archive_uri,
+        pieces: first.pieces,
         source_ls_id: s.source_ls_id.0,
         base: Some(s.base.into()),
         target_scn: s.target_scn.0,
-        access: s.access.reveal().to_owned(),
+        access: first.access,
         key_source: s.key_source,
         follow: s.follow,
+        more: logs.collect(),
     }
 }
 
-fn piece(p: core::RestorePiece) -> v1::RestorePiece {
-    v1::RestorePiece { dest_id: p.key.dest_id.0, round_id: p.key.round_id.0, piece_id: p.key.piece_id.0, uri: p.uri }
+fn archived_log(log: core::state::ArchivedLog) -> v1::ArchivedLog {
+    v1::ArchivedLog {
+        archive_uri: log.from.uri.to_string(),
+        access: log.from.access.reveal().to_owned(),
+        pieces: log.pieces.into_iter().map(piece).collect(),
+    }
+}
+
+fn piece(key: PieceKey) -> v1::RestorePiece {
+    v1::RestorePiece { dest_id: key.dest_id.0, round_id: key.round_id.0, piece_id: key.piece_id.0 }
 }
 
 pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
     let (backup_set_id, incremental, piece) = match s.name {
         core::MediumName::Set(set, kind) => (set.0, kind == BackupSetKind::Inc, None),
-        core::MediumName::Piece(key) => (0, false, Some(piece(key.into()))),
+        core::MediumName::Piece(key) => (0, false, Some(piece(key))),
     };
     v1::ValidateSpec {
-        uri: s.uri,
-        access: s.access.reveal().to_owned(),
+        uri: s.at.uri.to_string(),
+        access: s.at.access.reveal().to_owned(),
         level: s.level.number(),
         backup_set_id,
         incremental,
@@ -73,12 +85,7 @@ pub fn clean(s: core::CleanSpec) -> v1::CleanSpec {
 }
 
 pub fn recover_table(s: core::RecoverTableSpec) -> v1::RecoverTableSpec {
-    let source = |uri: &str, access: &str| v1::RestoreSource { uri: uri.to_owned(), access: access.to_owned() };
     v1::RecoverTableSpec {
-        sources: vec![
-            source(&s.data.data_uri, s.data.access.reveal()),
-            source(&s.log.archive_uri, s.log.access.reveal()),
-        ],
         source_ls_id: s.source_ls_id.0,
         data: Some(restore_data(s.data)),
         log: Some(restore_log(s.log)),

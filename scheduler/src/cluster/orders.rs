@@ -118,7 +118,7 @@ fn spec(spec: core::TaskSpec) -> v1::task_order::Spec {
         core::TaskSpec::RestoreLog(s) => Spec::RestoreLog(medium_tasks::restore_log(s)),
         core::TaskSpec::DestCheck(s) => {
             let (access, owner) = (s.access.reveal().to_owned(), s.owner.map(Into::into));
-            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access, owner })
+            Spec::DestCheck(v1::DestCheckSpec { dest_uri: s.uri, access, owner, key_source: s.key_source })
         }
         core::TaskSpec::Validate(s) => Spec::Validate(medium_tasks::validate(s)),
         core::TaskSpec::Clean(s) => Spec::Clean(medium_tasks::clean(s)),

@@ -15,18 +15,17 @@ use strandline_media::Medium;
 use strandline_media::identity::{DestType, Identity};
 use strandline_scheduler_core::state::PieceRow;
 use strandline_scheduler_core::{ComplementLog, DestRef, FreezePiece};
-use strandline_types::{Failure, FileStatus, PieceStatus, Scn};
+use strandline_types::{DestUri, Failure, FileStatus, PieceStatus, Scn};
 
-/// Where the log of a set lies, as a destination of its own: attributes of the destination stay at the end.
-pub fn uri(dest_uri: &str, set: SetName) -> String {
-    let (path, attributes) = dest_uri.split_once('?').map_or((dest_uri, ""), |(path, rest)| (path, rest));
-    let mark = if attributes.is_empty() { "" } else { "?" };
-    format!("{}/{}{mark}{attributes}", path.trim_end_matches('/'), complement_log_dir(set))
+/// Where the log of a set lies, as a destination of its own, used as the set's.
+pub fn uri(dest: &DestUri, set: SetName) -> DestUri {
+    dest.below(&complement_log_dir(set))
 }
 
 /// Writes all of them. `medium` is opened at [`uri`].
 pub async fn write(medium: &dyn Medium, log: &ComplementLog) -> Result<(), Failure> {
-    let dest = DestRef { uri: medium.uri(), dest_id: log.archive_dest_id, ..log.dest.clone() };
+    let set = SetName { id: log.set_id, kind: log.kind };
+    let dest = DestRef { uri: uri(&log.dest.uri, set), dest_id: log.archive_dest_id, ..log.dest.clone() };
     let identity = Identity {
         cluster_name: dest.cluster_name.clone(),
         tenant_name: dest.tenant_name.clone(),
@@ -77,18 +76,5 @@ fn final_row(row: &PieceRow, end: Scn) -> PieceRow {
         output_bytes: 0,
         sealed: true,
         ..*row
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use strandline_types::{BackupSetId, BackupSetKind};
-
-    #[test]
-    fn attributes_stay_behind_the_path() {
-        let set = SetName { id: BackupSetId(3), kind: BackupSetKind::Full };
-        assert_eq!(uri("file:///b/d/", set), "file:///b/d/backup_set_3_full/complement_log");
-        assert_eq!(uri("s3://b/d?host=h&x=1", set), "s3://b/d/backup_set_3_full/complement_log?host=h&x=1");
     }
 }

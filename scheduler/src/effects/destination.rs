@@ -8,9 +8,9 @@ use bytes::Bytes;
 use strandline_format::paths::ArchivePath;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{MediaError, Medium, Op};
+use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::DestKind;
-use strandline_scheduler_core::{DestRef, address};
-use strandline_types::{ErrorClass, Failure, Scn};
+use strandline_types::{DestUri, ErrorClass, Failure, Scn};
 
 fn identity_of(dest: &DestRef, kind: DestKind) -> Identity {
     Identity {
@@ -26,8 +26,9 @@ fn identity_of(dest: &DestRef, kind: DestKind) -> Identity {
     }
 }
 
-/// `format.obbak`: ours already, or written now; and a probe that the path can be written and read.
-pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created_ms: u64) -> Result<(), Failure> {
+/// `format.obbak`: ours already, or written now; and a probe that the path can be written and read. Gives the check file
+/// that proved it.
+pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created_ms: u64) -> Result<String, Failure> {
     if let Some(parent) = &dest.made_below {
         make_below(parent, dest, created_ms).await?;
     }
@@ -35,23 +36,25 @@ pub async fn format(medium: &dyn Medium, dest: &DestRef, kind: DestKind, created
 }
 
 /// A destination that was given up and is wanted again: `format.obbak` has to be there.
-pub async fn again(medium: &dyn Medium, dest: &DestRef, kind: DestKind) -> Result<(), Failure> {
+/// Gives the check file that proved it.
+pub async fn again(medium: &dyn Medium, dest: &DestRef, kind: DestKind) -> Result<String, Failure> {
     Ok(identity::confirm(medium, &identity_of(dest, kind), clock::now()).await?)
 }
 
 /// The directory of a destination that nobody has made by hand: a check file is written into it through its parent,
 /// which has to be there. It is older than the one of [`identity::claim`], which removes it.
-async fn make_below(parent: &str, dest: &DestRef, created_ms: u64) -> Result<(), Failure> {
-    let Some(below) = address::path_below(&dest.uri, parent) else { return Ok(()) };
+async fn make_below(parent: &DestUri, dest: &DestRef, created_ms: u64) -> Result<(), Failure> {
+    let Some(below) = dest.uri.place().path_below(parent.place()) else { return Ok(()) };
     let path =
         ArchivePath::CheckFile { tenant: dest.tenant_id, time: Scn::from_ms(created_ms.saturating_sub(1000)) }.path();
-    let parent = super::open_unclaimed(parent, dest.access.reveal())?;
+    let parent = super::open_unclaimed(parent, &dest.access)?;
     parent.put_if_absent(&format!("{below}/{path}"), Bytes::new()).await?;
     Ok(())
 }
 
 /// Whether a path can become (or is) the destination `dest`. `known` = the State has it already under this id, with its
-/// identity written: then a path without one is not mounted, and is never claimed anew.
+/// identity written: then a path without one is not mounted, and is never claimed anew. Gives the check file that proved
+/// it.
 ///
 /// # Errors
 /// Permission, foreign or non-empty paths, and whatever the medium says.
@@ -61,7 +64,7 @@ pub async fn examine(
     kind: DestKind,
     known: bool,
     now: Scn,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let identity = identity_of(dest, kind);
     if known {
         return Ok(identity::confirm(medium, &identity, now).await?);

@@ -1,15 +1,15 @@
 //! Looks for more log: the archive that a standby follows, and the backup that a drill restores. Both only read, and say
 //! what they found as an action of the core.
 
-use crate::executor::restore::{find, set_keys};
+use crate::executor::restore::{Sources, find, set_keys};
 use crate::session::Settings;
-use crate::sql::request::restore::{RestoreFrom, RestoreOptions, Until};
+use crate::sql::request::restore::{RestoreOptions, Until};
 use std::sync::Arc;
 use strandline_catalogue::log_cover;
 use strandline_media::Medium;
 use strandline_reader::{Source, scan};
 use strandline_scheduler_core::{Action, DestRef, DrillWork, FollowWork, StartRestore};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{Address, ErrorClass, Failure};
 
 /// How far the archive of a standby's source goes, and the pieces from where the standby is.
 ///
@@ -28,7 +28,7 @@ pub async fn follow(medium: &Arc<dyn Medium>, work: &FollowWork) -> Result<Actio
         let todo = "the log that the standby needs next is gone: restore it again from a newer backup";
         return Err(Failure::new(ErrorClass::NotFound, cover.ended_by.to_string(), medium.uri(), todo).with_code(-4018));
     }
-    let pieces = cover.pieces.iter().map(|p| p.key.into()).collect();
+    let pieces = cover.pieces.iter().map(|p| p.key).collect();
     Ok(Action::StandbySource { tenant: work.dest.tenant_id, pieces, reach: cover.reach })
 }
 
@@ -37,11 +37,11 @@ pub async fn follow(medium: &Arc<dyn Medium>, work: &FollowWork) -> Result<Actio
 /// # Errors
 /// What is missing; `Permission` for encrypted sets, whose password nobody keeps.
 pub async fn drill(work: &DrillWork) -> Result<Action, Failure> {
-    let from = RestoreFrom::Destinations { data: whole(&work.dest), archive: Some(whole(&work.archive)) };
+    let address = |dest: &DestRef| Address { uri: dest.uri.clone(), access: dest.access.clone() };
+    let from = Sources::Named { data: address(&work.dest), archive: Some(address(&work.archive)) };
     let options = RestoreOptions { key_source: work.key_source.clone(), ..RestoreOptions::default() };
-    let settings = Settings::default();
-    let found = find(&from, Until::Scn(work.scn), &settings, &options).await?;
-    let source = found.source(set_keys(&found, &settings).await?)?;
+    let found = find(&from, Until::Scn(work.scn), &options).await?;
+    let source = found.source(set_keys(&found, &Settings::default()).await?)?;
     Ok(Action::StartRestore(Box::new(StartRestore {
         tenant_name: work.tenant_name.clone(),
         replicas: work.replicas,
@@ -50,13 +50,4 @@ pub async fn drill(work: &DrillWork) -> Result<Action, Failure> {
         standby: false,
         description: "restore drill".to_owned(),
     })))
-}
-
-/// A destination with its keys, as an administrator types it.
-fn whole(dest: &DestRef) -> String {
-    if dest.access.is_empty() {
-        return dest.uri.clone();
-    }
-    let mark = if dest.uri.contains('?') { '&' } else { '?' };
-    format!("{}{mark}{}", dest.uri, dest.access.reveal())
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 use strandline_format::paths::SetName;
 use strandline_media::{Guarded, Medium, Metered, RetryPolicy, Retrying, Right};
 use strandline_scheduler_core::{Action, DestRef, MediumWork};
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{Access, Address, DestUri, ErrorClass, Failure, Scheme};
 
 /// Opens a destination to read it: measured, and with a few quick retries inside. It refuses every write.
 ///
@@ -36,28 +36,28 @@ use strandline_types::{ErrorClass, Failure};
 /// # Errors
 /// `Invalid` for a URI that is none.
 pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-    let (uri, access) = strandline_media::split_secrets(uri);
-    open_with(&uri, &access)
+    let address = Address::parse(uri)?;
+    open_at(&address.uri, &address.access)
 }
 
 /// The same with the keys kept apart.
 ///
 /// # Errors
 /// As [`open`], or what is wrong with the keys.
-pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
+pub fn open_at(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
     Ok(Arc::new(Guarded::new(open_unclaimed(uri, access)?, Right::Read)))
 }
 
 /// Opens a destination to write into it: every write first asks whose it is.
 fn open_owned(dest: &DestRef) -> Result<Arc<dyn Medium>, Failure> {
-    let medium = open_unclaimed(&dest.uri, dest.access.reveal())?;
+    let medium = open_unclaimed(&dest.uri, &dest.access)?;
     Ok(Arc::new(Guarded::new(medium, Right::Write(dest.owner))))
 }
 
 /// Opens a directory inside of a destination to write into it.
-fn open_inside(dest: &DestRef, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-    let whole = open_unclaimed(&dest.uri, dest.access.reveal())?;
-    let inside = open_unclaimed(uri, dest.access.reveal())?;
+fn open_inside(dest: &DestRef, uri: &DestUri) -> Result<Arc<dyn Medium>, Failure> {
+    let whole = open_unclaimed(&dest.uri, &dest.access)?;
+    let inside = open_unclaimed(uri, &dest.access)?;
     Ok(Arc::new(Guarded::inside(inside, whole, Right::Write(dest.owner))))
 }
 
@@ -65,13 +65,13 @@ fn open_inside(dest: &DestRef, uri: &str) -> Result<Arc<dyn Medium>, Failure> {
 /// without a trace. Everything else is opened by its owner.
 ///
 /// # Errors
-/// As [`open_with`].
-pub fn open_unclaimed(uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
-    if uri.starts_with("mem://") {
+/// As [`open_at`].
+pub fn open_unclaimed(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
+    if uri.place().scheme == Scheme::Memory {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
-        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
+        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri.to_string(), todo));
     }
-    let medium = strandline_media::open_with(uri, access)?;
+    let medium = strandline_media::open_with(&uri.to_string(), access.reveal())?;
     Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
 }
 
@@ -94,8 +94,8 @@ pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     }
     let dest = dest_of(work);
     let medium = match work {
-        MediumWork::Format { .. } => open_unclaimed(&dest.uri, dest.access.reveal())?,
-        MediumWork::Follow(_) | MediumWork::Drill(_) => open_with(&dest.uri, dest.access.reveal())?,
+        MediumWork::Format { .. } => open_unclaimed(&dest.uri, &dest.access)?,
+        MediumWork::Follow(_) | MediumWork::Drill(_) => open_at(&dest.uri, &dest.access)?,
         MediumWork::CleanDest { .. } => open_owned(dest)?,
         _ => {
             let medium = open_owned(dest)?;
@@ -105,6 +105,14 @@ pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
         }
     };
     match work {
+        MediumWork::Format { dest, kind, created_ms, again } => {
+            let check_file = if *again {
+                destination::again(medium.as_ref(), dest, *kind).await?
+            } else {
+                destination::format(medium.as_ref(), dest, *kind, *created_ms).await?
+            };
+            Ok(Some(Action::DestChecked { dest: dest.dest_id, check_file }))
+        }
         MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
         MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
         MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
@@ -119,15 +127,17 @@ async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure
     tokio::time::timeout(CLEAN_TIMEOUT, work).await.unwrap_or_else(|_| {
         let what = format!("cleaning has not come to an end within {} s", CLEAN_TIMEOUT.as_secs());
         let todo = "it goes on by itself; check that the destination is mounted and reachable";
-        Err(Failure::new(ErrorClass::Transient, what, dest.uri.clone(), todo))
+        Err(Failure::new(ErrorClass::Transient, what, dest.uri.to_string(), todo))
     })
 }
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
     match work {
-        MediumWork::Format { dest, kind, again: true, .. } => destination::again(medium, dest, *kind).await,
+        MediumWork::Format { dest, kind, again: true, .. } => {
+            destination::again(medium, dest, *kind).await.map(|_| ())
+        }
         MediumWork::Format { dest, kind, created_ms, .. } => {
-            destination::format(medium, dest, *kind, *created_ms).await
+            destination::format(medium, dest, *kind, *created_ms).await.map(|_| ())
         }
         MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
         MediumWork::RoundEnd { round, clock, checkpoint_scn, dest } => {

@@ -6,8 +6,8 @@ use strandline_format::DataType;
 use strandline_format::paths::ArchivePath;
 use strandline_format::pb;
 use strandline_media::Medium;
+use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_scheduler_core::{DestRef, address};
 use strandline_types::{Failure, INCARNATION, LsId, Lsn, PieceKey, Scn};
 
 /// `pieces/piece_…_start_<time>.obarc`.
@@ -41,7 +41,7 @@ pub async fn infos(
         compatible: strandline_types::ARCHIVE_COMPATIBLE,
         start_scn: piece.start_scn.0,
         end_scn: piece.end_scn.0,
-        path: address::name(&dest.uri),
+        path: dest.uri.place().to_string(),
         history: frozen.iter().map(|p| attr(dest, p, 0)).collect(),
         log_streams: log_streams.iter().map(|(ls, at)| pb::PieceLogStream { ls_id: ls.0, start_lsn: at.0 }).collect(),
     };

@@ -1,8 +1,8 @@
 //! A row of the State as the attributes that piece files carry.
 
 use strandline_format::pb;
+use strandline_scheduler_core::DestRef;
 use strandline_scheduler_core::state::PieceRow;
-use strandline_scheduler_core::{DestRef, address};
 use strandline_types::{ARCHIVE_COMPATIBLE, INCARNATION};
 
 /// The attributes of a piece; `file_count` only where the files were counted.
@@ -26,6 +26,6 @@ pub fn attr(dest: &DestRef, piece: &PieceRow, file_count: u64) -> pb::PieceAttr 
         file_status: piece.file_status.to_string(),
         cp_file_id: 0,
         cp_file_offset: 0,
-        path: address::name(&dest.uri),
+        path: dest.uri.place().to_string(),
     }
 }

@@ -1,11 +1,11 @@
 //! A destination and a piece of it for the tests of the effects.
 
 use strandline_scheduler_core::DestRef;
-use strandline_types::{Access, DestId, DestNo, DestOwner, PieceId, PieceKey, RoundId, TenantId};
+use strandline_types::{Access, DestId, DestNo, DestOwner, DestUri, PieceId, PieceKey, RoundId, TenantId};
 
 pub(super) fn dest() -> DestRef {
     DestRef {
-        uri: "mem://x".into(),
+        uri: DestUri::parse("mem://x").unwrap(),
         access: Access::default(),
         dest_no: DestNo(0),
         made_below: None,

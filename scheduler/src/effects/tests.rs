@@ -83,7 +83,7 @@ fn set() -> BackupSet {
         set_id: BackupSetId(1),
         job_id: JobId(1),
         dest_id: DestId(1001),
-        uri: "mem://x".into(),
+        uri: DestUri::parse("mem://x").unwrap(),
         kind: BackupSetKind::Full,
         prev_full: BackupSetId(0),
         prev_inc: BackupSetId(0),

@@ -1,15 +1,15 @@
 //! Statements about log archiving.
 
 use super::Executor;
-use super::destinations::Address;
+use super::destinations::opened;
 use super::statements::{clamp, said};
 use crate::clock;
 use crate::effects::{self, destination};
 use crate::sql::request::archive::{ArchiveDest, ArchiveRequest, StorageChange};
 use std::time::Duration;
-use strandline_scheduler_core::state::{DestKind, DestState, Destination};
-use strandline_scheduler_core::{Action, ArchiveDestSpec, DestRef, address, dest_ref};
-use strandline_types::{Access, ErrorClass, Failure};
+use strandline_scheduler_core::state::{DestKind, DestOptions, DestState, Destination};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, DestRef, dest_ref};
+use strandline_types::{Access, Address, DestUri, ErrorClass, Failure};
 
 /// The original's number for a zone, idc or region that it does not know (fact sheet 4.13).
 const LOCALITY_CODE: i32 = -9133;
@@ -23,13 +23,14 @@ impl Executor {
             ArchiveRequest::SetDest { tenant, no, dest } => {
                 let tenant = self.one_tenant(tenant.as_deref(), session)?;
                 let options = dest.as_ref().map(|d| d.options.clone());
-                let address = dest.map(|d| Address::split(&d.location));
                 let action = |address: Option<Address>| {
                     let dest = options.clone().zip(address);
-                    let dest = dest.map(|(options, a)| ArchiveDestSpec { uri: a.uri, access: a.access, options });
+                    let dest = dest.map(|(options, a)| spec_of(a, options));
                     Action::SetArchiveDest { tenant: tenant.0, no, dest }
                 };
-                self.set_dest(&tenant, address, DestKind::Archive, action).await
+                let key_source = options.as_ref().map_or("", |o| o.encryption.key_source());
+                let location = dest.as_ref().map(|d| d.location.as_str());
+                self.set_dest(&tenant, location, DestKind::Archive, key_source, action).await
             }
             ArchiveRequest::SetState { tenant, no, enable } => {
                 let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
@@ -55,8 +56,9 @@ impl Executor {
             }
             ArchiveRequest::ChangeStorage { path, change } => self.change_storage(&path, &change, session).await,
             ArchiveRequest::CheckDest { uri } => {
-                let address = Address::split(&uri).opened()?.0;
-                let done = self.node.act(Action::CheckDest { uri: address.uri, access: address.access }).await?;
+                let Address { uri, access } = opened(&uri)?.0;
+                let action = Action::CheckDest { uri: uri.to_string(), access, key_source: String::new() };
+                let done = self.node.act(action).await?;
                 Ok(format!("{}: see CDB_STRANDLINE_DEST_CHECK", said(&done)))
             }
         }
@@ -68,11 +70,11 @@ impl Executor {
             let done = self.node.act(Action::ArchiveNewTenants { parent: None }).await?;
             return Ok(format!("new tenants are not archived by themselves: {}", said(&done)));
         };
-        let (address, medium) = Address::split(&dest.location).opened()?;
+        let (address, medium) = opened(&dest.location)?;
         let listed = tokio::time::timeout(VERIFY_TIMEOUT, medium.list_dirs("")).await;
         listed.map_err(|_| silent(&address.uri))??;
         let shown = address.uri.clone();
-        let spec = ArchiveDestSpec { uri: address.uri, access: address.access, options: dest.options };
+        let spec = spec_of(address, dest.options);
         let done = self.node.act(Action::ArchiveNewTenants { parent: Some(spec) }).await?;
         Ok(format!("new tenants are archived below {shown}: {}", said(&done)))
     }
@@ -85,12 +87,11 @@ impl Executor {
         change: &StorageChange,
         session: Option<&str>,
     ) -> Result<String, Failure> {
-        let (path, _) = strandline_media::split_secrets(path.trim());
+        let path = Address::parse(path)?.uri;
         let _one_at_a_time = self.destinations.lock().await;
         let (dest, known) = self.node.read(|state| {
             let tenant = session.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
-            let is_it =
-                |d: &&Destination| tenant.is_none_or(|t| t == d.tenant_id) && address::is_same_place(&d.uri, &path);
+            let is_it = |d: &&Destination| tenant.is_none_or(|t| t == d.tenant_id) && d.uri.is_same_place(&path);
             let found = state.destinations.values().find(is_it).ok_or_else(|| no_such_dest(&path))?;
             Ok::<_, Failure>((found.clone(), dest_ref(state, found)))
         })?;
@@ -99,31 +100,42 @@ impl Executor {
             StorageChange::Attribute(text) => (changed_attributes(&dest.uri, text)?, dest.access.clone()),
         };
         // Examined, and not written without: its identity is compared first.
-        let medium = effects::open_unclaimed(&uri, access.reveal())?;
+        let medium = effects::open_unclaimed(&uri, &access)?;
         let dest_ref = DestRef { uri: uri.clone(), access: access.clone(), ..known };
         let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.was_claimed(), clock::now());
-        tokio::time::timeout(VERIFY_TIMEOUT, verified).await.map_err(|_| silent(&uri))??;
-        let done = self.node.act(Action::ChangeStorage { dest: dest.id, uri: uri.clone(), access }).await?;
+        let verified = tokio::time::timeout(VERIFY_TIMEOUT, verified).await;
+        let check_file = verified.map_err(|_| silent(&uri))??;
+        let done = self.node.act(Action::ChangeStorage { dest: dest.id, uri: uri.to_string(), access }).await?;
+        self.node.act(Action::DestChecked { dest: dest.id, check_file }).await?;
         Ok(format!("destination {} ({uri}) goes on with what was set: {}", dest.id, said(&done)))
     }
 }
 
-fn changed_attributes(uri: &str, text: &str) -> Result<String, Failure> {
+fn spec_of(address: Address, options: DestOptions) -> ArchiveDestSpec {
+    ArchiveDestSpec { uri: address.uri.to_string(), access: address.access, options }
+}
+
+fn changed_attributes(uri: &DestUri, text: &str) -> Result<DestUri, Failure> {
     let mut names = text.split('&').filter_map(|a| a.split_once('=')).map(|(n, _)| n.trim());
     if let Some(name) = names.find(|n| matches!(*n, "zone" | "idc" | "region")) {
         let todo = "workers have no zones here: every worker must reach the destination";
         let what = format!("the {name} is not known");
         return Err(Failure::new(ErrorClass::Invalid, what, text, todo).with_code(LOCALITY_CODE));
     }
-    address::with_attributes(uri, text)
+    uri.with_attributes(text)
 }
 
-fn no_such_dest(path: &str) -> Failure {
+fn no_such_dest(path: &DestUri) -> Failure {
     let todo = "write it as CDB_OB_BACKUP_STORAGE_INFO shows it, its host included";
-    Failure::new(ErrorClass::NotFound, "no destination has this path", path, todo)
+    Failure::new(ErrorClass::NotFound, "no destination has this path", path.to_string(), todo)
 }
 
-fn silent(uri: &str) -> Failure {
+fn silent(uri: &DestUri) -> Failure {
     let what = format!("the destination has not answered for {} s", VERIFY_TIMEOUT.as_secs());
-    Failure::new(ErrorClass::Transient, what, uri, "check that it is mounted and reachable, and that the keys are good")
+    Failure::new(
+        ErrorClass::Transient,
+        what,
+        uri.to_string(),
+        "check that it is mounted and reachable, and that the keys are good",
+    )
 }

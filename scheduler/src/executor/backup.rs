@@ -1,7 +1,7 @@
 //! BACKUP: who is meant, where to, and with which key. A command holds a key, never a password.
 
 use super::Executor;
-use super::destinations::Address;
+use super::destinations::opened;
 use super::tenants::Named;
 use crate::clock;
 use crate::effects::{self, cluster_parameters, destination};
@@ -9,9 +9,9 @@ use crate::seal::seal_key;
 use crate::sql::request::Tenants;
 use crate::sql::request::backup::BackupRequest;
 use std::time::Duration;
-use strandline_scheduler_core::state::{DestKind, SetSeal};
-use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, newest_set};
-use strandline_types::{BackupMode, ErrorClass, Failure, TenantId};
+use strandline_scheduler_core::state::{DestKind, Destination, SetSeal};
+use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, address, newest_set};
+use strandline_types::{Address, BackupMode, ErrorClass, Failure, TenantId};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -68,19 +68,19 @@ impl Executor {
             return Err(Failure::new(ErrorClass::Invalid, "a backup TO a path is of exactly one tenant", uri, todo));
         };
         let bad_path = |failure: Failure| if failure.code == 0 { failure.with_code(BAD_PATH_CODE) } else { failure };
-        let (address, medium) = Address::split(uri).opened().map_err(bad_path)?;
+        let (address, medium) = opened(uri).map_err(bad_path)?;
         let (dest, known) = self.candidate(tenant, DestKind::Data, &address);
         let Address { uri, access } = address;
         let examined = destination::examine(medium.as_ref(), &dest, DestKind::Data, known, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
-            Ok(examined) => examined.map_err(bad_path)?,
+            Ok(examined) => drop(examined.map_err(bad_path)?),
             Err(_) => {
                 let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
                 let todo = "check that it is mounted and reachable from every scheduler and worker";
-                return Err(Failure::new(ErrorClass::Transient, what, uri, todo).with_code(BAD_PATH_CODE));
+                return Err(Failure::new(ErrorClass::Transient, what, uri.to_string(), todo).with_code(BAD_PATH_CODE));
             }
         }
-        Ok(BackupDest { uri, access })
+        Ok(BackupDest { uri: uri.to_string(), access })
     }
 
     /// The key for the sets of these tenants.
@@ -106,7 +106,11 @@ impl Executor {
     fn newest_seal(&self, tenant: TenantId, to: Option<&BackupDest>) -> Option<SetSeal> {
         self.node.read(|state| {
             let dest = match to {
-                Some(to) => state.destinations.values().find(|d| d.tenant_id == tenant && d.uri == to.uri)?.id,
+                Some(to) => {
+                    let named = address::named(&to.uri).ok()?;
+                    let is_it = |d: &&Destination| d.tenant_id == tenant && d.uri.is_same_place(&named);
+                    state.destinations.values().find(is_it)?.id
+                }
                 None => state.tenants.get(&tenant)?.data_dest?,
             };
             newest_set(state, tenant, dest)?.seal

@@ -4,24 +4,23 @@
 //! Only reads the medium. Everything that the rows say comes from it alone.
 
 use super::Executor;
+use super::destinations::opened;
 use super::restore::in_time;
 use super::statements::said;
 use super::validate::log_streams_in;
 use crate::clock;
-use crate::effects::open_with;
 use crate::sql::request::restore::CatalogRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strandline_catalogue::{PieceEntry, PlaceId, Role, SetEntry};
 use strandline_format::pb;
-use strandline_media::split_secrets;
 use strandline_reader::{Scan, Source, scan};
 use strandline_scheduler_core::state::{
     BackupSet, DestKind, DestOptions, ImportedFrom, LsPart, LsProgress, PieceRow, Restart, Round, SetSeal,
 };
 use strandline_scheduler_core::{Action, ImportCatalog, MediumName};
 use strandline_types::{
-    Access, ArchiveLsState, DestId, DestNo, Failure, FileStatus, JobId, LsId, Lsn, NodeId, PieceClock, PieceId,
+    Address, ArchiveLsState, DestId, DestNo, Failure, FileStatus, JobId, LsId, Lsn, NodeId, PieceClock, PieceId,
     RetryId, RoundId, RoundState, Scn, TenantId, Term, TurnId,
 };
 
@@ -30,16 +29,17 @@ impl Executor {
     pub(super) async fn catalog(&self, request: CatalogRequest) -> Result<String, Failure> {
         match request {
             CatalogRequest::Import { uri, name, allow_delete } => {
-                let mut wish = in_time(&uri, read(&uri)).await?;
+                let named = Address::parse(&uri)?.uri;
+                let mut wish = in_time(&named, read(&uri)).await?;
                 wish.name = name;
                 wish.from.allow_delete = allow_delete;
                 let pieces: usize = wish.rounds.iter().map(|r| r.pieces.len()).sum();
-                let what = format!("{} sets and {pieces} pieces of {}", wish.sets.len(), wish.uri);
+                let what = format!("{} sets and {pieces} pieces of {}", wish.sets.len(), wish.at);
                 let done = self.node.act(Action::ImportCatalog(Box::new(wish))).await?;
                 Ok(format!("{what}: {}", said(&done)))
             }
             CatalogRequest::Drop { uri } => {
-                let (uri, _) = split_secrets(&uri);
+                let uri = Address::parse(&uri)?.uri;
                 self.node.act(Action::ForgetCatalog { uri: uri.clone() }).await?;
                 Ok(format!("{uri} is forgotten; its files stay"))
             }
@@ -49,8 +49,7 @@ impl Executor {
 
 /// Everything that a destination holds, as rows.
 async fn read(uri: &str) -> Result<ImportCatalog, Failure> {
-    let (place, access) = split_secrets(uri);
-    let medium = open_with(&place, &access)?;
+    let (at, medium) = opened(uri)?;
     let found = scan(&Source::whole(Arc::clone(&medium))).await?;
     // The scan of one destination begins with its own place; what sets carry themselves follows.
     let own = &found.catalogue.places[0];
@@ -63,8 +62,7 @@ async fn read(uri: &str) -> Result<ImportCatalog, Failure> {
         }
     }
     Ok(ImportCatalog {
-        uri: medium.uri(),
-        access: Access::new(access),
+        at,
         kind: if own.role == Role::Archive { DestKind::Archive } else { DestKind::Data },
         from: ImportedFrom {
             cluster_id: own.owner.cluster_id,

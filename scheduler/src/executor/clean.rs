@@ -6,9 +6,9 @@ use crate::sql::request::Tenants;
 use crate::sql::request::clean::{CleanRequest, DeleteWhat, PolicyText};
 use crate::sql::select::Rows;
 use strandline_catalogue::retention::Policy;
-use strandline_scheduler_core::state::CleanWhat;
+use strandline_scheduler_core::state::{CleanWhat, Destination};
 use strandline_scheduler_core::{Action, views};
-use strandline_types::{DestId, ErrorClass, Failure, TenantId};
+use strandline_types::{Address, DestId, ErrorClass, Failure, TenantId};
 
 impl Executor {
     /// Does what is asked for about cleaning.
@@ -82,16 +82,12 @@ impl Executor {
 
     /// A destination that the tenant has or had, by its address without keys.
     pub(super) fn dest_of_tenant(&self, tenant: TenantId, uri: &str) -> Result<DestId, Failure> {
-        let (place, _) = strandline_media::split_secrets(uri.trim().trim_end_matches('/'));
-        let found = self.node.read(|s| {
-            s.destinations
-                .values()
-                .find(|d| d.tenant_id == tenant && d.uri.trim_end_matches('/') == place)
-                .map(|d| d.id)
-        });
+        let named = Address::parse(uri)?.uri;
+        let is_it = |d: &&Destination| d.tenant_id == tenant && d.uri.is_same_place(&named);
+        let found = self.node.read(|s| s.destinations.values().find(is_it).map(|d| d.id));
         found.ok_or_else(|| {
             let todo = "see CDB_OB_ARCHIVE_DEST and CDB_OB_BACKUP_SET_FILES for the paths of the tenant";
-            Failure::new(ErrorClass::NotFound, "the tenant never had this destination", place, todo)
+            Failure::new(ErrorClass::NotFound, "the tenant never had this destination", named.to_string(), todo)
         })
     }
 }

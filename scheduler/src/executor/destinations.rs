@@ -10,10 +10,10 @@ use crate::clock;
 use crate::effects::{self, destination};
 use std::sync::Arc;
 use std::time::Duration;
-use strandline_media::{Medium, Verdict};
+use strandline_media::{KEY_PROBE, Medium, Verdict};
 use strandline_scheduler_core::state::DestKind;
 use strandline_scheduler_core::{Action, DestRef, Done, address};
-use strandline_types::{Access, DestId, DestNo, DestOwner, ErrorClass, Failure, JobId};
+use strandline_types::{Access, Address, DestId, DestNo, DestOwner, ErrorClass, Failure, JobId, NodeId, Scheme};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,26 +24,15 @@ const WORKERS_WAIT: Duration = Duration::from_secs(10);
 /// The original's number for a backup device that a server has not mounted (fact sheet 4.13).
 const NOT_MOUNTED_CODE: i32 = -9063;
 
-/// A destination as it was typed, its keys apart.
-#[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) uri: String,
-    pub(super) access: Access,
-}
-
-impl Address {
-    pub(super) fn split(text: &str) -> Self {
-        let (uri, access) = strandline_media::split_secrets(text.trim());
-        Self { uri, access: Access::new(access) }
-    }
-
-    /// Under its one name, however it was written, with the medium behind it.
-    pub(super) fn opened(self) -> Result<(Self, Arc<dyn Medium>), Failure> {
-        let medium = effects::open_unclaimed(&self.uri, self.access.reveal())?;
-        // With its attributes: the medium's own name has only what tells places apart.
-        let uri = strandline_media::Destination::parse(&self.uri)?.text();
-        Ok((Self { uri, access: self.access }, medium))
-    }
+/// A destination as a statement names it, with the medium behind it.
+///
+/// # Errors
+/// `Invalid` for what is none.
+pub(super) fn opened(text: &str) -> Result<(Address, Arc<dyn Medium>), Failure> {
+    let (uri, access) = strandline_media::split_secrets(text.trim());
+    let address = Address { uri: address::named(&uri)?, access: Access::new(access) };
+    let medium = effects::open_unclaimed(&address.uri, &address.access)?;
+    Ok((address, medium))
 }
 
 impl Executor {
@@ -51,42 +40,47 @@ impl Executor {
     pub(super) async fn set_data_dest(&self, tenant: &Named, uri: Option<String>) -> Result<String, Failure> {
         let id = tenant.0;
         let action = |address: Option<Address>| {
-            let (uri, access) = address.map(|a| (a.uri, a.access)).unzip();
+            let (uri, access) = address.map(|a| (a.uri.to_string(), a.access)).unzip();
             Action::SetDataDest { tenant: id, uri, access: access.unwrap_or_default() }
         };
-        self.set_dest(tenant, uri.map(|u| Address::split(&u)), DestKind::Data, action).await
+        self.set_dest(tenant, uri.as_deref(), DestKind::Data, "", action).await
     }
 
-    /// Examines a destination and makes it a tenant's; `None` clears it.
+    /// Examines a destination and makes it a tenant's; `None` clears it. `key_source`: of an encrypted archive.
     pub(super) async fn set_dest(
         &self,
         tenant: &Named,
-        address: Option<Address>,
+        text: Option<&str>,
         kind: DestKind,
+        key_source: &str,
         action: impl Fn(Option<Address>) -> Action,
     ) -> Result<String, Failure> {
         let _one_at_a_time = self.destinations.lock().await;
-        let Some(address) = address else {
+        let Some(text) = text else {
             self.node.act(action(None)).await?;
             return Ok(format!("the {kind} destination of {} is cleared; its files stay", tenant.1));
         };
-        let (address, medium) = address.opened()?;
+        let (address, medium) = opened(text)?;
         self.try_out(action(Some(address.clone())))?;
         let (dest, known) = self.candidate(tenant, kind, &address);
         let examined = examine(medium.as_ref(), &dest, kind, known);
-        match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
+        let check_file = match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
             Ok(examined) => examined.map_err(|failure| self.seen_from_here(failure))?,
             Err(_) => {
                 let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
                 let todo = "check that it is mounted and reachable from every scheduler and worker";
-                return Err(self.seen_from_here(Failure::new(ErrorClass::Transient, what, address.uri, todo)));
+                let silent = Failure::new(ErrorClass::Transient, what, address.uri.to_string(), todo);
+                return Err(self.seen_from_here(silent));
             }
-        }
-        let missing = self.check_from_workers(&address).await?;
+        };
+        let missing = self.check_from_workers(&address, key_source).await?;
         let uri = address.uri.clone();
         let done = self.node.act(action(Some(address))).await?;
         let ready = match done {
-            Done::Dest(id) => self.wait_until_ready(id).await,
+            Done::Dest(dest) => {
+                self.node.act(Action::DestChecked { dest, check_file }).await?;
+                self.wait_until_ready(dest).await
+            }
             _ => true,
         };
         let note = if ready { "" } else { ", not ready yet: see CDB_STRANDLINE_WAITING" };
@@ -109,7 +103,7 @@ impl Executor {
                     d.tenant_id == tenant.0
                         && d.kind == kind
                         && d.was_claimed()
-                        && address::is_same_place(&d.uri, &address.uri)
+                        && d.uri.is_same_place(&address.uri)
                 })
                 .map(|d| d.id);
             let dest = DestRef {
@@ -129,8 +123,12 @@ impl Executor {
     }
 
     /// Has every known worker probe the destination. Who finds it bad refuses it; who says nothing is named.
-    async fn check_from_workers(&self, address: &Address) -> Result<String, Failure> {
-        let action = Action::CheckDest { uri: address.uri.clone(), access: address.access.clone() };
+    async fn check_from_workers(&self, address: &Address, key_source: &str) -> Result<String, Failure> {
+        let action = Action::CheckDest {
+            uri: address.uri.to_string(),
+            access: address.access.clone(),
+            key_source: key_source.to_owned(),
+        };
         let Done::DestCheck(job) = self.node.act(action).await? else { return Ok(String::new()) };
         let mut changes = self.node.changes();
         let over = async {
@@ -142,14 +140,17 @@ impl Executor {
         };
         // What has been said by then counts; the rest is in the view.
         let _ = tokio::time::timeout(WORKERS_WAIT, over).await;
-        self.judge(job, &address.uri)
+        self.judge(job, &address.uri.to_string(), key_source)
     }
 
-    fn judge(&self, job: JobId, uri: &str) -> Result<String, Failure> {
+    fn judge(&self, job: JobId, uri: &str, key_source: &str) -> Result<String, Failure> {
         self.node.read(|state| {
             let Some(check) = state.dest_checks.get(&job) else { return Ok(String::new()) };
             for (worker, findings) in &check.findings {
                 if let Some(bad) = findings.iter().find(|f| f.verdict == Verdict::Bad.number()) {
+                    if bad.probe == KEY_PROBE {
+                        return Err(bad_key(*worker, &bad.detail, key_source));
+                    }
                     let what = format!("worker {worker} cannot use the destination: {}: {}", bad.probe, bad.detail);
                     let todo = "mount it, or mend its keys, on every worker; see CDB_STRANDLINE_DEST_CHECK";
                     return Err(Failure::new(ErrorClass::Invalid, what, uri, todo).with_code(NOT_MOUNTED_CODE));
@@ -176,31 +177,37 @@ impl Executor {
     }
 }
 
+/// Log that cannot be encrypted is not archived: every log stream would be held up.
+fn bad_key(worker: NodeId, detail: &str, key_source: &str) -> Failure {
+    let what = format!("worker {worker} cannot use the KEY of the archive: {detail}");
+    let todo = "put a passphrase of one line there, on every worker, readable for the server's user";
+    Failure::new(ErrorClass::Invalid, what, key_source, todo)
+}
+
 /// Whose it is, and, for an object store, whether it does what it says: a store that ignores a condition loses log.
-async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: bool) -> Result<(), Failure> {
-    let scheme = dest.uri.split("://").next().unwrap_or_default();
+async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: bool) -> Result<String, Failure> {
+    let scheme = dest.uri.place().scheme;
     let examined = destination::examine(medium, dest, kind, known, clock::now()).await;
-    if scheme == "file" {
+    if scheme == Scheme::File {
         return examined;
     }
     // The check file is the first thing that is written: a store that lies may be found out by it already.
-    examined.map_err(|failure| match (failure.class, failure.code) {
+    let check_file = examined.map_err(|failure| match (failure.class, failure.code) {
         (ErrorClass::Invalid, 0) => failure.with_code(store_code(scheme)),
         _ => failure,
     })?;
     let findings = strandline_media::probe(medium).await;
-    let Some(bad) = findings.into_iter().find(|f| f.verdict == Verdict::Bad) else { return Ok(()) };
+    let Some(bad) = findings.into_iter().find(|f| f.verdict == Verdict::Bad) else { return Ok(check_file) };
     let what = format!("the destination does not do what archiving needs: {}: {}", bad.probe, bad.detail);
     let todo = "use a store that keeps conditional writes, or mend its keys; strandline dest check shows all findings";
-    Err(Failure::new(ErrorClass::Invalid, what, dest.uri.clone(), todo).with_code(store_code(scheme)))
+    Err(Failure::new(ErrorClass::Invalid, what, dest.uri.to_string(), todo).with_code(store_code(scheme)))
 }
 
 /// The original's number for an error of this kind of store.
-fn store_code(scheme: &str) -> i32 {
+fn store_code(scheme: Scheme) -> i32 {
     match scheme {
-        "oss" => -9003,
-        "cos" => -9060,
-        "s3" => -9105,
-        _ => crate::sql::NOT_SUPPORTED_CODE,
+        Scheme::Oss => -9003,
+        Scheme::S3 => -9105,
+        Scheme::Azure | Scheme::File | Scheme::Memory => crate::sql::NOT_SUPPORTED_CODE,
     }
 }

@@ -2,7 +2,7 @@
 //! source at the target, and puts both into one command.
 
 use super::Executor;
-use super::restore::{Found, Versions, find, set_keys};
+use super::restore::{Found, Sources, Versions, find, set_keys};
 use crate::session::Settings;
 use crate::sql::request::restore::RecoverTableRequest;
 use std::collections::BTreeMap;
@@ -26,7 +26,8 @@ impl Executor {
         let wanted: Vec<String> = request.tables.iter().map(|t| target_of(t)).collect();
         self.node.read(|s| check_recover_table(s, tenant, wanted.iter().map(String::as_str)))?;
 
-        let found = find(&request.from, request.until, settings, &request.options).await?;
+        let from = Sources::of(&request.from, settings)?;
+        let found = find(&from, request.until, &request.options).await?;
         let tables = tables_of(&found, &request, target_of).await?;
         let target_scn = found.choice.target_scn;
         let mut source = found.source(set_keys(&found, settings).await?)?;

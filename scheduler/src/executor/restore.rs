@@ -7,7 +7,7 @@ mod keys;
 mod schema;
 
 pub(super) use choose::Found;
-pub(crate) use choose::find;
+pub(crate) use choose::{Sources, find};
 pub(crate) use keys::set_keys;
 pub(super) use keys::{Sealed, keys_of};
 pub(super) use schema::Versions;
@@ -20,7 +20,7 @@ use crate::sql::select::Rows;
 use std::time::Duration;
 use strandline_scheduler_core::views::Value;
 use strandline_scheduler_core::{Action, Done, StartRestore};
-use strandline_types::{ErrorClass, Failure, Scn, scn_text};
+use strandline_types::{DestUri, ErrorClass, Failure, Scn, scn_text};
 
 /// Reading a catalogue takes at most this long.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
@@ -30,11 +30,11 @@ const FETCH_BYTES_PER_S: u64 = 200 << 20;
 const REPLAY_BYTES_PER_S: u64 = 100 << 20;
 
 /// Reading destinations is given up after a while.
-pub(super) async fn in_time<T>(uri: &str, reading: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) async fn in_time<T>(uri: &DestUri, reading: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|_| {
         let what = format!("the catalogue could not be read within {} s", READ_TIMEOUT.as_secs());
         let todo = "check that the destinations are mounted and reachable";
-        Err(Failure::new(ErrorClass::Transient, what, strandline_media::split_secrets(uri).0, todo))
+        Err(Failure::new(ErrorClass::Transient, what, uri.to_string(), todo))
     })
 }
 
@@ -42,10 +42,14 @@ impl Executor {
     pub(super) async fn restore(&self, request: RestoreRequest, settings: &Settings) -> Result<String, Failure> {
         // What is refused anyway is refused before any medium is touched.
         self.node.read(|s| strandline_scheduler_core::check_restore_name(s, &request.tenant))?;
-        let found = find(&request.from, request.until, settings, &request.options).await?;
+        let from = Sources::of(&request.from, settings)?;
+        let found = find(&from, request.until, &request.options).await?;
         archive_key::check(&found, &request.options.key_source).await?;
         let target_scn = found.choice.target_scn;
-        let source = found.source(set_keys(&found, settings).await?)?;
+        let mut source = found.source(set_keys(&found, settings).await?)?;
+        if request.options.standby {
+            found.follow_archive(&mut source);
+        }
         let start = StartRestore {
             tenant_name: request.tenant.clone(),
             replicas: self.replicas(&request.options, found.replicas),
@@ -65,7 +69,8 @@ impl Executor {
 
     /// What a restore would read, how long that takes and what it waits for most.
     pub(super) async fn preview(&self, request: &RestorePreview, settings: &Settings) -> Result<Rows, Failure> {
-        let found = find(&request.from, request.until, settings, &RestoreOptions::default()).await?;
+        let from = Sources::of(&request.from, settings)?;
+        let found = find(&from, request.until, &RestoreOptions::default()).await?;
         let text = |t: String| Value::Text(t);
         let row = |kind: &str, id: String, dest: String, bytes: u64, from: Scn, to: Scn| {
             let description = format!("{} to {}", scn_text(from), scn_text(to));

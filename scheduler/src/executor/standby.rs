@@ -1,12 +1,12 @@
 //! Statements about standby tenants and restore drills.
 
 use super::Executor;
-use crate::effects::open;
+use super::destinations::opened;
 use crate::executor::statements::said;
 use crate::sql::request::restore::{DrillRequest, StandbyRequest};
-use strandline_media::{identity, split_secrets};
+use strandline_media::identity;
 use strandline_scheduler_core::Action;
-use strandline_types::{Access, ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure};
 
 impl Executor {
     pub(super) async fn standby(&self, request: StandbyRequest, session: Option<&str>) -> Result<String, Failure> {
@@ -20,7 +20,7 @@ impl Executor {
             StandbyRequest::Stop { .. } => (Action::StopStandby { tenant }, "stands still"),
             StandbyRequest::Activate { .. } => (Action::ActivateStandby { tenant }, "is being activated"),
             StandbyRequest::SetSource { uri, .. } => {
-                let medium = open(&uri)?;
+                let (from, medium) = opened(&uri)?;
                 let is_archive = identity::read(medium.as_ref())
                     .await?
                     .is_some_and(|f| f.dest_type == identity::DestType::Archive.name());
@@ -28,9 +28,7 @@ impl Executor {
                     let todo = "give the uri of a log archive";
                     return Err(Failure::new(ErrorClass::Invalid, "there is no archive", medium.uri(), todo));
                 }
-                let (_, access) = split_secrets(&uri);
-                let action = Action::SetRestoreSource { tenant, uri: medium.uri(), access: Access::new(access) };
-                (action, "has another log restore source")
+                (Action::SetRestoreSource { tenant, from }, "has another log restore source")
             }
         };
         self.node.act(action).await?;

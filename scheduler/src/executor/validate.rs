@@ -1,18 +1,18 @@
 //! VALIDATE: which sets and pieces are looked at, of the tenant's own destinations or of any other.
 
 use super::Executor;
-use crate::effects::open_with;
+use crate::effects::open_at;
 use crate::executor::restore::{Sealed, in_time, keys_of};
 use crate::executor::statements::said;
 use crate::sql::request::clean::{ValidateRequest, ValidateWhat};
 use std::sync::Arc;
 use strandline_catalogue::{PlaceId, Role};
-use strandline_media::{Medium, split_secrets};
+use strandline_media::Medium;
 use strandline_reader::{Source, scan};
 use strandline_scheduler_core::state::{Destination, MediumObject, SetSeal, State, ValidateKind};
 use strandline_scheduler_core::{Action, MediumName, StartValidate};
 use strandline_types::{
-    Access, BackupSetKind, BackupSetStatus, DestId, ErrorClass, Failure, FileStatus, LsId, TenantId,
+    Address, BackupSetKind, BackupSetStatus, DestId, ErrorClass, Failure, FileStatus, LsId, TenantId,
 };
 
 impl Executor {
@@ -31,8 +31,9 @@ impl Executor {
         };
         let mut done = Vec::new();
         for (tenant, name) in self.tenants(&request.tenants, session)? {
-            let (objects, sealed) = match &request.dest {
-                Some(uri) => in_time(uri, objects_at(uri, kind, &request.key_source)).await?,
+            let named = request.dest.as_deref().map(Address::parse).transpose()?;
+            let (objects, sealed) = match &named {
+                Some(at) => in_time(&at.uri, found_at(at, kind, &request.key_source)).await?,
                 None => self.objects_of(tenant, kind, &request.key_source).await?,
             };
             let objects = by_ids(objects, ids)?;
@@ -42,7 +43,7 @@ impl Executor {
                 tenant,
                 kind,
                 level: request.level,
-                path: request.dest.as_deref().map(|uri| split_secrets(uri).0).unwrap_or_default(),
+                path: named.map(|at| at.to_string()).unwrap_or_default(),
                 description: request.description.clone(),
                 objects,
                 keys,
@@ -68,7 +69,8 @@ impl Executor {
             self.node.read(|s| s.destinations.values().filter(|d| d.tenant_id == tenant).cloned().collect());
         let (mut objects, mut sealed) = (Vec::new(), Vec::new());
         for dest in dests {
-            let (there, keys) = in_time(&dest.uri, found_at(&dest.uri, &dest.access, kind, key_source)).await?;
+            let at = Address { uri: dest.uri.clone(), access: dest.access.clone() };
+            let (there, keys) = in_time(&dest.uri, found_at(&at, kind, key_source)).await?;
             objects.extend(there.into_iter().map(|o| MediumObject { dest_id: dest.id, ..o }));
             sealed.extend(keys);
         }
@@ -109,8 +111,8 @@ fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<Mediu
         if log_streams.is_empty() {
             log_streams = all_streams();
         }
-        let (uri, access) = (dest.uri.clone(), dest.access.clone());
-        Some(MediumObject { name, uri, access, dest_id, log_streams, bytes, key_source: key_source.to_owned() })
+        let at = Address { uri: dest.uri.clone(), access: dest.access.clone() };
+        Some(MediumObject { name, at, dest_id, log_streams, bytes, key_source: key_source.to_owned() })
     };
     let mut found = Vec::new();
     if kind != ValidateKind::Piece {
@@ -137,22 +139,12 @@ fn own_objects(state: &State, tenant: TenantId, kind: ValidateKind) -> Vec<Mediu
 }
 
 /// Sets and pieces of any destination, found on the medium.
-async fn objects_at(
-    uri: &str,
-    kind: ValidateKind,
-    key_source: &str,
-) -> Result<(Vec<MediumObject>, Vec<Sealed>), Failure> {
-    let (place, access) = split_secrets(uri);
-    found_at(&place, &Access::new(access), kind, key_source).await
-}
-
 async fn found_at(
-    place: &str,
-    access: &Access,
+    at: &Address,
     kind: ValidateKind,
     key_source: &str,
 ) -> Result<(Vec<MediumObject>, Vec<Sealed>), Failure> {
-    let medium = open_with(place, access.reveal())?;
+    let medium = open_at(&at.uri, &at.access)?;
     let found = scan(&Source::whole(Arc::clone(&medium))).await?;
     let sets = found.infos.iter().filter(|_| kind != ValidateKind::Piece);
     let mut names: Vec<(MediumName, u64)> = sets
@@ -165,8 +157,7 @@ async fn found_at(
     for (name, bytes) in names {
         objects.push(MediumObject {
             name,
-            uri: medium.uri(),
-            access: access.clone(),
+            at: at.clone(),
             dest_id: DestId(0),
             log_streams: log_streams_in(medium.as_ref(), name).await?,
             bytes,

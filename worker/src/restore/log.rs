@@ -144,14 +144,16 @@ async fn replay_pieces(
     Ok(())
 }
 
-/// Every piece with the destination that holds it.
+/// Every piece with the archive that holds it, each opened with its own attributes and keys.
 fn sources(ctx: &TaskCtx, spec: &RestoreLogSpec) -> Result<Vec<LogSource>, Failure> {
-    let main = ctx.medium_with(&spec.archive_uri, &spec.access)?;
-    let source = |piece: &RestorePiece| {
-        let medium = if piece.uri.is_empty() { Arc::clone(&main) } else { ctx.medium(&piece.uri)? };
-        Ok(LogSource { medium, piece: piece_key(piece) })
-    };
-    spec.pieces.iter().map(source).collect()
+    let first = (&spec.archive_uri, &spec.access, &spec.pieces);
+    let more = spec.more.iter().map(|log| (&log.archive_uri, &log.access, &log.pieces));
+    let mut sources = Vec::new();
+    for (uri, access, pieces) in [first].into_iter().chain(more).filter(|(_, _, pieces)| !pieces.is_empty()) {
+        let medium = ctx.medium_with(uri, access)?;
+        sources.extend(pieces.iter().map(|p| LogSource { medium: Arc::clone(&medium), piece: piece_key(p) }));
+    }
+    Ok(sources)
 }
 
 /// The secret of an encrypted archive, when there is one.

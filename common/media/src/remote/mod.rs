@@ -18,9 +18,10 @@ mod wire;
 mod xml;
 
 use crate::access::KeySource;
-use crate::{Destination, MediaError, Medium, Scheme};
+use crate::{Destination, MediaError, Medium};
 use medium::RemoteMedium;
 use std::sync::Arc;
+use strandline_types::Scheme;
 
 /// Opens a destination. Nothing is sent.
 pub(crate) fn open(dest: &Destination, keys: KeySource) -> Result<Arc<dyn Medium>, MediaError> {

@@ -11,9 +11,7 @@ use super::wire::{Ask, Wire, encode};
 use super::xml;
 use crate::access::KeySource;
 use crate::traffic::{Kind, Traffic};
-use crate::{
-    Addressing, Checksum, DeleteMode, Destination, Listed, LogForm, MediaError, Op, Options, Scheme, Unfinished,
-};
+use crate::{Addressing, Checksum, DeleteMode, Destination, Listed, LogForm, MediaError, Op, Options, Unfinished};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -24,7 +22,7 @@ use object_store::aws::AmazonS3Builder;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use strandline_types::ErrorClass;
+use strandline_types::{ErrorClass, Scheme};
 
 /// The original's numbers for errors of OSS and S3 (fact sheet 4.13).
 const CODE_OSS: i32 = -9003;

@@ -74,10 +74,16 @@ impl Server {
     /// Starts s3s-fs over `root`; a bucket is a directory in it. `None` = not installed.
     #[must_use]
     pub fn s3_over(root: &Path, port: Option<u16>) -> Option<Self> {
+        Self::s3_with(root, port, ("ak", "sk"))
+    }
+
+    /// The same for one pair of keys: id and secret.
+    #[must_use]
+    pub fn s3_with(root: &Path, port: Option<u16>, (id, secret): (&str, &str)) -> Option<Self> {
         let program = needed("s3s-fs")?;
         let port = port.unwrap_or_else(free_port);
         let mut command = Command::new(program);
-        command.args(["--access-key", "ak", "--secret-key", "sk", "--host", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--access-key", id, "--secret-key", secret, "--host", "127.0.0.1", "--port", &port.to_string()]);
         Some(Self::start(command.arg(root), port, root, None))
     }
 

@@ -7,7 +7,7 @@
 mod governor;
 mod status;
 
-use crate::{Destination, Options, Scheme};
+use crate::{Destination, Options};
 use governor::{Governor, Pacer};
 use object_store::client::HttpClient;
 pub(crate) use status::Kind;
@@ -16,6 +16,7 @@ pub use status::{DestStatus, Requests};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use strandline_types::Scheme;
 use tokio::runtime;
 
 /// Destinations remembered; beyond it, those that nothing has open are forgotten with their counters.

@@ -3,7 +3,7 @@
 //! Pure: time is an argument. Prices are list prices of 2025 in US dollars for requests alone (no storage, no transfer
 //! out of the region), as the vendors publish them; they are an estimate for a status line and never a bill.
 
-use crate::Scheme;
+use strandline_types::Scheme;
 
 /// Minutes that the estimate looks back.
 const MINUTES: usize = 60;

@@ -91,7 +91,7 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
         tenant_id: id,
         dest_id: dest.id,
         dest_no: no,
-        uri: dest.uri.clone(),
+        uri: dest.uri.to_string(),
         round_id,
         state: RoundState::Prepare,
         state_since_ms: now_ms,

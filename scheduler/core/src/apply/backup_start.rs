@@ -5,6 +5,7 @@
 use super::audit;
 use super::destination::find_or_add;
 use super::tenant::normal;
+use crate::address;
 use crate::chain;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::BackupWish;
@@ -12,8 +13,8 @@ use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, Destination, State, TaskRun, Tenant};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, Failure, FileStatus, JobId,
-    RetryId, RoundId, RoundState, Scn, Secret, TenantId, TurnId, limits,
+    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestUri, Failure, FileStatus,
+    JobId, RetryId, RoundId, RoundState, Scn, Secret, TenantId, TurnId, limits,
 };
 
 /// Where the set's place in its chain is.
@@ -42,7 +43,10 @@ pub(super) fn start(
     };
     let place = place(state, id, dest_id, &wish)?;
     let mode = wish.mode.to_string();
-    let job = insert(state, id, wish, initiator, dest_id, round, place);
+    let Some(uri) = state.destinations.get(&dest_id).map(|d| d.uri.clone()) else {
+        return Err(refuse::no_such_dest(&dest_id.to_string()));
+    };
+    let job = insert(state, id, wish, initiator, (dest_id, uri), round, place);
     let values = [("job_id", job.to_string()), ("backup_type", mode)];
     audit::note(state, id, ("backup_data", "start_backup_data"), values);
     Ok(job)
@@ -62,7 +66,9 @@ fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<Archi
     }
     let dest = match &wish.to {
         Some(to) => {
-            state.destinations.values().find(|d| d.uri == to.uri && d.tenant_id == id && d.kind == DestKind::Data)
+            let named = address::named(&to.uri)?;
+            let is_it = |d: &&Destination| d.uri.is_same_place(&named) && d.tenant_id == id && d.kind == DestKind::Data;
+            state.destinations.values().find(is_it)
         }
         None => Some(ready_dest(state, tenant)?),
     };
@@ -139,7 +145,7 @@ fn insert(
     id: TenantId,
     wish: BackupWish,
     initiator: Option<JobId>,
-    dest_id: DestId,
+    (dest_id, uri): (DestId, DestUri),
     round: Option<(DestId, RoundId)>,
     place: Place,
 ) -> JobId {
@@ -147,7 +153,6 @@ fn insert(
     let now_ms = state.clock_ms;
     let job_id = state.next.job;
     state.next.job = job_id.next();
-    let uri = state.destinations.get(&dest_id).map(|d| d.uri.clone()).unwrap_or_default();
     let (archive_dest_id, round_id) = round.unwrap_or_default();
     let mut set_id = BackupSetId(0);
     let (mut params, mut turn_dictionary) = (crate::state::BackupParams::default(), 0);
@@ -206,7 +211,7 @@ fn new_set(job: &BackupJob, start_scn: Scn, wish: &BackupWish, place: &Place) ->
         set_id: job.set_id,
         job_id: job.id,
         dest_id: job.dest_id,
-        uri: job.uri.clone(),
+        uri: job.uri.to_string(),
         kind: job.kind,
         prev_full: place.prev_full,
         prev_inc: place.prev_inc,

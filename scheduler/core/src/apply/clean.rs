@@ -6,9 +6,10 @@
 
 use super::imported;
 use super::tenant::normal;
-use crate::catalogue::{StateCatalogue, file_status_mut, in_use, is_current};
+use crate::catalogue::{StateCatalogue, file_status_mut, is_current};
 use crate::command::{Done, Outcome};
 use crate::orders::MediumName;
+use crate::reads::in_use;
 use crate::refuse;
 use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, DestKind, PieceRow, State, TaskRun, Tenant, Trouble};
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use crate::state::{DestCheck, State, TaskRun};
 use std::collections::BTreeMap;
 use strandline_types::{Access, Failure, JobId, LsTaskStatus, NodeId, limits};
 
-pub(super) fn start(state: &mut State, uri: &str, access: Access) -> Outcome {
-    let uri = address::spelled(uri)?;
+pub(super) fn start(state: &mut State, uri: &str, access: Access, key_source: String) -> Outcome {
+    let uri = address::named(uri)?.to_string();
     let now_ms = state.clock_ms;
     let known = state.workers.values().filter(|w| state.is_known(w.id, now_ms));
     let runs: BTreeMap<NodeId, TaskRun> = known.map(|w| (w.id, run_of(w.id, w.boot_id, now_ms))).collect();
@@ -17,7 +17,7 @@ pub(super) fn start(state: &mut State, uri: &str, access: Access) -> Outcome {
     let id = state.next.job;
     state.next.job = id.next();
     let (findings, failures) = (BTreeMap::new(), BTreeMap::new());
-    let check = DestCheck { id, uri, access, started_ms: now_ms, ended_ms: None, runs, findings, failures };
+    let check = DestCheck { id, uri, access, started_ms: now_ms, ended_ms: None, runs, findings, failures, key_source };
     state.dest_checks.insert(id, check);
     prune(state);
     Ok(Done::DestCheck(id))

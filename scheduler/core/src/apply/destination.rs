@@ -10,7 +10,7 @@ use crate::command::{ArchiveDestSpec, Done, Outcome};
 use crate::refuse;
 use crate::round_machine::RoundEvent;
 use crate::state::{ArchiveDest, DestKind, DestState, Destination, State, StorageChange};
-use strandline_types::{Access, DestId, DestNo, Failure, RoundState, TenantId, limits};
+use strandline_types::{Access, DestId, DestNo, DestUri, Failure, RoundState, TenantId, limits};
 
 /// The destination of this tenant, place and kind; a new id for a new place.
 pub(super) fn find_or_add(
@@ -20,8 +20,8 @@ pub(super) fn find_or_add(
     uri: &str,
     access: Access,
 ) -> Result<DestId, Failure> {
-    let uri = address::spelled(uri)?;
-    if let Some(known) = state.destinations.values().find(|d| address::is_same_place(&d.uri, &uri)) {
+    let uri = address::named(uri)?;
+    if let Some(known) = state.destinations.values().find(|d| d.uri.is_same_place(&uri)) {
         if known.tenant_id != tenant || known.kind != kind {
             return Err(refuse::dest_taken(known, &owner_of(state, known)));
         }
@@ -33,8 +33,7 @@ pub(super) fn find_or_add(
         }
         return Ok(id);
     }
-    let nested = |d: &&Destination| address::is_inside(&uri, &d.uri) || address::is_inside(&d.uri, &uri);
-    if let Some(other) = state.destinations.values().find(nested) {
+    if let Some(other) = state.destinations.values().find(|d| d.uri.overlaps(&uri)) {
         return Err(refuse::dest_nested(&uri, other, &owner_of(state, other)));
     }
     let id = state.next.dest;
@@ -51,6 +50,7 @@ pub(super) fn find_or_add(
         made_below: None,
         trouble: None,
         changes: Vec::new(),
+        check_file: String::new(),
     };
     state.destinations.insert(id, dest);
     Ok(id)
@@ -61,13 +61,13 @@ fn owner_of(state: &State, dest: &Destination) -> String {
 }
 
 /// Other attributes and keys for the same place; what they were is remembered.
-fn replace(state: &mut State, id: DestId, uri: String, access: Access) -> bool {
+fn replace(state: &mut State, id: DestId, uri: DestUri, access: Access) -> bool {
     let now_ms = state.clock_ms;
     let Some(dest) = state.destinations.get_mut(&id) else { return false };
     if dest.uri == uri && dest.access == access {
         return false;
     }
-    let old = StorageChange { at_ms: now_ms, uri: dest.uri.clone(), access_shown: dest.access.to_string() };
+    let old = StorageChange { at_ms: now_ms, uri: dest.uri.to_string(), access_shown: dest.access.to_string() };
     dest.changes.push(old);
     let surplus = dest.changes.len().saturating_sub(limits::STORAGE_CHANGES_KEPT_MAX);
     dest.changes.drain(..surplus);
@@ -78,9 +78,9 @@ fn replace(state: &mut State, id: DestId, uri: String, access: Access) -> bool {
 
 /// ALTER EXTERNAL_STORAGE_DEST: rounds and jobs go on with the new keys and attributes.
 pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: Access) -> Outcome {
-    let uri = address::spelled(uri)?;
-    let Some(dest) = state.destinations.get(&id) else { return Err(refuse::no_such_dest(&uri)) };
-    if !address::is_same_place(&dest.uri, &uri) {
+    let uri = address::named(uri)?;
+    let Some(dest) = state.destinations.get(&id) else { return Err(refuse::no_such_dest(&uri.to_string())) };
+    if !dest.uri.is_same_place(&uri) {
         return Err(refuse::other_place(dest, &uri));
     }
     if !replace(state, id, uri.clone(), access) {
@@ -94,7 +94,7 @@ pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: A
         }
     }
     for round in state.rounds.values_mut().filter(|r| r.dest_id == id && r.is_open()) {
-        round.uri.clone_from(&uri);
+        round.uri = uri.to_string();
     }
     Ok(Done::Dest(id))
 }
@@ -113,6 +113,15 @@ pub(super) fn formatted(state: &mut State, dest: DestId) -> Outcome {
     }
 }
 
+/// A check file of a destination was written and read back.
+pub(super) fn checked(state: &mut State, dest: DestId, check_file: String) -> Outcome {
+    let now_ms = state.clock_ms;
+    let Some(dest) = state.destinations.get_mut(&dest) else { return Ok(Done::Nothing) };
+    dest.check_file = check_file;
+    dest.checked_ms = now_ms;
+    Ok(Done::Ok)
+}
+
 /// LOG_ARCHIVE_DEST, LOG_ARCHIVE_DEST_n.
 pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec: Option<ArchiveDestSpec>) -> Outcome {
     let tenant = normal(state, id)?;
@@ -124,7 +133,9 @@ pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec
         return Err(refuse::archive_running(round));
     }
     spec.options.check()?;
-    let is_elsewhere = |(n, d): (&DestNo, &ArchiveDest)| *n != no && is_place_of(state, d.dest_id, &spec.uri);
+    let wanted = address::named(&spec.uri)?;
+    let is_place_of = |dest| state.destinations.get(&dest).is_some_and(|d: &Destination| d.uri.is_same_place(&wanted));
+    let is_elsewhere = |(n, d): (&DestNo, &ArchiveDest)| *n != no && is_place_of(d.dest_id);
     if tenant.archive.dests.iter().any(is_elsewhere) {
         return Err(refuse::dest_twice(&spec.uri));
     }
@@ -135,10 +146,6 @@ pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec
     // A tenant that archives already archives there as well, from now on.
     open_round_if_wanted(state, id, no);
     Ok(Done::Dest(dest_id))
-}
-
-fn is_place_of(state: &State, dest: DestId, uri: &str) -> bool {
-    state.destinations.get(&dest).is_some_and(|d| address::is_same_place(&d.uri, uri.trim()))
 }
 
 /// Clearing a destination whose round is paused stops that round: so one of several can be given up for good while the
@@ -163,12 +170,12 @@ pub(super) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveD
         None => None,
         Some(spec) => {
             spec.options.check()?;
-            let uri = address::spelled(&spec.uri)?;
-            let is_in = |d: &&Destination| address::is_same_place(&d.uri, &uri) || address::is_inside(&uri, &d.uri);
+            let uri = address::named(&spec.uri)?;
+            let is_in = |d: &&Destination| d.uri.is_same_place(&uri) || uri.place().is_inside(d.uri.place());
             if let Some(other) = state.destinations.values().find(is_in) {
                 return Err(refuse::dest_nested(&uri, other, &owner_of(state, other)));
             }
-            Some(ArchiveDestSpec { uri, ..spec })
+            Some(ArchiveDestSpec { uri: uri.to_string(), ..spec })
         }
     };
     if state.archive_new_tenants == parent {
@@ -184,19 +191,16 @@ pub(super) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveD
 /// `Invalid` when the place is taken.
 pub(super) fn place_of_new(state: &State, id: TenantId, name: &str) -> Result<Option<ArchiveDestSpec>, Failure> {
     let Some(parent) = &state.archive_new_tenants else { return Ok(None) };
-    let uri = address::below(&parent.uri, &format!("{name}_{id}"));
-    let touches = |d: &&Destination| {
-        address::is_same_place(&d.uri, &uri) || address::is_inside(&uri, &d.uri) || address::is_inside(&d.uri, &uri)
-    };
-    match state.destinations.values().find(touches) {
+    let uri = address::named(&parent.uri)?.below(&format!("{name}_{id}"));
+    match state.destinations.values().find(|d| d.uri.overlaps(&uri)) {
         Some(other) => Err(refuse::dest_nested(&uri, other, &owner_of(state, other))),
-        None => Ok(Some(ArchiveDestSpec { uri, ..parent.clone() })),
+        None => Ok(Some(ArchiveDestSpec { uri: uri.to_string(), ..parent.clone() })),
     }
 }
 
 /// A new tenant archives from its first moment.
 pub(super) fn archive_new(state: &mut State, id: TenantId, spec: ArchiveDestSpec) {
-    let parent = state.archive_new_tenants.as_ref().map(|p| p.uri.clone());
+    let parent = state.archive_new_tenants.as_ref().and_then(|p| address::named(&p.uri).ok());
     let Ok(dest_id) = find_or_add(state, id, DestKind::Archive, &spec.uri, spec.access) else { return };
     if let Some(dest) = state.destinations.get_mut(&dest_id) {
         dest.made_below = parent;

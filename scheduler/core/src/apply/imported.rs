@@ -8,16 +8,17 @@ use crate::command::{Done, ImportCatalog, Outcome};
 use crate::refuse;
 use crate::state::{Destination, ImportedFrom, State, TenantStatus};
 use std::collections::BTreeMap;
-use strandline_types::{DestId, Failure, PieceId, RoundId, TenantId, limits};
+use strandline_types::{DestId, DestUri, Failure, PieceId, RoundId, TenantId, limits};
 
 pub(super) fn import(state: &mut State, wish: ImportCatalog) -> Outcome {
     let count = wish.sets.len() + wish.rounds.iter().map(|r| r.pieces.len()).sum::<usize>();
     if count > limits::IMPORTED_OBJECTS_MAX {
-        return Err(refuse::import_too_large(&wish.uri, count, limits::IMPORTED_OBJECTS_MAX));
+        return Err(refuse::import_too_large(&wish.at.uri, count, limits::IMPORTED_OBJECTS_MAX));
     }
-    let known = state.destinations.values().find(|d| d.uri == wish.uri).map(|d| (d.id, d.tenant_id));
+    let is_it = |d: &&Destination| d.uri.is_same_place(&wish.at.uri);
+    let known = state.destinations.values().find(is_it).map(|d| (d.id, d.tenant_id));
     if known.is_some_and(|(_, t)| state.tenants.get(&t).is_none_or(|t| t.imported.is_none())) {
-        return Err(refuse::import_own(&wish.uri));
+        return Err(refuse::import_own(&wish.at.uri));
     }
     let tenant = owner(state, &wish)?;
     if let Some(job) = state.open_clean_job(tenant) {
@@ -65,8 +66,8 @@ fn new_dest(state: &mut State, wish: &ImportCatalog, tenant: TenantId) -> DestId
         id,
         tenant_id: tenant,
         kind: wish.kind,
-        uri: wish.uri.clone(),
-        access: wish.access.clone(),
+        uri: wish.at.uri.clone(),
+        access: wish.at.access.clone(),
         created_ms: state.clock_ms,
         // Its identity was read; nobody here writes one.
         formatted: true,
@@ -74,32 +75,34 @@ fn new_dest(state: &mut State, wish: &ImportCatalog, tenant: TenantId) -> DestId
         made_below: None,
         trouble: None,
         changes: Vec::new(),
+        check_file: String::new(),
     };
     state.destinations.insert(id, dest);
     id
 }
 
 fn take_rows(state: &mut State, tenant: TenantId, dest: DestId, wish: ImportCatalog) {
+    let uri = wish.at.uri.to_string();
     if let Some(there) = state.destinations.get_mut(&dest) {
-        there.access = wish.access;
+        (there.uri, there.access) = (wish.at.uri, wish.at.access);
         there.checked_ms = state.clock_ms;
     }
     state.backup_sets.retain(|_, s| s.dest_id != dest);
     state.rounds.retain(|_, r| r.dest_id != dest);
     for mut set in wish.sets {
-        (set.tenant_id, set.dest_id, set.uri) = (tenant, dest, wish.uri.clone());
+        (set.tenant_id, set.dest_id, set.uri) = (tenant, dest, uri.clone());
         state.backup_sets.entry((tenant, set.set_id)).or_insert(set);
     }
     for mut round in wish.rounds {
-        (round.tenant_id, round.dest_id, round.uri) = (tenant, dest, wish.uri.clone());
+        (round.tenant_id, round.dest_id, round.uri) = (tenant, dest, uri.clone());
         state.rounds.entry((tenant, round.round_id)).or_insert(round);
     }
     raise_counters(state, tenant);
 }
 
 /// DROP CATALOG: forgotten here; its files stay.
-pub(super) fn forget(state: &mut State, uri: &str) -> Outcome {
-    let is_it = |d: &&Destination| d.uri == uri;
+pub(super) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
+    let is_it = |d: &&Destination| d.uri.is_same_place(uri);
     let Some((dest, tenant)) = state.destinations.values().find(is_it).map(|d| (d.id, d.tenant_id)) else {
         return Err(refuse::no_such_catalog(uri));
     };

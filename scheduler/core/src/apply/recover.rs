@@ -2,6 +2,7 @@
 
 use super::tenant::{add_table, check_name, check_room, normal};
 use crate::command::{Done, Outcome, StartRecoverTable};
+use crate::reads::{check_stays, of_source};
 use crate::refuse;
 use crate::results::RecoverTableResult;
 use crate::state::{RecoverStage, RecoverTableJob, State, TaskRun};
@@ -19,6 +20,7 @@ pub(super) fn start(state: &mut State, wish: StartRecoverTable) -> Outcome {
     if let Some(ls) = streams.iter().find(|ls| wish.source.log_stream(**ls).is_none()) {
         return Err(refuse::table_in_no_stream(*ls));
     }
+    check_stays(state, &of_source(&wish.source))?;
     check_room(
         tenant,
         wish.tables

@@ -4,6 +4,7 @@
 use super::{audit, drill, standby, tenant};
 use crate::command::{Done, Outcome, StartRestore};
 use crate::placement;
+use crate::reads::{check_stays, of_source};
 use crate::refuse;
 use crate::report::ReplicaReport;
 use crate::state::{Dictionary, RestoreJob, State, Table, TaskRun, TenantStatus};
@@ -36,6 +37,7 @@ pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
             "the set does not name each log stream once, the system log stream included",
         ));
     }
+    check_stays(state, &of_source(&wish.source))?;
     let ids: Vec<LsId> = ids.into_iter().collect();
     let placed = placement::place(state, &ids, wish.replicas)?;
     let id = state.next.job;
@@ -76,6 +78,7 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
     let now_ms = state.clock_ms;
     let Some(tenant) = state.tenants.get_mut(&job.tenant_id) else { return Ok(Done::Nothing) };
     let Some(job) = state.restore_jobs.get_mut(&id) else { return Ok(Done::Nothing) };
+    let mut followed = None;
     match to {
         RestoreStage::RestoreData => {
             let replicas = tenant.log_streams.values().flat_map(|ls| ls.members.iter().map(move |m| (ls.id, *m)));
@@ -87,6 +90,7 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
         RestoreStage::Success => {
             open_tenant(tenant, job);
             job.ended_ms = Some(now_ms);
+            followed = job.standby.then(|| job.source.clone());
             job.source.wipe();
             if job.standby {
                 tenant.status = TenantStatus::Standby;
@@ -96,9 +100,9 @@ pub(super) fn advance(state: &mut State, id: JobId, from: RestoreStage, to: Rest
     }
     job.stage = to;
     job.progress_ms = now_ms;
-    let followed = (to == RestoreStage::Success && job.standby).then(|| job.clone());
-    if let Some(job) = followed {
-        standby::begin(state, &job);
+    if let Some(source) = followed {
+        let job = job.clone();
+        standby::begin(state, &job, source);
     }
     note_stage(state, id, from, to);
     Ok(Done::Ok)

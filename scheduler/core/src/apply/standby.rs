@@ -2,18 +2,20 @@
 
 use super::restore::take_tables;
 use crate::command::{Done, Outcome};
-use crate::orders::RestorePiece;
 use crate::refuse;
 use crate::report::ReplicaReport;
-use crate::state::{RestoreJob, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus, Trouble};
+use crate::state::{
+    ArchivedLog, RestoreJob, RestoreSource, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus, Trouble,
+};
 use std::collections::BTreeMap;
-use strandline_types::{Access, Failure, JobId, LsId, NodeId, Scn, TenantId};
+use strandline_types::{Address, Failure, JobId, LsId, NodeId, PieceKey, Scn, TenantId};
 
 /// A restored tenant stays a standby.
-pub(super) fn begin(state: &mut State, job: &RestoreJob) {
+pub(super) fn begin(state: &mut State, job: &RestoreJob, mut source: RestoreSource) {
+    source.wipe_set_keys();
     let standby = Standby {
         tenant_id: job.tenant_id,
-        source: job.source.clone(),
+        source,
         stage: StandbyStage::Stopped,
         until: Some(job.target_scn),
         target_scn: job.target_scn,
@@ -81,24 +83,24 @@ pub(super) fn activate(state: &mut State, id: TenantId) -> Outcome {
 }
 
 /// SET LOG_RESTORE_SOURCE.
-pub(super) fn set_source(state: &mut State, id: TenantId, uri: String, access: Access) -> Outcome {
+pub(super) fn set_source(state: &mut State, id: TenantId, from: Address) -> Outcome {
     let standby = standby_mut(state, id)?;
-    standby.source.archive_uri = uri;
-    standby.source.access = access;
+    // Which pieces of it are needed is what the next look finds.
+    standby.source.log = vec![ArchivedLog { from, pieces: Vec::new() }];
     standby.scanned_ms = 0;
     Ok(Done::Ok)
 }
 
 /// What a look at the archive found: the pieces from where the slowest log stream stands, and how far they go. The
 /// target only rises.
-pub(super) fn take_source(state: &mut State, id: TenantId, pieces: Vec<RestorePiece>, reach: Scn) -> Outcome {
+pub(super) fn take_source(state: &mut State, id: TenantId, pieces: Vec<PieceKey>, reach: Scn) -> Outcome {
     let Some(standby) = state.standbys.get_mut(&id).filter(|s| s.stage == StandbyStage::Following) else {
         return Ok(Done::Nothing);
     };
     let target = standby.until.map_or(reach, |until| until.min(reach));
     standby.target_scn = standby.target_scn.max(target);
-    if !pieces.is_empty() {
-        standby.source.pieces = pieces;
+    if let Some(from) = standby.source.archive().cloned().filter(|_| !pieces.is_empty()) {
+        standby.source.log = vec![ArchivedLog { from, pieces }];
     }
     Ok(Done::Ok)
 }

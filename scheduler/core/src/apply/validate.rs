@@ -3,6 +3,7 @@
 
 use crate::catalogue::file_status_mut;
 use crate::command::{Done, Outcome, StartValidate};
+use crate::reads::{Read, check_stays, of_object};
 use crate::refuse;
 use crate::results::ValidateResult;
 use crate::state::{State, TaskRun, ValidateJob, ValidateTask};
@@ -21,6 +22,8 @@ pub(super) fn start(state: &mut State, wish: StartValidate) -> Outcome {
     if wish.objects.len() > limits::VALIDATE_OBJECTS_MAX {
         return Err(refuse::too_many_objects(wish.objects.len(), limits::VALIDATE_OBJECTS_MAX));
     }
+    let read: Vec<Read> = wish.objects.iter().map(|o| of_object(o.at.place(), o.name)).collect();
+    check_stays(state, &read)?;
     let now_ms = state.clock_ms;
     let job_id = next_id(state);
     let mut tasks = Vec::with_capacity(wish.objects.len());
@@ -97,10 +100,15 @@ pub(super) fn settle(state: &mut State, id: JobId) {
     task.failure = first.map(|d| {
         let what = format!("{damages} damaged objects; the first is {}: {}", d.kind, d.detail);
         let todo = "see CDB_STRANDLINE_BACKUP_DAMAGES; use another copy of it, or take a new full backup";
-        Failure::new(ErrorClass::Corrupt, what, format!("{}/{}", task.object.uri, d.path), todo)
+        Failure::new(
+            ErrorClass::Corrupt,
+            what,
+            strandline_types::DestUri::below(&task.object.at.uri, &d.path).to_string(),
+            todo,
+        )
     });
     task.status = if damages == 0 { JobStatus::Completed } else { JobStatus::Failed };
-    task.ended_ms = Some(now_ms);
+    end(task, now_ms);
     let (tenant, name, dest) = (task.tenant_id, task.object.name, task.object.dest_id);
     let level = state.validate_jobs.get(&task.job_id).map_or(ValidateLevel::Basic, |j| j.level);
     let is_ours = state.destinations.get(&dest).is_some_and(|d| d.tenant_id == tenant);
@@ -116,13 +124,19 @@ pub(super) fn settle(state: &mut State, id: JobId) {
     }
 }
 
+/// Nothing is opened for it any more: its keys are wiped.
+fn end(task: &mut ValidateTask, now_ms: u64) {
+    task.ended_ms = Some(now_ms);
+    task.object.at.access = strandline_types::Access::default();
+}
+
 /// A part cannot be looked at at all.
 pub(super) fn fail_task(state: &mut State, id: JobId, failure: Failure) -> bool {
     let now_ms = state.clock_ms;
     let Some(task) = state.validate_tasks.get_mut(&id).filter(|t| t.status == JobStatus::Doing) else { return false };
     task.status = JobStatus::Failed;
-    task.ended_ms = Some(now_ms);
     task.failure = Some(failure);
+    end(task, now_ms);
     true
 }
 
@@ -139,8 +153,8 @@ fn end_open_tasks(state: &mut State, id: JobId, to: JobStatus, failure: &Failure
     let now_ms = state.clock_ms;
     for task in state.validate_tasks.values_mut().filter(|t| t.job_id == id && !t.status.is_ended()) {
         task.status = to;
-        task.ended_ms = Some(now_ms);
         task.failure = Some(failure.clone());
+        end(task, now_ms);
     }
 }
 

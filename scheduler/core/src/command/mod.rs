@@ -16,15 +16,14 @@ pub use wishes::{
     Subject, Swept,
 };
 
-use crate::orders::RestorePiece;
 use crate::report::WorkerReport;
 use crate::round_machine::RoundEvent;
 use crate::state::{CleanWhat, DestState, DrillStage, RecoverStage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, CleanStage, ClusterId, DestId, DestNo, Failure, JobId, LsId, NodeId, PieceId,
-    RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
+    Access, Address, BackupJobStatus, BackupMode, CleanStage, ClusterId, DestId, DestNo, DestUri, Failure, JobId, LsId,
+    NodeId, PieceId, PieceKey, RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
 };
 
 /// One entry of the scheduler's Raft log.
@@ -146,6 +145,8 @@ pub enum Action {
         uri: String,
         /// Its keys.
         access: Access,
+        /// Where workers find the key of an encrypted archive; empty = it is not encrypted.
+        key_source: String,
     },
     /// ARCHIVELOG.
     ArchiveLog {
@@ -395,17 +396,15 @@ pub enum Action {
     SetRestoreSource {
         /// Tenant.
         tenant: TenantId,
-        /// The archive, without keys.
-        uri: String,
-        /// Its keys.
-        access: Access,
+        /// The archive.
+        from: Address,
     },
     /// What a look at the archive of a standby found.
     StandbySource {
         /// Tenant.
         tenant: TenantId,
         /// Pieces from where the slowest log stream stands.
-        pieces: Vec<RestorePiece>,
+        pieces: Vec<PieceKey>,
         /// How far they go.
         reach: Scn,
     },
@@ -439,8 +438,8 @@ pub enum Action {
     ImportCatalog(Box<ImportCatalog>),
     /// DROP CATALOG.
     ForgetCatalog {
-        /// The destination, without keys.
-        uri: String,
+        /// The destination.
+        uri: DestUri,
     },
     /// SET RESTORE_DRILL_INTERVAL.
     SetDrillInterval {
@@ -577,5 +576,12 @@ pub enum Action {
         job: JobId,
         /// Why.
         failure: Failure,
+    },
+    /// A check file of a destination was written and read back.
+    DestChecked {
+        /// Destination.
+        dest: DestId,
+        /// The file, below the destination.
+        check_file: String,
     },
 }

@@ -2,7 +2,7 @@
 
 use crate::state::{BackupSet, DestKind, ImportedFrom, RecoveredTable, RestoreSource, Round};
 use serde::{Deserialize, Serialize};
-use strandline_types::{Access, Scn, TenantId};
+use strandline_types::{Address, Scn, TenantId};
 
 /// RECOVER TABLE. The tablets of the tables at the target come from the source's dictionary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +24,8 @@ pub struct StartRecoverTable {
 /// IMPORT CATALOG: one destination of another cluster, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportCatalog {
-    /// Where, without keys.
-    pub uri: String,
-    /// Its keys.
-    pub access: Access,
+    /// Where, and its keys.
+    pub at: Address,
     /// What it is for.
     pub kind: DestKind,
     /// Whose it is.

@@ -1,7 +1,9 @@
-//! Backup and restore jobs, sets and tasks.
+//! Jobs of every kind, sets and tasks.
 
-use super::check;
-use crate::state::{BackupJob, RecoverStage, RecoverTableJob, RestoreJob, State, TaskRun, TenantStatus};
+use super::{check, medium};
+use crate::state::{
+    BackupJob, Job, RecoverStage, RecoverTableJob, RestoreJob, RestoreSource, State, TaskRun, TenantStatus,
+};
 use strandline_types::{
     BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, FileStatus, LsTaskStatus, RestoreStage, limits,
 };
@@ -11,9 +13,8 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
         let open = state.backup_jobs.values().filter(|j| j.tenant_id == *tenant && j.is_open()).count();
         check(found, open <= 1, || format!("tenant {tenant} has {open} open backup jobs"));
     }
-    for job in state.backup_jobs.values() {
-        check(found, job.id < state.next.job, || format!("backup job {} is not below the next id", job.id));
-        lint_backup(state, job, found);
+    for job in state.jobs() {
+        lint_job(state, job, found);
     }
     for set in state.backup_sets.values() {
         let is_whole = set.status == BackupSetStatus::Success;
@@ -25,12 +26,28 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
         let is_ordered = set.start_replay_scn <= set.min_restore_scn && set.consistent_scn <= set.min_restore_scn;
         check(found, !is_whole || is_ordered, || format!("set {}: its SCNs are out of order", set.set_id));
     }
-    for job in state.recover_jobs.values() {
-        lint_recover(state, job, found);
+}
+
+fn lint_job(state: &State, job: Job<'_>, found: &mut Vec<String>) {
+    check(found, job.id() < state.next.job, || format!("{job} is not below the next id"));
+    for run in job.runs() {
+        lint_run(&job.to_string(), run, found);
     }
-    for job in state.restore_jobs.values() {
-        check(found, job.id < state.next.job, || format!("restore job {} is not below the next id", job.id));
-        lint_restore(state, job, found);
+    match job {
+        Job::Backup(job) => lint_backup(state, job, found),
+        Job::Initiator(job) => {
+            let is_over = job.children.values().all(|c| c.end.is_some());
+            check(found, is_over == job.ended_ms.is_some(), || format!("backup job {} of sys and its end", job.id));
+        }
+        Job::Restore(job) => lint_restore(state, job, found),
+        Job::RecoverTable(job) => lint_recover(state, job, found),
+        Job::Standby(standby) => medium::lint_standby(state, standby, found),
+        Job::Drill(drill) => medium::lint_drill(drill, found),
+        Job::DestCheck(dest_check) => medium::lint_dest_check(dest_check, found),
+        Job::Clean(job) => medium::lint_clean(state, job, found),
+        Job::CleanTask(task) => medium::lint_clean_task(state, task, found),
+        Job::Validate(job) => medium::lint_validate(state, job, found),
+        Job::ValidateTask(task) => medium::lint_validate_task(state, task, found),
     }
 }
 
@@ -66,13 +83,11 @@ fn lint_backup(state: &State, job: &BackupJob, found: &mut Vec<String>) {
     check(found, has_base, || format!("{name} is incremental without a base"));
     let ends_with_reason = matches!(job.status, BackupJobStatus::Failed | BackupJobStatus::Canceled);
     check(found, !ends_with_reason || job.failure.is_some(), || format!("{name} ended without a reason"));
-    for run in job.tasks.values().chain([&job.index]).chain(job.log_tasks.values()) {
-        lint_run(&name, run, found);
-    }
 }
 
 fn lint_restore(state: &State, job: &RestoreJob, found: &mut Vec<String>) {
     let name = format!("restore job {}", job.id);
+    check(found, !job.stage.is_ended() || keeps_no_key(&job.source), || format!("{name} has ended and keeps keys"));
     check(found, job.stage.is_ended() == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.stage));
     let ends_with_reason = job.stage == RestoreStage::Failed;
     check(found, !ends_with_reason || job.failure.is_some(), || format!("{name} failed without a reason"));
@@ -87,16 +102,13 @@ fn lint_restore(state: &State, job: &RestoreJob, found: &mut Vec<String>) {
         let has_all = seats.len() == job.data_tasks.len() && seats.iter().all(|s| job.data_tasks.contains_key(s));
         check(found, has_all, || format!("{name}: not one data task per replica"));
     }
-    for run in job.data_tasks.values().chain(job.log_tasks.values()) {
-        lint_run(&name, run, found);
-    }
 }
 
 /// A running recovery has all of its tables, hidden; an ended one has none of them under a hidden name.
 fn lint_recover(state: &State, job: &RecoverTableJob, found: &mut Vec<String>) {
     let name = format!("table recovery job {}", job.id);
-    check(found, job.id < state.next.job, || format!("{name} is not below the next id"));
     check(found, job.stage.is_ended() == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.stage));
+    check(found, !job.stage.is_ended() || keeps_no_key(&job.source), || format!("{name} has ended and keeps keys"));
     let has_failed = job.stage == RecoverStage::Failed;
     check(found, has_failed == job.failure.is_some(), || format!("{name}: {} and its reason", job.stage));
     let Some(tenant) = state.tenants.get(&job.tenant_id) else { return };
@@ -104,9 +116,11 @@ fn lint_recover(state: &State, job: &RecoverTableJob, found: &mut Vec<String>) {
         let hidden = tenant.tables.get(&made.table_id).filter(|t| t.is_hidden()).is_some();
         check(found, hidden != job.stage.is_ended(), || format!("{name}: table {} is hidden: {hidden}", made.table_id));
     }
-    for run in job.tasks.values() {
-        lint_run(&name, run, found);
-    }
+}
+
+fn keeps_no_key(source: &RestoreSource) -> bool {
+    let opens = source.data.access.is_empty() && source.log.iter().all(|log| log.from.access.is_empty());
+    opens && source.seal_key.is_empty() && source.chain_keys.is_empty()
 }
 
 fn lint_run(name: &str, run: &TaskRun, found: &mut Vec<String>) {

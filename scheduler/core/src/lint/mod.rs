@@ -4,6 +4,7 @@
 
 mod archive;
 mod jobs;
+mod medium;
 mod tenants;
 
 use crate::state::State;

@@ -10,8 +10,8 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
     for tenant in state.tenants.values() {
         lint_tenant(state, tenant, found);
     }
-    let uris: BTreeSet<&str> = state.destinations.values().map(|d| d.uri.as_str()).collect();
-    check(found, uris.len() == state.destinations.len(), || "two destinations share a path".to_owned());
+    let places: BTreeSet<_> = state.destinations.values().map(|d| d.uri.place()).collect();
+    check(found, places.len() == state.destinations.len(), || "two destinations are one place".to_owned());
     for dest in state.destinations.values() {
         check(found, dest.id < state.next.dest, || format!("destination {} is not below the next id", dest.id));
         check(found, state.tenants.contains_key(&dest.tenant_id), || format!("destination {} of nobody", dest.id));

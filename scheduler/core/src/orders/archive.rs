@@ -98,6 +98,7 @@ pub(super) fn dest_checks(state: &State, worker: NodeId) -> impl Iterator<Item =
             uri: c.uri.clone(),
             access: c.access.clone(),
             owner: claimed_at(state, &c.uri).map(|d| state.owner_of(d)),
+            key_source: c.key_source.clone(),
         }),
     })
 }

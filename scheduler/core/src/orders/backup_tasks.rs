@@ -201,7 +201,7 @@ impl From<'_> {
         let spent = job.spent.get(&ls).into_iter().flatten();
         let failed = (0..run.retry.0).map(|retry| LsTurn { ls_id: ls, turn: run.turn, retry: RetryId(retry) });
         TaskSpec::BackupLs(BackupLsSpec {
-            uri: job.uri.clone(),
+            uri: job.uri.to_string(),
             access: self.access(),
             set_id: job.set_id,
             incremental: self.incremental(),
@@ -220,7 +220,7 @@ impl From<'_> {
     fn index(&self) -> TaskSpec {
         let parts = self.set.parts.iter().map(|(&ls_id, p)| LsTurn { ls_id, turn: p.turn, retry: p.retry });
         TaskSpec::BackupIndex(BackupIndexSpec {
-            uri: self.job.uri.clone(),
+            uri: self.job.uri.to_string(),
             access: self.access(),
             set_id: self.job.set_id,
             incremental: self.incremental(),
@@ -236,7 +236,7 @@ impl From<'_> {
             archive_uri: round.uri.clone(),
             archive_access: self.state.access_of(round.dest_id),
             archive_key_source: round.options.encryption.key_source().to_owned(),
-            uri: self.job.uri.clone(),
+            uri: self.job.uri.to_string(),
             access: self.access(),
             set_id: self.job.set_id,
             incremental: self.incremental(),
@@ -252,7 +252,7 @@ impl From<'_> {
         let base = self.state.backup_sets.get(&(self.job.tenant_id, self.job.base?))?;
         let part = base.parts.get(&ls)?;
         Some(TaskSpec::Synthetic(SyntheticSpec {
-            uri: self.job.uri.clone(),
+            uri: self.job.uri.to_string(),
             access: self.access(),
             chain: self.base()?,
             set_id: self.job.set_id,

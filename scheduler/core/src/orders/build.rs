@@ -79,14 +79,13 @@ pub(super) fn is_for(run: &TaskRun, worker: NodeId) -> bool {
 /// Where the blocks of one log stream of a source are.
 pub(super) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataSpec {
     RestoreDataSpec {
-        data_uri: source.data_uri.clone(),
+        data: source.data.clone(),
         set_id: source.set_id,
         incremental: source.set_kind == BackupSetKind::Inc,
         data_turn: source.data_turn,
         source_ls_id: from.ls_id,
         ls_turn: from.turn,
         ls_retry: from.retry,
-        access: source.access.clone(),
         seal_key: source.seal_key.clone(),
         chain_keys: source.chain_keys.clone(),
     }
@@ -95,12 +94,10 @@ pub(super) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataS
 /// Where its log is, and up to where it is replayed.
 pub(super) fn log_spec(source: &RestoreSource, from: &SourceLs, target_scn: Scn, follow: bool) -> RestoreLogSpec {
     RestoreLogSpec {
-        archive_uri: source.archive_uri.clone(),
-        pieces: source.pieces.clone(),
+        log: source.log.clone(),
         source_ls_id: from.ls_id,
         base: from.base,
         target_scn,
-        access: source.access.clone(),
         key_source: source.key_source.clone(),
         follow,
     }

@@ -4,7 +4,7 @@ use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
 use crate::state::{DrillStage, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId,
+    Access, Address, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId,
     TenantId, ValidateLevel,
 };
 
@@ -26,15 +26,15 @@ pub struct DestCheckSpec {
     pub access: Access,
     /// Whose it has to be, when it was claimed before.
     pub owner: Option<DestOwner>,
+    /// Where the key of an encrypted archive is to be found; empty = it is not encrypted.
+    pub key_source: String,
 }
 
 /// Read one log stream of a set or piece again, or what is not of any log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidateSpec {
-    /// Destination, without secrets.
-    pub uri: String,
-    /// Its access parameters.
-    pub access: Access,
+    /// The destination.
+    pub at: Address,
     /// How closely.
     pub level: ValidateLevel,
     /// What.
@@ -103,8 +103,7 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
                 MediumName::Piece(_) => Vec::new(),
             };
             let spec = TaskSpec::Validate(ValidateSpec {
-                uri: object.uri.clone(),
-                access: object.access.clone(),
+                at: object.at.clone(),
                 level: job.level,
                 name: object.name,
                 source_ls_id: ls,
@@ -130,7 +129,7 @@ pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
         let Some(dest) = state.destinations.get(&task.dest_id) else { continue };
         for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
             let spec = TaskSpec::Clean(CleanSpec {
-                uri: dest.uri.clone(),
+                uri: dest.uri.to_string(),
                 access: dest.access.clone(),
                 directories: vec![task.name.part(ls)],
                 owner: state.owner_of(dest),

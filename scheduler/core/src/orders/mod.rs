@@ -15,11 +15,11 @@ pub use medium_tasks::{
     CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,
 };
 
-use crate::state::{Compression, Dictionary, Encryption, TabletList};
+use crate::state::{ArchivedLog, Compression, Dictionary, Encryption, TabletList};
 use crate::task::TaskKey;
 use strandline_types::{
-    Access, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, PieceKey,
-    RetryId, RoundId, Scn, Secret, TenantId, TurnId,
+    Access, Address, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, RetryId,
+    RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// The orders of one worker.
@@ -189,8 +189,8 @@ pub struct LsTurn {
 /// Rebuild one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreDataSpec {
-    /// Where the data backup is.
-    pub data_uri: String,
+    /// The data backup.
+    pub data: Address,
     /// Set.
     pub set_id: BackupSetId,
     /// True for an incremental set.
@@ -203,8 +203,6 @@ pub struct RestoreDataSpec {
     pub ls_turn: TurnId,
     /// Retry of its meta.
     pub ls_retry: RetryId,
-    /// Access parameters of the data backup.
-    pub access: Access,
     /// Key of an encrypted set.
     pub seal_key: Secret,
     /// Keys of further sets of the chain, where they differ.
@@ -214,35 +212,16 @@ pub struct RestoreDataSpec {
 /// Replay the archive into one log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreLogSpec {
-    /// Where the archive is.
-    pub archive_uri: String,
-    /// Pieces, in order.
-    pub pieces: Vec<RestorePiece>,
+    /// Log to replay, in order, with the archives that hold it.
+    pub log: Vec<ArchivedLog>,
     /// Log stream in the source.
     pub source_ls_id: LsId,
     /// First group to replay.
     pub base: PalfBase,
     /// Replay groups with SCN up to this.
     pub target_scn: Scn,
-    /// Access parameters of the archive.
-    pub access: Access,
     /// Where the key of an encrypted archive comes from; never a key.
     pub key_source: String,
     /// Never done by itself: more pieces and a higher target come with later orders.
     pub follow: bool,
-}
-
-/// One piece to replay.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RestorePiece {
-    /// Its name.
-    pub key: PieceKey,
-    /// The destination that it lies in when that is another than the archive's; empty = the same.
-    pub uri: String,
-}
-
-impl From<PieceKey> for RestorePiece {
-    fn from(key: PieceKey) -> Self {
-        Self { key, uri: String::new() }
-    }
 }

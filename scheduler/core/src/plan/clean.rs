@@ -5,9 +5,9 @@
 //! placeholder. A medium that does not answer holds up its own tasks and, after a while, fails them.
 
 use super::{dest_ref, tasks};
-use crate::catalogue::in_use;
 use crate::command::{Action, Subject};
 use crate::orders::MediumName;
+use crate::reads::in_use;
 use crate::refuse;
 use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus, is_object_lock};
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};

@@ -10,7 +10,7 @@ use crate::checkpoint::{is_sealable, piece_checkpoint, round_checkpoint};
 use crate::command::Action;
 use crate::state::{LsProgress, PieceRow, State};
 use crate::step::{FreezePiece, MediumWork, Plan};
-use strandline_types::{DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, Scn, TenantId, limits};
+use strandline_types::{DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, Scheme, Scn, TenantId, limits};
 
 pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
     if !ctx.round.begun || plan_starts(ctx, plan) {
@@ -100,7 +100,7 @@ fn publish(ctx: &Ctx<'_>, piece: &PieceRow, plan: &mut Plan) -> bool {
 /// appends do. What completes a piece, or ends the round, never waits.
 fn is_too_soon(ctx: &Ctx<'_>, piece: &PieceRow, checkpoint: Scn) -> bool {
     let is_running = matches!(ctx.round.state, RoundState::Beginning | RoundState::Doing);
-    if !is_running || ctx.dest.uri.starts_with("file://") || checkpoint >= piece.end_scn.prev() {
+    if !is_running || ctx.dest.uri.place().scheme == Scheme::File || checkpoint >= piece.end_scn.prev() {
         return false;
     }
     let lag_target_ms = ctx.state.tenants.get(&ctx.round.tenant_id).map_or(0, |t| t.archive.lag_target_ms);

@@ -45,19 +45,21 @@ fn plan_scan(state: &State, standby: &Standby, now_ms: u64, plan: &mut Plan) {
     let is_there = standby.until.is_some_and(|until| standby.target_scn >= until);
     let Some(tenant) = state.tenants.get(&standby.tenant_id).filter(|_| is_due && !is_there) else { return };
     let base = standby.source.log_streams.iter().map(|ls| ls.base.prev_scn).min().unwrap_or_default();
-    let work = FollowWork {
-        dest: archive_ref(state, standby),
-        source_tenant: standby.source.tenant_id,
-        from: replayed_scn(state, tenant).max(base),
+    let Some(dest) = archive_ref(state, standby) else {
+        let what = format!("standby tenant {}", tenant.name);
+        return plan.wait(tenant.id, what, "an archive: ALTER SYSTEM SET LOG_RESTORE_SOURCE", standby.scanned_ms);
     };
+    let work =
+        FollowWork { dest, source_tenant: standby.source.tenant_id, from: replayed_scn(state, tenant).max(base) };
     let then = Action::StandbyScanned { tenant: standby.tenant_id };
     plan.work(Subject::Standby(standby.tenant_id), vec![MediumWork::Follow(Box::new(work))], then);
 }
 
-fn archive_ref(state: &State, standby: &Standby) -> DestRef {
-    DestRef {
-        uri: standby.source.archive_uri.clone(),
-        access: standby.source.access.clone(),
+fn archive_ref(state: &State, standby: &Standby) -> Option<DestRef> {
+    let archive = standby.source.archive()?;
+    Some(DestRef {
+        uri: archive.uri.clone(),
+        access: archive.access.clone(),
         dest_id: DestId(0),
         dest_no: DestNo(0),
         tenant_id: standby.tenant_id,
@@ -65,7 +67,7 @@ fn archive_ref(state: &State, standby: &Standby) -> DestRef {
         cluster_id: state.cluster.id,
         cluster_name: standby.source.cluster_name.clone(),
         made_below: None,
-    }
+    })
 }
 
 fn plan_tasks(state: &State, standby: &Standby, tenant: &Tenant, now_ms: u64, plan: &mut Plan) {

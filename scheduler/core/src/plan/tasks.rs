@@ -5,7 +5,7 @@
 
 use crate::command::Action;
 use crate::refuse;
-use crate::state::{State, TaskRun};
+use crate::state::{Job, State, TaskRun};
 use crate::step::Plan;
 use crate::task::TaskKey;
 use strandline_types::{LsTaskStatus, NodeId};
@@ -63,14 +63,15 @@ pub(super) fn by_load(state: &State, now_ms: u64) -> Vec<NodeId> {
 
 /// Tasks that a worker has to do at the moment, of any job.
 pub(super) fn load(state: &State, worker: NodeId) -> usize {
+    tasks_of(state, worker, |_| true)
+}
+
+/// The same without those that take no turn on the worker: they never end, and keep nothing else from running.
+pub(super) fn turns(state: &State, worker: NodeId) -> usize {
+    tasks_of(state, worker, |job| !job.follows())
+}
+
+fn tasks_of(state: &State, worker: NodeId, counts: impl Fn(&Job<'_>) -> bool) -> usize {
     let busy = |t: &&TaskRun| t.is_running() && t.executor == Some(worker);
-    let backups = state.backup_jobs.values().filter(|j| !j.status.is_ended());
-    let restores = state.restore_jobs.values().filter(|j| !j.stage.is_ended());
-    let of_backups =
-        backups.flat_map(|j| j.tasks.values().chain([&j.index]).chain(j.log_tasks.values())).filter(busy).count();
-    let of_restores = restores.flat_map(|j| j.data_tasks.values().chain(j.log_tasks.values())).filter(busy).count();
-    let of_cleaning = state.clean_tasks.values().filter(|t| t.stage.is_running()).flat_map(|t| t.runs.values());
-    let of_validation = state.validate_tasks.values().filter(|t| !t.status.is_ended()).flat_map(|t| t.runs.values());
-    let of_recovery = state.recover_jobs.values().filter(|j| !j.stage.is_ended()).flat_map(|j| j.tasks.values());
-    of_backups + of_restores + of_cleaning.chain(of_validation).chain(of_recovery).filter(busy).count()
+    state.jobs().filter(|job| job.is_running() && counts(job)).flat_map(Job::runs).filter(busy).count()
 }

@@ -27,7 +27,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
 fn plan_tasks(state: &State, job: &ValidateJob, now_ms: u64, plan: &mut Plan) {
     let known = tasks::by_load(state, now_ms);
     let mut room: BTreeMap<NodeId, usize> =
-        known.iter().map(|w| (*w, limits::VALIDATE_TASKS_PER_WORKER.saturating_sub(tasks::load(state, *w)))).collect();
+        known.iter().map(|w| (*w, limits::VALIDATE_TASKS_PER_WORKER.saturating_sub(tasks::turns(state, *w)))).collect();
     for task in job.tasks.iter().filter_map(|t| state.validate_tasks.get(t)).filter(|t| t.status == JobStatus::Doing) {
         for (&ls_id, run) in &task.runs {
             let (job_id, tenant_id, kind) = (task.id, task.tenant_id, TaskKind::Validate);

@@ -6,8 +6,8 @@ use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, Failure, FileStatus, JobId, LsId,
-    NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
+    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestUri, Failure, FileStatus,
+    JobId, LsId, NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// What was asked for with BACKUP DATABASE, for one tenant.
@@ -32,7 +32,7 @@ pub struct BackupJob {
     /// Destination.
     pub dest_id: DestId,
     /// Where it is.
-    pub uri: String,
+    pub uri: DestUri,
     /// What the administrator wrote.
     pub description: String,
     /// Where it stands.

@@ -25,6 +25,8 @@ pub struct DestCheck {
     pub findings: BTreeMap<NodeId, Vec<DestFinding>>,
     /// Why a worker found nothing.
     pub failures: BTreeMap<NodeId, Failure>,
+    /// Where workers find the key of an encrypted archive; empty = it is not encrypted.
+    pub key_source: String,
 }
 
 impl DestCheck {

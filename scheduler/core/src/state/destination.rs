@@ -8,7 +8,7 @@ use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{Access, Binding, DestId, DestNo, Failure, TenantId, limits};
+use strandline_types::{Access, Binding, DestId, DestNo, DestUri, Failure, TenantId, limits};
 
 /// What a destination is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Destination {
     /// What it is for.
     pub kind: DestKind,
     /// Where it is, with its attributes and without its keys.
-    pub uri: String,
+    pub uri: DestUri,
     /// Its keys. They may change while the destination is in use.
     pub access: Access,
     /// When it was first named: the time in `format.obbak`.
@@ -49,11 +49,13 @@ pub struct Destination {
     /// When it last proved that it can be used.
     pub checked_ms: u64,
     /// The destination's parent, when it is made by itself for a new tenant: its directory need not be there.
-    pub made_below: Option<String>,
+    pub made_below: Option<DestUri>,
     /// Why it could not be made ready, if so.
     pub trouble: Option<Trouble>,
     /// Earlier attributes and keys, oldest first; the last [`limits::STORAGE_CHANGES_KEPT_MAX`].
     pub changes: Vec<StorageChange>,
+    /// The newest check file that was written and read back, below the destination; empty before the first.
+    pub check_file: String,
 }
 
 impl Destination {

@@ -13,6 +13,7 @@ mod destination;
 mod drill;
 mod imported;
 mod initiator;
+mod jobs;
 mod recover;
 mod restore;
 mod schedule;
@@ -34,8 +35,9 @@ pub use destination::{
 pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;
 pub use initiator::{ChildJob, InitiatorJob};
+pub use jobs::Job;
 pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};
-pub use restore::{RestoreJob, RestoreSource, SourceLs};
+pub use restore::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
 pub use standby::{Standby, StandbyStage};
 pub use task_run::TaskRun;

@@ -1,13 +1,12 @@
 //! Restore jobs.
 
 use super::{Dictionary, TaskRun};
-use crate::orders::RestorePiece;
 use crate::report::RestoreLogResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, Failure, JobId, LsId, NodeId, PalfBase, RestoreStage, RetryId, Scn, Secret,
-    TenantId, TurnId,
+    Access, Address, BackupSetId, BackupSetKind, Failure, JobId, LsId, NodeId, PalfBase, PieceKey, RestoreStage,
+    RetryId, Scn, Secret, TenantId, TurnId,
 };
 
 /// What an administrator asked for with RESTORE.
@@ -50,12 +49,10 @@ pub struct RestoreJob {
 /// What the body read from the medium: the chosen set and pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSource {
-    /// Where the data backup is.
-    pub data_uri: String,
-    /// Where the log archive is; empty when no log is needed.
-    pub archive_uri: String,
-    /// Access parameters of both.
-    pub access: Access,
+    /// The data backup.
+    pub data: Address,
+    /// Log to replay, in order, with the archives that hold it. A standby follows the last one.
+    pub log: Vec<ArchivedLog>,
     /// Where the key of an encrypted archive comes from, on every worker; never a key.
     pub key_source: String,
     /// Cluster that made the backup.
@@ -76,8 +73,6 @@ pub struct RestoreSource {
     pub data_turn: TurnId,
     /// Log streams in the set.
     pub log_streams: Vec<SourceLs>,
-    /// Pieces to replay, in order.
-    pub pieces: Vec<RestorePiece>,
     /// Bytes of the chain.
     pub total_bytes: u64,
     /// Bytes of the pieces.
@@ -88,6 +83,15 @@ pub struct RestoreSource {
     pub seal_key: Secret,
     /// Keys of further sets of the chain; wiped when the job ends.
     pub chain_keys: Vec<(BackupSetId, Secret)>,
+}
+
+/// Pieces of one archive, to be replayed one after the other. Each archive is reached in its own way with its own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedLog {
+    /// The archive.
+    pub from: Address,
+    /// Pieces, in order.
+    pub pieces: Vec<PieceKey>,
 }
 
 /// One log stream in a set.
@@ -104,10 +108,38 @@ pub struct SourceLs {
 }
 
 impl RestoreSource {
-    /// Forgets the keys.
+    /// Forgets every key: those of the sets and those of the destinations.
     pub fn wipe(&mut self) {
+        self.wipe_set_keys();
+        self.data.access = Access::default();
+        for log in &mut self.log {
+            log.from.access = Access::default();
+        }
+    }
+
+    /// Forgets the keys of the sets: log that follows needs none of them.
+    pub fn wipe_set_keys(&mut self) {
         self.seal_key = Secret::NONE;
         self.chain_keys.clear();
+    }
+
+    /// The archive that is followed.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Address> {
+        self.log.last().map(|log| &log.from)
+    }
+
+    /// Pieces of all archives, in the order in which they are replayed.
+    pub fn pieces(&self) -> impl Iterator<Item = PieceKey> {
+        self.log.iter().flat_map(|log| log.pieces.iter().copied())
+    }
+
+    /// The destinations as an administrator names them: the data backup, then the archives.
+    #[must_use]
+    pub fn destinations(&self) -> String {
+        let archives: Vec<String> = self.log.iter().map(|log| log.from.to_string()).collect();
+        let all = [self.data.to_string()].into_iter().chain(archives);
+        all.collect::<Vec<_>>().join(",")
     }
 
     /// A log stream of the set.

@@ -6,7 +6,7 @@ use crate::results::ValidateResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{Access, DestId, Failure, JobId, JobStatus, LsId, Secret, TenantId, ValidateLevel};
+use strandline_types::{Address, DestId, Failure, JobId, JobStatus, LsId, Secret, TenantId, ValidateLevel};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +35,8 @@ impl fmt::Display for ValidateKind {
 pub struct MediumObject {
     /// What.
     pub name: MediumName,
-    /// Where.
-    pub uri: String,
-    /// Access parameters of the destination.
-    pub access: Access,
+    /// The destination that holds it.
+    pub at: Address,
     /// The destination in State; 0 = one that this cluster does not own.
     pub dest_id: DestId,
     /// Its log streams.

@@ -182,7 +182,7 @@ pub(super) fn dests(state: &State) -> Table {
         let parts = [
             ("binding", o.binding.to_string()),
             ("dest_id", dest.id.to_string()),
-            ("path", dest.uri.clone()),
+            ("path", dest.uri.to_string()),
             ("piece_switch_interval", interval_text(o.piece_interval_s)),
             ("state", config.state.to_string()),
             ("auto_restart", o.auto_restart.to_string()),

@@ -94,7 +94,7 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
             MediumName::Set(id, _) => ("BACKUP SET", id.0, 0),
             MediumName::Piece(key) => ("BACKUP PIECE", key.piece_id.0, key.round_id.0),
         };
-        let uri = state.destinations.get(&task.dest_id).map(|d| d.uri.as_str()).unwrap_or_default();
+        let uri = state.destinations.get(&task.dest_id).map(|d| d.uri.to_string()).unwrap_or_default();
         let trouble = task.trouble.as_ref().map(|t| &t.failure);
         let of_runs = || task.runs.values().find_map(|r: &TaskRun| r.failure.as_ref());
         let comment = task.failure.as_ref().or(trouble).or_else(of_runs).map(ToString::to_string).unwrap_or_default();

@@ -43,7 +43,7 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
         let source = &j.source;
         let sets: Vec<String> =
             source.sets.iter().map(|(id, kind)| format!("backup_set_{id}_{}", kind.tag())).collect();
-        let pieces: Vec<String> = source.pieces.iter().map(|p| format!("piece_{}", p.key)).collect();
+        let pieces: Vec<String> = source.pieces().map(|key| format!("piece_{key}")).collect();
         view.row([
             n(j.tenant_id.0),
             n(j.id.0),
@@ -61,7 +61,7 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
             scn(j.target_scn),
             scn_display(j.target_scn),
             t(""),
-            t(format!("{},{}", source.data_uri, source.archive_uri)),
+            t(source.destinations()),
             t(sets.join(",")),
             t(pieces.join(",")),
             t(list(j, |x| format!("{}:{}", x.source_name, x.target_name))),

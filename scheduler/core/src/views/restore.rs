@@ -117,7 +117,7 @@ fn finished_log_streams(j: &RestoreJob) -> usize {
 }
 
 fn dests(j: &RestoreJob) -> String {
-    format!("{},{}", j.source.data_uri, j.source.archive_uri)
+    j.source.destinations()
 }
 
 fn option(state: &State, j: &RestoreJob) -> String {
@@ -130,7 +130,7 @@ fn sets(j: &RestoreJob) -> String {
 }
 
 fn pieces(j: &RestoreJob) -> String {
-    let all: Vec<String> = j.source.pieces.iter().map(|p| format!("piece_{}", p.key)).collect();
+    let all: Vec<String> = j.source.pieces().map(|key| format!("piece_{key}")).collect();
     all.join(",")
 }
 

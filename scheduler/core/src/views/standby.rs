@@ -13,7 +13,7 @@ pub(super) fn sources(state: &State) -> Table {
     let mut view = Build::new(&SOURCE_COLUMNS);
     for s in state.standbys.values() {
         let until = s.until.unwrap_or(Scn::MAX);
-        let value = format!("LOCATION={}", s.source.archive_uri);
+        let value = s.source.archive().map(|archive| format!("LOCATION={archive}")).unwrap_or_default();
         let display = if until == Scn::MAX { t("UNLIMITED") } else { scn_display(until) };
         view.row([n(s.tenant_id.0), n(1u64), t("LOCATION"), t(value), scn(until), display, t(s.stage)]);
     }

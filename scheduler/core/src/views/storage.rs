@@ -4,7 +4,6 @@
 
 use super::value::{n, t, time};
 use super::{Build, Table, Value};
-use crate::address::attribute;
 use crate::state::{Destination, State};
 
 const COLUMNS: [&str; 12] = [
@@ -26,25 +25,24 @@ const COLUMNS: [&str; 12] = [
 pub(super) fn info(state: &State) -> Table {
     let mut view = Build::new(&COLUMNS);
     for dest in state.destinations.values() {
-        view.row(row(dest, &dest.uri, &dest.access.to_string()));
+        view.row(row(dest));
     }
     view.done()
 }
 
-fn row(dest: &Destination, uri: &str, authorization: &str) -> [Value; 12] {
-    let (place, attributes) = uri.split_once('?').unwrap_or((uri, ""));
-    let extension: Vec<&str> = attributes.split('&').filter(|a| !a.is_empty() && !a.starts_with("host=")).collect();
-    let number = |name| t(attribute(uri, name).unwrap_or("0"));
+fn row(dest: &Destination) -> [Value; 12] {
+    let uri = &dest.uri;
+    let extension: Vec<String> = uri.attributes().map(|(name, value)| format!("{name}={value}")).collect();
+    let number = |name| t(uri.attribute(name).unwrap_or("0"));
     [
         n(dest.tenant_id.0),
-        t(place),
-        t(attribute(uri, "host").unwrap_or_default()),
+        t(uri.place().root()),
+        t(uri.attribute("host").unwrap_or_default()),
         n(dest.id.0),
         t(dest.kind),
-        t(authorization),
+        t(&dest.access),
         t(extension.join("&")),
-        // What a check file is called is the medium's matter; the newest one is as old as the last check.
-        Value::Null,
+        if dest.check_file.is_empty() { Value::Null } else { t(&dest.check_file) },
         time(Some(dest.checked_ms)),
         t(if dest.formatted { "NORMAL" } else { "NOT_READY" }),
         number("max_iops"),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_scheduler_core::state::{
-    DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, Trouble,
+    ArchivedLog, DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, Trouble,
 };
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -486,6 +486,10 @@ pub fn restored_dictionary() -> Dictionary {
     Dictionary { version: 4, scn: Scn(5), tables: vec![table], ..Dictionary::default() }
 }
 
+pub fn address(uri: &str) -> Address {
+    Address::parse(uri).unwrap()
+}
+
 /// A restore of a tenant with log streams 1 and 1001.
 pub fn restore_wish(name: &str, replicas: u32) -> Action {
     let ls = |id| SourceLs { ls_id: LsId(id), base: PalfBase::default(), turn: TurnId(1), retry: RetryId(2) };
@@ -495,9 +499,8 @@ pub fn restore_wish(name: &str, replicas: u32) -> Action {
         replicas,
         target_scn: Scn(5000),
         source: RestoreSource {
-            data_uri: "file:///data".to_owned(),
-            archive_uri: "file:///arc".to_owned(),
-            access: Access::default(),
+            data: address("file:///data"),
+            log: vec![ArchivedLog { from: address("file:///arc"), pieces: vec![key] }],
             key_source: String::new(),
             cluster_version: "0".to_owned(),
             cluster_name: "other".to_owned(),
@@ -508,7 +511,6 @@ pub fn restore_wish(name: &str, replicas: u32) -> Action {
             sets: vec![(BackupSetId(1), BackupSetKind::Full)],
             data_turn: TurnId(1),
             log_streams: vec![ls(1), ls(1001)],
-            pieces: vec![key.into()],
             total_bytes: 1000,
             log_bytes: 500,
             tablet_count: 4,

@@ -4,15 +4,16 @@ use super::in_time;
 use crate::effects::put;
 use crate::session::Settings;
 use crate::sql::request::restore::{RestoreFrom, RestoreOptions, Until};
-use strandline_catalogue::{Choice, Owner, Place, PlaceId, Refusal, Role, SetEntry, Target, choose};
+use strandline_catalogue::{Choice, Owner, PieceEntry, Place, PlaceId, Refusal, Role, SetEntry, Target, choose};
+use strandline_format::paths::backup::complement_log_dir;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
 use strandline_media::identity::CODE_FORMAT_MISMATCH;
-use strandline_media::split_secrets;
-use strandline_reader::{Scan, open_sources, scan_all};
-use strandline_scheduler_core::RestorePiece;
-use strandline_scheduler_core::state::{RestoreSource, SourceLs};
-use strandline_types::{Access, BackupSetId, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, Secret, TurnId};
+use strandline_reader::{Scan, open_sources, scan as scan_one};
+use strandline_scheduler_core::state::{ArchivedLog, RestoreSource, SourceLs};
+use strandline_types::{
+    Address, BackupSetId, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scheme, Scn, Secret, TurnId,
+};
 
 /// The original's number for something that is not allowed.
 const NOT_ALLOWED_CODE: i32 = -4179;
@@ -27,39 +28,75 @@ pub struct Found {
     pub metas: pb::LsMetaInfos,
     /// Replicas that the source had.
     pub replicas: u32,
-    access: Access,
+    /// The destination that each place was found in, as it was named, with its own keys.
+    addresses: Vec<Address>,
     key_source: String,
+}
+
+/// Where a restore is to look.
+#[derive(Clone, Debug)]
+pub enum Sources {
+    /// A data backup, then an archive: in this order, so that a mistaken one is noticed.
+    Named {
+        /// Data backup destination.
+        data: Address,
+        /// Archive destination.
+        archive: Option<Address>,
+    },
+    /// Any of them, in any order.
+    Added(Vec<Address>),
+}
+
+impl Sources {
+    /// What a statement names, or what its session has added.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no destination.
+    pub fn of(from: &RestoreFrom, settings: &Settings) -> Result<Self, Failure> {
+        Ok(match from {
+            RestoreFrom::Destinations { data, archive } => {
+                let archive = archive.as_deref().map(Address::parse).transpose()?;
+                Self::Named { data: Address::parse(data)?, archive }
+            }
+            RestoreFrom::Added => {
+                Self::Added(settings.sources.iter().map(|text| Address::parse(text)).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    fn all(&self) -> Vec<Address> {
+        match self {
+            Self::Named { data, archive } => [data].into_iter().chain(archive).cloned().collect(),
+            Self::Added(all) => all.clone(),
+        }
+    }
 }
 
 /// Finds and chooses.
 ///
 /// # Errors
 /// What is missing, with the nearest restorable bounds; destinations that do not belong together.
-pub async fn find(
-    from: &RestoreFrom,
-    until: Until,
-    settings: &Settings,
-    options: &RestoreOptions,
-) -> Result<Found, Failure> {
-    let uris: Vec<String> = match from {
-        RestoreFrom::Destinations { data, archive } => [data].into_iter().chain(archive).cloned().collect(),
-        RestoreFrom::Added => settings.sources.clone(),
-    };
-    if uris.is_empty() {
+pub async fn find(from: &Sources, until: Until, options: &RestoreOptions) -> Result<Found, Failure> {
+    let all = from.all();
+    let Some(first) = all.first() else {
         let todo = "name them with FROM '<data uri>,<archive uri>', or with ALTER SYSTEM ADD RESTORE SOURCE";
         return Err(Failure::new(ErrorClass::Invalid, "the restore has no source", "RESTORE", todo));
-    }
-    in_time(&uris[0], read(from, &uris, until, options)).await
+    };
+    in_time(&first.uri, read(from, &all, until, options)).await
 }
 
-async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &RestoreOptions) -> Result<Found, Failure> {
-    if let Some(uri) = uris.iter().find(|u| u.starts_with("mem://")) {
+async fn read(from: &Sources, all: &[Address], until: Until, options: &RestoreOptions) -> Result<Found, Failure> {
+    if let Some(address) = all.iter().find(|a| a.place().scheme == Scheme::Memory) {
         let todo = "use file:// and an absolute path, for example file:///backup/archive";
-        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri, todo));
+        let what = "a destination in memory keeps nothing";
+        return Err(Failure::new(ErrorClass::Invalid, what, address.to_string(), todo));
     }
-    let apart: Vec<(String, String)> = uris.iter().map(|u| split_secrets(u)).collect();
-    let sources = open_sources(apart.iter().map(|(uri, access)| (uri.as_str(), access.as_str())))?;
-    let scan = scan_all(&sources).await?;
+    let (mut scan, mut addresses) = (Scan::default(), Vec::new());
+    for named in open_sources(all)? {
+        let found = scan_one(&named.source).await?;
+        addresses.extend(std::iter::repeat_n(named.address, found.media.len()));
+        scan.absorb(found);
+    }
     check_roles(from, &scan)?;
     check_owners(&scan)?;
     let target = match until {
@@ -81,9 +118,7 @@ async fn read(from: &RestoreFrom, uris: &[String], until: Until, options: &Resto
     let path = BackupPath::LocalityInfo { set: name }.path();
     let locality = put::find::<pb::LocalityInfo>(medium.as_ref(), &path, DataType::LocalityInfo).await?;
     let replicas = locality.map_or(1, |l| l.replica_count).max(1);
-    // All parts of one restore are reached with the same keys.
-    let access = apart.into_iter().map(|(_, access)| access).find(|a| !a.is_empty()).unwrap_or_default();
-    Ok(Found { scan, choice, metas, replicas, access: Access::new(access), key_source: options.key_source.clone() })
+    Ok(Found { scan, choice, metas, replicas, addresses, key_source: options.key_source.clone() })
 }
 
 /// Without any usable set, what could not be read is the reason and not the absence that follows from it.
@@ -101,12 +136,12 @@ fn why(scan: &Scan, refusal: Refusal) -> Failure {
 }
 
 /// `FROM` names a data backup, then an archive.
-fn check_roles(from: &RestoreFrom, scan: &Scan) -> Result<(), Failure> {
-    let RestoreFrom::Destinations { data, archive } = from else { return Ok(()) };
-    if archive.as_ref() == Some(data) {
+fn check_roles(from: &Sources, scan: &Scan) -> Result<(), Failure> {
+    let Sources::Named { data, archive } = from else { return Ok(()) };
+    if archive.as_ref().is_some_and(|a| a.place() == data.place()) {
         let todo = "give RESTORE … FROM '<data backup uri>,<archive uri>', in this order";
         let what = "one destination cannot be backup_data and archive_log at once";
-        return Err(Failure::new(ErrorClass::Invalid, what, data.clone(), todo).with_code(CODE_FORMAT_MISMATCH));
+        return Err(Failure::new(ErrorClass::Invalid, what, data.to_string(), todo).with_code(CODE_FORMAT_MISMATCH));
     }
     let named = scan.catalogue.places.iter().filter(|p| p.of_set.is_none());
     for (place, wanted) in named.zip([(Role::Backup, "backup_data"), (Role::Archive, "archive_log")]) {
@@ -156,13 +191,32 @@ impl Found {
         self.scan.catalogue.place(id).ok_or_else(no_set)
     }
 
-    /// Where a worker reads a place: a set's own archive lies below the set.
-    fn uri(&self, id: PlaceId) -> Result<String, Failure> {
+    /// How a worker reaches a place: as its destination was named. A set's own archive lies below the set.
+    fn address(&self, id: PlaceId) -> Result<Address, Failure> {
         let place = self.place(id)?;
-        let Some(set) = place.of_set else { return Ok(place.uri.clone()) };
+        let address = self.addresses.get(id.0 as usize).ok_or_else(no_set)?;
+        let Some(set) = place.of_set else { return Ok(address.clone()) };
         let entry = self.scan.catalogue.sets.iter().find(|s| s.set_id == set).ok_or_else(no_set)?;
-        let name = SetName { id: entry.set_id, kind: entry.kind };
-        Ok(crate::effects::complement::uri(&self.place(entry.place)?.uri, name))
+        Ok(address.below(&complement_log_dir(SetName { id: entry.set_id, kind: entry.kind })))
+    }
+
+    /// The chosen pieces in order, with the archives that hold them.
+    fn log(&self) -> Result<Vec<ArchivedLog>, Failure> {
+        let runs = self.choice.pieces.chunk_by(|a, b| a.place == b.place);
+        let of = |run: &[PieceEntry]| {
+            Ok(ArchivedLog { from: self.address(run[0].place)?, pieces: run.iter().map(|p| p.key).collect() })
+        };
+        runs.map(of).collect()
+    }
+
+    /// A standby goes on with the archive that was named, also when the last log of its restore lies in a set.
+    pub fn follow_archive(&self, source: &mut RestoreSource) {
+        let mut archives = self.scan.catalogue.places.iter().zip(&self.addresses);
+        let Some((_, from)) = archives.find(|(place, _)| place.role == Role::Archive) else { return };
+        let is_archive = |at: &Address| self.addresses.iter().any(|a| a.place() == at.place());
+        if !source.archive().is_some_and(is_archive) {
+            source.log.push(ArchivedLog { from: from.clone(), pieces: Vec::new() });
+        }
     }
 
     /// Everything that the job needs. `keys`: of each encrypted set of the chain.
@@ -170,17 +224,10 @@ impl Found {
         let set = last(&self.choice)?;
         let place = self.place(set.place)?;
         let info = self.info(set);
-        let archive_uri = self.choice.pieces.first().map_or_else(|| Ok(String::new()), |p| self.uri(p.place))?;
-        let mut pieces = Vec::with_capacity(self.choice.pieces.len());
-        for piece in &self.choice.pieces {
-            let uri = self.uri(piece.place)?;
-            pieces.push(RestorePiece { key: piece.key, uri: if uri == archive_uri { String::new() } else { uri } });
-        }
         let seal_key = keys.iter().find(|(id, _)| *id == set.set_id).map(|(_, k)| k.clone()).unwrap_or_default();
         Ok(RestoreSource {
-            data_uri: place.uri.clone(),
-            archive_uri,
-            access: self.access.clone(),
+            data: self.address(set.place)?,
+            log: self.log()?,
             key_source: self.key_source.clone(),
             cluster_name: place.cluster_name.clone(),
             cluster_version: info.map(|i| i.cluster_version.clone()).unwrap_or_default(),
@@ -191,7 +238,6 @@ impl Found {
             sets: self.choice.sets.iter().map(|s| (s.set_id, s.kind)).collect(),
             data_turn: set.data_turn,
             log_streams: self.log_streams()?,
-            pieces,
             total_bytes: self.choice.sets.iter().map(|s| s.output_bytes).sum(),
             log_bytes: self.choice.pieces.iter().map(|p| p.output_bytes).sum(),
             tablet_count: info.and_then(|i| i.stats).unwrap_or_default().tablet_count,

@@ -1,0 +1,194 @@
+//! What each job reads on the media. Cleaning leaves it, and nothing starts to read what is being deleted.
+//!
+//! A job names what it reads by place, never by the text of a destination: its address may have other attributes than
+//! the destination's own, and may be that of another tenant's destination. Order rule: cleaning and the start of a job
+//! are commands of one log, so of the two the later one sees the earlier one.
+
+use crate::catalogue::{StateCatalogue, file_status};
+use crate::orders::MediumName;
+use crate::refuse;
+use crate::state::{
+    ArchivedLog, BackupJob, Destination, Drill, DrillStage, Job, RestoreSource, StandbyStage, State, ValidateTask,
+};
+use std::collections::BTreeMap;
+use strandline_catalogue::retention::Object;
+use strandline_catalogue::{Target, choose};
+use strandline_types::{BackupMode, BackupSetId, DestId, Failure, FileStatus, LsId, PieceKey, Place, TenantId};
+
+/// Something on a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// A set, and with it every set that it is built on.
+    Set(Place, BackupSetId),
+    /// A piece of the archive at a place; that may be the log which a set carries.
+    Piece(Place, PieceKey),
+}
+
+/// What a job reads now, or will read before it ends.
+pub(crate) fn reads(state: &State, job: Job<'_>) -> Vec<Read> {
+    match job {
+        Job::Backup(job) => of_backup(state, job),
+        Job::Restore(job) if job.stage.is_ended() => Vec::new(),
+        Job::Restore(job) => of_source(&job.source),
+        Job::RecoverTable(job) if job.stage.is_ended() => Vec::new(),
+        Job::RecoverTable(job) => of_source(&job.source),
+        Job::Standby(standby) if standby.stage == StandbyStage::Stopped => Vec::new(),
+        Job::Standby(standby) => of_log(&standby.source.log),
+        Job::Drill(drill) => of_drill(state, drill),
+        Job::ValidateTask(task) => of_validation(task),
+        // Their parts are jobs of their own.
+        Job::Initiator(_) | Job::Clean(_) | Job::Validate(_) => Vec::new(),
+        // It reads what it has written itself.
+        Job::DestCheck(_) => Vec::new(),
+        // What it takes has to go.
+        Job::CleanTask(_) => Vec::new(),
+    }
+}
+
+/// What a restore or a table recovery reads.
+pub(crate) fn of_source(source: &RestoreSource) -> Vec<Read> {
+    let sets = source.sets.iter().map(|(id, _)| *id).chain([source.set_id]);
+    let mut reads: Vec<Read> = sets.map(|id| Read::Set(source.data.place().clone(), id)).collect();
+    reads.extend(of_log(&source.log));
+    reads
+}
+
+fn of_log(log: &[ArchivedLog]) -> Vec<Read> {
+    let of = |log: &ArchivedLog| -> Vec<Read> {
+        log.pieces.iter().map(|key| Read::Piece(log.from.place().clone(), *key)).collect()
+    };
+    log.iter().flat_map(of).collect()
+}
+
+/// What one object of a validation is; blocks of an increment lie in the sets that it is built on.
+pub(crate) fn of_object(at: &Place, name: MediumName) -> Read {
+    match name {
+        MediumName::Set(id, _) => Read::Set(at.clone(), id),
+        MediumName::Piece(key) => Read::Piece(at.clone(), key),
+    }
+}
+
+fn of_validation(task: &ValidateTask) -> Vec<Read> {
+    if task.status.is_ended() { Vec::new() } else { vec![of_object(task.object.at.place(), task.object.name)] }
+}
+
+/// A backup reads the set that it is built on or made of, and the log that it copies.
+fn of_backup(state: &State, job: &BackupJob) -> Vec<Read> {
+    if !job.is_open() {
+        return Vec::new();
+    }
+    let base = match job.mode {
+        BackupMode::Full => None,
+        // An incremental that became a full one has none.
+        BackupMode::Incremental | BackupMode::Synthetic => job.base,
+    };
+    let mut reads: Vec<Read> = base.map(|id| Read::Set(job.uri.place().clone(), id)).into_iter().collect();
+    let archive = state.rounds.get(&(job.tenant_id, job.round_id)).filter(|_| job.plus_archivelog);
+    let Some((round, dest)) = archive.and_then(|r| Some((r, state.destinations.get(&r.dest_id)?))) else {
+        return reads;
+    };
+    let at = dest.uri.place();
+    if job.log_pieces.is_empty() {
+        // Which ones it will be is decided once the data is there: all that may hold log after the job's beginning.
+        let start = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.start_replay_scn.max(s.start_scn));
+        let wanted = round.pieces.values().filter(|p| start.is_none_or(|scn| p.end_scn > scn));
+        reads.extend(wanted.map(|p| Read::Piece(at.clone(), p.key)));
+    } else {
+        reads.extend(job.log_pieces.iter().map(|key| Read::Piece(at.clone(), *key)));
+    }
+    reads
+}
+
+/// A drill restores the newest backup. Until its restore has begun, and is a job of its own, it needs what would be
+/// restored now.
+fn of_drill(state: &State, drill: &Drill) -> Vec<Read> {
+    match drill.stage {
+        DrillStage::Source | DrillStage::Choose => newest(state, drill.tenant_id),
+        DrillStage::Restore | DrillStage::Restored | DrillStage::Drop | DrillStage::Proven | DrillStage::Failed => {
+            Vec::new()
+        }
+    }
+}
+
+fn newest(state: &State, tenant: TenantId) -> Vec<Read> {
+    let data = state.tenants.get(&tenant).and_then(|t| t.data_dest);
+    let archive = state.open_round(tenant).map(|r| r.dest_id);
+    let mut known = StateCatalogue::of(state, tenant);
+    let is_meant = |dest: Option<DestId>| dest.is_some() && (dest == data || dest == archive);
+    let dests = known.dests.clone();
+    let is_there = |place: strandline_catalogue::PlaceId| is_meant(dests.get(place.0 as usize).copied());
+    known.catalogue.sets.retain(|s| is_there(s.place));
+    known.catalogue.pieces.retain(|p| is_there(p.place));
+    let Ok(choice) = choose(&known.catalogue, Target::Newest) else { return Vec::new() };
+    let at = |place| known.dest(place).and_then(|d| state.destinations.get(&d)).map(|d| d.uri.place().clone());
+    let sets = choice.sets.iter().filter_map(|s| Some(Read::Set(at(s.place)?, s.set_id)));
+    // Log that a set carries goes with the set.
+    let of_archive =
+        choice.pieces.iter().filter(|p| known.catalogue.place(p.place).is_some_and(|p| p.of_set.is_none()));
+    sets.chain(of_archive.filter_map(|p| Some(Read::Piece(at(p.place)?, p.key)))).collect()
+}
+
+/// What running jobs read of a tenant's destinations, and who: nothing of it may go.
+#[must_use]
+pub(crate) fn in_use(state: &State, tenant: TenantId) -> BTreeMap<Object, String> {
+    let mut used = BTreeMap::new();
+    for job in state.jobs() {
+        for read in reads(state, job) {
+            for object in objects_of(state, &read).into_iter().filter(|(of, _)| *of == tenant).map(|(_, o)| o) {
+                used.entry(object).or_insert_with(|| format!("{job} reads it"));
+            }
+        }
+    }
+    used
+}
+
+/// Whether all of this may be read from now on: nothing of it is being deleted.
+///
+/// # Errors
+/// `Transient` names what is.
+pub(crate) fn check_stays(state: &State, reads: &[Read]) -> Result<(), Failure> {
+    for (tenant, object) in reads.iter().flat_map(|read| objects_of(state, read)) {
+        let status = match object {
+            Object::Set(id) => state.backup_sets.get(&(tenant, id)).map(|s| s.file_status),
+            Object::Piece(key) => file_status(state, tenant, MediumName::Piece(key)),
+        };
+        if status == Some(FileStatus::Deleting) {
+            return Err(refuse::is_being_deleted(&object.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// The rows of State that stand for it, and whose they are; none for what lies in a destination that State does not
+/// know.
+fn objects_of(state: &State, read: &Read) -> Vec<(TenantId, Object)> {
+    let mut found = Vec::new();
+    for dest in state.destinations.values() {
+        match read {
+            Read::Set(at, id) if at == dest.uri.place() => add_chain(state, dest, *id, &mut found),
+            Read::Piece(at, key) if at == dest.uri.place() => found.push((dest.tenant_id, Object::Piece(*key))),
+            Read::Piece(at, _) => {
+                if let Some(carrier) = at.path_below(dest.uri.place()).and_then(|path| carrier(state, dest, path)) {
+                    add_chain(state, dest, carrier, &mut found);
+                }
+            }
+            Read::Set(..) => {}
+        }
+    }
+    found
+}
+
+/// The set whose own log lies at a path of its destination.
+fn carrier(state: &State, dest: &Destination, path: &str) -> Option<BackupSetId> {
+    let mut sets = state.backup_sets.values().filter(|s| s.dest_id == dest.id);
+    sets.find(|s| MediumName::Set(s.set_id, s.kind).part(LsId(0)) == path).map(|s| s.set_id)
+}
+
+/// A set and everything that it is built on.
+fn add_chain(state: &State, dest: &Destination, set: BackupSetId, found: &mut Vec<(TenantId, Object)>) {
+    let mut next = Some(set);
+    while let Some(row) = next.and_then(|id| state.backup_sets.get(&(dest.tenant_id, id))) {
+        found.push((dest.tenant_id, Object::Set(row.set_id)));
+        next = Some(row.prev_inc).filter(|id| *id < row.set_id && id.0 > 0);
+    }
+}

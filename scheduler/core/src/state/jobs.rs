@@ -1,0 +1,173 @@
+//! Every kind of job in one list. What asks a question of all jobs asks it here: which tasks run, what is read, what
+//! must hold.
+//!
+//! Order rule: [`State::jobs`] takes State apart without `..`, and whoever matches a [`Job`] does it without `_`. So a
+//! new kind of job does not compile before it has answered every question.
+
+use super::{
+    BackupJob, CleanJob, CleanTask, DestCheck, Drill, InitiatorJob, RecoverTableJob, RestoreJob, Standby, StandbyStage,
+    State, TaskRun, ValidateJob, ValidateTask,
+};
+use std::fmt;
+use strandline_types::JobId;
+
+/// One job of any kind. Cleaning and validation jobs have tasks of their own kind, one per set or piece.
+#[derive(Clone, Copy, Debug)]
+pub enum Job<'a> {
+    /// A backup of one tenant.
+    Backup(&'a BackupJob),
+    /// A backup of several tenants; its children do the work.
+    Initiator(&'a InitiatorJob),
+    /// A restore.
+    Restore(&'a RestoreJob),
+    /// A table recovery.
+    RecoverTable(&'a RecoverTableJob),
+    /// A standby tenant that follows an archive.
+    Standby(&'a Standby),
+    /// A restore drill.
+    Drill(&'a Drill),
+    /// A check of a destination by every worker.
+    DestCheck(&'a DestCheck),
+    /// A cleaning; its tasks do the work.
+    Clean(&'a CleanJob),
+    /// One set or piece that is deleted.
+    CleanTask(&'a CleanTask),
+    /// A validation; its tasks do the work.
+    Validate(&'a ValidateJob),
+    /// One set or piece that is looked at.
+    ValidateTask(&'a ValidateTask),
+}
+
+impl State {
+    /// Every job, running and ended.
+    pub fn jobs(&self) -> impl Iterator<Item = Job<'_>> {
+        let Self {
+            cluster: _,
+            clock_ms: _,
+            schedulers: _,
+            workers: _,
+            tenants: _,
+            destinations: _,
+            rounds: _,
+            backup_jobs,
+            initiators,
+            schedules: _,
+            backup_sets: _,
+            restore_jobs,
+            recover_jobs,
+            standbys,
+            drills,
+            drill_plans: _,
+            dest_checks,
+            archive_new_tenants: _,
+            clean_policies: _,
+            clean_jobs,
+            clean_tasks,
+            sweeps: _,
+            validate_jobs,
+            validate_tasks,
+            audit: _,
+            next: _,
+        } = self;
+        let backups = backup_jobs.values().map(Job::Backup).chain(initiators.values().map(Job::Initiator));
+        let restores = restore_jobs.values().map(Job::Restore).chain(recover_jobs.values().map(Job::RecoverTable));
+        let others = standbys.values().map(Job::Standby).chain(drills.values().map(Job::Drill));
+        let others = others.chain(dest_checks.values().map(Job::DestCheck));
+        let cleaning = clean_jobs.values().map(Job::Clean).chain(clean_tasks.values().map(Job::CleanTask));
+        let validation =
+            validate_jobs.values().map(Job::Validate).chain(validate_tasks.values().map(Job::ValidateTask));
+        backups.chain(restores).chain(others).chain(cleaning).chain(validation)
+    }
+}
+
+impl<'a> Job<'a> {
+    /// The id that its tasks carry.
+    #[must_use]
+    pub const fn id(self) -> JobId {
+        match self {
+            Self::Backup(j) => j.id,
+            Self::Initiator(j) => j.id,
+            Self::Restore(j) => j.id,
+            Self::RecoverTable(j) => j.id,
+            Self::Standby(s) => s.job_id,
+            Self::Drill(d) => d.id,
+            Self::DestCheck(c) => c.id,
+            Self::Clean(j) => j.id,
+            Self::CleanTask(t) => t.id,
+            Self::Validate(j) => j.id,
+            Self::ValidateTask(t) => t.id,
+        }
+    }
+
+    /// True while it may order tasks. What has ended may show its last ones for a while; they run no more.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        match self {
+            Self::Backup(j) => !j.status.is_ended(),
+            Self::Initiator(j) => j.ended_ms.is_none(),
+            Self::Restore(j) => !j.stage.is_ended(),
+            Self::RecoverTable(j) => !j.stage.is_ended(),
+            Self::Standby(s) => s.stage != StandbyStage::Stopped,
+            Self::Drill(d) => !d.stage.is_ended(),
+            Self::DestCheck(c) => c.ended_ms.is_none(),
+            Self::Clean(j) => !j.status.is_ended(),
+            Self::CleanTask(t) => !t.stage.is_ended(),
+            Self::Validate(j) => !j.status.is_ended(),
+            Self::ValidateTask(t) => !t.status.is_ended(),
+        }
+    }
+
+    /// True when its tasks run until they are no longer ordered: workers take no turn for them, so they keep no other
+    /// task from running.
+    #[must_use]
+    pub const fn follows(self) -> bool {
+        match self {
+            Self::Standby(s) => matches!(s.stage, StandbyStage::Following),
+            Self::Backup(_)
+            | Self::Initiator(_)
+            | Self::Restore(_)
+            | Self::RecoverTable(_)
+            | Self::Drill(_)
+            | Self::DestCheck(_)
+            | Self::Clean(_)
+            | Self::CleanTask(_)
+            | Self::Validate(_)
+            | Self::ValidateTask(_) => false,
+        }
+    }
+
+    /// Its tasks, of every stage.
+    #[must_use]
+    pub fn runs(self) -> Vec<&'a TaskRun> {
+        match self {
+            Self::Backup(j) => j.tasks.values().chain([&j.index]).chain(j.log_tasks.values()).collect(),
+            Self::Restore(j) => j.data_tasks.values().chain(j.log_tasks.values()).collect(),
+            Self::RecoverTable(j) => j.tasks.values().collect(),
+            Self::Standby(s) => s.log_tasks.values().collect(),
+            Self::Drill(d) => d.runs.values().collect(),
+            Self::DestCheck(c) => c.runs.values().collect(),
+            Self::CleanTask(t) => t.runs.values().collect(),
+            Self::ValidateTask(t) => t.runs.values().collect(),
+            Self::Initiator(_) | Self::Clean(_) | Self::Validate(_) => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Job<'_> {
+    /// As messages name it; a task is named by its job, which is what an administrator started.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backup(j) => write!(f, "backup job {}", j.id),
+            Self::Initiator(j) => write!(f, "backup job {} of sys", j.id),
+            Self::Restore(j) => write!(f, "restore job {}", j.id),
+            Self::RecoverTable(j) => write!(f, "table recovery job {}", j.id),
+            Self::Standby(s) => write!(f, "standby tenant {}", s.tenant_id),
+            Self::Drill(d) => write!(f, "restore drill {}", d.id),
+            Self::DestCheck(c) => write!(f, "destination check {}", c.id),
+            Self::Clean(j) => write!(f, "cleaning job {}", j.id),
+            Self::CleanTask(t) => write!(f, "cleaning job {}", t.job_id),
+            Self::Validate(j) => write!(f, "validation job {}", j.id),
+            Self::ValidateTask(t) => write!(f, "validation job {}", t.job_id),
+        }
+    }
+}
