@@ -59,7 +59,12 @@ async fn from_workers(client: &ClientArgs, uri: &str, access: &str) -> Outcome<V
     let mut sights = Vec::new();
     for worker in topology.workers {
         let from = format!("worker {}", worker.node_id);
-        let spec = v1::DestCheckSpec { dest_uri: uri.to_owned(), access: access.to_owned(), owner: None, key_source: String::new() };
+        let spec = v1::DestCheckSpec {
+            dest_uri: uri.to_owned(),
+            access: access.to_owned(),
+            owner: None,
+            key_source: String::new(),
+        };
         let findings = match ask(&worker.address, spec).await {
             Ok(result) => result.findings.into_iter().map(finding).collect(),
             Err(reason) => vec![unreached(&worker.address, &reason)],

@@ -12,7 +12,7 @@ use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_format::secret::KeySecret;
 use strandline_media::identity::{self, DestType, Identity};
-use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Op};
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Op, Right};
 use strandline_proto::v1;
 use strandline_reader::{Keys, LogReader, LogSource};
 use strandline_types::{ClusterId, DestId, ErrorClass, LsId, Lsn, PieceId, PieceKey, Scn, Term};
@@ -140,7 +140,7 @@ async fn keys_that_are_refused_are_replaced_while_the_round_goes_on() {
                 (format!("access_id={name}"), door)
             })
             .collect();
-        let open = Arc::new(move |_: &str, access: &str| Ok(Arc::clone(&doors[access])));
+        let open = Arc::new(move |_: &str, access: &str, _: Right| Ok(Arc::clone(&doors[access])));
         let engine = Arc::new(FakeEngine(bed.logs.clone()));
         let manager = ArchiveManager::new(engine, open, WallClock::start(), Arc::new(Notify::new()));
         let led = [Led { tenant: TENANT, ls: LsId(1001), term: Term(1) }];

@@ -211,7 +211,7 @@ async fn log_in_two_archives_is_read_with_the_attributes_and_keys_of_each() {
 
     let opened = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&opened);
-    let open = move |uri: &str, access: &str| {
+    let open = move |uri: &str, access: &str, _: strandline_media::Right| {
         seen.lock().unwrap().push((uri.to_owned(), access.to_owned()));
         Ok(strandline_media::open_with(uri, access)?)
     };

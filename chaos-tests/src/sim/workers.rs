@@ -63,7 +63,6 @@ impl Worker {
             guess: 0,
             archivers: BTreeMap::new(),
             tasks: BTreeMap::new(),
-            replica_troubles: Default::default(),
         }
     }
 
@@ -140,7 +139,7 @@ impl World {
             archive: archive.collect(),
             archive_waiting: waiting.collect(),
             tasks: task_reports(&worker.tasks),
-            replica_troubles: Default::default(),
+            replica_troubles: BTreeMap::new(),
         }
     }
 

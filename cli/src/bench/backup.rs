@@ -13,7 +13,7 @@ use super::process::{self, Peak};
 use super::report::Figures;
 use super::small::Small;
 use crate::Outcome;
-use crate::args::{BenchBackupArgs, BenchMedium, ClientArgs, OutputForm};
+use crate::args::{BenchBackupArgs, BenchMedium, ClientArgs};
 use crate::cluster::Cluster;
 use crate::cluster::config::Identity;
 use crate::output::io_failure;

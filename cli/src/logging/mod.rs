@@ -30,12 +30,11 @@ pub fn start(args: &Args) {
     let default = if is_server { "info,openraft=warn" } else { "warn,openraft=error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
     let groups = Arc::new(Groups::default());
-    let format = Grouped { inner: tracing_subscriber::fmt::format(), groups: Arc::clone(&groups) };
+    let format = Grouped { inner: tracing_subscriber::fmt::format().with_ansi(false), groups: Arc::clone(&groups) };
     tracing_subscriber::fmt()
         .event_format(format)
         .with_env_filter(filter)
         .with_writer(masked_stderr::MaskedStderr)
-        .with_ansi(false)
         .init();
     if is_server {
         let counting = move || {

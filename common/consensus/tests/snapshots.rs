@@ -116,7 +116,12 @@ async fn restore(cluster: &mut Cluster) {
 async fn the_first_election_of_a_restored_group_waits_for_nobodys_lease() {
     let mut cluster = Cluster::start(3).await;
     // Longer than any test waits: a lease that was respected, or a timeout that was waited for, would be seen.
-    let patient = GroupConfig { heartbeat_ms: 100, election_min_ms: 600_000, election_max_ms: 1_200_000 };
+    let patient = GroupConfig {
+        heartbeat_ms: 100,
+        election_min_ms: 600_000,
+        election_max_ms: 1_200_000,
+        is_formed_by_asking: false,
+    };
     for node in cluster.nodes.values_mut() {
         node.start_group_as("g", patient.clone()).await.unwrap();
     }

@@ -11,8 +11,8 @@ use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tena
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
-    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, DestUri, Failure, LsId, Lsn, NodeId, PieceClock,
-    PieceKey, RoundId, Scn, TenantId,
+    Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, DestUri, Failure, LsId, Lsn, NodeId,
+    PieceClock, PieceKey, RoundId, Scn, TenantId,
 };
 
 /// What to do next, and why the rest waits.

@@ -160,7 +160,11 @@ fn start(w: &mut World, job: Job) -> Outcome {
         Job::RecoverTable => recover_table(),
         Job::Validate => validate(w),
         Job::Clean => Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![2]), description: String::new() },
-        Job::DestCheck => Action::CheckDest { uri: "file:///somewhere".to_owned(), access: Access::default() },
+        Job::DestCheck => Action::CheckDest {
+            uri: "file:///somewhere".to_owned(),
+            access: Access::default(),
+            key_source: String::new(),
+        },
     })
 }
 
@@ -185,8 +189,7 @@ fn recover_table() -> Action {
 fn validate(w: &World) -> Action {
     let objects = w.state.backup_sets.values().map(|s| MediumObject {
         name: MediumName::Set(s.set_id, s.kind),
-        uri: s.uri.clone(),
-        access: Access::default(),
+        at: Address::parse(&s.uri).unwrap(),
         dest_id: s.dest_id,
         log_streams: s.parts.keys().copied().collect(),
         bytes: s.output_bytes,

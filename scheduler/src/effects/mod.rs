@@ -27,23 +27,14 @@ use std::time::Duration;
 use strandline_format::paths::SetName;
 use strandline_media::{Guarded, Medium, Metered, RetryPolicy, Retrying, Right};
 use strandline_scheduler_core::{Action, DestRef, MediumWork};
-use strandline_types::{Access, Address, DestUri, ErrorClass, Failure, Scheme};
+use strandline_types::{Access, DestUri, ErrorClass, Failure, Scheme};
 
 /// Opens a destination to read it: measured, and with a few quick retries inside. It refuses every write.
 ///
 /// A destination in memory is refused: every server would have one of its own, and none would outlive it.
 ///
 /// # Errors
-/// `Invalid` for a URI that is none.
-pub fn open(uri: &str) -> Result<Arc<dyn Medium>, Failure> {
-    let address = Address::parse(uri)?;
-    open_at(&address.uri, &address.access)
-}
-
-/// The same with the keys kept apart.
-///
-/// # Errors
-/// As [`open`], or what is wrong with the keys.
+/// `Invalid` for a destination that is none, or what is wrong with the keys.
 pub fn open_at(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
     Ok(Arc::new(Guarded::new(open_unclaimed(uri, access)?, Right::Read)))
 }
@@ -133,9 +124,7 @@ async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure
 
 async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
     match work {
-        MediumWork::Format { dest, kind, again: true, .. } => {
-            destination::again(medium, dest, *kind).await.map(|_| ())
-        }
+        MediumWork::Format { dest, kind, again: true, .. } => destination::again(medium, dest, *kind).await.map(|_| ()),
         MediumWork::Format { dest, kind, created_ms, .. } => {
             destination::format(medium, dest, *kind, *created_ms).await.map(|_| ())
         }

@@ -83,7 +83,7 @@ fn set() -> BackupSet {
         set_id: BackupSetId(1),
         job_id: JobId(1),
         dest_id: DestId(1001),
-        uri: DestUri::parse("mem://x").unwrap(),
+        uri: "mem://x".into(),
         kind: BackupSetKind::Full,
         prev_full: BackupSetId(0),
         prev_inc: BackupSetId(0),
@@ -447,8 +447,8 @@ async fn a_key_that_may_not_list_uploads_still_sweeps_the_rest() {
     // The first listing is that of uploads.
     plan.add(FaultRule { op: Some(Op::List), path_part: String::new(), skip: 0, times: 1, fault });
     let medium = Faulty::new(inner.clone(), plan.clone());
-    let gone = vec![MediumName::Piece(key(1))];
-    let work = SweepWork { dest: dest(), gone, remove: ["piece_d1001r1p1".to_owned()].into(), abort_before_ms: 0 };
+    let gone = [MediumName::Piece(key(1))].into();
+    let work = SweepWork { dest: dest(), gone, remove: vec!["piece_d1001r1p1".to_owned()], abort_before_ms: 0 };
     let Action::Swept { seen, .. } = clean::sweep(&medium, &work).await.unwrap() else { panic!("no sweep") };
     assert_eq!((plan.injected(), seen.removed, seen.unfinished), (1, 1, 0));
 }

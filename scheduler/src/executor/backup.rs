@@ -125,8 +125,8 @@ impl Executor {
             return Err(Failure::new(ErrorClass::Permission, what, format!("tenant {tenant}"), todo));
         }
         // A path of the administrator's own: it belongs to no tenant, and one file in it is all.
-        let (place, access) = strandline_media::split_secrets(uri);
-        let medium = effects::open_unclaimed(&place, &access)?;
+        let address = Address::parse(uri)?;
+        let medium = effects::open_unclaimed(&address.uri, &address.access)?;
         let parameters = self.node.read(|state| cluster_parameters::of(state, self.node.config()));
         let write = cluster_parameters::write(medium.as_ref(), &parameters, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, write).await {

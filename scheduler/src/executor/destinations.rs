@@ -100,10 +100,7 @@ impl Executor {
                 .destinations
                 .values()
                 .find(|d| {
-                    d.tenant_id == tenant.0
-                        && d.kind == kind
-                        && d.was_claimed()
-                        && d.uri.is_same_place(&address.uri)
+                    d.tenant_id == tenant.0 && d.kind == kind && d.was_claimed() && d.uri.is_same_place(&address.uri)
                 })
                 .map(|d| d.id);
             let dest = DestRef {

@@ -12,7 +12,6 @@ mod show;
 
 use super::cursor::Cursor;
 use super::request::{AdminRequest, Filter, Show, ShowList, Tenants};
-use super::shown::shown;
 use strandline_proto::bounds;
 use strandline_scheduler_core::ScheduleChange;
 use strandline_types::Failure;

@@ -68,10 +68,9 @@ async fn copy(ctx: &TaskCtx, spec: &BackupLogSpec, id: TaskKey) -> Result<Backup
 
 fn sources(ctx: &TaskCtx, spec: &BackupLogSpec) -> Result<Vec<LogSource>, Failure> {
     let source = |p: &strandline_proto::v1::RestorePiece| {
-        let (uri, access) = if p.uri.is_empty() { (&*spec.archive_uri, &*spec.archive_access) } else { (&*p.uri, "") };
         let piece =
             PieceKey { dest_id: DestId(p.dest_id), round_id: RoundId(p.round_id), piece_id: PieceId(p.piece_id) };
-        Ok(LogSource { medium: ctx.medium_with(uri, access)?, piece })
+        Ok(LogSource { medium: ctx.medium_with(&spec.archive_uri, &spec.archive_access)?, piece })
     };
     spec.pieces.iter().map(source).collect()
 }

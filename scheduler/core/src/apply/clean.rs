@@ -135,7 +135,7 @@ fn check_quiet(state: &State, dest: DestId) -> Result<(), Failure> {
     let rounds = state.rounds.values().filter(|r| is_imported && r.dest_id == dest);
     match rounds.flat_map(|r| r.pieces.values()).find(is_growing) {
         None => Ok(()),
-        Some(piece) => Err(refuse::still_written(&place.uri, &MediumName::Piece(piece.key).to_string())),
+        Some(piece) => Err(refuse::still_written(&place.uri.to_string(), &MediumName::Piece(piece.key).to_string())),
     }
 }
 

@@ -1,10 +1,9 @@
 //! What a worker has to archive: one order per open round of each tenant that it hosts; and destinations to probe.
 
 use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
-use crate::address;
 use crate::checkpoint::tenant_max_scn;
 use crate::state::{BackupJob, Destination, LogStream, Round, State, Tenant};
-use strandline_types::{Access, ArchiveLsState, BackupJobStatus, NodeId, RoundState, Scn};
+use strandline_types::{Access, ArchiveLsState, BackupJobStatus, DestUri, NodeId, RoundState, Scn};
 
 /// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
 pub(super) fn work_of(state: RoundState) -> Option<RoundWork> {
@@ -73,7 +72,8 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
 }
 
 fn claimed_at<'a>(state: &'a State, uri: &str) -> Option<&'a Destination> {
-    state.destinations.values().find(|d| d.was_claimed() && address::is_same_place(&d.uri, uri))
+    let uri = DestUri::parse(uri).ok()?;
+    state.destinations.values().find(|d| d.was_claimed() && d.uri.is_same_place(&uri))
 }
 
 /// What a backup waits for the archive to reach, or will once its index is there.

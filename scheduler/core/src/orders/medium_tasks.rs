@@ -4,8 +4,8 @@ use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
 use crate::state::{DrillStage, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, Address, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret, TabletId,
-    TenantId, ValidateLevel,
+    Access, Address, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret,
+    TabletId, TenantId, ValidateLevel,
 };
 
 /// A set or a piece, as it lies in a destination.

@@ -18,8 +18,8 @@ pub use medium_tasks::{
 use crate::state::{ArchivedLog, Compression, Dictionary, Encryption, TabletList};
 use crate::task::TaskKey;
 use strandline_types::{
-    Access, Address, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId, RetryId,
-    RoundId, Scn, Secret, TenantId, TurnId,
+    Access, Address, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId,
+    RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// The orders of one worker.

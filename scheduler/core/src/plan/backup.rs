@@ -153,6 +153,11 @@ impl Ctx<'_> {
             tenant_name: self.tenant.name.clone(),
             cluster_id: self.state.cluster.id,
             cluster_name: self.state.cluster.name.clone(),
+            owner: strandline_types::DestOwner {
+                cluster_id: self.state.cluster.id,
+                tenant_id: self.job.tenant_id,
+                dest_id: self.job.dest_id,
+            },
         })
     }
 

@@ -6,7 +6,7 @@ use crate::refuse;
 use crate::state::{Standby, StandbyStage, State, TaskRun, Tenant};
 use crate::step::{DestRef, FollowWork, MediumWork, Plan};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{DestId, DestNo, RetryId, Scn, TurnId, limits};
+use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for standby in state.standbys.values() {
@@ -67,6 +67,8 @@ fn archive_ref(state: &State, standby: &Standby) -> Option<DestRef> {
         cluster_id: state.cluster.id,
         cluster_name: standby.source.cluster_name.clone(),
         made_below: None,
+        // It is only read; whose it is, the source says.
+        owner: DestOwner::default(),
     })
 }
 

@@ -58,7 +58,7 @@ fn every_work(uri: &str) -> Vec<MediumWork> {
     let mut works: Vec<MediumWork> = archive_life().into_iter().chain(backup_life()).filter(|w| !first(w)).collect();
     works.extend(others);
     for dest in works.iter_mut().filter_map(dest_of_work) {
-        uri.clone_into(&mut dest.uri);
+        dest.uri = DestUri::parse(uri).unwrap();
         dest.owner = DestOwner { cluster_id: dest.cluster_id, tenant_id: dest.tenant_id, dest_id: dest.dest_id };
     }
     works
@@ -68,8 +68,12 @@ fn inside(dir: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+fn directory(dir: &Path) -> DestUri {
+    DestUri::parse(&format!("file://{}", dir.display())).unwrap()
+}
+
 async fn claim(dir: &Path, owner: &DestRef) {
-    let medium = open_unclaimed(&format!("file://{}", dir.display()), "").unwrap();
+    let medium = open_unclaimed(&directory(dir), &Access::default()).unwrap();
     destination::format(medium.as_ref(), owner, DestKind::Archive, 1).await.unwrap();
 }
 
@@ -103,7 +107,7 @@ async fn no_work_is_done_in_another_destination_that_is_mounted_there() {
 #[tokio::test]
 async fn a_known_destination_that_is_examined_without_its_mount_is_refused_and_not_claimed_anew() {
     let dir = tempfile::tempdir().unwrap();
-    let medium = open_unclaimed(&format!("file://{}", dir.path().display()), "").unwrap();
+    let medium = open_unclaimed(&directory(dir.path()), &Access::default()).unwrap();
     let now = Scn(5_000_000_000);
     let refused = destination::examine(medium.as_ref(), &dest(), DestKind::Archive, true, now).await.unwrap_err();
     assert_eq!(refused.code, identity::CODE_FORMAT_MISSING, "{refused}");

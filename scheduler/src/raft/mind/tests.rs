@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use strandline_consensus::testing::{Storage, storage_suite};
 use strandline_consensus::{Payload, RocksLog};
-use strandline_scheduler_core::{Action, Done};
+use strandline_scheduler_core::{Action, Done, Outcome};
 use strandline_types::{ErrorClass, NodeId, Term};
 use tempfile::TempDir;
 
