@@ -43,7 +43,8 @@ pub const TABLE: &[Request] = &[
     request("Admin.Sql", "SqlRequest", SQL, "admin client, forwarding node", "admin service, parser"),
     request("Admin.Topology", "TopologyRequest", limits::NAME_BYTES_MAX, "admin and engine client", "admin service"),
     request("Cluster.Heartbeat", "WorkerReport", limits::WORKER_REPORT_BYTES_MAX, "worker", "cluster service"),
-    request("Probe.CheckDest", "DestCheckSpec", 2 * limits::DEST_BYTES_MAX, "dest check", "worker's probe service"),
+    request("OrderChanges.Watch", "WatchOrders", 0, "nothing in it", "nothing in it"),
+    request("Probe.CheckDest", "DestCheckSpec", 3 * limits::DEST_BYTES_MAX, "dest check", "worker's probe service"),
     request("RaftTransport.Call", "RaftCall", limits::RAFT_CALL_BYTES_MAX, "consensus network", "consensus service"),
     request(
         "RaftTransport.InstallSnapshot",
@@ -142,7 +143,7 @@ impl Bounded for v1::WorkerReport {
 
 impl Bounded for v1::DestCheckSpec {
     fn check(&self) -> Result<(), Failure> {
-        for text in [&self.dest_uri, &self.access] {
+        for text in [&self.dest_uri, &self.access, &self.key_source] {
             at_most(text.len(), limits::DEST_BYTES_MAX, "an address", "destination", "write a shorter one")?;
         }
         Ok(())

@@ -151,8 +151,11 @@ async fn the_group_comes_back_by_itself_once_a_full_disk_has_room() {
         .await;
         assert!(why.contains("has stopped on this node"), "{why}");
         assert_eq!(cluster.page(full, "/readyz").await.0, 503);
-        let node = leading(&cluster).await;
-        assert_ne!(node, full, "another one leads");
+        let node = until("another one leads", || async {
+            let node = cluster.leader().await;
+            (node != full && cluster.page(node, "/readyz").await.0 == 200).then_some(node)
+        })
+        .await;
         let name = format!("kept{tries}");
         create(&cluster, node, &name).await;
         mounts[full].free();

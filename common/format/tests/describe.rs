@@ -35,7 +35,7 @@ fn a_log_file_shows_its_groups() {
     assert_eq!(d["header"], json!({ "start_lsn": 0, "file_id": 1 }));
     assert_eq!(d["log"]["groups"], 2);
     assert_eq!(d["log"]["entries"], json!({ "blank": 1, "keep-alive": 1 }));
-    assert_eq!(d["log"]["max_scn"]["last_time"], "2023-01-11 11:30:49.723677");
+    assert_eq!(d["log"]["max_scn"]["last_time"], "2023-01-11 11:30:49.723677822");
     assert_eq!(d["log"]["term"], json!({ "first": 1, "last": 2 }));
     assert_eq!(d["log"]["problems"], json!([]));
 }

@@ -97,6 +97,9 @@ fn requests() -> Vec<(&'static str, usize, Make)> {
         row("access", limits::DEST_BYTES_MAX, |n| {
             Box::new(v1::DestCheckSpec { access: text(n), ..Default::default() })
         }),
+        row("key source", limits::DEST_BYTES_MAX, |n| {
+            Box::new(v1::DestCheckSpec { key_source: text(n), ..Default::default() })
+        }),
         row("raft", limits::RAFT_CALL_BYTES_MAX, |n| {
             Box::new(v1::RaftCall { payload: bytes(n), ..Default::default() })
         }),

@@ -300,8 +300,17 @@ fn what_the_original_refuses_is_refused() {
     w.until("STOP", |w| w.round().state == RoundState::Stop);
     assert!(set(&mut w, Some(spec("file:///b", 0))).contains("out of bounds"));
     assert!(set(&mut w, Some(spec("file:///b", 8 * 86_400))).contains("out of bounds"));
-    for bad in ["", "/b", "ftp://bucket/x", "file://b", "file:///", "file:///a/../b", "file:///a b"] {
-        assert!(set(&mut w, Some(spec(bad, 60))).contains("not the address"), "{bad}");
+    for (bad, word) in [
+        ("", "not a destination"),
+        ("/b", "not a destination"),
+        ("ftp://bucket/x", "not known"),
+        ("file://b", "absolute path"),
+        ("file:///", "root"),
+        ("file:///a/../b", "'..'"),
+        ("file:///a b", "white space"),
+    ] {
+        let said = set(&mut w, Some(spec(bad, 60)));
+        assert!(said.contains(word), "{bad}: {said}");
     }
     assert!(set(&mut w, Some(spec("file:///data", 60))).contains("backup_data destination"));
     for nested in ["file:///data/below", "file:///data/below/deep"] {

@@ -150,7 +150,7 @@ fn a_name_is_taken_once_and_free_again_soon_after_its_restore_was_cancelled() {
     w.task_hook = |_, _, order| Some(report(order, TaskState::Doing, None, None));
     w.act(restore_wish("r", 1)).unwrap();
     w.run(3);
-    assert!(refused(&mut w, restore_wish("R", 1)).code != 0, "one restore of a name at a time");
+    assert!(refused(&mut w, restore_wish("R", 1)).what.contains("a restore is in progress"), "one of a name at a time");
     let create = Action::CreateTenant { name: "R".to_owned(), log_streams: 1, replicas: 1 };
     assert!(refused(&mut w, create).what.contains("exists"));
     let tenant = running(&w).unwrap();

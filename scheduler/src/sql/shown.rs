@@ -14,13 +14,15 @@ const PASSWORD_WORDS: [&str; 8] = ["ON", "OFF", "IDENTIFIED", "BY", "ONLY", "FOR
 const PLAIN_SETS: [&str; 9] =
     ["NAMES", "CHARACTER", "CHARSET", "TRANSACTION", "SESSION", "GLOBAL", "LOCAL", "PERSIST", "AUTOCOMMIT"];
 
-/// The statement without its secrets. What cannot be cut into tokens is hidden from there on.
+/// The statement without its secrets. One that cannot be cut into tokens is hidden from its first quotation mark on: which
+/// of its marks begins a text and which one ends it is not known, so a secret may stand outside of them.
 #[must_use]
 pub fn shown(statement: &str) -> String {
     let (tokens, wrong) = tokens_until_wrong(statement);
     let mut out = String::with_capacity(statement.len());
     let mut copied = 0;
-    for (token, is_secret) in tokens.iter().zip(secrets(&tokens)) {
+    let known = if wrong.is_some() { statement.find(['\'', '"', '`']) } else { None }.unwrap_or(statement.len());
+    for (token, is_secret) in tokens.iter().zip(secrets(&tokens)).filter(|(token, _)| token.end <= known) {
         out.push_str(&masked(&statement[copied..token.at]));
         let text = &statement[token.at..token.end];
         copied = token.end;

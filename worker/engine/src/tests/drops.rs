@@ -206,7 +206,7 @@ async fn a_client_that_knows_the_old_table_finds_the_new_one_of_the_same_name() 
     sys.set_dictionary(&dictionary(2, &[])).await.unwrap();
     leader.set_tablets(&list(2), sys.status().max_scn).await.unwrap();
     let gone = client.get("t", b"k").await.unwrap_err();
-    assert!(gone.to_string().contains("no such table"), "{gone}");
+    assert!(gone.to_string().contains("the tenant has no table"), "{gone}");
     let mut again = dictionary(3, &[(500_002, NEW.0)]);
     again.next_tablet_id = NEXT + 1;
     sys.set_dictionary(&again).await.unwrap();
