@@ -310,7 +310,6 @@ async fn recover_tables(worker: &Worker, dest: &Destinations, backup: &BackupLsR
         log: Some(log_spec(dest, backup, target)),
         tablets: vec![map(TABLETS[0], "first"), map(TABLETS[2], "third"), map(TabletId(200_099), "never was")],
         target_tenant_id: 1500,
-        ..Default::default()
     };
     let tables = MemoryTables::default();
     let opened = tables.clone();

@@ -1,6 +1,6 @@
 //! Every request of every service is in the table, keeps its bound at the limit, and is refused one byte above it and far
 //! above it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use bytes::Bytes;
 use std::collections::BTreeMap;

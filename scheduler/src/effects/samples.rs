@@ -1,4 +1,5 @@
 //! A destination and a piece of it for the tests of the effects.
+#![allow(clippy::unwrap_used)]
 
 use strandline_scheduler_core::DestRef;
 use strandline_types::{Access, DestId, DestNo, DestOwner, DestUri, PieceId, PieceKey, RoundId, TenantId};

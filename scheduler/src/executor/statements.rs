@@ -185,7 +185,7 @@ pub(super) fn said(done: &Done) -> String {
     }
 }
 
-/// The jobs that the answer to a statement names, in the words of [`said`]: what a client can wait for.
+/// The jobs that the answer to a statement names, in the words of `said`: what a client can wait for.
 #[must_use]
 pub fn jobs_named(answer: &str) -> Vec<u64> {
     let words: Vec<&str> = answer.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();

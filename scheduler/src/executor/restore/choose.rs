@@ -34,6 +34,8 @@ pub struct Found {
 }
 
 /// Where a restore is to look.
+// One per statement: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Sources {
     /// A data backup, then an archive: in this order, so that a mistaken one is noticed.
