@@ -6,6 +6,7 @@
 
 mod choice;
 mod cover;
+pub mod law;
 mod nouns;
 mod refusal;
 pub mod retention;

@@ -15,7 +15,7 @@ pub use why::{DeleteWhy, KeepWhy};
 
 use crate::nouns::{Catalogue, PieceEntry, PlaceId, SetEntry};
 use crate::window::{Window, are_kin, usable_sets, window_of, windows};
-use periods::Periods;
+pub(crate) use periods::Periods;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
