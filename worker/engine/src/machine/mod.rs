@@ -30,7 +30,7 @@ use halt::Halt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use strandline_consensus::{Applied, Entry, GroupStateMachine, LogPos, Reply, SnapshotDir};
+use strandline_consensus::{Applied, Entry, EntryLog, GroupStateMachine, LogPos, Reply, SnapshotDir};
 use strandline_types::{Lsn, Scn};
 use tokio::sync::watch;
 
@@ -73,6 +73,10 @@ impl Machine {
         let inner = store.inner_state()?;
         if let Some(list) = &inner.tablets {
             store.remove_dropped(list)?;
+        }
+        if let (None, Some(purged)) = (&inner.applied, EntryLog::state(log.as_ref())?.purged) {
+            let what = format!("the log begins after {purged}, but the tablets hold nothing of what was before it");
+            return Err(corrupt(what));
         }
         if let Some(applied) = &inner.applied
             && log.tail().lsn < applied.base.lsn

@@ -32,7 +32,8 @@ impl std::fmt::Debug for TabletStore {
 }
 
 impl TabletStore {
-    /// Opens the store in `path`, or creates an empty one there.
+    /// Opens the store in `path`, or creates an empty one there. RocksDB makes a store first and its families one by one
+    /// afterwards; a creation that was cut off between is begun again.
     pub(crate) fn open(path: &Path, memory: &Arc<SharedMemory>) -> io::Result<Self> {
         let options = memory.database();
         let names = column_families(&options, path)?;
@@ -174,12 +175,15 @@ impl TabletStore {
     }
 }
 
-/// Names of the column families in `path`; those of an empty store when there is none.
+/// Names of the column families in `path`; those of an empty store when there is none, or one whose creation was cut off
+/// before the inner tablet. A store that has tablets and no inner one is damaged, and stays as it is.
 pub(super) fn column_families(options: &Options, path: &Path) -> io::Result<Vec<String>> {
+    let empty = || vec![DEFAULT.to_owned(), INNER.to_owned()];
     if !path.join("CURRENT").exists() {
-        return Ok(vec![DEFAULT.to_owned(), INNER.to_owned()]);
+        return Ok(empty());
     }
-    DB::list_cf(options, path).map_err(rocks)
+    let names = DB::list_cf(options, path).map_err(rocks)?;
+    Ok(if names == [DEFAULT] { empty() } else { names })
 }
 
 #[cfg(test)]
@@ -188,6 +192,22 @@ mod tests {
     use super::*;
 
     const NEW: TabletId = TabletId::FIRST_USER;
+
+    #[test]
+    fn a_store_whose_creation_was_cut_off_is_begun_again_and_one_that_lost_its_inner_tablet_is_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let memory = Arc::new(SharedMemory::new(16 << 20, 8 << 20));
+        let path = tmp.path().join("db");
+        // As RocksDB leaves it when the process dies after `CURRENT` and before the second family.
+        drop(DB::open(&memory.database(), &path).unwrap());
+        let store = TabletStore::open(&path, &memory).unwrap();
+        assert_eq!(store.inner_state().unwrap(), InnerState::default());
+        store.db.create_cf(name_of(NEW), &memory.column_family()).unwrap();
+        store.db.drop_cf(INNER).unwrap();
+        drop(store);
+        let damaged = TabletStore::open(&path, &memory).unwrap().inner_state().unwrap_err();
+        assert!(damaged.to_string().contains("no inner tablet"), "{damaged}");
+    }
 
     #[test]
     fn a_flush_never_leaves_out_a_tablet_that_is_being_created() {
