@@ -6,7 +6,7 @@
 
 use crate::access::{Access, is_secret, split_secrets};
 use crate::place::{Place, Scheme};
-use crate::{ErrorClass, Failure, limits};
+use crate::{ErrorClass, Failure, MASK, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -132,7 +132,7 @@ impl DestUri {
 
 /// A piece of text that may be a key is not repeated.
 fn shown(pair: &str) -> String {
-    if is_secret(pair) { "******".to_owned() } else { format!("'{pair}'") }
+    if is_secret(pair) { MASK.to_owned() } else { format!("'{pair}'") }
 }
 
 fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
