@@ -1,9 +1,12 @@
 //! Simulation, invariants and scenarios of real processes.
 //!
 //! [`sim`] drives the pure cores of scheduler and worker with a simulated log, medium and network, from one seed and in
-//! one thread. [`invariants`] are what must hold after every step, one per file; they know nothing of the simulation
-//! and read a medium as anybody would. [`cluster`] hurts a cluster of real processes while it works.
+//! one thread. [`linear`] says whether a history of reads and writes is linearizable. [`invariants`] are what must hold after
+//! every step, one per file; they know nothing of the simulation and read a medium as anybody would. [`cluster`] hurts a
+//! cluster of real processes while it works. [`settings`] are what a nightly run asks for.
 
 pub mod cluster;
 pub mod invariants;
+pub mod linear;
+pub mod settings;
 pub mod sim;

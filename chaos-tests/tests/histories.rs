@@ -6,15 +6,12 @@
 
 use std::time::Instant;
 use strandline_chaos::cluster::{History, Outcome, Proof, Site, blows, readers};
+use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use tokio::task::JoinSet;
 
 const HISTORIES: u64 = 20;
 const AT_A_TIME: usize = 5;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_history_can_be_restored_to_any_moment_of_its_window() {

@@ -193,6 +193,7 @@ fn an_scn_that_a_cleaning_takes_out_of_the_window_is_seen() {
     let promise = |intervals: &[(u64, u64)], fulls| Promise {
         intervals: intervals.iter().map(|(from, to)| (Scn(*from), Scn(*to))).collect(),
         fulls,
+        newest: None,
     };
     let mut checker = CleaningKeepsTheWindow::default();
     let mut ended = |left: &Promise| {
@@ -203,4 +204,23 @@ fn an_scn_that_a_cleaning_takes_out_of_the_window_is_seen() {
     assert!(ended(&promise(&[(5, 25), (27, 60)], 2)).unwrap_err().contains("SCN 26"));
     assert!(ended(&promise(&[(5, 60)], 1)).unwrap_err().contains("1 full sets of 2"));
     assert!(checker.open().is_empty());
+}
+
+#[test]
+fn a_newest_moment_that_a_cleaning_takes_away_or_makes_costlier_is_seen() {
+    let by = |scn, set| Promise {
+        intervals: Vec::new(),
+        fulls: 0,
+        newest: Some((Scn(scn), (Scn(u64::from(set as u32) * 10), BackupSetId(set)))),
+    };
+    let ended = |left: Promise| {
+        let mut checker = CleaningKeepsTheWindow::default();
+        checker.decided(JobId(1), by(40, 3));
+        checker.ended(JobId(1), &left).map(|_| ())
+    };
+    assert_eq!(ended(by(40, 3)), Ok(()));
+    assert_eq!(ended(by(41, 2)), Ok(()), "log that came since may be another set's");
+    assert!(ended(by(39, 3)).unwrap_err().contains("the newest SCN was 40"));
+    assert!(ended(by(40, 2)).is_err(), "the shortest way went");
+    assert!(ended(Promise::default()).is_err(), "nothing can be restored any more");
 }

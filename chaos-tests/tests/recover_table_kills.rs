@@ -15,8 +15,11 @@ const TABLE: &str = "numbers";
 const PATIENCE: Duration = Duration::from_secs(120);
 const WORKERS: u64 = 3;
 const FIRST_WORKER: u64 = 101;
-/// What the recovery is about to read when the blow falls.
-const MOMENTS: [&str; 3] = ["macro_range_index", "macro_block_data", "/log/"];
+/// What the recovery is about to read when the blow falls. The statement itself looks at the newest log before it begins a
+/// recovery, so the log is held once the recovery is at the blocks.
+const MOMENTS: [&str; 3] = ["macro_range_index", BLOCKS, LOG];
+const BLOCKS: &str = "macro_block_data";
+const LOG: &str = "/log/";
 
 type Pairs = BTreeMap<Bytes, Bytes>;
 
@@ -50,13 +53,14 @@ async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
     let (mut completed, mut visible) = (0, vec![TABLE.to_owned()]);
     for (n, moment) in MOMENTS.into_iter().cycle().take(2 * MOMENTS.len()).enumerate() {
         let table = format!("again_{n}");
-        gate.hold_reads(moment);
+        gate.hold_reads(if moment == LOG { BLOCKS } else { moment });
         let from = format!("'{data},{archive}' UNTIL SCN = {} REMAP TABLE {TABLE}:{table}", until.0);
         let statement = format!("ALTER SYSTEM RECOVER TABLE {TABLE} TO TENANT {TENANT} FROM {from}");
         cluster.admin()?.sql(&statement).await?;
-        let patience = Patience::new(format!("{moment} is read"), PATIENCE);
-        while gate.held() == 0 {
-            patience.once_more("not yet").await?;
+        until_held(gate, moment).await?;
+        if moment == LOG {
+            gate.hold_reads(moment);
+            until_held(gate, moment).await?;
         }
         // First one worker each time, then all at once: the one that does it is among them. Every other time the leading
         // scheduler, too.
@@ -84,6 +88,14 @@ async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
     }
     assert!(completed > 0, "no recovery went on");
     cluster.destroy()
+}
+
+async fn until_held(gate: &Gate, moment: &str) -> Outcome<()> {
+    let patience = Patience::new(format!("{moment} is read"), PATIENCE);
+    while gate.held() == 0 {
+        patience.once_more("not yet").await?;
+    }
+    Ok(())
 }
 
 async fn fill(client: &KvClient, keys: std::ops::Range<u32>, word: &str) -> Outcome<Pairs> {

@@ -3,13 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Mutex;
+use strandline_chaos::settings::number;
 use strandline_chaos::sim;
 
 const SEEDS: u64 = 1000;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
 
 /// What all runs came to.
 #[derive(Debug, Default)]

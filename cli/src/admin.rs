@@ -12,9 +12,9 @@ use strandline_engine::{ANSWER_WITHIN, first_answer};
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
-use strandline_scheduler::{FORWARDED, OUTCOME_UNKNOWN_CODE};
+use strandline_scheduler::FORWARDED;
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
@@ -211,7 +211,7 @@ impl Node {
         self.heard = Some(Instant::now());
         match R::failure(&mut reply).map(Failure::from) {
             None => Ok(reply),
-            Some(failure) if failure.code == OUTCOME_UNKNOWN_CODE => Err(Attempt::Unknown(failure)),
+            Some(failure) if failure.code == CODE_OUTCOME_UNKNOWN => Err(Attempt::Unknown(failure)),
             Some(failure) if failure.class.is_retryable() => Err(Attempt::NotRun(failure)),
             Some(failure) => Err(Attempt::Refused(failure)),
         }
@@ -228,7 +228,7 @@ impl Node {
     fn lost(&self, why: &str) -> Failure {
         let what = format!("the answer was lost ({why}): the statement was perhaps run");
         let todo = "look into the views whether it was, before you repeat it";
-        Failure::new(ErrorClass::Transient, what, self.address.clone(), todo).with_code(OUTCOME_UNKNOWN_CODE)
+        Failure::new(ErrorClass::Transient, what, self.address.clone(), todo).with_code(CODE_OUTCOME_UNKNOWN)
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::json;
 pub async fn run(client: &ClientArgs, args: &ArchiveArgs) -> Outcome<()> {
     let ArchiveCommand::Export(args) = &args.command;
     let keys = looks::keys(&args.keys).await?;
-    let from = strandline_media::open(&looks::absolute(&args.from)?)?;
-    let to = strandline_media::open(&looks::absolute(&args.to)?)?;
+    let from = strandline_media::open_patiently(&looks::absolute(&args.from)?, "")?;
+    let to = strandline_media::open_patiently(&looks::absolute(&args.to)?, "")?;
     if let Some(dir) = to.uri().strip_prefix("file://") {
         let dir = std::path::Path::new(dir);
         std::fs::create_dir_all(dir).map_err(|e| output::io_failure("cannot make the directory", dir, &e))?;

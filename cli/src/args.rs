@@ -70,7 +70,7 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Say what can be restored from destinations, and why not everything.
     Window(WindowArgs),
-    /// Say whether backups are sound: 0 = sound, 3 = damage found, 1 = could not look.
+    /// Say whether backups are sound: 0 = sound, 3 = damage found, 5 = sound, with foreign files, 1 = could not look at all of it.
     Verify(VerifyArgs),
     /// Work with an archive destination without a cluster.
     Archive(ArchiveArgs),

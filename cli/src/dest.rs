@@ -10,7 +10,7 @@ use crate::{Outcome, endpoints, output};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
-use strandline_media::{Finding, Verdict, open_with, probe, split_secrets};
+use strandline_media::{Finding, Verdict, open_patiently, probe, split_secrets};
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::probe_client::ProbeClient;
@@ -35,7 +35,7 @@ struct Sight {
 pub async fn run(client: &ClientArgs, args: DestArgs) -> Outcome<ExitCode> {
     let DestCommand::Check { uri, workers, json } = args.command;
     let (uri, access) = split_secrets(&uri);
-    let medium = open_with(&uri, &access)?;
+    let medium = open_patiently(&uri, &access)?;
     let mut sights = vec![Sight { from: "here".to_owned(), findings: probe(&*medium).await }];
     if workers {
         sights.extend(from_workers(client, &uri, &access).await?);

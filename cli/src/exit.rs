@@ -1,8 +1,7 @@
 //! Exit codes. They are part of the interface (docs/operations.md): scripts decide by them, so none changes its meaning.
 
 use std::process::ExitCode;
-use strandline_scheduler::OUTCOME_UNKNOWN_CODE;
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure};
 
 /// Something that is our own fault or the machine's; clap itself uses 2 for a wrong command line.
 pub const INTERNAL: u8 = 1;
@@ -12,6 +11,9 @@ pub const PERHAPS_RUN: u8 = 17;
 
 /// `verify` found damage.
 pub const DAMAGED: u8 = 3;
+
+/// `verify` found everything sound, and files that are none of ours among it.
+pub const FOREIGN_FILES: u8 = 5;
 
 /// `sql --wait`: a job that a statement started did not succeed.
 pub const JOB_FAILED: u8 = 4;
@@ -30,7 +32,7 @@ pub fn of(failure: &Failure) -> ExitCode {
 }
 
 const fn number(failure: &Failure) -> u8 {
-    if failure.code == OUTCOME_UNKNOWN_CODE { PERHAPS_RUN } else { code(failure.class) }
+    if failure.code == CODE_OUTCOME_UNKNOWN { PERHAPS_RUN } else { code(failure.class) }
 }
 
 const fn code(class: ErrorClass) -> u8 {
@@ -56,12 +58,16 @@ mod tests {
         let all = [Invalid, NotFound, Permission, Corrupt, Fenced, Exhausted, Transient];
         let codes: BTreeSet<u8> = all.into_iter().map(code).collect();
         assert_eq!(codes.len(), all.len());
-        assert!([0, INTERNAL, 2, DAMAGED, JOB_FAILED, PERHAPS_RUN].iter().all(|taken| !codes.contains(taken)));
+        assert!(
+            [0, INTERNAL, 2, DAMAGED, JOB_FAILED, FOREIGN_FILES, PERHAPS_RUN]
+                .iter()
+                .all(|taken| !codes.contains(taken))
+        );
     }
 
     #[test]
     fn what_was_perhaps_run_has_a_code_of_its_own() {
         let failure = |code| Failure::new(ErrorClass::Transient, "no answer", "statement", "").with_code(code);
-        assert_eq!((number(&failure(0)), number(&failure(OUTCOME_UNKNOWN_CODE))), (16, PERHAPS_RUN));
+        assert_eq!((number(&failure(0)), number(&failure(CODE_OUTCOME_UNKNOWN))), (16, PERHAPS_RUN));
     }
 }

@@ -51,7 +51,7 @@ async fn read(uri: &str, keys: &Arc<Keys>) -> Outcome<Found> {
     let (place, attributes) = uri.split_once('?').map_or((uri, String::new()), |(p, a)| (p, format!("?{a}")));
     let place = place.trim_end_matches('/');
     if let Some((root, path, tail)) = log_name(place) {
-        let medium = strandline_media::open(&format!("{root}{attributes}"))?;
+        let medium = strandline_media::open_patiently(&format!("{root}{attributes}"), "")?;
         if let Some(found) = log_file(&medium, &path, keys).await? {
             return Ok(found);
         }
@@ -66,7 +66,7 @@ async fn read(uri: &str, keys: &Arc<Keys>) -> Outcome<Found> {
         return Err(Failure::new(ErrorClass::Invalid, "Is a directory", place, todo));
     }
     let (root, name) = place.rsplit_once('/').unwrap_or(("", place));
-    let medium = strandline_media::open(&format!("{root}{attributes}"))?;
+    let medium = strandline_media::open_patiently(&format!("{root}{attributes}"), "")?;
     Ok(Found::Bytes(medium.get(name).await?))
 }
 

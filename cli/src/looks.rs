@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strandline_format::secret::KeySecret;
-use strandline_media::key_source::read_passphrase;
+use strandline_media::key_source::{ReadBy, read_passphrase};
 use strandline_reader::verify::Progress;
 use strandline_reader::{Keys, Source, open_sources};
 use strandline_types::Address;
@@ -41,7 +41,7 @@ pub async fn keys(args: &KeyArgs) -> Outcome<Arc<Keys>> {
         secrets.extend(KeySecret::readings(&text).map_err(|e| e.into_failure(file.display().to_string()))?);
     }
     for source in &args.key_source {
-        let text = read_passphrase(source).await?;
+        let text = read_passphrase(source, ReadBy::ThisProcess).await?;
         secrets.extend(KeySecret::readings(&text).map_err(|e| e.into_failure(source))?);
     }
     Ok(Arc::new(Keys::new(secrets)))

@@ -21,6 +21,7 @@ pub async fn scheduler(args: ServerArgs) -> Outcome<()> {
         config.node_id += own_ordinal()?;
     }
     config.check()?;
+    check_disk(&config.data_dir)?;
     if args.check {
         return print_line(&format!("scheduler {}: the configuration can work", config.node_id));
     }
@@ -37,6 +38,7 @@ pub async fn worker(args: ServerArgs) -> Outcome<()> {
         config.node_id += own_ordinal()?;
     }
     config.check()?;
+    check_disk(&config.data_dir)?;
     if args.check {
         return print_line(&format!("worker {}: the configuration can work", config.node_id));
     }
@@ -44,6 +46,22 @@ pub async fn worker(args: ServerArgs) -> Outcome<()> {
     until_stopped(args.stop_with_stdin).await?;
     handle.shutdown().await;
     Ok(())
+}
+
+/// The data directory is one, or can become one.
+fn check_disk(dir: &Path) -> Outcome<()> {
+    match std::fs::metadata(dir) {
+        Ok(found) if !found.is_dir() => Err(Failure::new(
+            ErrorClass::Invalid,
+            "it is no directory",
+            dir.display().to_string(),
+            "name another data_dir",
+        )),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_failure("cannot look at the data directory", dir, &e))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Waits for SIGINT, SIGTERM, or (when asked) the end of standard input.

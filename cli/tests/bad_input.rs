@@ -174,20 +174,29 @@ fn a_damaged_or_missing_block_fails_the_restore_by_name_and_the_original_still_r
 }
 
 #[test]
-fn damage_in_the_log_fails_the_restore_by_name_and_the_original_still_restores() {
+fn damage_in_the_log_fails_or_refuses_the_restore_by_name_and_the_original_still_restores() {
     let (cluster, source) = (Cluster::shared(), Source::shared());
     let (data, archive) = source.copy("damaged_log");
     let log = largest(&archive, &["logstream_", "/log/"]);
     let whole = std::fs::read(&log).unwrap();
     let name = log.to_str().unwrap();
-    flip(&log, whole.len() - 10_000);
+    // Before the last bytes of the newest log, which are looked at first, it is found while it is replayed.
+    flip(&log, whole.len() - 300_000);
     cluster.restore_fails("log_damaged", &data, &archive, &["checksum", "lsn", name, "another copy"]);
+    let refused = |words: &[&str]| {
+        let refused = cluster.sql_refused(&restore("log_damaged", &data, &archive, ""));
+        refused.is(CORRUPT, &[&["cannot be restored to its end", "another copy"], words].concat());
+    };
     std::fs::write(&log, &whole).unwrap();
     truncate(&log, whole.len() as u64 - 10_000);
-    cluster.restore_fails("log_damaged", &data, &archive, &["ends at lsn", name, "bring the missing log back"]);
+    refused(&[name]);
+    std::fs::write(&log, &whole).unwrap();
+    flip(&log, whole.len() - 10_000);
+    refused(&["checksum", "lsn", name]);
     std::fs::remove_file(&log).unwrap();
-    let dir = log.parent().unwrap().to_str().unwrap();
-    cluster.restore_fails("log_damaged", &data, &archive, &[dir]);
+    let refused = cluster.sql_refused(&restore("log_damaged", &data, &archive, ""));
+    refused.is(CORRUPT, &["no enough log", "BROKEN", "another copy", log.parent().unwrap().to_str().unwrap()]);
+    assert_eq!(cluster.tenant_status("log_damaged"), None);
     source.restores_whole("log_damaged");
 }
 

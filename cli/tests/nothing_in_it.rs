@@ -253,6 +253,9 @@ fn live(cluster: &Cluster, life: &Life) {
     restored(cluster, &format!("{name}_now"), &tenant.data, &tenant.archive, "", &tenant.content);
     tenant.drill();
     tenant.back_up("SYNTHETIC");
+    let verified = support::strandline(&["verify", &uri(&tenant.data), &uri(&tenant.archive)]);
+    assert!(verified.status.success(), "{name}: {}", String::from_utf8_lossy(&verified.stdout));
+    tenant.validate();
     restored(cluster, &format!("{name}_one"), &tenant.data, &tenant.archive, "", &tenant.content);
 }
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 use strandline_cli::admin::Admin;
 use strandline_proto::v1::admin_server::{Admin as Service, AdminServer};
 use strandline_proto::v1::{SqlReply, SqlRequest, TopologyReply, TopologyRequest};
-use strandline_scheduler::OUTCOME_UNKNOWN_CODE;
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -50,12 +49,12 @@ async fn sent(code: i32, statement: &str) -> (bool, usize) {
 
 #[tokio::test]
 async fn a_change_that_was_perhaps_made_is_not_sent_again() {
-    assert_eq!(sent(OUTCOME_UNKNOWN_CODE, "ALTER SYSTEM BACKUP TENANT = t1").await, (false, 1));
+    assert_eq!(sent(CODE_OUTCOME_UNKNOWN, "ALTER SYSTEM BACKUP TENANT = t1").await, (false, 1));
 }
 
 #[tokio::test]
 async fn a_read_and_what_surely_was_not_done_are_sent_again() {
-    assert_eq!(sent(OUTCOME_UNKNOWN_CODE, "SELECT 1").await, (true, 2));
+    assert_eq!(sent(CODE_OUTCOME_UNKNOWN, "SELECT 1").await, (true, 2));
     assert_eq!(sent(0, "ALTER SYSTEM BACKUP TENANT = t1").await, (true, 2));
 }
 
@@ -119,7 +118,7 @@ async fn an_answer_that_is_lost_is_said_in_its_own_words_and_the_next_scheduler_
     let ((broken, taken), (good, asked)) = (start(true).await, start(false).await);
     let mut admin = Admin::new(&[broken, good]).unwrap().patient(Duration::from_secs(10));
     let failure = admin.sql("DROP TENANT t1").await.unwrap_err();
-    assert_eq!(failure.code, OUTCOME_UNKNOWN_CODE, "{failure}");
+    assert_eq!(failure.code, CODE_OUTCOME_UNKNOWN, "{failure}");
     assert!(failure.to_string().contains("perhaps run"), "{failure}");
     assert_eq!((taken.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1, 0));
     admin.sql("SELECT 1").await.unwrap();

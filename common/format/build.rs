@@ -1,13 +1,14 @@
 //! Compiles the `.proto` files with protox (no protoc is needed anywhere) and lets every message print itself as JSON.
 
 /// Fields of type `bytes`: JSON shows them as hexadecimal text, shortened when long.
-const BYTES_FIELDS: [&str; 13] = [
+const BYTES_FIELDS: [&str; 14] = [
     "AppendFormatMeta.key_salt",
     "AppendFormatMeta.key_fingerprint",
     "BackupSetInfo.password_salt",
     "Write.key",
     "Write.value",
     "ReplayedItem.body",
+    "WriteIdentity.session",
     "IndexRootItem.last_key",
     "MacroIndexItem.unique_id",
     "MacroIndexItem.key_fingerprint",

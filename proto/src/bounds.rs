@@ -32,6 +32,8 @@ const fn request(
     Request { call, message, bytes_max: bytes_max + limits::MESSAGE_FRAMING_BYTES_MAX, checked_by: (sender, receiver) }
 }
 
+/// Length of the id of a session.
+const SESSION_BYTES: usize = 16;
 const SQL: usize = 2 * limits::SQL_BYTES_MAX + limits::NAME_BYTES_MAX;
 
 /// Every request that goes over the wire.
@@ -81,6 +83,7 @@ impl Bounded for v1::WriteRequest {
             key(&write.key)?;
             value(&write.value)?;
         }
+        self.identity.as_ref().map_or(Ok(()), identity)?;
         batch(batch_bytes(&self.writes))
     }
 }
@@ -165,6 +168,21 @@ impl Bounded for v1::SnapshotFrame {
         };
         at_most(bytes, max, "a frame of a snapshot", "snapshot", "report it: frames are cut when they are sent")
     }
+}
+
+/// A session has an id, and a request is at most a window ahead of the oldest one that its client still waits for.
+fn identity(identity: &v1::WriteIdentity) -> Result<(), Failure> {
+    let v1::WriteIdentity { session, number, settled, .. } = identity;
+    let ahead = number.checked_sub(*settled);
+    if session.len() == SESSION_BYTES && *settled > 0 && ahead.is_some_and(|n| n < limits::WRITE_SESSION_WINDOW) {
+        return Ok(());
+    }
+    let what = format!("request {number} of a session of {} bytes that waits from {settled} on", session.len());
+    Err(invalid(
+        what,
+        "identity of a write",
+        "number requests from 1, and send no more before the oldest has its answer",
+    ))
 }
 
 /// A key.

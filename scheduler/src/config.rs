@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use strandline_types::{ErrorClass, Failure, limits};
+use strandline_types::{ErrorClass, Failure, config_check, limits};
 
 /// Configuration of one node; every node of a cluster names the same peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,11 @@ impl SchedulerConfig {
         if self.tick_ms == 0 || self.tick_ms > 10_000 {
             return wrong("the tick is out of bounds", format!("tick_ms {}", self.tick_ms), "choose 1 to 10000");
         }
+        config_check::check_data_dir(&self.data_dir)?;
+        config_check::check_addresses(self.peers.iter().map(|p| &p.address))?;
+        let listeners =
+            [("listen", Some(self.listen)), ("mysql_listen", self.mysql_listen), ("http_listen", self.http_listen)];
+        config_check::check_listeners(&listeners)?;
         if members.len() > 1 && self.listen.port() == 0 {
             let todo = "choose a port: the other nodes must know it";
             return wrong("the gRPC door needs a fixed port", format!("listen {}", self.listen), todo);
@@ -119,13 +124,18 @@ mod tests {
     #[test]
     fn a_configuration_that_cannot_work_is_refused_before_anything_opens() {
         assert!(config().check().is_ok());
-        let changes: [fn(&mut SchedulerConfig); 6] = [
+        let changes: [fn(&mut SchedulerConfig); 11] = [
             |c| c.cluster_id = 0,
             |c| c.node_id = 9,
             |c| c.node_id = 0,
             |c| c.peers[1].id = 1,
             |c| c.tick_ms = 0,
             |c| c.listen.set_port(0),
+            |c| c.data_dir = "".into(),
+            |c| c.peers[1].address.clear(),
+            |c| c.peers[1].address = c.peers[0].address.clone(),
+            |c| c.http_listen = Some(c.listen),
+            |c| c.mysql_listen = Some(c.listen),
         ];
         for change in changes {
             let mut c = config();

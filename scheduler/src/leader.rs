@@ -30,9 +30,9 @@ pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
         // Another one after the group was started anew.
         let mut role = node.role_watch();
         let now = role.role();
-        if now.is_leader
-            && let Err(failure) = lead(&node, &lanes, now.term).await
-        {
+        if !now.is_leader {
+            lanes.keep(&[]);
+        } else if let Err(failure) = lead(&node, &lanes, now.term).await {
             debug!(%failure, "the scheduler's leader loop is held up");
             tokio::time::sleep(REFUSED_PAUSE).await;
         }
@@ -52,6 +52,7 @@ async fn lead(node: &SchedulerNode, lanes: &Lanes, term: u64) -> Result<(), Fail
     }
     let plan = node.read(|s| plan(s, clock::now().as_ms()));
     let (on_medium, pure): (Vec<Step>, Vec<Step>) = plan.steps.into_iter().partition(|s| !s.work.is_empty());
+    lanes.keep(&on_medium);
     for step in on_medium {
         lanes.start(step);
     }

@@ -25,5 +25,4 @@ pub mod sql;
 pub use config::{PeerConfig, SchedulerConfig};
 pub use executor::forward::FORWARDED;
 pub use executor::jobs_named;
-pub use node::OUTCOME_UNKNOWN_CODE;
 pub use server::{Listeners, SchedulerHandle, serve, serve_on};

@@ -18,7 +18,7 @@ use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, Node, NodeConfig, Payload, ProposeError, RocksLog, Role, RoleWatch};
 use strandline_scheduler_core::{Action, Command, Done, Outcome, State};
 use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
-use strandline_types::{ErrorClass, Failure, NodeId, Term};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure, NodeId, Term};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
@@ -27,8 +27,6 @@ use tracing::warn;
 const GROUP: &str = "scheduler";
 /// Kind of every payload of this group: a command of the core.
 const COMMAND_KIND: u8 = 1;
-/// The original's OB_TIMEOUT. On the answer to a statement it says: it may have been done, so nobody repeats it unasked.
-pub const OUTCOME_UNKNOWN_CODE: i32 = -4012;
 /// How long a stopped group may hold its files.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(3);
 const RELEASE_POLL: Duration = Duration::from_millis(5);
@@ -45,6 +43,8 @@ pub struct SchedulerNode {
     running: RwLock<Running>,
     /// Why the group cannot be started anew.
     trouble: Mutex<Option<Failure>>,
+    /// Who of the others votes, as the leader last heard it.
+    voters: Mutex<BTreeMap<u64, Option<bool>>>,
 }
 
 /// The group as it runs now.
@@ -92,7 +92,8 @@ impl SchedulerNode {
         let mut held = Held::default();
         let group = start_group(&raft, &dir, &mind, &mut held).await?;
         let running = RwLock::new(Running { group, held });
-        let node = Self { config, addresses, raft: Arc::clone(&raft), mind, running, trouble: Mutex::default() };
+        let (trouble, voters) = (Mutex::default(), Mutex::default());
+        let node = Self { config, addresses, raft: Arc::clone(&raft), mind, running, trouble, voters };
         Ok((Arc::new(node), raft))
     }
 
@@ -137,6 +138,17 @@ impl SchedulerNode {
     /// Notes why the group cannot be started anew, or that it was.
     pub(crate) fn note_trouble(&self, trouble: Option<Failure>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Asks the other nodes whether they vote.
+    pub(crate) async fn look_at_peers(&self) {
+        let voters = self.group().voters(&self.addresses).await;
+        *self.voters.lock().unwrap_or_else(PoisonError::into_inner) = voters;
+    }
+
+    /// Who of the others votes, as this node last heard it while it led; `None` = no answer.
+    pub(crate) fn voters(&self) -> BTreeMap<u64, Option<bool>> {
+        self.voters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What readiness is judged by.
@@ -271,5 +283,5 @@ fn not_proposed(error: ProposeError) -> Failure {
     let surely_not =
         matches!(error, ProposeError::NotLeader { .. } | ProposeError::Transient { maybe_logged: false, .. });
     let failure = error.into_failure("scheduler group");
-    if surely_not { failure } else { failure.with_code(OUTCOME_UNKNOWN_CODE) }
+    if surely_not { failure } else { failure.with_code(CODE_OUTCOME_UNKNOWN) }
 }

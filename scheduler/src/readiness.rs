@@ -55,8 +55,13 @@ pub enum NotReady {
         /// For how long; `None`: never in this term.
         silence: Option<Duration>,
     },
-    /// It began empty: it neither votes nor leads before it has caught up.
-    NotMember(CaughtUp),
+    /// It began empty, or lost log: it neither votes nor leads before it has caught up.
+    NotMember {
+        /// What it lost; `None` when it began empty.
+        loss: Option<String>,
+        /// How far it has come.
+        caught_up: CaughtUp,
+    },
     /// It has not applied yet what was committed when it started.
     Behind(CaughtUp),
     /// It leads and has not told the State yet.
@@ -86,10 +91,18 @@ impl fmt::Display for NotReady {
             Self::NoMajority { silence } => {
                 write!(f, "this node leads and hears no majority of the scheduler nodes ({})", since(*silence))
             }
-            Self::NotMember(CaughtUp::Behind { applied, goal }) => {
-                write!(f, "this node began empty and catches up: {} of {goal}", applied.unwrap_or(0))
+            Self::NotMember { loss, caught_up } => {
+                let began = loss.as_ref().map_or_else(
+                    || "this node began empty".to_owned(),
+                    |loss| format!("this node has lost log that it had ({loss})"),
+                );
+                match caught_up {
+                    CaughtUp::Behind { applied, goal } => {
+                        write!(f, "{began} and catches up: {} of {goal}", applied.unwrap_or(0))
+                    }
+                    _ => write!(f, "{began} and waits for a leader: it does not vote before"),
+                }
             }
-            Self::NotMember(_) => f.write_str("this node began empty and waits for a leader: it does not vote before"),
             Self::Behind(CaughtUp::Behind { applied, goal }) => {
                 write!(f, "this node catches up: entry {} of {goal} is applied", applied.unwrap_or(0))
             }
@@ -124,7 +137,7 @@ pub fn readiness(seen: &Seen) -> Result<u64, NotReady> {
         return Err(NotReady::NoMajority { silence: h.silence });
     }
     if !h.is_full_member {
-        return Err(NotReady::NotMember(h.caught_up));
+        return Err(NotReady::NotMember { loss: h.loss.clone(), caught_up: h.caught_up });
     }
     let Some(leader) = h.leader.filter(|_| is_heard) else {
         return Err(NotReady::NoLeader { last: h.leader, silence: h.silence });
@@ -170,6 +183,7 @@ mod tests {
             term: 5,
             silence: Some(Duration::from_millis(90)),
             is_full_member: true,
+            loss: None,
             caught_up: CaughtUp::Done,
         };
         Seen { health, has_taken_lead: false, trouble: None, configured_cluster: 7, cluster: 7 }
@@ -212,7 +226,11 @@ mod tests {
         let unknown = CaughtUp::Unknown;
         assert_eq!(but(follower(), |s| s.health.caught_up = unknown), Err(NotReady::Behind(unknown)));
         let guarded = but(follower(), |s| (s.health.is_full_member, s.health.caught_up) = (false, behind));
-        assert_eq!(guarded, Err(NotReady::NotMember(behind)));
+        assert_eq!(guarded, Err(NotReady::NotMember { loss: None, caught_up: behind }));
+        let bereft = but(follower(), |s| {
+            (s.health.is_full_member, s.health.loss) = (false, Some("000007.log is damaged".to_owned()));
+        });
+        assert!(bereft.unwrap_err().to_string().contains("000007.log is damaged"));
         assert_eq!(but(leader(), |s| s.has_taken_lead = false), Err(NotReady::TakingLead));
     }
 

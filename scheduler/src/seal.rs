@@ -2,6 +2,7 @@
 //! only its salt and fingerprint are ever shown.
 
 use strandline_format::cipher::{self, Key};
+use strandline_media::key_source::{ReadBy, read_passphrase};
 use strandline_scheduler_core::state::SetSeal;
 use strandline_scheduler_core::{Action, SealKey, SealRun};
 use strandline_types::{ErrorClass, Failure, Secret};
@@ -29,7 +30,7 @@ pub async fn seal_key(password: &str, chain: Option<SetSeal>) -> Result<SealKey,
 /// # Errors
 /// What is wrong with the source of the password.
 pub async fn seal_run(work: &SealRun) -> Result<Action, Failure> {
-    let password = strandline_media::key_source::read_passphrase(&work.key_source).await?;
+    let password = read_passphrase(&work.key_source, ReadBy::Schedulers).await?;
     let seal = seal_key(&password, work.chain).await?;
     let mut run = work.run.clone();
     if let Action::RunSchedule { wish: Some(wish), .. } = &mut run {

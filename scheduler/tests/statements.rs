@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
 use strandline_types::ErrorClass;
 use support::cluster::Cluster;
 use support::fake_worker::FakeWorker;
 use support::mysql_client::{MysqlClient, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn one_node() -> (Cluster, FakeWorker) {
     let cluster = Cluster::start(1).await;
@@ -226,5 +228,33 @@ async fn a_follower_answers_as_the_leader_does() {
     let request = strandline_proto::v1::TopologyRequest { tenant: "t9".into() };
     let topology = cluster.client(follower).await.topology(request).await.unwrap().into_inner();
     assert!(topology.failure.is_some_and(|f| f.object.contains("t9")));
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_never_log_in_do_not_keep_others_out() {
+    let (mut cluster, _worker) = one_node().await;
+    let address = cluster.handle(0).mysql_addr.unwrap();
+    let mut silent = Vec::new();
+    let Err(Reply::Error { code, text }) = (loop {
+        // Whoever is accepted says nothing.
+        match MysqlClient::login(address, "root", b"").await {
+            Ok(_) if silent.len() < 1000 => silent.push(TcpStream::connect(address).await.unwrap()),
+            full => break full.map(drop),
+        }
+    }) else {
+        panic!("{} clients, and none was told that there are too many", silent.len())
+    };
+    assert_eq!(code, 1040, "MySQL's number for it");
+    assert!(text.contains("Too many connections"), "{text}");
+    let (mut first, mut heard) = (silent.remove(0), Vec::new());
+    let closed = tokio::time::timeout(Duration::from_secs(60), first.read_to_end(&mut heard)).await;
+    closed.expect("a client that says nothing is closed").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Err(refused) = MysqlClient::login(address, "root", b"").await {
+        assert!(Instant::now() < deadline, "{refused:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(silent);
     cluster.stop_all().await;
 }

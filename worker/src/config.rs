@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use strandline_types::{ErrorClass, Failure};
+use strandline_types::{ErrorClass, Failure, config_check};
 
 /// Configuration of one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,20 +39,15 @@ impl WorkerConfig {
             let todo = "name the gRPC address of every scheduler node";
             return wrong("a worker needs its schedulers", "schedulers".to_owned(), todo);
         }
-        let addresses = self.schedulers.iter().chain(&self.advertise);
-        if let Some(bad) = addresses.into_iter().find(|a| !is_host_and_port(a)) {
-            return wrong("this is no host:port", bad.clone(), "write for example scheduler-0:2882");
-        }
+        config_check::check_data_dir(&self.data_dir)?;
+        config_check::check_addresses(self.schedulers.iter().chain(&self.advertise))?;
+        config_check::check_listeners(&[("listen", Some(self.listen)), ("http_listen", self.http_listen)])?;
         if self.advertise.is_none() && self.listen.ip().is_unspecified() {
             let todo = "add advertise = \"host:port\" as the other servers reach this worker";
             return wrong("others cannot reach this address", format!("listen {}", self.listen), todo);
         }
         Ok(())
     }
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p != 0))
 }
 
 #[cfg(test)]
@@ -74,13 +69,19 @@ mod tests {
     #[test]
     fn a_configuration_that_cannot_work_is_refused_before_anything_opens() {
         assert!(config().check().is_ok());
-        let changes: [fn(&mut WorkerConfig); 6] = [
+        let changes: [fn(&mut WorkerConfig); 9] = [
             |c| c.node_id = 0,
             |c| c.schedulers.clear(),
             |c| c.schedulers[0] = "s0".into(),
             |c| c.schedulers[0] = "s0:0".into(),
             |c| c.advertise = Some(":2882".into()),
             |c| c.listen = "0.0.0.0:2882".parse().unwrap(),
+            |c| c.data_dir = "".into(),
+            |c| c.schedulers[1] = c.schedulers[0].clone(),
+            |c| {
+                c.listen.set_port(2882);
+                c.http_listen = Some(c.listen);
+            },
         ];
         for change in changes {
             let mut c = config();

@@ -25,7 +25,7 @@ pub fn io_failure(op: &str, path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound => (ErrorClass::NotFound, ""),
         io::ErrorKind::PermissionDenied => (ErrorClass::Permission, "let the worker's user read and write there"),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (ErrorClass::Exhausted, "free space on the disk of this worker; the task is then done again")
+            (ErrorClass::Exhausted, "free space on the disk of this worker, then try again")
         }
         _ => (ErrorClass::Transient, "look at the disk of this worker if it lasts"),
     };
@@ -51,6 +51,13 @@ pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// What the disk says.
 pub fn sync_dir(dir: &Path) -> Result<(), Failure> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| io_failure("sync", dir, &e))
+}
+
+/// Bytes that this user may still write on the disk of a directory; `None` when the disk does not say.
+#[must_use]
+pub fn free_bytes(dir: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(dir).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 use crate::archive::{ArchiveManager, Led};
 use crate::clock::WallClock;
 use crate::contact::Contact;
+use crate::disk;
 use crate::fence::{Fence, Verdict};
 use crate::replicas;
 use crate::schedulers::Schedulers;
 use crate::task_runner::TaskRunner;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_engine::Engine;
@@ -44,6 +46,8 @@ pub(crate) struct Reporter {
     /// Where the others reach this worker.
     pub address: String,
     pub clock: WallClock,
+    /// Where its replicas lie.
+    pub data_dir: PathBuf,
     pub engine: Arc<Engine>,
     pub archive: Arc<ArchiveManager>,
     pub tasks: Arc<TaskRunner>,
@@ -59,8 +63,9 @@ impl Reporter {
             replicas: replicas::reports(&self.engine),
             archive: self.archive.progress(),
             archive_waiting: self.archive.waiting(),
-            tasks: self.tasks.reports(),
+            tasks: self.tasks.reports(self.clock.now_ms()),
             replica_troubles: replicas::troubles(&self.engine),
+            free_bytes: disk::free_bytes(&self.data_dir),
         }
     }
 }

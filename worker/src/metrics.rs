@@ -77,6 +77,7 @@ fn set_gauges(observed: &Observed) {
     gauge!("strandline_worker_hears_scheduler").set(flag(hears_scheduler(&seen)));
     let is_stopped = |(_, state): &&(_, HostedState)| matches!(state, HostedState::Stopped(_));
     gauge!("strandline_worker_replicas_stopped").set(seen.hosted.iter().filter(is_stopped).count() as f64);
+    gauge!("strandline_worker_replicas_damaged").set(observed.engine.damaged() as f64);
     let is_guarded = |(_, s): &&(_, HostedState)| matches!(s, HostedState::Runs(h) if !h.is_full_member);
     gauge!("strandline_worker_replicas_not_voting").set(seen.hosted.iter().filter(is_guarded).count() as f64);
     let replicas = observed.engine.replicas();

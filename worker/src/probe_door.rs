@@ -3,6 +3,7 @@
 //! Nothing that comes through it changes the cluster; one question at a time is answered.
 
 use crate::dest_check::check;
+use std::sync::Arc;
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::probe_server::{Probe, ProbeServer};
@@ -27,7 +28,7 @@ impl Probe for ProbeDoor {
     async fn check_dest(&self, request: Request<v1::DestCheckSpec>) -> Result<Response<v1::DestCheckReply>, Status> {
         let _one = self.one_at_a_time.lock().await;
         let checked = match request.get_ref().check() {
-            Ok(()) => check(request.get_ref()).await,
+            Ok(()) => check(request.get_ref(), &Arc::default()).await,
             Err(failure) => Err(failure),
         };
         let reply = match checked {

@@ -153,6 +153,7 @@ mod tests {
             term: 3,
             silence: Some(Duration::ZERO),
             is_full_member,
+            loss: None,
             caught_up,
         })
     }

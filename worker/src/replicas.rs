@@ -6,7 +6,7 @@
 use crate::heartbeat::Orders;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use strandline_engine::{Door, Engine, Health, HostedState, Replica, ReplicaSpec, RestoreStart};
+use strandline_engine::{Door, Engine, Health, Replica, ReplicaSpec, RestoreStart};
 use strandline_proto::v1;
 use strandline_types::{JobId, LsId, Lsn, NodeId, Scn, TenantId};
 use tokio::sync::watch;
@@ -21,6 +21,9 @@ pub(crate) async fn reconcile(engine: &Arc<Engine>, orders: &v1::WorkerOrders, n
     let is_wanted = |tenant, ls| newest.borrow().as_ref().is_none_or(|newest| names(&newest.orders, (tenant, ls)));
     if let Err(error) = engine.remove_strays(is_wanted).await {
         tracing::warn!(%error, "files that nobody needs stay");
+    }
+    if let Err(error) = engine.tidy_quarantine(is_wanted).await {
+        tracing::warn!(%error, "damaged files that nobody needs stay");
     }
 }
 
@@ -54,7 +57,8 @@ async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::P
         start: r.start,
     });
     let spec = ReplicaSpec { tenant, ls, members, bootstrap: order.bootstrap, restore };
-    if let Err(error) = engine.ensure_replica(spec).await {
+    let ensured = if order.rebuild { engine.rebuild_replica(spec).await } else { engine.ensure_replica(spec).await };
+    if let Err(error) = ensured {
         tracing::warn!(%tenant, %ls, %error, "a replica does not run as ordered");
         return;
     }
@@ -66,6 +70,10 @@ async fn ensure(engine: &Arc<Engine>, order: &v1::ReplicaOrder, workers: &[v1::P
 /// What a running replica is told with every heartbeat; all of it idempotent.
 async fn attend(replica: Arc<Replica>, order: &v1::ReplicaOrder) {
     replica.set_door(Door::of(order.open, order.read_only));
+    replica.hold_back(order.held_back);
+    if order.hand_over_to != 0 {
+        replica.hand_over(NodeId(order.hand_over_to)).await;
+    }
     replica.recycle(Lsn(order.recycle_lsn));
     replica.bound_log(Lsn(order.recycle_lsn), order.log_bytes_max);
     let (tenant, ls) = key(order);
@@ -95,15 +103,11 @@ pub(crate) fn reports(engine: &Engine) -> Vec<v1::ReplicaReport> {
     running.map(|replica| report(&replica)).collect()
 }
 
-/// Why replicas of this worker do not run.
+/// What has to be told of replicas of this worker.
 pub(crate) fn troubles(engine: &Engine) -> Vec<v1::ReplicaTrouble> {
-    let stopped = engine.states().into_iter().filter_map(|((tenant, ls), state)| match state {
-        HostedState::Stopped(failure) => {
-            Some(v1::ReplicaTrouble { tenant_id: tenant.0, ls_id: ls.0, trouble: Some(failure.into()) })
-        }
-        HostedState::Waits | HostedState::Runs(_) => None,
-    });
-    stopped.collect()
+    let told = engine.troubles().into_iter();
+    told.map(|((tenant, ls), f)| v1::ReplicaTrouble { tenant_id: tenant.0, ls_id: ls.0, trouble: Some(f.into()) })
+        .collect()
 }
 
 fn standing(health: &Health) -> v1::ReplicaStanding {

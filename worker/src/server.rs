@@ -93,12 +93,13 @@ async fn finish(tasks: Vec<JoinHandle<()>>) {
 pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     config.check()?;
     metrics::install();
-    data_dir::claim(&config.data_dir, NodeId(config.node_id))?;
+    // Addresses first: who cannot listen leaves no directory behind.
     let grpc = bind(config.listen).await?;
     let http = match config.http_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
+    data_dir::claim(&config.data_dir, NodeId(config.node_id))?;
     let grpc_addr = address(&grpc)?;
     let http_addr = http.as_ref().map(address).transpose()?;
 
@@ -134,6 +135,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
         node_id: NodeId(config.node_id),
         address: config.advertise.unwrap_or_else(|| grpc_addr.to_string()),
         clock,
+        data_dir: config.data_dir.clone(),
         engine: Arc::clone(&engine),
         archive: Arc::clone(&archive),
         tasks: Arc::clone(&tasks),

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use strandline_media::{Medium, Right};
+use strandline_media::{Medium, Right, Waits, Watched};
 use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
 use strandline_types::{ErrorClass, Failure, TenantId};
@@ -40,6 +40,8 @@ pub struct TaskCtx {
     pub open_tables: TableOpener,
     /// What the heartbeat reports while the task runs.
     pub progress: Arc<Progress>,
+    /// What the task waits for: calls on media by themselves, everything else where it waits.
+    pub waits: Arc<Waits>,
     /// Set when the scheduler no longer wants the task.
     pub cancel: CancellationToken,
     /// The newest order for this task, once it differs from the one that the task began with.
@@ -61,9 +63,9 @@ impl TaskCtx {
     /// The surroundings of a task that nobody cancels, whose order never changes, and that writes into no table.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, scratch: PathBuf) -> Self {
-        let (progress, cancel) = (Arc::default(), CancellationToken::new());
+        let (progress, waits, cancel) = (Arc::default(), Arc::default(), CancellationToken::new());
         let (_, changes) = watch::channel(None);
-        Self { engine, open_medium, open_tables: no_tables(), progress, cancel, changes, scratch }
+        Self { engine, open_medium, open_tables: no_tables(), progress, waits, cancel, changes, scratch }
     }
 
     /// Opens a destination with access parameters, which nothing may print. It is opened to be read.
@@ -71,7 +73,7 @@ impl TaskCtx {
     /// # Errors
     /// As the medium says it.
     pub fn medium_with(&self, uri: &str, access: &str) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(uri, access, Right::Read)
+        Ok(self.watched((self.open_medium)(uri, access, Right::Read)?))
     }
 
     /// Opens a destination to write into it. Every write first asks whether it is that of `owner`; an order of an older
@@ -85,15 +87,13 @@ impl TaskCtx {
         access: &str,
         owner: Option<v1::DestOwner>,
     ) -> Result<Arc<dyn Medium>, Failure> {
-        (self.open_medium)(uri, access, Right::Write(owner.map(Into::into).unwrap_or_default()))
+        let right = Right::Write(owner.map(Into::into).unwrap_or_default());
+        Ok(self.watched((self.open_medium)(uri, access, right)?))
     }
 
-    /// Ends the task when it was cancelled.
-    ///
-    /// # Errors
-    /// `Fenced` once the token is set.
-    pub fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.cancel.is_cancelled() { Err(cancelled()) } else { Ok(()) }
+    /// The one place where every medium of a task comes by: no task can wait for one and not tell.
+    fn watched(&self, medium: Arc<dyn Medium>) -> Arc<dyn Medium> {
+        Arc::new(Watched::new(medium, Arc::clone(&self.waits)))
     }
 }
 

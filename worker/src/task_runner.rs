@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use strandline_media::Waits;
 use strandline_proto::v1::task_order::Spec;
 use strandline_proto::v1::task_report::Result as TaskResult;
 use strandline_proto::{TaskKey, v1};
@@ -32,6 +33,7 @@ type End = Result<Option<TaskResult>, Failure>;
 
 struct Running {
     progress: Arc<Progress>,
+    waits: Arc<Waits>,
     cancel: CancellationToken,
     begun_with: Option<Spec>,
     newest: watch::Sender<Option<Spec>>,
@@ -116,7 +118,7 @@ impl TaskRunner {
     }
 
     fn start(&self, key: TaskKey, spec: Option<Spec>) -> Running {
-        let (progress, cancel) = (Arc::<Progress>::default(), CancellationToken::new());
+        let (progress, waits, cancel) = (Arc::<Progress>::default(), Arc::<Waits>::default(), CancellationToken::new());
         let end = Arc::<OnceLock<End>>::default();
         let (newest, changes) = watch::channel(None);
         let begun_with = spec.clone();
@@ -126,6 +128,7 @@ impl TaskRunner {
             open_medium: Arc::clone(&self.open_medium),
             open_tables: Arc::clone(&self.open_tables),
             progress: Arc::clone(&progress),
+            waits: Arc::clone(&waits),
             cancel: cancel.clone(),
             changes,
             scratch: self.scratch.join(name),
@@ -144,16 +147,16 @@ impl TaskRunner {
             let _ = done.set(result);
             news.notify_one();
         });
-        Running { progress, cancel, begun_with, newest, end, task }
+        Running { progress, waits, cancel, begun_with, newest, end, task }
     }
 
-    /// What every task reports.
+    /// What every task reports, by a clock of this worker.
     #[must_use]
-    pub fn reports(&self) -> Vec<v1::TaskReport> {
-        self.lock().iter().map(|(key, running)| self.report(*key, running)).collect()
+    pub fn reports(&self, now_ms: u64) -> Vec<v1::TaskReport> {
+        self.lock().iter().map(|(key, running)| self.report(*key, running, now_ms)).collect()
     }
 
-    fn report(&self, key: TaskKey, running: &Running) -> v1::TaskReport {
+    fn report(&self, key: TaskKey, running: &Running, now_ms: u64) -> v1::TaskReport {
         let (state, failure, result) = match running.end.get() {
             Some(Ok(result)) => (v1::TaskState::Done, None, result.clone()),
             Some(Err(failure)) => (v1::TaskState::Failed, Some(failure.clone()), None),
@@ -168,6 +171,11 @@ impl TaskRunner {
             bytes_done: running.progress.done(),
             failure: failure.map(Into::into),
             result,
+            waiting: running.waits.told().filter(|_| state == v1::TaskState::Doing).map(|(trouble, lasted)| {
+                let lasted_ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+                v1::TaskWaiting { trouble: Some(trouble.into()), since_ms: now_ms.saturating_sub(lasted_ms) }
+            }),
+            answered: running.waits.has_answered(),
         }
     }
 
@@ -197,11 +205,13 @@ impl TaskRunner {
 
 /// Waits for its turn, then runs.
 async fn run_in_turn(room: &Semaphore, busy: &Arc<Busy>, ctx: &TaskCtx, spec: Option<Spec>, key: TaskKey) -> End {
+    let waiting = ctx.waits.begin(no_turn());
     let _turn = tokio::select! {
         turn = room.acquire(), if !follows(spec.as_ref()) => turn.ok(),
         () = ctx.cancel.cancelled() => return Err(cancelled()),
         () = std::future::ready(()), if follows(spec.as_ref()) => None,
     };
+    drop(waiting);
     let _running = busy.begin(key.kind);
     match spec.ok_or_else(|| unknown_task(key))? {
         Spec::BackupLs(s) => run_backup_ls(ctx, &s, key).await.map(|r| Some(TaskResult::BackupLs(r))),
@@ -216,6 +226,11 @@ async fn run_in_turn(room: &Semaphore, busy: &Arc<Busy>, ctx: &TaskCtx, spec: Op
         Spec::Fingerprint(s) => run_fingerprint(ctx, &s, key).await.map(|r| Some(TaskResult::Fingerprint(r))),
         Spec::DestCheck(s) => run_dest_check(ctx, &s).await.map(|r| Some(TaskResult::DestCheck(r))),
     }
+}
+
+fn no_turn() -> Failure {
+    let what = format!("the worker runs as many tasks as it takes at once ({WORKER_TASKS_MAX})");
+    Failure::new(ErrorClass::Transient, what, "its turn", "it begins when one of them ends")
 }
 
 /// True for a task that runs until it is no longer ordered.

@@ -208,6 +208,64 @@ async fn an_encrypted_archive_is_read_with_its_key_and_with_no_other() {
 }
 
 #[tokio::test]
+async fn a_wrong_key_that_was_put_right_goes_on_by_itself() {
+    for in_parts in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let key_file = dir.path().join("key");
+        std::fs::write(&key_file, "correct horse battery staple").unwrap();
+        let bed = Bed::new(memory("another key", in_parts), &[1001]).await;
+        let key_source = format!("file:{}", key_file.display());
+        let order = v1::RoundOrder { compression: 3, encryption: 1, key_source, ..bed.order(1) };
+        bed.log(1001).put(1000, b"sealed");
+        bed.reconcile(std::slice::from_ref(&order));
+        bed.until_archived(1001).await;
+        let said = bed.said(1001).unwrap();
+        bed.manager.shutdown().await;
+        // The server is started again, and somebody has exchanged the key.
+        std::fs::write(&key_file, "another horse").unwrap();
+        let next = Bed::over(Arc::clone(&bed.medium), bed.logs.clone());
+        next.log(1001).put(1010, b"waits for the key");
+        let order = v1::RoundOrder { log_streams: vec![Bed::resume(&said)], ..order };
+        next.reconcile(std::slice::from_ref(&order));
+        next.until("the wrong key is told", || {
+            let class = next.said(1001).and_then(|p| p.trouble).map(|t| ErrorClass::from_number(t.class));
+            class == Some(ErrorClass::Permission)
+        })
+        .await;
+        std::fs::write(&key_file, "correct horse battery staple").unwrap();
+        next.until_archived(1001).await;
+        assert!(next.said(1001).unwrap().trouble.is_none());
+    }
+}
+
+#[tokio::test]
+async fn lost_log_is_told_when_it_is_lost_whatever_the_medium_does() {
+    let away = Fault::Refuse(ErrorClass::NotFound);
+    for (nth, fault) in [away, Fault::Refuse(ErrorClass::Transient), Fault::Refuse(ErrorClass::Corrupt), Fault::Hang]
+        .into_iter()
+        .enumerate()
+    {
+        let bed = Bed::new(memory(&format!("lost {nth}"), false), &[1001]).await;
+        bed.log(1001).put(1100, b"archived");
+        bed.reconcile(&[bed.order(1)]);
+        bed.until_archived(1001).await;
+        let archived = bed.said(1001).unwrap().archived_lsn;
+        bed.plan.add(always(None, fault));
+        bed.log(1001).put(1200, &[1; 3000]);
+        bed.until("it is held up", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
+        bed.log(1001).put(1250, &[2; 3000]);
+        let there_again = *bed.log(1001).end.borrow();
+        bed.log(1001).put(1300, b"kept");
+        *bed.log(1001).start.lock().unwrap() = there_again;
+        // The medium does not come back.
+        bed.until("interrupted", || bed.said(1001).is_some_and(|p| p.state == 3)).await;
+        let gap = bed.said(1001).unwrap().gap.unwrap();
+        assert_eq!((gap.start_lsn, gap.end_lsn), (archived, there_again.0), "{nth}");
+        assert_eq!((gap.start_scn, gap.end_scn), (1100, 1300), "{nth}");
+    }
+}
+
+#[tokio::test]
 async fn after_a_gap_the_next_round_begins_where_there_is_log_again() {
     let bed = Bed::new(memory("gap", false), &[1001]).await;
     bed.log(1001).put(1100, b"archived");

@@ -385,3 +385,32 @@ async fn a_full_medium_ends_the_task_with_what_to_do_and_the_next_retry_succeeds
     assert!(!world.ctx.scratch.join("checkpoint").exists(), "the consistent point is released");
     run_backup_ls(&ctx, &world.backup_spec(), task_key(TENANT, LS, 1)).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_single_wrong_answer_ends_a_restore_or_gets_into_it() {
+    let mut spoilt = 0;
+    for fault in [Fault::Flip(45_678), Fault::Short(1), Fault::Refuse(ErrorClass::NotFound)] {
+        for skip in 0.. {
+            let world = World::new();
+            world.back_up_all().await;
+            let plan = FaultPlan::new(1);
+            plan.add(FaultRule { op: Some(Op::Get), path_part: String::new(), skip, times: 1, fault });
+            let (uri, faults) = (world.uri(), plan.clone());
+            let open = move |_: &str, _: &str, _| -> Result<Arc<dyn Medium>, Failure> {
+                Ok(Arc::new(Faulty::new(strandline_media::open(&uri)?, faults.clone())))
+            };
+            let ctx = TaskCtx { open_medium: Arc::new(open), ..world.ctx.clone() };
+            let restored = run_restore_data(&ctx, &world.restore_spec(LS), task_key(RESTORED, LS, 0)).await;
+            restored.unwrap_or_else(|failure| panic!("{fault:?} in read {skip}: {failure}"));
+            let mut files = world.restored(LS);
+            files.retain(|name, _| name.ends_with(".sst"));
+            assert_eq!(files, world.source(LS), "{fault:?} in read {skip}");
+            if plan.injected() == 0 {
+                break;
+            }
+            spoilt += 1;
+        }
+    }
+    println!("{spoilt} reads of restores spoilt, every restore right");
+    assert!(spoilt >= 3 * 6);
+}

@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use strandline_media::MemoryMedium;
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
 use strandline_types::limits::WORKER_TASKS_MAX;
@@ -47,7 +47,7 @@ fn failing(retry: u32) -> v1::TaskOrder {
 async fn until_ended(runner: &TaskRunner) -> Vec<v1::TaskReport> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let reports = runner.reports();
+        let reports = runner.reports(1);
         if reports.iter().all(|r| r.state() != v1::TaskState::Doing) {
             return reports;
         }
@@ -65,11 +65,11 @@ async fn a_task_runs_once_under_its_identity_and_keeps_its_end_until_it_is_no_lo
     assert_eq!((first[0].state(), first[0].executor), (v1::TaskState::Failed, 101));
     assert!(!first[0].failure.as_ref().unwrap().object.is_empty());
     runner.reconcile(vec![failing(0)]);
-    assert_eq!(runner.reports(), first, "it is not begun again");
+    assert_eq!(runner.reports(1), first, "it is not begun again");
     runner.reconcile(vec![failing(1)]);
     assert_eq!(until_ended(&runner).await[0].id.unwrap().retry, 1, "a new retry is a new task");
     runner.reconcile(Vec::new());
-    assert!(runner.reports().is_empty());
+    assert!(runner.reports(1).is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "no scratch files stay");
 }
 
@@ -99,5 +99,79 @@ async fn more_tasks_than_there_is_room_for_all_come_to_an_end() {
     assert_eq!(ended.len() as u64, many);
     assert!(ended.iter().all(|r| r.state() == v1::TaskState::Failed), "the destination is not one");
     runner.shutdown().await;
-    assert!(runner.reports().is_empty());
+    assert!(runner.reports(1).is_empty());
+}
+
+/// Orders of every kind of task that needs nothing but its destination to begin.
+fn of_every_kind(uri: &str) -> Vec<v1::TaskOrder> {
+    let (dest_uri, data_uri) = (uri.to_owned(), uri.to_owned());
+    let part = v1::LsTurn { ls_id: 1001, turn: 1, retry: 0 };
+    let index = v1::BackupIndexSpec { dest_uri, backup_set_id: 1, parts: vec![part], ..Default::default() };
+    let restore = v1::RestoreDataSpec { data_uri, backup_set_id: 1, source_ls_id: 1001, ..Default::default() };
+    let validate =
+        v1::ValidateSpec { uri: uri.to_owned(), backup_set_id: 1, source_ls_id: 1001, level: 1, ..Default::default() };
+    let clean =
+        v1::CleanSpec { uri: uri.to_owned(), directories: vec!["backup_set_1_full".into()], ..Default::default() };
+    let specs = [
+        (v1::TaskKind::BackupIndex, Spec::BackupIndex(index)),
+        (v1::TaskKind::RestoreData, Spec::RestoreData(restore)),
+        (v1::TaskKind::Validate, Spec::Validate(validate)),
+        (v1::TaskKind::Clean, Spec::Clean(clean)),
+    ];
+    let order = |(kind, spec)| v1::TaskOrder { id: Some(id(kind, 1001, 0)), spec: Some(spec) };
+    specs.into_iter().map(order).collect()
+}
+
+/// Waits until every task says that it waits; gives what each says.
+async fn until_all_wait(runner: &TaskRunner) -> Vec<(v1::TaskId, v1::Failure)> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let reports = runner.reports(1_000_000);
+        let waits = |r: &v1::TaskReport| Some((r.id?, r.waiting.clone()?.trouble?));
+        let said: Vec<_> = reports.iter().filter_map(waits).collect();
+        if said.len() == reports.len() {
+            let is_silent =
+                |r: &v1::TaskReport| !r.answered && r.waiting.as_ref().is_some_and(|w| w.since_ms < 1_000_000);
+            assert!(reports.iter().all(is_silent), "{reports:#?}");
+            return said;
+        }
+        assert!(Instant::now() < deadline, "{reports:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn tasks_of_every_kind_say_that_their_destination_does_not_answer_and_those_without_a_turn_that_they_wait_for_it()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, engine) = (FaultPlan::new(1), Arc::new(FakeEngine::default()));
+    plan.add(FaultRule { op: None, path_part: String::new(), skip: 0, times: u32::MAX, fault: Fault::Hang });
+    let hanging = plan.clone();
+    let open = Arc::new(move |_: &str, _: &str, _| {
+        Ok(Arc::new(Faulty::new(MemoryMedium::named("silent"), hanging.clone())) as Arc<dyn Medium>)
+    });
+    let target = FakeTarget::new(&dir.path().join("target"), PalfBase::default());
+    engine.targets.lock().unwrap().insert((support::RESTORED, strandline_types::LsId(1001)), target);
+    let runner = TaskRunner::new(ME, engine, open, dir.path().join("scratch"), Arc::new(Notify::new()));
+    let kinds = of_every_kind("mem://silent");
+    runner.reconcile(kinds.clone());
+    for (id, trouble) in until_all_wait(&runner).await {
+        let text = format!("{trouble:?}");
+        assert!(text.contains("does not answer") && text.contains("mem://silent"), "{:?}: {text}", id.kind());
+    }
+    // More of them than run at once.
+    let again = |retry: u32| {
+        kinds
+            .iter()
+            .map(move |order| v1::TaskOrder { id: order.id.map(|id| v1::TaskId { retry, ..id }), ..order.clone() })
+    };
+    runner.reconcile((0..=WORKER_TASKS_MAX as u32 / 4).flat_map(again).collect());
+    let said = until_all_wait(&runner).await;
+    let without_turn = said.iter().filter(|(_, trouble)| trouble.object == "its turn").count();
+    assert_eq!(without_turn, said.len() - WORKER_TASKS_MAX);
+
+    plan.heal();
+    let ended = until_ended(&runner).await;
+    assert!(ended.iter().all(|r| r.waiting.is_none()), "{ended:#?}");
+    runner.shutdown().await;
 }

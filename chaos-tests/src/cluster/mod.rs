@@ -1,38 +1,49 @@
 //! A real cluster of real processes, hurt while it works.
 //!
-//! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged;
-//! [`blows`] kill and pause, [`Wires`] cut a worker off, a [`LossyDoor`] loses replies of a store, a [`Gate`] holds
-//! requests to one; [`Watch`] looks at the archive destination all the while, with the checkers of
-//! [`crate::invariants`]; [`Oracle`] says what a restore must show; [`History`] is a random life of one tenant. Nothing
-//! here looks into a server: everything is known from its doors, its process id and the medium.
+//! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged; [`Registers`]
+//! are read and written by clients that note everything; [`blows`] kill and pause, [`Wires`] cut a worker off, a
+//! [`ClockStep`] moves clocks, a [`KillStep`] kills a server at the n-th step that it takes on its files; a [`Gate`] holds
+//! requests to a store, a [`LossyDoor`] loses its replies, a [`StoreProxy`] does everything else that happens on the way;
+//! [`Watch`] looks at the archive destination all the while, with the checkers of [`crate::invariants`]; [`Oracle`] says
+//! what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is
+//! known from its doors, its process id and the medium.
 
 pub mod blows;
+mod clock_step;
 pub mod copies;
 mod gate;
 mod history;
 pub mod jobs;
+mod kill_step;
 mod lossy_door;
 mod medium_tree;
 mod oracle;
 mod parts;
+mod preload;
 pub mod program;
 pub mod readers;
+mod registers;
 mod site;
+mod store_proxy;
 mod story;
 mod watch;
 mod wires;
 mod writers;
 
+pub use clock_step::ClockStep;
 pub use gate::{Admission, Gate};
 pub use history::{History, Proof};
+pub use kill_step::KillStep;
 pub use lossy_door::LossyDoor;
 pub use medium_tree::MediumTree;
 pub use oracle::Oracle;
+pub use registers::Registers;
 pub use site::Site;
+pub use store_proxy::{Fault, Kind, Plan, Rule, StoreProxy};
 pub use story::Story;
 pub use strandline_cli::Outcome;
 pub use watch::{Sightings, Watch};
-pub use wires::Wires;
+pub use wires::{Way, Wires};
 pub use writers::Writers;
 
 use std::time::{Duration, Instant};

@@ -63,7 +63,7 @@ impl Site {
     /// # Errors
     /// It did not come up.
     pub async fn cluster(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<Cluster> {
-        self.start(id, name, Places::free(schedulers, workers)?).await
+        self.start(self.program.clone(), id, name, Places::free(schedulers, workers)?).await
     }
 
     /// The same with wires between the workers that can be cut.
@@ -71,15 +71,30 @@ impl Site {
     /// # Errors
     /// It did not come up.
     pub async fn wired(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<(Cluster, Wires)> {
-        let mut places = Places::free(schedulers, workers)?;
-        let wires = Wires::before(&mut places).await?;
-        Ok((self.start(id, name, places).await?, wires))
+        self.wired_with(self.program.clone(), id, name, schedulers, workers).await
     }
 
-    async fn start(&self, id: u64, name: &str, places: Places) -> Outcome<Cluster> {
+    /// The same with servers of another program.
+    ///
+    /// # Errors
+    /// It did not come up.
+    pub async fn wired_with(
+        &self,
+        program: PathBuf,
+        id: u64,
+        name: &str,
+        schedulers: usize,
+        workers: usize,
+    ) -> Outcome<(Cluster, Wires)> {
+        let mut places = Places::free(schedulers, workers)?;
+        let wires = Wires::before(&mut places).await?;
+        Ok((self.start(program, id, name, places).await?, wires))
+    }
+
+    async fn start(&self, program: PathBuf, id: u64, name: &str, places: Places) -> Outcome<Cluster> {
         let dir = self.directory(name)?;
         let identity = Identity { id, name: format!("chaos-{name}") };
-        Cluster::start_at(self.program.clone(), identity, &dir, places).await
+        Cluster::start_at(program, identity, &dir, places).await
     }
 
     /// A directory of the run.

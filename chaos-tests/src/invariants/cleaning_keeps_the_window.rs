@@ -1,12 +1,13 @@
-//! Invariant 9: cleaning never removes what a kept set, or any SCN inside the recovery window, needs.
+//! Invariant 9, the law of retention (ADR 25): the newest restorable SCN never goes back and keeps its shortest way, and no
+//! SCN inside the recovery window is lost.
 //!
-//! What a cleaning has to leave is noted when it is decided: the SCNs that could be restored then and that the policy
-//! promises, and how many full sets stay. It is compared with what can be restored when the cleaning has ended, however
-//! it ended.
+//! What a cleaning has to leave is noted when it is decided: the newest SCN that could be restored then and the newest set
+//! that restores it, the SCNs that the policy promises, and how many full sets stay. It is compared with what can be
+//! restored when the cleaning has ended, however it ended.
 
 use super::Broken;
 use std::collections::BTreeMap;
-use strandline_types::{JobId, Scn};
+use strandline_types::{BackupSetId, JobId, Scn};
 
 /// What can be restored, or has to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,12 @@ pub struct Promise {
     pub intervals: Vec<(Scn, Scn)>,
     /// Full sets that can be restored.
     pub fulls: usize,
+    /// The newest SCN, and the newest set that restores it.
+    pub newest: Option<(Scn, Age)>,
 }
+
+/// How new a set is.
+pub type Age = (Scn, BackupSetId);
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -44,6 +50,14 @@ impl CleaningKeepsTheWindow {
         if let Some(lost) = first_bare(&promise.intervals, &left.intervals) {
             let left = &left.intervals;
             return Err(format!("cleaning job {job} took SCN {lost} out of the window; restorable is {left:?}"));
+        }
+        if let Some((was, way)) = promise.newest {
+            match left.newest {
+                Some((is, by)) if is > was || (is == was && by >= way) => {}
+                found => {
+                    return Err(format!("cleaning job {job}: the newest SCN was {was} by set {way:?}, now {found:?}"));
+                }
+            }
         }
         if left.fulls < promise.fulls {
             return Err(format!("cleaning job {job} left {} full sets of {}", left.fulls, promise.fulls));

@@ -13,10 +13,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
 use strandline_catalogue::retention::Policy;
-use strandline_catalogue::{Catalogue, SetEntry};
+use strandline_catalogue::{Catalogue, SetEntry, restorable};
 use strandline_scheduler_core::state::{BackupSet, CleanJob, CleanTask, CleanWhat, State};
-use strandline_scheduler_core::{Action, Done, MediumName, Outcome};
-use strandline_types::{BackupSetKind, BackupSetStatus, CleanStage, FileStatus, JobId, JobStatus, PieceStatus, Scn};
+use strandline_scheduler_core::{Action, Done, MediumName, Outcome, StateCatalogue};
+use strandline_types::{
+    BackupSetId, BackupSetKind, BackupSetStatus, CleanStage, FileStatus, JobId, JobStatus, PieceStatus, Scn,
+};
 
 /// SCNs inside a promise that are restored when a cleaning has ended.
 const TARGETS: usize = 3;
@@ -135,20 +137,44 @@ impl World {
         let spared: Vec<MediumName> = self.tasks(job).filter(|t| !is_lost(t)).map(|t| t.name).collect();
         lost.retain(|name| !spared.contains(name));
         let windows: Vec<(Scn, Scn)> = self.windows(&all, &lost).into_iter().map(|(_, w)| w).collect();
+        // The newest SCN of everything that this job found, what an administrator named included.
+        let mut earlier = doomed(state);
+        let own: Vec<MediumName> = self.tasks(job).filter(|t| t.was == FileStatus::Available).map(|t| t.name).collect();
+        earlier.retain(|name| !own.contains(name));
+        let newest = self.newest(&all, &earlier);
         let (expire, redundancy) = match (&job.what, state.clean_policies.get(&TENANT)) {
             (CleanWhat::Obsolete, Some(policy)) => {
-                let begin = Scn::from_ms(state.clock_ms).0.saturating_sub(policy.policy.window_ns);
-                (Scn(begin), policy.policy.redundancy as usize)
+                let now = Scn::from_ms(state.clock_ms);
+                let end = newest.map_or(now, |(scn, _)| scn.min(now));
+                (Scn(end.0.saturating_sub(policy.policy.window_ns)), policy.policy.redundancy as usize)
             }
             _ => (Scn::MIN, usize::MAX),
         };
         let inside = windows.iter().filter(|(_, to)| *to >= expire).map(|(from, to)| (expire.max(*from), *to));
-        let promise = Promise { intervals: inside.collect(), fulls: self.fulls(&all, &lost).min(redundancy) };
+        let fulls = self.fulls(&all, &lost).min(redundancy);
+        let promise = Promise { intervals: inside.collect(), fulls, newest };
         if job.what == CleanWhat::Obsolete {
             self.all_told(job)?;
-            self.nothing_superfluous(job, &all, &promise, (expire, redundancy))?;
+            self.nothing_superfluous(job, &all, &promise, (expire.min(self.known_floor()), redundancy))?;
         }
         Ok(promise)
+    }
+
+    /// The beginning of the window as State sees it, which learns of a checkpoint after it was published: the newest SCN
+    /// may be an older one there.
+    fn known_floor(&self) -> Scn {
+        let state = self.group.state();
+        let window_ns = state.clean_policies.get(&TENANT).map_or(0, |p| p.policy.window_ns);
+        let known = restorable(&StateCatalogue::of(state, TENANT).catalogue).intervals;
+        Scn(known.iter().map(|(_, to)| to.0).max().unwrap_or(u64::MAX).saturating_sub(window_ns))
+    }
+
+    /// The newest SCN that can be restored, and the newest set that restores it.
+    fn newest(&self, all: &Catalogue, without: &Without) -> Option<(Scn, (Scn, BackupSetId))> {
+        let windows = self.windows(all, without);
+        let newest = windows.iter().map(|(_, (_, to))| *to).max()?;
+        let holding = windows.iter().filter(|(_, (from, to))| *from <= newest && newest <= *to);
+        holding.map(|(s, _)| (s.min_restore_scn, s.set_id)).max().map(|way| (newest, way))
     }
 
     /// Whatever there is goes, or stays with a reason.
@@ -194,7 +220,7 @@ impl World {
             }
         }
         // State learns of a checkpoint after it was published: it may not know yet that the window can be restored.
-        let knows = |why: &String| !why.starts_with("no SCN of the recovery window can be restored");
+        let knows = |why: &String| !why.starts_with("no backup set has log to be restored with");
         let oldest = staying.iter().map(|(s, _)| s.start_replay_scn).min().filter(|_| !promise.intervals.is_empty());
         let pieces = self.group.state().rounds.values().flat_map(|r| r.pieces.values());
         let stays = |s: FileStatus| !matches!(s, FileStatus::Deleting | FileStatus::Deleted);
@@ -213,7 +239,9 @@ impl World {
         self.check()?;
         let catalogue = self.catalogue();
         let truth = self.restorable(&catalogue);
-        let left = Promise { intervals: truth.clone(), fulls: self.fulls(&catalogue, &Without::new()) };
+        let none = Without::new();
+        let newest = self.newest(&catalogue, &none);
+        let left = Promise { intervals: truth.clone(), fulls: self.fulls(&catalogue, &none), newest };
         let promise = self.cleanings.ended(id, &left)?;
         let job = self.job(id)?;
         let done: Vec<MediumName> = self.tasks(job).filter(|t| t.stage == CleanStage::Done).map(|t| t.name).collect();

@@ -41,7 +41,7 @@ impl Rows {
             value: value.clone(),
             delete: false,
         };
-        payload(&pb::ClientBatch { writes: self.rows.iter().map(write).collect() })
+        payload(&pb::ClientBatch { writes: self.rows.iter().map(write).collect(), identities: Vec::new() })
     }
 }
 

@@ -30,6 +30,7 @@ impl World {
             sets: sets.filter_map(|s| self.set_entry(s)).collect(),
             pieces: rounds.iter().flat_map(|r| self.pieces_of(r)).collect(),
             rounds: rounds.iter().filter_map(|r| self.round_entry(r)).collect(),
+            short: Vec::new(),
         }
     }
 

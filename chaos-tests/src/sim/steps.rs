@@ -82,6 +82,8 @@ fn parts_of(work: &MediumWork) -> Vec<Part> {
         }
         MediumWork::CleanBegin(work) => deletion::begin(work).into_iter().map(Part::Clean).collect(),
         MediumWork::CleanRest(work) => deletion::rest(work).into_iter().map(Part::Clean).collect(),
+        // Its uploads are whole or not there.
+        MediumWork::SetAbort { .. } => Vec::new(),
         // No destination is given up, and no run lasts for as long as orphans are left alone.
         MediumWork::CleanDest { .. } | MediumWork::Sweep(_) => Vec::new(),
         // Neither standbys nor drills.

@@ -78,6 +78,8 @@ pub(super) fn task_reports(tasks: &BTreeMap<TaskKey, Doing>) -> Vec<TaskReport> 
         bytes_done: u64::from(doing.end.is_some()),
         failure: doing.end.as_ref().and_then(|e| e.as_ref().err().cloned()),
         result: doing.end.as_ref().and_then(|e| e.as_ref().ok().cloned()),
+        waiting: None,
+        answered: doing.end.is_some(),
     };
     tasks.iter().filter(|(key, _)| key.tenant_id == TENANT).map(report).collect()
 }

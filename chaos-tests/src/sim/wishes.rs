@@ -128,7 +128,7 @@ impl World {
                 delete: self.rng.chance(200),
             }
         });
-        let batch = pb::ClientBatch { writes: writes.collect() };
+        let batch = pb::ClientBatch { writes: writes.collect(), identities: Vec::new() };
         join(EntryKind::ClientBatch, &payload(&batch))
     }
 

@@ -140,6 +140,7 @@ impl World {
             archive_waiting: waiting.collect(),
             tasks: task_reports(&worker.tasks),
             replica_troubles: BTreeMap::new(),
+            free_bytes: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`Loader::finish`] in between. Memory is bounded: a lane that has all its batches in flight makes the caller wait.
 
 use super::files::Record;
+use super::patience::{Patience, repeated};
 use super::table::Table;
 use crate::Outcome;
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub struct Loader {
     lanes: BTreeMap<LsId, Lane>,
     in_flight: JoinSet<Outcome<()>>,
     watcher: AckWatcher,
+    /// How long a batch that is refused for now is repeated; `None` = not at all.
+    patience: Option<Patience>,
 }
 
 struct Lane {
@@ -50,9 +53,14 @@ impl Loader {
         Self::watched(table, Arc::new(|_, _| {}))
     }
 
+    /// A loader that repeats what is refused for now.
+    pub fn patient(table: Arc<Table>) -> Self {
+        Self { patience: Some(Patience::default()), ..Self::new(table) }
+    }
+
     /// A loader that tells `watcher` of every acknowledgement.
     pub fn watched(table: Arc<Table>, watcher: AckWatcher) -> Self {
-        Self { table, lanes: BTreeMap::new(), in_flight: JoinSet::new(), watcher }
+        Self { table, lanes: BTreeMap::new(), in_flight: JoinSet::new(), watcher, patience: None }
     }
 
     /// Runs `read` on a thread of its own and writes what it sends.
@@ -108,14 +116,22 @@ impl Loader {
             .acquire_owned()
             .await
             .map_err(|e| Failure::new(ErrorClass::Transient, e.to_string(), format!("log stream {ls}"), ""))?;
-        let (table, watcher) = (Arc::clone(&self.table), Arc::clone(&self.watcher));
+        let (table, watcher, patience) = (Arc::clone(&self.table), Arc::clone(&self.watcher), self.patience);
         self.in_flight.spawn(async move {
-            let scn = table.write(batch).await?;
+            let scn = write(&table, &batch, patience).await?;
             watcher(scn, Instant::now());
             drop(permit);
             Ok(())
         });
         Ok(())
+    }
+}
+
+async fn write(table: &Table, batch: &[Record], patience: Option<Patience>) -> Outcome<Scn> {
+    let once = || table.write(batch.to_vec());
+    match patience {
+        None => once().await,
+        Some(patience) => repeated(patience, once, |why| eprintln!("waiting: {why}")).await,
     }
 }
 

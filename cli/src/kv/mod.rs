@@ -15,6 +15,7 @@ pub mod export;
 pub mod files;
 pub mod import;
 pub mod loader;
+pub mod patience;
 pub mod record;
 pub mod table;
 
@@ -91,7 +92,7 @@ async fn import_dir(client: &ClientArgs, table: Arc<Table>, dir: PathBuf, mirror
     for (path, kind) in listing.left_out.iter().take(LEFT_OUT_NAMED) {
         eprintln!("left out: {} is {kind}", path.display());
     }
-    let mut loader = Loader::new(Arc::clone(&table));
+    let mut loader = Loader::patient(Arc::clone(&table));
     import::write_all(&mut loader, Arc::clone(&listing)).await?;
     let deleted = if mirror { import::delete_others(&table, &mut loader, &listing.files).await? } else { 0 };
     let facts = json!({

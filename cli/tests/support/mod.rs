@@ -160,6 +160,11 @@ impl Cluster {
         self.run(&["sql", "-e", statement]).status.success()
     }
 
+    /// Runs a command, whether it succeeds or not.
+    pub fn try_run(&self, args: &[&str]) -> bool {
+        self.run(args).status.success()
+    }
+
     /// Rows of a view.
     pub fn rows(&self, select: &str) -> Vec<Value> {
         serde_json::from_str(&self.ok(&["--output", "json", "sql", "-e", select])).unwrap()

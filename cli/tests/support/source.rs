@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Keys in the backup and as many again in the log after it.
-const KEYS: usize = 24;
+/// Keys in the backup and as many again in the log after it: more log than a look at the newest one reads.
+const KEYS: usize = 48;
 const VALUE_BYTES: usize = 20_000;
 
 pub struct Source {

@@ -51,6 +51,15 @@ pub enum LogEnd {
         /// The last piece that is there.
         after: PieceKey,
     },
+    /// Less log is there than was archived.
+    Short {
+        /// The last piece.
+        piece: PieceKey,
+        /// The last SCN up to which its log is there.
+        checkpoint_scn: Scn,
+        /// The checkpoint that was published.
+        published_scn: Scn,
+    },
 }
 
 impl LogEnd {
@@ -58,6 +67,54 @@ impl LogEnd {
     #[must_use]
     pub const fn is_newest(&self) -> bool {
         matches!(self, Self::Newest { .. })
+    }
+
+    /// True when log that comes later does not go on from here, as far as the catalogue shows. A piece that is not there yet
+    /// while nothing newer is there either may still come.
+    #[must_use]
+    pub fn is_final(&self, catalogue: &Catalogue) -> bool {
+        match self {
+            Self::Newest { .. } => false,
+            Self::NoPiece { .. } | Self::Unusable { .. } | Self::Short { .. } => true,
+            Self::RoundStopped { .. } | Self::RoundInterrupted { .. } => true,
+            Self::MissingPiece { after } => {
+                let is_later = |key: &PieceKey| {
+                    key.dest_id == after.dest_id && (key.round_id, key.piece_id) > (after.round_id, after.piece_id)
+                };
+                catalogue.pieces.iter().any(|p| is_later(&p.key))
+            }
+        }
+    }
+
+    /// The piece that it is about.
+    #[must_use]
+    pub const fn piece(&self) -> Option<PieceKey> {
+        match self {
+            Self::NoPiece { .. } => None,
+            Self::Unusable { piece, .. }
+            | Self::Newest { piece, .. }
+            | Self::RoundStopped { piece, .. }
+            | Self::RoundInterrupted { piece, .. }
+            | Self::Short { piece, .. } => Some(*piece),
+            Self::MissingPiece { after } => Some(PieceKey { piece_id: after.piece_id.next(), ..*after }),
+        }
+    }
+
+    /// True when log that was archived cannot be read: damage, and not an archive that ends here.
+    #[must_use]
+    pub fn is_loss(&self, catalogue: &Catalogue) -> bool {
+        match self {
+            Self::Unusable { file_status, .. } => !matches!(file_status, FileStatus::Deleting | FileStatus::Deleted),
+            Self::Short { .. } => true,
+            // A piece that was not begun yet is missing, too; one before a later one is lost.
+            Self::MissingPiece { after } => catalogue.pieces.iter().any(|p| {
+                let is_later = (p.key.dest_id, p.key.round_id) == (after.dest_id, after.round_id) && p.key > *after;
+                is_later && matches!(p.file_status, FileStatus::Available | FileStatus::Broken)
+            }),
+            Self::NoPiece { .. } | Self::Newest { .. } | Self::RoundStopped { .. } | Self::RoundInterrupted { .. } => {
+                false
+            }
+        }
     }
 }
 
@@ -78,6 +135,10 @@ impl fmt::Display for LogEnd {
                 write!(f, "round {} was interrupted in piece {piece} at SCN {checkpoint_scn}", piece.round_id)
             }
             Self::MissingPiece { after } => write!(f, "the piece after {after} is not there"),
+            Self::Short { piece, checkpoint_scn, published_scn } => write!(
+                f,
+                "the log in piece {piece} ends at SCN {checkpoint_scn}, its published checkpoint is SCN {published_scn}"
+            ),
         }
     }
 }
@@ -163,11 +224,17 @@ fn end_after(catalogue: &Catalogue, last: &PieceEntry, follower: Option<PieceEnt
     if let Some(next) = follower.filter(|next| last.is_complete() && next.file_status != FileStatus::Incomplete) {
         return LogEnd::Unusable { piece: next.key, file_status: next.file_status };
     }
+    if let Some(published_scn) = catalogue.published(last) {
+        return LogEnd::Short { piece, checkpoint_scn, published_scn };
+    }
     let mine = |r: &&crate::RoundEntry| r.place == last.place && r.dest_id == piece.dest_id;
     let mut rounds = catalogue.rounds.iter().filter(mine);
     let own = rounds.clone().find(|r| r.round_id == piece.round_id);
     if own.is_some_and(|r| r.ended_at.is_some_and(|end| end <= checkpoint_scn)) {
         return LogEnd::RoundStopped { piece, checkpoint_scn };
+    }
+    if let Some(published_scn) = own.and_then(|r| r.ended_at).filter(|_| !last.is_complete()) {
+        return LogEnd::Short { piece, checkpoint_scn, published_scn };
     }
     if !last.is_complete() && rounds.any(|r| r.round_id > piece.round_id) {
         return LogEnd::RoundInterrupted { piece, checkpoint_scn };

@@ -6,7 +6,6 @@
 
 mod choice;
 mod cover;
-pub mod law;
 mod nouns;
 mod refusal;
 pub mod retention;
@@ -14,7 +13,7 @@ mod window;
 
 pub use choice::{Choice, Target, choose};
 pub use cover::{LogCover, LogEnd, log_cover};
-pub use nouns::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
+pub use nouns::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry, ShortPiece};
 pub use refusal::Refusal;
 pub use window::{Gap, Restorable, SetVerdict, Window, restorable, usable_sets, windows};
 

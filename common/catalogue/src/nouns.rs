@@ -187,6 +187,17 @@ pub struct RoundEntry {
     pub ended_at: Option<Scn>,
 }
 
+/// A piece with less log than its published checkpoint says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShortPiece {
+    /// Where it lies.
+    pub place: PlaceId,
+    /// The piece; its entry says how far its log really goes.
+    pub key: PieceKey,
+    /// The checkpoint that was published.
+    pub published_scn: Scn,
+}
+
 /// What one or several destinations hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Catalogue {
@@ -198,9 +209,17 @@ pub struct Catalogue {
     pub pieces: Vec<PieceEntry>,
     /// Rounds.
     pub rounds: Vec<RoundEntry>,
+    /// Pieces with less log than was published.
+    pub short: Vec<ShortPiece>,
 }
 
 impl Catalogue {
+    /// The published checkpoint of a piece that does not hold all the log up to it.
+    pub(crate) fn published(&self, piece: &PieceEntry) -> Option<Scn> {
+        let is_it = |s: &&ShortPiece| (s.place, s.key) == (piece.place, piece.key);
+        self.short.iter().find(is_it).map(|s| s.published_scn)
+    }
+
     /// A destination.
     #[must_use]
     pub fn place(&self, id: PlaceId) -> Option<&Place> {
@@ -227,5 +246,6 @@ impl Catalogue {
         self.sets.extend(other.sets.into_iter().map(|s| SetEntry { place: moved(s.place), ..s }));
         self.pieces.extend(other.pieces.into_iter().map(|p| PieceEntry { place: moved(p.place), ..p }));
         self.rounds.extend(other.rounds.into_iter().map(|r| RoundEntry { place: moved(r.place), ..r }));
+        self.short.extend(other.short.into_iter().map(|s| ShortPiece { place: moved(s.place), ..s }));
     }
 }

@@ -1,10 +1,8 @@
 //! Why a target cannot be restored, and the nearest that can.
 
+use crate::cover::LogEnd;
 use crate::window::Window;
-use strandline_types::{BackupSetId, ErrorClass, Failure, Scn, scn_text};
-
-/// The original's number for "no enough log for restore" (fact sheet 4.13).
-const CODE_NOT_ENOUGH: i32 = -4018;
+use strandline_types::{BackupSetId, CODE_NOT_ENOUGH_LOG, ErrorClass, Failure, Scn, scn_text};
 
 /// A restore that cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +22,22 @@ pub enum Refusal {
         above: Option<Scn>,
         /// The set that would serve, and what its log lacks; `None` when every set is newer than the target.
         missing: Option<(BackupSetId, String)>,
+    },
+    /// The newest moment was asked for, and no set has the log that it needs.
+    NoLog {
+        /// The newest set.
+        set: BackupSetId,
+        /// What ends its log.
+        ended_by: LogEnd,
+        /// The log was there and cannot be read.
+        is_loss: bool,
+    },
+    /// The newest moment was asked for, and log that was archived after the newest restorable one cannot be read.
+    Lost {
+        /// The newest SCN that can be restored.
+        reach: Scn,
+        /// What ends the log there.
+        ended_by: LogEnd,
     },
 }
 
@@ -45,7 +59,7 @@ impl Refusal {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let not_found = |what: String, object: String, todo: String| {
-            Self::new(ErrorClass::NotFound, what, object, todo).with_code(CODE_NOT_ENOUGH)
+            Self::new(ErrorClass::NotFound, what, object, todo).with_code(CODE_NOT_ENOUGH_LOG)
         };
         let bound = |scn: Scn| format!("{scn} ({})", scn_text(scn));
         match refusal {
@@ -59,6 +73,22 @@ impl From<Refusal> for Failure {
                 format!("backup set {newest} and all before it"),
                 "use a destination with a set that is SUCCESS and AVAILABLE, its chain included".to_owned(),
             ),
+            Refusal::NoLog { set, ended_by, is_loss } => {
+                let (class, todo) = if is_loss {
+                    (ErrorClass::Corrupt, "use another copy of the archive, or a backup set that carries its log")
+                } else {
+                    (ErrorClass::NotFound, "archive the log from before the backup on")
+                };
+                let what = format!("no enough log for restore: backup set {set}: {ended_by}");
+                Self::new(class, what, "RESTORE without UNTIL", todo).with_code(CODE_NOT_ENOUGH_LOG)
+            }
+            Refusal::Lost { reach, ended_by } => Self::new(
+                ErrorClass::Corrupt,
+                format!("the archive cannot be restored to its end: {ended_by}"),
+                "RESTORE without UNTIL",
+                format!("use another copy of the archive, or restore with UNTIL SCN = {}", bound(reach)),
+            )
+            .with_code(CODE_NOT_ENOUGH_LOG),
             Refusal::OutOfReach { target, below, above, missing } => {
                 let todo = match (below, above) {
                     (Some(b), Some(a)) => format!("restore to at most {} or at least {}", bound(b), bound(a)),
@@ -82,7 +112,6 @@ impl From<Refusal> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cover::LogEnd;
     use crate::nouns::PlaceId;
     use proptest::prelude::*;
     use strandline_types::parse_time_text;

@@ -80,6 +80,55 @@ fn newest_is_as_far_as_the_log_goes() {
 }
 
 #[test]
+fn newest_is_refused_where_archived_log_is_lost_after_it_and_what_is_left_is_named_and_taken() {
+    let short = ShortPiece { place: PlaceId(0), key: catalogue().pieces[3].key, published_scn: Scn(1350) };
+    let broken = |n: usize| {
+        let mut c = catalogue();
+        c.pieces[n].file_status = FileStatus::Broken;
+        c
+    };
+    let mut gone = catalogue();
+    gone.pieces.remove(2);
+    let mut cut = Catalogue { short: vec![short], ..catalogue() };
+    cut.pieces[3].checkpoint_scn = Scn(1320);
+    let round = |ended| RoundEntry {
+        place: PlaceId(0),
+        dest_id: DestId(1001),
+        round_id: RoundId(1),
+        start_scn: Scn(1000),
+        ended_at: Some(Scn(ended)),
+    };
+    let ended = Catalogue { rounds: vec![round(1380)], ..catalogue() };
+    for (c, reach, word) in [
+        (broken(3), 1299, "d1001r1p4 is BROKEN"),
+        (broken(2), 1199, "d1001r1p3 is BROKEN"),
+        (gone, 1199, "the piece after d1001r1p2"),
+        (cut, 1320, "its published checkpoint is SCN 1350"),
+        (ended, 1350, "its published checkpoint is SCN 1380"),
+    ] {
+        let f = refused(&c, Target::Newest);
+        assert!(f.what.contains(word) && f.todo.contains(&format!("UNTIL SCN = {reach} ")), "{f}");
+        assert_eq!(choose(&c, Target::Scn(Scn(reach))).unwrap().target_scn, Scn(reach));
+    }
+    let stopped = Catalogue { rounds: vec![round(1350)], ..catalogue() };
+    assert_eq!(
+        choose(&stopped, Target::Newest).unwrap().target_scn,
+        Scn(1350),
+        "a round that was stopped lost nothing"
+    );
+}
+
+#[test]
+fn newest_is_taken_where_the_next_piece_was_not_begun_or_is_being_deleted() {
+    let mut c = catalogue();
+    c.pieces.pop();
+    assert_eq!(choose(&c, Target::Newest).unwrap().target_scn, Scn(1299));
+    let mut c = catalogue();
+    c.pieces[3].file_status = FileStatus::Deleting;
+    assert_eq!(choose(&c, Target::Newest).unwrap().target_scn, Scn(1299));
+}
+
+#[test]
 fn a_target_after_the_log_is_refused_with_the_newest_bound() {
     let f = refused(&catalogue(), Target::Scn(Scn(1351)));
     assert_eq!(f.code, -4018);
@@ -186,6 +235,22 @@ fn a_gap_says_whether_its_round_was_stopped_or_interrupted() {
     c.rounds[0].ended_at = Some(Scn(1050));
     assert_eq!(restorable(&c).gaps[1].causes, ["round 1 was stopped in piece d1001r1p1 at SCN 1050"]);
     assert!(restorable(&c).gaps[2].causes[0].contains("the archive ends in piece d1001r2p2"));
+}
+
+#[test]
+fn an_end_of_the_log_is_final_when_nothing_that_may_come_goes_on_there() {
+    let ended = |pieces, rounds| {
+        let c = Catalogue { pieces, rounds, ..Catalogue::default() };
+        log_cover(&c, None, Scn(1020)).ended_by.is_final(&c)
+    };
+    let (first, open) = (piece(1, 1, 1000, 1050), round(1, 1000, None));
+    assert!(!ended(vec![first], vec![open]), "it may go on");
+    assert!(ended(vec![first], vec![round(1, 1000, Some(1050))]), "the round was stopped");
+    assert!(ended(vec![first], vec![open, round(2, 1160, None)]), "a newer round began without the log between");
+    let whole = piece(1, 1, 1000, 1099);
+    assert!(!ended(vec![whole], vec![open]), "its follower may not have begun");
+    assert!(ended(vec![whole, piece(1, 3, 1200, 1250)], vec![open]), "its follower is gone");
+    assert!(ended(vec![piece(1, 3, 1200, 1250)], vec![open]), "the log that is needed is not there");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! The guard around a replica that begins empty.
+//! The guard around a replica that begins empty, or whose log lacks what was durable.
 //!
-//! A replica that lost its disk has also lost its promises: entries that it acknowledged and votes that it gave. If it
-//! voted or stood for election before it has everything that was committed with its help, acknowledged entries could be
+//! A replica that lost its disk, or a part of its log, has also lost its promises: entries that it acknowledged, and with
+//! the disk the votes that it gave. If it voted or stood for election before it has everything that was committed with its help, acknowledged entries could be
 //! lost. So an empty replica takes entries and snapshots at once, but neither votes nor stands for election until one
 //! of these is sure, and durably marked:
 //!
@@ -35,12 +35,24 @@ pub(crate) struct CatchUp {
     meta: Arc<MetaStore>,
     is_formed_by_asking: bool,
     stage: watch::Sender<Stage>,
+    /// What it lost, in words; `None` when it began empty, or nothing is lost.
+    loss: Option<String>,
 }
 
 impl CatchUp {
     pub(crate) fn new(group: Arc<str>, meta: Arc<MetaStore>, done: bool, is_formed_by_asking: bool) -> Self {
         let stage = if done { Stage::Done } else { Stage::Empty };
-        Self { group, meta, is_formed_by_asking, stage: watch::Sender::new(stage) }
+        Self { group, meta, is_formed_by_asking, stage: watch::Sender::new(stage), loss: None }
+    }
+
+    /// A replica that has lost this.
+    pub(crate) fn with_loss(self, loss: Option<String>) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// What it lost, until it has caught up.
+    pub(crate) fn loss(&self) -> Option<&str> {
+        self.loss.as_deref().filter(|_| !self.is_done())
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -50,7 +62,7 @@ impl CatchUp {
     /// Whether this replica may vote for a candidate whose last entry has this index. Blocks for the mark when the
     /// candidate shows that the group is fresh.
     pub(crate) fn may_vote_for(&self, candidate_last: Option<u64>) -> io::Result<bool> {
-        if !self.is_done() && candidate_last == Some(0) && !self.is_formed_by_asking {
+        if !self.is_done() && candidate_last == Some(0) && !self.is_formed_by_asking && self.loss.is_none() {
             self.finish()?;
         }
         Ok(self.is_done())

@@ -116,6 +116,15 @@ impl Group {
         }
     }
 
+    /// Who of the others votes, by their own word; `None` = no answer. Takes a second at most.
+    pub async fn voters(&self, members: &BTreeMap<u64, String>) -> BTreeMap<u64, Option<bool>> {
+        let vote = |answer| match answer {
+            Answer::Said(standing) => Some(standing.is_full),
+            Answer::Silent(_) => None,
+        };
+        self.ask(members).await.into_iter().map(|(id, answer)| (id, vote(answer))).collect()
+    }
+
     fn formed(&self, how: &str) -> Result<(), GroupError> {
         self.inner.formation.wait_for(None);
         tracing::info!(group = self.name(), "{how}");

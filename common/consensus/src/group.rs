@@ -24,6 +24,7 @@ use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -54,6 +55,8 @@ pub(crate) struct GroupInner {
     pub(crate) network: Network,
     pub(crate) meta: Arc<MetaStore>,
     pub(crate) registry: Arc<Registry>,
+    /// It does not stand for election although it may.
+    pub(crate) is_held_back: AtomicBool,
 }
 
 impl Group {
@@ -91,7 +94,7 @@ impl Group {
     pub async fn propose_within(&self, payload: Payload, limit: Duration) -> Result<(LogPos, Reply), ProposeError> {
         let deadline = Instant::now() + limit;
         loop {
-            let mut proposal = timeout_at(deadline, self.enqueue(payload.clone()))
+            let mut proposal = timeout_at(deadline, self.enqueue(payload.clone(), None))
                 .await
                 .map_err(|_| ProposeError::refused("too many proposals wait"))??;
             let outcome = timeout_at(deadline, poll_fn(|cx| proposal.poll_outcome(cx)))
@@ -108,7 +111,15 @@ impl Group {
     /// one task makes one after the other land in the log in that order, if they land.
     pub async fn propose_ordered(&self, payload: Payload) -> Result<Proposal, ProposeError> {
         self.quorum_heard().await;
-        self.enqueue(payload).await
+        self.enqueue(payload, None).await
+    }
+
+    /// The same, in this term only: once this replica leads in a later one, the proposal is refused as by somebody who
+    /// does not lead. What was looked up in the state machine after [`Group::read_index`] in that term is still true of
+    /// everything in the log before the proposal, but for what this leader has proposed itself.
+    pub async fn propose_in_term(&self, payload: Payload, term: u64) -> Result<Proposal, ProposeError> {
+        self.quorum_heard().await;
+        self.enqueue(payload, Some(term)).await
     }
 
     /// Waits until a linearizable read of the state machine may happen on this leader: a majority has confirmed it,
@@ -206,6 +217,18 @@ impl Group {
         self.inner.raft.trigger().transfer_leader(to).await.map_err(|f| self.stopped(&f))
     }
 
+    /// From now on it does not stand for election when it hears no leader, or does so again. It votes all the same, and
+    /// leads when a leader hands over to it.
+    pub fn hold_back(&self, is_held_back: bool) {
+        self.inner.is_held_back.store(is_held_back, Ordering::SeqCst);
+        self.stand_when_allowed();
+    }
+
+    fn stand_when_allowed(&self) {
+        let may_stand = self.inner.catch_up.is_done() && !self.inner.is_held_back.load(Ordering::SeqCst);
+        self.inner.raft.runtime_config().elect(may_stand);
+    }
+
     /// Makes these (id → address) the members that vote, on the leader. New ones first take the log as learners.
     pub async fn change_members(&self, members: BTreeMap<u64, String>) -> Result<(), ProposeError> {
         let voters: BTreeSet<u64> = members.keys().copied().collect();
@@ -265,11 +288,14 @@ impl Group {
         stopped
     }
 
-    async fn enqueue(&self, payload: Payload) -> Result<Proposal, ProposeError> {
+    async fn enqueue(&self, payload: Payload, only_in: Option<u64>) -> Result<Proposal, ProposeError> {
         let room = self.inner.rooms.take(&payload).await?;
         let (answer, receiver) = Answer::new(room);
-        let queued = self.inner.raft.client_write_ff(payload, Some(answer)).await;
-        queued.map_err(|fatal| ProposeError::Fatal { what: fatal.to_string() })?;
+        let mut request = self.inner.raft.write(payload).responder(answer);
+        if let Some(term) = only_in {
+            request = request.with_leader(term);
+        }
+        request.await.map_err(|fatal| ProposeError::Fatal { what: fatal.to_string() })?;
         Ok(Proposal::new(receiver))
     }
 
@@ -316,7 +342,7 @@ impl Group {
             ((), ()) = async { tokio::join!(caught_up, catch_up.done()) } => {}
             () = stopped => return,
         }
-        self.inner.raft.runtime_config().elect(true);
+        self.stand_when_allowed();
         tracing::info!(group = %self.inner.name, "the replica is a full member");
     }
 

@@ -40,6 +40,8 @@ pub struct Health {
     pub silence: Option<Duration>,
     /// It votes and may lead.
     pub is_full_member: bool,
+    /// What its log lost, while it is no full member for that.
+    pub loss: Option<String>,
     /// How far it has come.
     pub caught_up: CaughtUp,
 }
@@ -61,6 +63,7 @@ impl Group {
             term: metrics.current_term,
             silence: if is_leader { quorum_silence(&metrics) } else { self.inner.pulse.silence() },
             is_full_member: self.inner.catch_up.is_done(),
+            loss: self.inner.catch_up.loss().map(str::to_owned),
             caught_up: if is_leader { led(&metrics) } else { self.followed(&metrics) },
         }
     }

@@ -12,11 +12,14 @@
 //! 4. a replica that begins empty in a group that has history neither votes nor stands for election before it has
 //!    caught up: its former promises are lost;
 //! 5. a directory that ever belonged to a formed group says so, durably before it acknowledges anything, and never
-//!    forms one again.
+//!    forms one again;
+//! 6. a log that lacks entries that were durable says so, and its replica is one of rule 4 before anything reads it.
 
+mod boot;
 mod catch_up;
 mod config;
 mod convert;
+mod durable_mark;
 mod error;
 mod form;
 mod formed;
@@ -25,6 +28,8 @@ mod group;
 mod health;
 mod log;
 mod log_adapter;
+mod marker;
+mod meta_db;
 mod meta_store;
 mod network;
 mod node;
@@ -45,7 +50,9 @@ mod sync_pool;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod types;
+mod wal_check;
 
+pub use boot::BootId;
 pub use config::{GroupConfig, NodeConfig};
 pub use error::{GroupError, ProposeError};
 pub use forming::FormWait;

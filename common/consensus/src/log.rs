@@ -40,4 +40,15 @@ pub trait EntryLog: Send + Sync + 'static {
     /// Removes every entry up to and including `upto`, which may lie after the last entry: the log then is empty and
     /// goes on after `upto`. The purged position must not be lost once an entry is.
     fn purge(&self, upto: LogPos) -> io::Result<()>;
+
+    /// Why entries that were durable are not in this log any more; `None` when there is nothing to say. What was
+    /// acknowledged with them is lost here, so the replica must not vote before it has caught up.
+    fn loss(&self) -> Option<String> {
+        None
+    }
+
+    /// It is durably known that the replica does not vote: what is here now is the log from here on.
+    fn loss_is_known(&self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,51 +1,66 @@
-//! Votes, committed positions and the marks of all groups of a node, in one small RocksDB.
+//! Votes, committed positions and the marks of all groups of a node, in two small RocksDBs that hold the same.
 //!
-//! A vote and a mark are durable when the call returns; a committed position is a hint that may be lost. Keys: one tag
-//! byte (`v`, `c`, `j`, `f`), then the group's name.
+//! A vote and a mark are durable in both when the call returns; a committed position is a hint that may be lost. Keys: one
+//! tag byte (`v`, `c`, `j`, `f`, `l`), then the group's name; `w` alone once both hold the same.
 //!
-//! RocksDB keeps a failed write as a state of the open database and refuses every later one. All groups of the node
-//! share this store, so after an error it is opened anew: what its WAL holds is replayed and written again, and the
-//! call is tried once more. It must never answer from a database that has failed.
+//! RocksDB ends the recovery of a damaged WAL silently before the damage, and a vote that is forgotten can elect two
+//! leaders of one term. So everything is written twice, one after the other: what one of the two lost, the other still
+//! has. When the store is opened the two are made equal; one that is damaged is set aside and made anew from the other.
 
 use crate::convert::{decode, encode};
+use crate::meta_db::{Changes, Content, MetaDb, Opened};
 use crate::raft_types::{LogId, Vote};
-use rocksdb::{DB, Options, WriteBatch, WriteOptions};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::path::Path;
 
 const VOTE: u8 = b'v';
 const COMMITTED: u8 = b'c';
 const CAUGHT_UP: u8 = b'j';
 const FORMED: u8 = b'f';
+const LOSS: u8 = b'l';
+/// In both once they hold the same.
+const WHOLE: &[u8] = b"w";
 /// Value of a "has caught up" mark that stands beside the mark of a formed group: the first versions had no such mark,
 /// and wrote no value.
 const BESIDE_FORMED: &[u8] = &[1];
-const WRITE_BUFFER_BYTES: usize = 1 << 20;
-const WAL_BYTES_MAX: u64 = 8 << 20;
+const MAIN: &str = "votes";
+const COPY: &str = "votes.copy";
 
 /// The node's small store.
 pub(crate) struct MetaStore {
-    dir: PathBuf,
-    /// `None` while it cannot be opened.
-    db: RwLock<Option<DB>>,
-    /// A call has failed: the next one opens the database anew.
-    has_failed: AtomicBool,
-    /// The next so many writes fail as on a broken disk.
-    #[cfg(test)]
-    pub(crate) breaks: std::sync::atomic::AtomicU32,
+    main: MetaDb,
+    copy: MetaDb,
 }
 
 impl MetaStore {
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        Ok(Self {
-            dir: dir.to_owned(),
-            db: RwLock::new(Some(open_db(dir)?)),
-            has_failed: AtomicBool::new(false),
-            #[cfg(test)]
-            breaks: std::sync::atomic::AtomicU32::new(0),
-        })
+    /// Opens the two databases below the node's directory.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let (main, copy) = (root.join(MAIN), root.join(COPY));
+        let of_copy = MetaDb::open(&copy)?;
+        let of_main = match &of_copy {
+            Opened::Whole(_, has) if is_whole(has) && !MetaDb::exists(&main) => {
+                Opened::Damaged("it is not there".to_owned())
+            }
+            _ => MetaDb::open(&main)?,
+        };
+        let ((main, main_has), (copy, copy_has), all) = match (of_main, of_copy) {
+            (Opened::Whole(a, a_has), Opened::Whole(b, b_has)) if is_whole(&b_has) => {
+                let all = merged(root, &a_has, &b_has)?;
+                ((a, a_has), (b, b_has), all)
+            }
+            // The first versions kept one.
+            (Opened::Whole(a, has), Opened::Whole(b, b_has)) => ((a, has.clone()), (b, b_has), has),
+            (Opened::Whole(a, has), Opened::Damaged(why)) => ((a, has.clone()), anew(&copy, &why)?, has),
+            (Opened::Damaged(why), Opened::Whole(b, has)) if is_whole(&has) => {
+                (anew(&main, &why)?, (b, has.clone()), has)
+            }
+            (Opened::Damaged(why), _) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+        };
+        let all: Content = all.into_iter().chain([(WHOLE.to_vec(), Vec::new())]).collect();
+        main.write_durably(&changes(&main_has, &all))?;
+        copy.write_durably(&changes(&copy_has, &all))?;
+        Ok(Self { main, copy })
     }
 
     pub(crate) fn vote(&self, group: &str) -> io::Result<Option<Vote>> {
@@ -61,8 +76,7 @@ impl MetaStore {
     }
 
     pub(crate) fn save_committed(&self, group: &str, committed: &LogId) -> io::Result<()> {
-        let bytes = encode(committed)?;
-        self.write(|db| db.put(key(COMMITTED, group), &bytes))
+        self.main.write_lightly(&vec![(key(COMMITTED, group), Some(encode(committed)?))])
     }
 
     /// Whether the replica votes and stands for election.
@@ -71,7 +85,7 @@ impl MetaStore {
     }
 
     pub(crate) fn set_caught_up(&self, group: &str) -> io::Result<()> {
-        self.put_durably(CAUGHT_UP, group, BESIDE_FORMED)
+        self.write(vec![(key(CAUGHT_UP, group), Some(BESIDE_FORMED.to_vec())), (key(LOSS, group), None)])
     }
 
     /// Whether the replica ever took an entry or a snapshot of its group into its files.
@@ -86,91 +100,93 @@ impl MetaStore {
         self.put_durably(FORMED, group, &[])
     }
 
-    /// What stands on a log that was lost: the replica is no full member any more, and nothing of it is committed.
-    pub(crate) fn log_was_lost(&self, group: &str) -> io::Result<()> {
+    /// What stands on a log that was lost, or a part of it: the replica is no full member any more, and nothing of it is
+    /// committed. `why` is kept until it has caught up.
+    pub(crate) fn log_was_lost(&self, group: &str, why: &str) -> io::Result<()> {
         self.set_formed(group)?;
-        self.write(|db| {
-            let mut batch = WriteBatch::default();
-            batch.delete(key(COMMITTED, group));
-            batch.delete(key(CAUGHT_UP, group));
-            db.write_opt(batch, &durable())
-        })
+        let gone = [COMMITTED, CAUGHT_UP].map(|tag| (key(tag, group), None));
+        let told = (key(LOSS, group), Some(why.as_bytes().to_vec()));
+        self.write(gone.into_iter().chain([told]).collect())
+    }
+
+    /// What was lost, until the replica has caught up.
+    pub(crate) fn loss(&self, group: &str) -> io::Result<Option<String>> {
+        Ok(self.get(LOSS, group)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Everything of a group, durably: its replica leaves this node for good.
     pub(crate) fn forget(&self, group: &str) -> io::Result<()> {
-        self.write(|db| {
-            let mut batch = WriteBatch::default();
-            for tag in [VOTE, COMMITTED, CAUGHT_UP, FORMED] {
-                batch.delete(key(tag, group));
-            }
-            db.write_opt(batch, &durable())
-        })
+        self.write([VOTE, COMMITTED, CAUGHT_UP, FORMED, LOSS].map(|tag| (key(tag, group), None)).into())
     }
 
     fn get(&self, tag: u8, group: &str) -> io::Result<Option<Vec<u8>>> {
-        self.tried(|db| db.get(key(tag, group)))
+        self.main.get(&key(tag, group))
     }
 
     fn put_durably(&self, tag: u8, group: &str, value: &[u8]) -> io::Result<()> {
-        self.write(|db| db.put_opt(key(tag, group), value, &durable()))
+        self.write(vec![(key(tag, group), Some(value.to_vec()))])
     }
 
-    /// A write that fails is tried once more on the store that was opened anew: one hiccup of the disk stops no group.
-    fn write(&self, work: impl Fn(&DB) -> Result<(), rocksdb::Error>) -> io::Result<()> {
-        match self.tried(|db| self.breaking().unwrap_or_else(|| work(db))) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::error!(dir = %self.dir.display(), %error, "the vote store failed: it is opened anew");
-                self.tried(|db| self.breaking().unwrap_or_else(|| work(db)))
-            }
-        }
-    }
-
-    fn tried<T>(&self, work: impl FnOnce(&DB) -> Result<T, rocksdb::Error>) -> io::Result<T> {
-        self.heal()?;
-        let held = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let db = held.as_ref().ok_or_else(|| io::Error::other("the vote store is not open"))?;
-        work(db).map_err(|e| {
-            self.has_failed.store(true, Ordering::Release);
-            io::Error::other(format!("vote store: {e}"))
-        })
-    }
-
-    /// Opens the database anew when it has failed. It is closed first: two may not be open at once.
-    fn heal(&self) -> io::Result<()> {
-        if !self.has_failed.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let mut held = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        if self.has_failed.load(Ordering::Acquire) {
-            drop(held.take());
-            *held = Some(open_db(&self.dir)?);
-            self.has_failed.store(false, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    #[cfg(test)]
-    fn breaking(&self) -> Option<Result<(), rocksdb::Error>> {
-        let left = self.breaks.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
-        // The crate has no other way to make one of its errors.
-        left.ok().map(|_| DB::open_default("/proc/no such place").map(drop))
-    }
-
-    #[cfg(not(test))]
-    const fn breaking(&self) -> Option<Result<(), rocksdb::Error>> {
-        None
+    fn write(&self, changes: Changes) -> io::Result<()> {
+        self.main.write_durably(&changes)?;
+        self.copy.write_durably(&changes)
     }
 }
 
-fn open_db(dir: &Path) -> io::Result<DB> {
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-    options.set_max_total_wal_size(WAL_BYTES_MAX);
-    options.set_keep_log_file_num(2);
-    DB::open(&options, dir).map_err(|e| io::Error::other(format!("vote store: {e}")))
+/// The two were made equal once: what is missing in one of them now was lost there.
+fn is_whole(content: &Content) -> bool {
+    content.contains_key(WHOLE)
+}
+
+/// Sets a damaged database aside and begins an empty one.
+fn anew(dir: &Path, why: &str) -> io::Result<(MetaDb, Content)> {
+    let aside = dir.with_extension("damaged");
+    tracing::warn!(dir = %dir.display(), aside = %aside.display(), why, "a vote store is damaged: it is made anew");
+    if aside.exists() {
+        fs::remove_dir_all(&aside)?;
+    }
+    if dir.exists() {
+        fs::rename(dir, &aside)?;
+    }
+    match MetaDb::open(dir)? {
+        Opened::Whole(db, empty) => Ok((db, empty)),
+        Opened::Damaged(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+    }
+}
+
+/// What both know together: the newer vote, every mark of a formed group and every loss, and a full member only where both
+/// say so.
+fn merged(root: &Path, main: &Content, copy: &Content) -> io::Result<Content> {
+    let mut all = Content::new();
+    let has_lost = |a: &Content, b: &Content| b.keys().any(|k| k.first() == Some(&VOTE) && !a.contains_key(k));
+    if has_lost(main, copy) || has_lost(copy, main) {
+        tracing::warn!(dir = %root.display(), "one of the two vote stores lacks a vote: the other one has it");
+    }
+    for (key, value) in main {
+        let there = copy.get(key);
+        let value = match (key.first().copied(), there) {
+            (Some(CAUGHT_UP), None) => continue,
+            (Some(VOTE), Some(other)) if other != value => {
+                let (a, b): (Vote, Vote) = (decode(value)?, decode(other)?);
+                if b > a { other } else { value }
+            }
+            _ => value,
+        };
+        all.insert(key.clone(), value.clone());
+    }
+    let only_there = copy.iter().filter(|(key, _)| !main.contains_key(*key));
+    let kept = only_there.filter(|(key, _)| matches!(key.first().copied(), Some(VOTE | FORMED | LOSS)));
+    all.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
+    Ok(all)
+}
+
+/// What makes `from` into `to`. Hints are left as they are.
+fn changes(from: &Content, to: &Content) -> Changes {
+    let is_mine = |key: &[u8]| key.first() != Some(&COMMITTED);
+    let gone = from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), None));
+    let new = to.iter().filter(|(key, value)| from.get(*key) != Some(*value));
+    let new = new.map(|(key, value)| (key.clone(), Some(value.clone())));
+    gone.chain(new).filter(|(key, _)| is_mine(key)).collect()
 }
 
 fn key(tag: u8, group: &str) -> Vec<u8> {
@@ -180,54 +196,5 @@ fn key(tag: u8, group: &str) -> Vec<u8> {
     key
 }
 
-fn durable() -> WriteOptions {
-    let mut options = WriteOptions::default();
-    options.set_sync(true);
-    options
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_error_of_the_disk_is_survived_by_the_call_and_a_longer_one_by_the_store() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = MetaStore::open(dir.path()).unwrap();
-        let vote = |term| Vote::new(term, 1);
-        store.save_vote("g", &vote(1)).unwrap();
-        store.breaks.store(1, Ordering::Release);
-        store.save_vote("g", &vote(2)).unwrap();
-        assert_eq!(store.vote("g").unwrap(), Some(vote(2)));
-        store.breaks.store(2, Ordering::Release);
-        assert!(store.save_vote("g", &vote(3)).is_err(), "nobody may take it for saved");
-        assert_eq!(store.vote("g").unwrap(), Some(vote(2)), "what was saved is there");
-        store.save_vote("g", &vote(4)).unwrap();
-        assert_eq!(store.vote("g").unwrap(), Some(vote(4)));
-    }
-
-    #[test]
-    fn a_directory_of_a_formed_group_says_so_until_the_replica_is_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = MetaStore::open(dir.path()).unwrap();
-        store.set_caught_up("g").unwrap();
-        assert!(!store.is_formed("g").unwrap());
-        store.set_formed("g").unwrap();
-        drop(store);
-        let store = MetaStore::open(dir.path()).unwrap();
-        assert!(store.is_formed("g").unwrap() && !store.is_formed("h").unwrap());
-        store.log_was_lost("g").unwrap();
-        assert!(store.is_formed("g").unwrap() && !store.is_caught_up("g").unwrap());
-        store.forget("g").unwrap();
-        assert!(!store.is_formed("g").unwrap());
-    }
-
-    #[test]
-    fn a_full_member_of_an_earlier_version_counts_as_one_of_a_formed_group() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = MetaStore::open(dir.path()).unwrap();
-        store.write(|db| db.put(key(CAUGHT_UP, "g"), [])).unwrap();
-        assert!(store.is_caught_up("g").unwrap() && store.is_formed("g").unwrap());
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ use crate::sync_pool::SyncPool;
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use strandline_proto::v1::raft_transport_server::RaftTransportServer;
 use strandline_types::limits;
 
@@ -50,7 +51,7 @@ impl Node {
         Ok(Arc::new(Self {
             id: config.id,
             incoming: Arc::new(Incoming::new(incoming)),
-            meta: Arc::new(MetaStore::open(&config.dir.join("votes"))?),
+            meta: Arc::new(MetaStore::open(&config.dir)?),
             pool: Arc::new(SyncPool::start(config.sync_threads)?),
             peers: Arc::default(),
             registry: Arc::default(),
@@ -76,6 +77,17 @@ impl Node {
     /// From now on server `id` is reached at `address` (`host:port`). Overrules the address in a group's members.
     pub fn set_peer(&self, id: u64, address: &str) {
         self.peers.set(id, address);
+    }
+
+    /// The files of this node's replica of a group are about to be taken away, for this reason: it forgets that it had
+    /// caught up, durably, so that it neither votes nor leads before it has again. Its vote is kept. Not while it runs.
+    pub fn replica_is_lost(&self, name: &str, why: &str) -> io::Result<()> {
+        self.meta.log_was_lost(name, why)
+    }
+
+    /// True from a loss until the replica has caught up.
+    pub fn is_lost(&self, name: &str) -> io::Result<bool> {
+        Ok(self.meta.loss(name)?.is_some())
     }
 
     /// Starts this node's replica of a group. An empty replica waits for `initialize`, `install_base`, or a leader.
@@ -111,7 +123,7 @@ impl Node {
 
         let mark = Arc::new(FormedMark::load(name.clone(), self.meta.clone()).map_err(storage)?);
         let catch_up = CatchUp::new(name.clone(), self.meta.clone(), caught_up, config.is_formed_by_asking);
-        let catch_up = Arc::new(catch_up);
+        let catch_up = Arc::new(catch_up.with_loss(self.meta.loss(name).map_err(storage)?));
         let formation = Arc::new(Formation::new(mark.clone(), catch_up.clone(), &log));
         let pulse: Arc<Pulse> = Arc::default();
         let network = Network { group: name.clone(), node_id: self.id, peers: self.peers.clone() };
@@ -130,6 +142,7 @@ impl Node {
                 network,
                 meta: self.meta.clone(),
                 registry: self.registry.clone(),
+                is_held_back: AtomicBool::new(false),
             }),
         };
         raft.runtime_config().elect(caught_up);
@@ -150,16 +163,21 @@ impl Node {
     }
 }
 
-/// Whether the replica is known to have caught up. One that is empty now and once had entries has lost its files: it has
-/// not, whatever is remembered of it. Its vote is kept all the same. One that never had any keeps its mark: it has broken
-/// no promise.
+/// Whether the replica is known to have caught up. One that is empty now and once had entries has lost its files, and one
+/// whose log says so has lost a part of them: it has not, whatever is remembered of it. Its vote is kept all the same. One
+/// that never had any keeps its mark: it has broken no promise.
 fn begin(meta: &MetaStore, name: &str, log: &dyn EntryLog, sm: &dyn GroupStateMachine) -> io::Result<bool> {
     let state = log.state()?;
     let is_empty = state.last.is_none() && state.purged.is_none() && sm.applied()?.last.is_none();
-    match (is_empty, meta.is_formed(name)?) {
-        (true, true) => meta.log_was_lost(name)?,
-        (false, false) => meta.set_formed(name)?,
-        (true, false) | (false, true) => {}
+    let is_formed = meta.is_formed(name)?;
+    let is_gone = is_empty && is_formed;
+    let gone = if is_gone { Some(meta.loss(name)?.unwrap_or_else(|| "its log is gone".to_owned())) } else { None };
+    if let Some(why) = log.loss().or(gone) {
+        tracing::warn!(group = name, why, "this replica lost log: it neither votes nor leads before it has caught up");
+        meta.log_was_lost(name, &why)?;
+        log.loss_is_known()?;
+    } else if !is_empty && !is_formed {
+        meta.set_formed(name)?;
     }
     meta.is_caught_up(name)
 }

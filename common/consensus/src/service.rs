@@ -138,14 +138,18 @@ async fn ballot(member: &Member, payload: &[u8]) -> Result<VoteRequest<TypeConfi
     if catch_up.is_done() || blocking(move || catch_up.may_vote_for(last)).await? {
         Ok(request)
     } else {
-        Err(Status::failed_precondition("this replica began empty and has not caught up: it does not vote"))
+        Err(Status::failed_precondition(
+            "this replica began empty or lost log, and has not caught up: it does not vote",
+        ))
     }
 }
 
 async fn transfer(member: &Member, node_id: u64, payload: &[u8]) -> Result<Vec<u8>, Status> {
     let request: TransferLeaderRequest<TypeConfig> = read(payload)?;
     if *request.to_node_id() == node_id && !member.catch_up.is_done() {
-        return Err(Status::failed_precondition("this replica began empty and has not caught up: it does not lead"));
+        return Err(Status::failed_precondition(
+            "this replica began empty or lost log, and has not caught up: it does not lead",
+        ));
     }
     reply(&member.raft.handle_transfer_leader(request).await.map_err(|e: Fatal| stopped(e))?)
 }

@@ -190,7 +190,10 @@ mod tests {
 
     fn batch() -> pb::ClientBatch {
         let write = pb::Write { tablet_id: 200_001, key: "k".into(), value: vec![7; 500].into(), delete: false };
-        pb::ClientBatch { writes: vec![write, pb::Write { tablet_id: 200_002, delete: true, ..Default::default() }] }
+        pb::ClientBatch {
+            identities: Vec::new(),
+            writes: vec![write, pb::Write { tablet_id: 200_002, delete: true, ..Default::default() }],
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub enum FormatError {
         computed: u64,
     },
     /// A version that this program does not know.
-    #[error("{what}: version {found} is not known here")]
+    #[error("{what}: version {found} {}", if *found == 0 { "was never written" } else { "is not known here" })]
     Version {
         /// The part.
         what: &'static str,
@@ -131,6 +131,8 @@ impl FormatError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
+            // Zeros are no version: a file that is short, or was never filled.
+            Self::Version { found: 0, .. } => ErrorClass::Corrupt,
             Self::Version { .. } | Self::Unwritable { .. } | Self::UnknownName => ErrorClass::Invalid,
             Self::WrongKey { .. } | Self::KeyMissing { .. } => ErrorClass::Permission,
             _ => ErrorClass::Corrupt,
@@ -141,7 +143,9 @@ impl FormatError {
     #[must_use]
     pub fn into_failure(self, object: impl Into<String>) -> Failure {
         let todo = match &self {
-            Self::Version { .. } | Self::UnknownType { .. } => "read it with the version of the program that wrote it",
+            Self::Version { found: 1.., .. } | Self::UnknownType { .. } => {
+                "read it with the version of the program that wrote it"
+            }
             Self::Unwritable { .. } => "",
             Self::WrongKey { .. } | Self::KeyMissing { .. } => "give the password or key that it was written with",
             Self::UnknownName => "name a file of an archive or data backup destination",

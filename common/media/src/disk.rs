@@ -5,6 +5,7 @@
 //! unmounted network file system would silently be replaced by a directory on the local disk.
 
 use crate::staging::{self, Staged, sync_dir};
+use crate::tree::open_file;
 use crate::{MediaError, Op, PutOutcome, Unfinished};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -48,7 +49,7 @@ impl Disk {
             if staged.publish()? {
                 return Ok(Some(PutOutcome::Created));
             }
-            let there = File::open(&dest)?;
+            let (there, _) = open_file(&dest)?;
             if there.metadata()?.len() == data.len() as u64 && first_difference(&there, 0, data)?.is_none() {
                 // Its writer may have died before it was durable.
                 there.sync_all()?;
@@ -108,7 +109,7 @@ impl Disk {
                 return Ok(true);
             }
             let dest = self.root.join(path);
-            let there = File::open(&dest)?;
+            let (there, _) = open_file(&dest)?;
             let same = same_file(staged.file(), &there)?;
             if same {
                 // Its writer may have died before it was durable.

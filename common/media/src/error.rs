@@ -146,7 +146,10 @@ impl From<MediaError> for Failure {
             ErrorClass::Transient => "it is tried again; look at the medium if it lasts",
             ErrorClass::Fenced => "another writer put other bytes there and nothing was overwritten: find that writer",
             ErrorClass::NotFound => "check the path and that the destination is mounted",
-            ErrorClass::Permission => "give the server's user the right to read and write there",
+            ErrorClass::Permission if e.uri.starts_with("file://") => {
+                "give the server's user the right to read and write there"
+            }
+            ErrorClass::Permission => "give keys that are valid and may read, write and delete there",
             ErrorClass::Corrupt => "the object is damaged: restore it from a copy or use another backup",
             ErrorClass::Invalid => "correct the destination or the path",
             ErrorClass::Exhausted => {
@@ -185,6 +188,8 @@ fn class_of_io(error: &io::Error) -> ErrorClass {
         K::PermissionDenied | K::ReadOnlyFilesystem => ErrorClass::Permission,
         K::StorageFull | K::QuotaExceeded | K::FileTooLarge => ErrorClass::Exhausted,
         K::InvalidFilename | K::NotADirectory | K::IsADirectory | K::InvalidInput => ErrorClass::Invalid,
+        // A link in a circle; the kind of this error has no stable name.
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ErrorClass::Invalid,
         // I/O errors, stale handles, time-outs, interrupted calls: a network file system comes back.
         _ => ErrorClass::Transient,
     }
@@ -203,6 +208,7 @@ mod tests {
             (30, ErrorClass::Permission),
             (2, ErrorClass::NotFound),
             (20, ErrorClass::Invalid),
+            (40, ErrorClass::Invalid),
             (5, ErrorClass::Transient),
             (116, ErrorClass::Transient),
         ] {

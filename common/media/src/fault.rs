@@ -2,9 +2,9 @@
 //!
 //! Faults come from a script of rules and from a probability with a seeded generator; the same seed and the same
 //! calls fail the same way. A *lost reply* does the write and then says that it failed; a *torn* append writes only a
-//! part first.
+//! part first. Answers can be wrong without an error, too: a changed bit, an end that is missing.
 
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -26,6 +26,26 @@ pub enum Fault {
     Torn(usize),
     /// The call does not answer until the plan is healed; then it is done.
     Hang,
+    /// The answer to a read has this bit changed (counted from its start, and over again when it is shorter).
+    Flip(u64),
+    /// The answer to a read lacks so many bytes at its end, that to a listing so many objects; nobody says so.
+    Short(usize),
+}
+
+impl Fault {
+    /// The answer to a read.
+    fn spoil(self, answer: Bytes) -> Bytes {
+        match self {
+            Self::Flip(bit) if !answer.is_empty() => {
+                let mut bytes = answer.to_vec();
+                let at = bit % (bytes.len() as u64 * 8);
+                bytes[(at / 8) as usize] ^= 1 << (at % 8);
+                bytes.into()
+            }
+            Self::Short(by) => answer.slice(..answer.len().saturating_sub(by)),
+            _ => answer,
+        }
+    }
 }
 
 /// One line of a script: which calls fail, and how often.
@@ -48,6 +68,7 @@ struct Script {
     rules: Vec<FaultRule>,
     rng: StdRng,
     probability: f64,
+    delay: Duration,
     injected: u64,
 }
 
@@ -62,7 +83,15 @@ impl FaultPlan {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { script: Arc::new(Mutex::new(Script { rules: Vec::new(), rng, probability: 0.0, injected: 0 })) }
+        Self {
+            script: Arc::new(Mutex::new(Script {
+                rules: Vec::new(),
+                rng,
+                probability: 0.0,
+                delay: Duration::ZERO,
+                injected: 0,
+            })),
+        }
     }
 
     /// Adds a rule behind the ones that are there.
@@ -73,6 +102,11 @@ impl FaultPlan {
     /// From now on every call fails with this probability, as a refusal, a lost reply or a torn append.
     pub fn set_probability(&self, probability: f64) {
         self.script().probability = probability.clamp(0.0, 1.0);
+    }
+
+    /// From now on every call takes a random time up to this before it is done.
+    pub fn set_delay(&self, most: Duration) {
+        self.script().delay = most;
     }
 
     /// Forgets rules and probability: the medium is healthy.
@@ -86,6 +120,17 @@ impl FaultPlan {
     #[must_use]
     pub fn injected(&self) -> u64 {
         self.script().injected
+    }
+
+    async fn delayed(&self) {
+        let pause = {
+            let mut script = self.script();
+            let most = script.delay;
+            if most.is_zero() { most } else { most.mul_f64(script.rng.random_range(0.0..1.0)) }
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Waits for [`FaultPlan::heal`].
@@ -152,8 +197,20 @@ impl Faulty {
         path: &str,
         call: impl Future<Output = Result<T, MediaError>>,
     ) -> Result<T, MediaError> {
-        match self.plan.draw(op, path, 0) {
-            None => call.await,
+        self.with(self.plan.draw(op, path, 0), op, path, call).await
+    }
+
+    /// The call with a fault that was drawn for it; what it does to an answer is the caller's business.
+    async fn with<T>(
+        &self,
+        fault: Option<Fault>,
+        op: Op,
+        path: &str,
+        call: impl Future<Output = Result<T, MediaError>>,
+    ) -> Result<T, MediaError> {
+        self.plan.delayed().await;
+        match fault {
+            None | Some(Fault::Flip(_) | Fault::Short(_)) => call.await,
             Some(Fault::Hang) => {
                 self.plan.healed().await;
                 call.await
@@ -183,11 +240,22 @@ impl Medium for Faulty {
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
-        self.maybe(Op::Get, path, self.inner.get(path)).await
+        let fault = self.plan.draw(Op::Get, path, 0);
+        let answer = self.with(fault, Op::Get, path, self.inner.get(path)).await?;
+        Ok(if let Some(fault) = fault { fault.spoil(answer) } else { answer })
     }
 
     async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
-        self.maybe(Op::Get, path, self.inner.get_range(path, range)).await
+        let fault = self.plan.draw(Op::Get, path, 0);
+        let answer = self.with(fault, Op::Get, path, self.inner.get_range(path, range)).await?;
+        match fault {
+            // A medium promises exactly the range, and says so when it is not there.
+            Some(Fault::Short(_)) => {
+                Err(self.error(ErrorClass::Corrupt, Op::Get, path, "injected fault: it ends early"))
+            }
+            Some(fault) => Ok(fault.spoil(answer)),
+            None => Ok(answer),
+        }
     }
 
     async fn head(&self, path: &str) -> Result<u64, MediaError> {
@@ -195,7 +263,21 @@ impl Medium for Faulty {
     }
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
-        self.maybe(Op::List, dir, self.inner.list(dir)).await
+        let fault = self.plan.draw(Op::List, dir, 0);
+        let mut answer = self.with(fault, Op::List, dir, self.inner.list(dir)).await?;
+        if let Some(Fault::Short(by)) = fault {
+            answer.truncate(answer.len().saturating_sub(by));
+        }
+        Ok(answer)
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        let fault = self.plan.draw(Op::List, dir, 0);
+        let mut answer = self.with(fault, Op::List, dir, self.inner.survey(dir)).await?;
+        if let Some(Fault::Short(by)) = fault {
+            answer.objects.truncate(answer.objects.len().saturating_sub(by));
+        }
+        Ok(answer)
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
@@ -242,6 +324,7 @@ impl Medium for Faulty {
                 self.inner.append(path, at, data).await
             }
             Some(Fault::Refuse(class)) => Err(self.error(class, Op::Append, path, "injected fault")),
+            Some(Fault::Flip(_) | Fault::Short(_)) => self.inner.append(path, at, data).await,
             Some(fault) => {
                 let done = if let Fault::Torn(n) = fault { n.min(data.len()) } else { data.len() };
                 self.inner.append(path, at, data.slice(..done)).await?;
@@ -281,6 +364,7 @@ impl FaultyWriter {
                 }
                 Fault::Refuse(class) => class,
                 Fault::LostReply | Fault::Torn(_) => ErrorClass::Transient,
+                Fault::Flip(_) | Fault::Short(_) => return None,
             };
             Some(MediaError::new(class, Op::Write, &uri, &path, "injected fault"))
         }

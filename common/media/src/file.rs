@@ -1,15 +1,15 @@
 //! A destination in a directory: local disk or NFS.
 //!
-//! Reading goes through `object_store`'s local file system; writing through [`Disk`], which never replaces an object
-//! and syncs files and directories in the order of the format page. File names on disk are exactly those given.
+//! Reading goes through [`Tree`], which waits for no pipe and is stopped by no strange name; writing through [`Disk`], which
+//! never replaces an object and syncs files and directories in the order of the format page. File names on disk are exactly
+//! those given.
 
 use crate::disk::Disk;
-use crate::objects::Objects;
 use crate::staging::Staged;
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished, check_path};
+use crate::tree::Tree;
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished, check_path};
 use async_trait::async_trait;
 use bytes::Bytes;
-use object_store::local::LocalFileSystem;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use strandline_types::ErrorClass;
 /// A directory as a destination.
 #[derive(Debug)]
 pub struct FileMedium {
-    objects: Objects,
+    uri: String,
+    tree: Arc<Tree>,
     disk: Arc<Disk>,
 }
 
@@ -27,8 +28,8 @@ impl FileMedium {
     #[must_use]
     pub fn new(root: &str) -> Self {
         let uri = format!("file://{root}");
-        let store = Arc::new(LocalFileSystem::new().with_fsync(true));
-        Self { disk: Arc::new(Disk::new(PathBuf::from(root), uri.clone())), objects: Objects::new(store, uri, root) }
+        let tree = Arc::new(Tree::new(PathBuf::from(root), uri.clone()));
+        Self { tree, disk: Arc::new(Disk::new(PathBuf::from(root), uri.clone())), uri }
     }
 
     /// Does a blocking piece of work beside the runtime.
@@ -38,20 +39,31 @@ impl FileMedium {
         path: &str,
         work: impl FnOnce(&Disk, &str) -> Result<T, MediaError> + Send + 'static,
     ) -> Result<T, MediaError> {
-        check_path(op, &self.objects.uri, path)?;
-        blocking(&self.disk, &self.objects.uri, op, path, work).await
+        check_path(op, &self.uri, path)?;
+        blocking(&self.disk, &self.uri, op, path, work).await
+    }
+
+    /// The same for a read.
+    async fn reading<T: Send + 'static>(
+        &self,
+        op: Op,
+        path: &str,
+        work: impl FnOnce(&Tree, &str) -> Result<T, MediaError> + Send + 'static,
+    ) -> Result<T, MediaError> {
+        check_path(op, &self.uri, path)?;
+        blocking(&self.tree, &self.uri, op, path, work).await
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    disk: &Arc<Disk>,
+async fn blocking<D: Send + Sync + 'static, T: Send + 'static>(
+    on: &Arc<D>,
     uri: &str,
     op: Op,
     path: &str,
-    work: impl FnOnce(&Disk, &str) -> Result<T, MediaError> + Send + 'static,
+    work: impl FnOnce(&D, &str) -> Result<T, MediaError> + Send + 'static,
 ) -> Result<T, MediaError> {
-    let (disk, name) = (Arc::clone(disk), path.to_owned());
-    tokio::task::spawn_blocking(move || work(&disk, &name))
+    let (on, name) = (Arc::clone(on), path.to_owned());
+    tokio::task::spawn_blocking(move || work(&on, &name))
         .await
         .unwrap_or_else(|e| Err(MediaError::new(ErrorClass::Transient, op, uri, path, e.to_string())))
 }
@@ -71,27 +83,39 @@ impl Medium for FileMedium {
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
-        self.objects.get(path).await
+        self.reading(Op::Get, path, Tree::get).await.map(Bytes::from)
     }
 
     async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
-        self.objects.get_range(path, range).await
+        if range.start >= range.end {
+            return check_path(Op::Get, &self.uri, path).map(|()| Bytes::new());
+        }
+        self.reading(Op::Get, path, move |tree, name| tree.get_range(name, &range)).await.map(Bytes::from)
     }
 
     async fn head(&self, path: &str) -> Result<u64, MediaError> {
-        self.objects.head(path).await
+        self.reading(Op::Head, path, Tree::head).await
     }
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
-        self.objects.list(dir).await
+        let found = self.survey(dir).await?;
+        // Whoever asks what there is must not take what nobody could see for absent.
+        match found.strays.into_iter().find(|stray| stray.hides) {
+            Some(stray) => Err(MediaError::new(ErrorClass::Permission, Op::List, &self.uri, &stray.path, stray.what)),
+            None => Ok(found.objects),
+        }
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.reading(Op::List, dir, Tree::survey).await
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
-        self.objects.list_dirs(dir).await
+        self.reading(Op::List, dir, Tree::dirs).await
     }
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
-        self.objects.delete(path).await?;
+        self.reading(Op::Delete, path, Tree::delete).await?;
         if path.starts_with("check_file/") {
             self.blocking(Op::Delete, path, |disk, name| {
                 disk.tidy_probes(name);
@@ -114,7 +138,7 @@ impl Medium for FileMedium {
         let staged = self.blocking(Op::Write, path, |disk, name| disk.stage(Op::Write, name)).await?;
         Ok(Box::new(FileWriter {
             disk: Arc::clone(&self.disk),
-            uri: self.objects.uri.clone(),
+            uri: self.uri.clone(),
             path: path.to_owned(),
             staged: Some(staged),
             bytes: 0,
@@ -122,7 +146,7 @@ impl Medium for FileMedium {
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
-        blocking(&self.disk, &self.objects.uri, Op::List, "", |disk, _| disk.unfinished()).await
+        blocking(&self.disk, &self.uri, Op::List, "", |disk, _| disk.unfinished()).await
     }
 
     async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
@@ -131,7 +155,7 @@ impl Medium for FileMedium {
     }
 
     fn uri(&self) -> String {
-        self.objects.uri.clone()
+        self.uri.clone()
     }
 }
 

@@ -4,7 +4,7 @@
 //! and is not ours: [`claim`] comes before the first write, whoever asks. Names and times are not compared, as in the
 //! original; everything else must be equal.
 
-use crate::{MediaError, Medium, Op, PutOutcome};
+use crate::{Looks, MediaError, Medium, Op, PutOutcome};
 use bytes::Bytes;
 use strandline_format::paths::archive::ArchivePath;
 use strandline_format::pb::{CheckFile, PathFormat};
@@ -106,14 +106,17 @@ pub async fn confirm(medium: &dyn Medium, identity: &Identity, now: Scn) -> Resu
 /// `Corrupt` when it cannot be read as one, or what the medium says.
 pub async fn read(medium: &dyn Medium) -> Result<Option<PathFormat>, MediaError> {
     let path = ArchivePath::Format.path();
-    let bytes = match medium.get(&path).await {
-        Ok(bytes) => bytes,
-        Err(e) if e.is_not_found() => return Ok(None),
-        Err(e) => return Err(e),
+    let look = || async {
+        let bytes = match medium.get(&path).await {
+            Ok(bytes) => bytes,
+            Err(e) if e.is_not_found() => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        small::read_small(DataType::Format, &bytes)
+            .map(Some)
+            .map_err(|e| MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, e.to_string()))
     };
-    small::read_small(DataType::Format, &bytes)
-        .map(Some)
-        .map_err(|e| MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, e.to_string()))
+    Looks::default().sure(look).await
 }
 
 /// Writes a connectivity check file, reads it back, tries to write other bytes over it, and removes older ones of the
@@ -127,10 +130,14 @@ pub async fn probe(medium: &dyn Medium, identity: &Identity, now: Scn) -> Result
     let bytes = Bytes::from(small::write_small(DataType::CheckFile, &identity.check_file(&medium.uri(), now)));
     match medium.put_if_absent(&path, bytes.clone()).await {
         Ok(_) => {
-            if medium.get(&path).await? != bytes {
+            let look = || async {
+                if medium.get(&path).await? == bytes {
+                    return Ok(());
+                }
                 let reason = "the medium gave back other bytes than were written";
-                return Err(MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, reason));
-            }
+                Err(MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), &path, reason))
+            };
+            Looks::default().sure(look).await?;
             refuse_overwriting(medium, &path).await?;
         }
         // Two probes in one second: the other one has just proved the same.
@@ -175,7 +182,10 @@ pub async fn refuse_foreign_content(medium: &dyn Medium) -> Result<(), MediaErro
     let dirs = medium.list_dirs("").await?;
     let mut first = dirs.into_iter().find(|d| is_content(d));
     if first.is_none() {
-        first = medium.list("").await?.into_iter().map(|o| o.path).find(|p| is_content(p) && !p.contains('/'));
+        // What is no object counts as well: a name that is not UTF-8, a pipe.
+        let there = medium.survey("").await?;
+        let mut paths = there.objects.into_iter().map(|o| o.path).chain(there.strays.into_iter().map(|s| s.path));
+        first = paths.find(|p| is_content(p) && !p.contains('/'));
     }
     match first {
         None => Ok(()),

@@ -15,13 +15,34 @@ use tokio::process::Command;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
-/// Reads the secret that `source` names.
+/// Whose sources they are: where an administrator has to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadBy {
+    /// Archives are encrypted and opened by workers.
+    Workers,
+    /// Scheduled backups get their keys from the scheduler that leads.
+    Schedulers,
+    /// A command reads for itself.
+    ThisProcess,
+}
+
+impl ReadBy {
+    const fn everywhere(self) -> &'static str {
+        match self {
+            Self::Workers => "on every worker",
+            Self::Schedulers => "on every scheduler",
+            Self::ThisProcess => "on this machine",
+        }
+    }
+}
+
+/// Reads the secret of an archive that `source` names, for a worker.
 ///
 /// # Errors
 /// `Invalid` when the text is no source; `Permission` or `NotFound` when there is no secret; `Transient` when a command
 /// failed or did not answer in time.
 pub async fn read_secret(source: &str) -> Result<KeySecret, Failure> {
-    let text = read(source).await?;
+    let text = read(source, ReadBy::Workers).await?;
     KeySecret::parse(&text).map_err(|e| unusable(source, e))
 }
 
@@ -29,8 +50,8 @@ pub async fn read_secret(source: &str) -> Result<KeySecret, Failure> {
 ///
 /// # Errors
 /// As [`read_secret`].
-pub async fn read_passphrase(source: &str) -> Result<String, Failure> {
-    let text = read(source).await?;
+pub async fn read_passphrase(source: &str, by: ReadBy) -> Result<String, Failure> {
+    let text = read(source, by).await?;
     passphrase(&text).map(str::to_owned).map_err(|e| unusable(source, e))
 }
 
@@ -38,11 +59,11 @@ fn unusable(source: &str, error: FormatError) -> Failure {
     Failure { todo: "it has to be one line of text".to_owned(), ..error.into_failure(source) }
 }
 
-async fn read(source: &str) -> Result<String, Failure> {
+async fn read(source: &str, by: ReadBy) -> Result<String, Failure> {
     if let Some(path) = source.strip_prefix("file:") {
-        read_file(source, Path::new(path)).await
+        read_file(source, Path::new(path), by).await
     } else if let Some(line) = source.strip_prefix("command:") {
-        run(source, line, COMMAND_TIMEOUT).await
+        run(source, line, COMMAND_TIMEOUT, by).await
     } else {
         Err(not_a_source(source))
     }
@@ -67,7 +88,7 @@ fn not_a_source(source: &str) -> Failure {
     Failure::new(ErrorClass::Invalid, "not a source of a key", shown, todo)
 }
 
-async fn read_file(source: &str, path: &Path) -> Result<String, Failure> {
+async fn read_file(source: &str, path: &Path, by: ReadBy) -> Result<String, Failure> {
     check_source(source)?;
     let failed = |e: std::io::Error| {
         let class = match e.kind() {
@@ -75,7 +96,8 @@ async fn read_file(source: &str, path: &Path) -> Result<String, Failure> {
             std::io::ErrorKind::PermissionDenied => ErrorClass::Permission,
             _ => ErrorClass::Transient,
         };
-        let todo = "put the key or passphrase there, on every worker, readable for the server's user only";
+        let at = by.everywhere();
+        let todo = format!("put the key or passphrase there, {at}, readable for the user of the process only");
         Failure::new(class, format!("the key cannot be read: {e}"), source, todo)
     };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
@@ -92,11 +114,13 @@ async fn read_text(source: &str, from: impl tokio::io::AsyncRead + Unpin) -> std
     Ok(String::from_utf8(bytes).or_else(|_| bad("the key is no text")))
 }
 
-async fn run(source: &str, line: &str, timeout: Duration) -> Result<String, Failure> {
+async fn run(source: &str, line: &str, timeout: Duration, by: ReadBy) -> Result<String, Failure> {
     check_source(source)?;
     let failed = |what: String| {
-        let todo =
-            "run the command by hand on the worker, as the server's user; it has to print the key and exit with 0";
+        let at = by.everywhere();
+        let todo = format!(
+            "run the command by hand {at}, as the user of the process; it has to print the key and exit with 0"
+        );
         Failure::new(ErrorClass::Transient, what, source, todo)
     };
     let mut words = line.split_whitespace();
@@ -138,6 +162,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_missing_key_is_to_be_put_where_it_is_read() {
+        for (by, at) in [(ReadBy::Schedulers, "on every scheduler"), (ReadBy::ThisProcess, "on this machine")] {
+            for source in ["file:/nowhere/key", "command:/nowhere/kms"] {
+                let failure = read_passphrase(source, by).await.unwrap_err();
+                assert!(failure.todo.contains(at) && !failure.todo.contains("worker"), "{failure}");
+            }
+        }
+        assert!(read_secret("file:/nowhere/key").await.unwrap_err().todo.contains("on every worker"));
+    }
+
+    #[tokio::test]
     async fn what_gives_no_key_says_why_and_never_what_it_said() {
         for (source, class) in [
             ("file:/nowhere/key", ErrorClass::NotFound),
@@ -152,7 +187,9 @@ mod tests {
         }
         let typed = read_secret("topsecret").await.unwrap_err();
         assert!(typed.class == ErrorClass::Invalid && !typed.to_string().contains("topsecret"), "{typed}");
-        let hung = run("command:/bin/sleep 60", "/bin/sleep 60", Duration::from_millis(50)).await.unwrap_err();
+        let hung = run("command:/bin/sleep 60", "/bin/sleep 60", Duration::from_millis(50), ReadBy::Workers)
+            .await
+            .unwrap_err();
         assert!(hung.what.contains("did not answer"), "{hung}");
     }
 }

@@ -3,7 +3,7 @@
 //! It must never change an outcome; a call only waits for its turn.
 
 use crate::traffic::{Kind, Traffic};
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, PutOutcome, Unfinished};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -63,6 +63,11 @@ impl<M: Medium> Medium for Limited<M> {
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         self.traffic.admit(Kind::List, 0).await;
         self.inner.list(dir).await
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.traffic.admit(Kind::List, 0).await;
+        self.inner.survey(dir).await
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {

@@ -1,6 +1,6 @@
 //! The trait that every destination implements, and what it promises.
 
-use crate::{MediaError, Op};
+use crate::{Looks, MediaError, Op};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -55,6 +55,13 @@ pub trait Medium: Send + Sync + Debug {
     /// # Errors
     /// What the medium says.
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError>;
+
+    /// Everything below `dir`: the objects as [`Medium::list`] gives them, and what lies there and is none. A directory that
+    /// cannot be read hides nothing but itself here, where `list` fails: for readers that name what they could not see.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError>;
 
     /// The directories directly below `dir`, sorted, relative to the root.
     ///
@@ -186,6 +193,33 @@ pub struct Listed {
     pub bytes: u64,
 }
 
+/// Something that lies on a medium and is no object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stray {
+    /// Relative to the root; bytes that are no UTF-8 are replaced.
+    pub path: String,
+    /// What it is.
+    pub what: String,
+    /// True for what could not be looked at: objects may lie behind it.
+    pub hides: bool,
+}
+
+/// What [`Medium::survey`] finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Objects, sorted by path.
+    pub objects: Vec<Listed>,
+    /// The rest, sorted by path.
+    pub strays: Vec<Stray>,
+}
+
+impl From<Vec<Listed>> for Survey {
+    /// What there is where nothing but objects can be.
+    fn from(objects: Vec<Listed>) -> Self {
+        Self { objects, strays: Vec::new() }
+    }
+}
+
 /// Something half-written, see [`Medium::unfinished`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unfinished {
@@ -197,15 +231,59 @@ pub struct Unfinished {
     pub started_ms: u64,
 }
 
-/// Copies an object through this process.
+/// Copies an object through this process. Nothing here knows what the bytes mean, and they are written again: two reads of
+/// each stretch have to agree.
 pub(crate) async fn carry<M: Medium + ?Sized>(medium: &M, from: &str, to: &str) -> Result<(), MediaError> {
     let len = medium.head(from).await?;
     let mut writer = medium.open_writer(to).await?;
     let mut at = 0;
     while at < len {
         let end = len.min(at + COPY_BYTES);
-        writer.write(medium.get_range(from, at..end).await?).await?;
+        writer.write(read_agreed(medium, from, at..end).await?).await?;
         at = end;
     }
     writer.finish().await.map(|_| ())
+}
+
+/// Bytes that nothing here can prove and that are written down for good: two reads of them have to agree.
+///
+/// # Errors
+/// `Corrupt` when they never do.
+pub async fn read_agreed<M: Medium + ?Sized>(medium: &M, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
+    if range.is_empty() {
+        return Ok(Bytes::new());
+    }
+    let look = || async {
+        let first = medium.get_range(path, range.clone()).await?;
+        if medium.get_range(path, range.clone()).await? == first {
+            return Ok(first);
+        }
+        let reason = "two reads of the same bytes disagree";
+        let error = MediaError::new(ErrorClass::Corrupt, Op::Get, &medium.uri(), path, reason);
+        Err(error.with_todo(Some("check the medium: it does not give the same bytes twice")))
+    };
+    Looks::default().sure(look).await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_copy_through_this_process_holds_no_bit_that_one_answer_had_wrong() {
+        let inner: Arc<dyn Medium> = Arc::new(MemoryMedium::new("carried"));
+        let bytes = Bytes::from((0..40_000_u32).map(|n| (n % 251) as u8).collect::<Vec<u8>>());
+        inner.put("from", bytes.clone()).await.unwrap();
+        for skip in 0..2 {
+            let plan = FaultPlan::new(1);
+            let (op, fault) = (Some(Op::Get), Fault::Flip(99_999));
+            plan.add(FaultRule { op, path_part: "from".to_owned(), skip, times: 1, fault });
+            let to = format!("to {skip}");
+            carry(&Faulty::new(Arc::clone(&inner), plan.clone()), "from", &to).await.unwrap();
+            assert!(plan.injected() == 1 && inner.get(&to).await.unwrap() == bytes, "read {skip}");
+        }
+    }
 }

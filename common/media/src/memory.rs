@@ -2,7 +2,7 @@
 //! process, as two mounts of one NFS are. `mem://name?log_form=parts` is one that cannot append, as S3 cannot.
 
 use crate::objects::Objects;
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished, no_append};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished, no_append};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use object_store::PutMode;
@@ -27,7 +27,7 @@ impl MemoryMedium {
     /// A destination of its own, not reachable by name.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let objects = Objects::new(Arc::new(InMemory::new()), format!("mem://{name}"), "");
+        let objects = Objects::new(Arc::new(InMemory::new()), format!("mem://{name}"));
         Self { objects, log_form: LogForm::Plain, writing: Arc::default() }
     }
 
@@ -104,6 +104,10 @@ impl Medium for MemoryMedium {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         self.objects.list(dir).await
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.list(dir).await.map(Survey::from)
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {

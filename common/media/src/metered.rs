@@ -3,7 +3,7 @@
 //! Metrics: `strandline_media_calls_total{op,outcome}`, `strandline_media_bytes_total{op}`,
 //! `strandline_media_seconds{op}`. It must never change an outcome.
 
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -80,6 +80,10 @@ impl Medium for Metered {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         Call::begin(Op::List).end(self.inner.list(dir).await, |_| 0)
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        Call::begin(Op::List).end(self.inner.survey(dir).await, |_| 0)
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {

@@ -1,4 +1,4 @@
-//! The reading half that file and memory share: a prefix of an `object_store`.
+//! Reading objects of an `object_store`.
 //!
 //! Writing is not here: `object_store` has no append, and its plain put overwrites.
 
@@ -11,26 +11,22 @@ use std::ops::Range;
 use std::sync::Arc;
 use strandline_types::ErrorClass;
 
-/// Objects below one prefix of a store.
+/// Objects of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) uri: String,
-    /// Without leading or trailing `/`; empty for a store of its own.
-    prefix: String,
 }
 
 impl Objects {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, uri: String, prefix: &str) -> Self {
-        Self { store, uri, prefix: prefix.trim_matches('/').to_owned() }
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, uri: String) -> Self {
+        Self { store, uri }
     }
 
     /// The store's name of an object. `Path::parse` takes the text as it is: nothing in a name is percent-encoded.
     pub(crate) fn locate(&self, op: Op, path: &str) -> Result<Path, MediaError> {
         check_path(op, &self.uri, path)?;
-        let joint = if self.prefix.is_empty() || path.is_empty() { "" } else { "/" };
-        Path::parse(format!("{}{joint}{path}", self.prefix))
-            .map_err(|e| MediaError::new(ErrorClass::Invalid, op, &self.uri, path, e.to_string()))
+        Path::parse(path).map_err(|e| MediaError::new(ErrorClass::Invalid, op, &self.uri, path, e.to_string()))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
@@ -73,10 +69,8 @@ impl Objects {
         let at = self.locate(Op::List, dir)?;
         let metas: Vec<_> =
             self.store.list(Some(&at)).try_collect().await.map_err(|e| self.error(Op::List, dir, &e))?;
-        let mut found: Vec<Listed> = metas
-            .into_iter()
-            .map(|m| Listed { path: self.relative(m.location.as_ref()).to_owned(), bytes: m.size })
-            .collect();
+        let mut found: Vec<Listed> =
+            metas.into_iter().map(|m| Listed { path: m.location.to_string(), bytes: m.size }).collect();
         found.sort();
         Ok(found)
     }
@@ -84,8 +78,7 @@ impl Objects {
     pub(crate) async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
         let at = self.locate(Op::List, dir)?;
         let found = self.store.list_with_delimiter(Some(&at)).await.map_err(|e| self.error(Op::List, dir, &e))?;
-        let mut dirs: Vec<String> =
-            found.common_prefixes.iter().map(|p| self.relative(p.as_ref()).to_owned()).collect();
+        let mut dirs: Vec<String> = found.common_prefixes.iter().map(ToString::to_string).collect();
         dirs.sort();
         Ok(dirs)
     }
@@ -96,10 +89,6 @@ impl Objects {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(self.error(Op::Delete, path, &e)),
         }
-    }
-
-    fn relative<'a>(&self, full: &'a str) -> &'a str {
-        full.strip_prefix(&self.prefix).unwrap_or(full).trim_start_matches('/')
     }
 
     fn error(&self, op: Op, path: &str, error: &object_store::Error) -> MediaError {

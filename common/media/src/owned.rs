@@ -8,7 +8,7 @@
 //! be unmounted: there it is read once in [`PROOF_HOLDS`], and again by every medium that is opened.
 
 use crate::identity::{self, CODE_FORMAT_MISMATCH, CODE_FORMAT_MISSING};
-use crate::{FileMedium, Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
+use crate::{FileMedium, Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -90,15 +90,30 @@ impl Guard {
         Ok(())
     }
 
+    /// What a write that failed tells: of a destination that went away under it, that it is away. What it met below a
+    /// directory that is not there reads like damage.
+    async fn told(&self, op: Op, path: &str, error: MediaError) -> MediaError {
+        if !can_be_unmounted(&self.identity_at.uri()) {
+            return error;
+        }
+        match self.admit(op, path).await {
+            Err(away) if matches!(away.code, CODE_FORMAT_MISSING | CODE_FORMAT_MISMATCH) => away,
+            _ => error,
+        }
+    }
+
     fn is_proven(&self, uri: &str) -> bool {
-        let can_be_unmounted = uri.starts_with("file://") || uri.starts_with("mem://");
-        !can_be_unmounted && self.lock().is_some_and(|at| at.elapsed() < PROOF_HOLDS)
+        !can_be_unmounted(uri) && self.lock().is_some_and(|at| at.elapsed() < PROOF_HOLDS)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         // One value, written whole: a poisoned one is still good.
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn can_be_unmounted(uri: &str) -> bool {
+    uri.starts_with("file://") || uri.starts_with("mem://")
 }
 
 fn owner_of(there: &PathFormat) -> DestOwner {
@@ -117,12 +132,18 @@ impl Medium for Guarded {
 
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
         self.guard.admit(Op::Put, path).await?;
-        self.inner.put(path, data).await
+        match self.inner.put(path, data).await {
+            Err(error) => Err(self.guard.told(Op::Put, path, error).await),
+            done => done,
+        }
     }
 
     async fn put_if_absent(&self, path: &str, data: Bytes) -> Result<PutOutcome, MediaError> {
         self.guard.admit(Op::Put, path).await?;
-        self.inner.put_if_absent(path, data).await
+        match self.inner.put_if_absent(path, data).await {
+            Err(error) => Err(self.guard.told(Op::Put, path, error).await),
+            done => done,
+        }
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
@@ -139,6 +160,10 @@ impl Medium for Guarded {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         self.inner.list(dir).await
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.inner.survey(dir).await
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
@@ -162,12 +187,18 @@ impl Medium for Guarded {
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         self.guard.admit(Op::Append, path).await?;
-        self.inner.append(path, at, data).await
+        match self.inner.append(path, at, data).await {
+            Err(error) => Err(self.guard.told(Op::Append, path, error).await),
+            done => done,
+        }
     }
 
     async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError> {
         self.guard.admit(Op::Write, path).await?;
-        let inner = self.inner.open_writer(path).await?;
+        let inner = match self.inner.open_writer(path).await {
+            Err(error) => return Err(self.guard.told(Op::Write, path, error).await),
+            Ok(inner) => inner,
+        };
         Ok(Box::new(GuardedWriter { inner, guard: Arc::clone(&self.guard), path: path.to_owned() }))
     }
 
@@ -214,7 +245,10 @@ impl ObjectWriter for GuardedWriter {
 
     async fn finish(self: Box<Self>) -> Result<u64, MediaError> {
         self.guard.admit(Op::Write, &self.path).await?;
-        self.inner.finish().await
+        match self.inner.finish().await {
+            Err(error) => Err(self.guard.told(Op::Write, &self.path, error).await),
+            done => done,
+        }
     }
 }
 

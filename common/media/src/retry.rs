@@ -4,13 +4,16 @@
 //! many callers of a medium that comes back do not arrive together. Every call of [`Medium`] may be repeated: that is
 //! the trait's promise. Streaming writers are not retried inside: a lost write cannot be told from a done one.
 
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, PutOutcome, Unfinished};
+use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What to do where nobody tries again.
+const TRIED: &str = "it was tried several times: look at the medium, then repeat the command or statement";
 
 /// A medium may ask for a longer pause; it gets this one.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
@@ -71,17 +74,28 @@ impl RetryPolicy {
 pub struct Retrying {
     inner: Arc<dyn Medium>,
     policy: RetryPolicy,
+    is_last: bool,
 }
 
 impl Retrying {
     /// Retries calls on `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Medium>, policy: RetryPolicy) -> Self {
-        Self { inner, policy }
+        Self { inner, policy, is_last: false }
+    }
+
+    /// Nobody tries again after these tries, as servers do with their work: errors say so.
+    #[must_use]
+    pub const fn for_good(mut self) -> Self {
+        self.is_last = true;
+        self
     }
 
     async fn again<T, F: Future<Output = Result<T, MediaError>>>(&self, call: impl Fn() -> F) -> Result<T, MediaError> {
-        self.policy.run(call).await
+        self.policy.run(call).await.map_err(|e| {
+            let is_told = !self.is_last || !e.class.is_retryable() || e.todo.is_some();
+            if is_told { e } else { e.with_todo(Some(TRIED)) }
+        })
     }
 }
 
@@ -113,6 +127,10 @@ impl Medium for Retrying {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         self.again(|| self.inner.list(dir)).await
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.again(|| self.inner.survey(dir)).await
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {

@@ -4,7 +4,7 @@ use crate::access::KeySource;
 use crate::destination::Destination;
 use crate::limited::Limited;
 use crate::traffic::Traffic;
-use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, split_secrets};
+use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, RetryPolicy, Retrying, split_secrets};
 use std::sync::Arc;
 use strandline_types::{Address, ErrorClass, Scheme};
 
@@ -44,12 +44,22 @@ pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError>
     }
 }
 
-/// Opens a destination with the keys that belong to it.
+/// Opens a destination for somebody who asks once and wants an answer: a command, a statement. What may pass by itself
+/// is tried again before it is an answer, and the answer says so.
+///
+/// # Errors
+/// As [`open_with`].
+pub fn open_patiently(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError> {
+    let medium = if access.is_empty() { open(uri)? } else { open_with(uri, access)? };
+    Ok(Arc::new(Retrying::new(medium, RetryPolicy::default()).for_good()))
+}
+
+/// Opens a destination with the keys that belong to it, as [`open_patiently`] does.
 ///
 /// # Errors
 /// As [`open_with`].
 pub fn open_at(address: &Address) -> Result<Arc<dyn Medium>, MediaError> {
-    open_with(&address.uri.to_string(), address.access.reveal())
+    open_patiently(&address.uri.to_string(), address.access.reveal())
 }
 
 /// The refusal of an append where log files are made of parts.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{
-    Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Metered, Op, PutOutcome, RetryPolicy, Retrying, open,
-    testing,
+    Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Metered, Op, PutOutcome, RetryPolicy, Retrying, Verdict,
+    open, probe, testing,
 };
 use strandline_types::{ClusterId, DestId, ErrorClass, Failure, Scn, TenantId};
 
@@ -270,4 +270,26 @@ async fn empty_directories_are_pruned_and_nothing_that_holds_a_file_is() {
     m.put("gone/a/b/1", Bytes::from_static(b"x")).await.unwrap();
     assert_eq!(m.list("gone").await.unwrap().len(), 1, "a directory that was pruned can be made again");
     assert!(m.prune("../up").await.is_err());
+}
+
+#[tokio::test]
+async fn one_wrong_answer_refuses_no_destination_and_an_error_says_what_was_tried() {
+    let inner: Arc<dyn Medium> = Arc::new(MemoryMedium::new("one wrong answer"));
+    for fault in [Fault::Flip(3), Fault::Short(1), Fault::Refuse(ErrorClass::Transient)] {
+        for skip in 0..8 {
+            let plan = FaultPlan::new(1);
+            plan.add(FaultRule { op: Some(Op::Get), path_part: "probe_".into(), skip, times: 1, fault });
+            let faulty: Arc<dyn Medium> = Arc::new(Faulty::new(Arc::clone(&inner), plan));
+            let findings = probe(&Retrying::new(faulty, FAST)).await;
+            let refused: Vec<_> = findings.iter().filter(|f| f.verdict == Verdict::Bad).collect();
+            assert!(refused.is_empty(), "{fault:?} in read {skip}: {refused:?}");
+        }
+    }
+    let plan = FaultPlan::new(1);
+    let fault = Fault::Refuse(ErrorClass::Transient);
+    plan.add(FaultRule { op: None, path_part: String::new(), skip: 0, times: u32::MAX, fault });
+    let faulty: Arc<dyn Medium> = Arc::new(Faulty::new(inner, plan));
+    let refused = Retrying::new(faulty, FAST).for_good().get("from").await.unwrap_err();
+    let told = Failure::from(refused);
+    assert!(told.todo.starts_with("it was tried several times"), "{told}");
 }

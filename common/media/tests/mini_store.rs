@@ -37,6 +37,19 @@ async fn oss_refuses_a_wrong_key() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_locks_objects_gets_a_digest_with_every_body_whatever_was_asked_for() {
+    for (extra, refused) in [("", 1), ("&checksum_type=no_checksum", 1), ("&enable_worm=true", 0)] {
+        let store = MiniStore::start(false, Conditions::Kept).await;
+        store.locks.store(true, Ordering::Relaxed);
+        let m = open(&store.uri("p", extra)).unwrap();
+        testing::run(&*m).await;
+        assert_eq!(store.without_digest.load(Ordering::Relaxed), refused, "{extra}: it is asked for once");
+        let findings = probe(&*m).await;
+        assert!(findings.iter().all(|f| f.verdict != Verdict::Bad), "{extra}: {findings:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_not_there_is_named() {
     for is_oss in [false, true] {
         let store = MiniStore::start(is_oss, Conditions::Kept).await;

@@ -1,18 +1,17 @@
 //! An archive in the plain form: every log file one object, uncompressed and unsealed, on a medium that can append.
 //!
 //! Every other object is copied as it is. Write-once like everything: an export that was cut off is simply repeated, and
-//! nothing that is there with other bytes is overwritten.
+//! nothing that is there with other bytes is overwritten. Log has proven itself before it is written, and what has no
+//! checksum that is known here is read twice.
 
 use crate::keys::Keys;
-use crate::log::chain::FileForm;
 use crate::log::{LogFiles, LogSource};
-use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use strandline_format::palf::{ProofError, prove_log};
 use strandline_format::paths::ArchivePath;
-use strandline_media::Medium;
 use strandline_media::identity::{self, DestType};
-use strandline_types::limits::ARCHIVE_READ_BYTES_MAX;
+use strandline_media::{Listed, Looks, Medium, read_agreed};
 use strandline_types::{ErrorClass, Failure, LsId, Lsn, PieceKey};
 
 /// What was written.
@@ -47,7 +46,7 @@ pub async fn export_plain(
                 logs.insert((key, ls));
             }
             _ => {
-                from_to(from, to, &object.path).await?;
+                from_to(from, to, &object).await?;
                 done.add(object.bytes, &progress);
             }
         }
@@ -71,24 +70,26 @@ impl Exported {
     }
 }
 
-async fn from_to(from: &Arc<dyn Medium>, to: &Arc<dyn Medium>, path: &str) -> Result<(), Failure> {
-    to.put_if_absent(path, from.get(path).await?).await?;
+async fn from_to(from: &Arc<dyn Medium>, to: &Arc<dyn Medium>, object: &Listed) -> Result<(), Failure> {
+    let bytes = read_agreed(from.as_ref(), &object.path, 0..object.bytes).await?;
+    to.put_if_absent(&object.path, bytes).await?;
     Ok(())
 }
 
 async fn log_file(files: &LogFiles, index: usize, to: &Arc<dyn Medium>, ls: LsId) -> Result<u64, Failure> {
     let (file, _) = &files.files()[index];
     let path = ArchivePath::Log { key: file.piece, ls, file_id: file.file_id }.path();
-    let is_packed = matches!(&file.form, FileForm::Parts(parts) if parts.iter().any(|p| p.is_packed()));
-    // A packed file is opened part by part anyway: it is read at once, and it is no larger than a block.
-    let step = if is_packed { file.bytes } else { ARCHIVE_READ_BYTES_MAX as u64 };
+    // A file is no larger than a block, and only the whole of it proves itself.
+    let look = || async {
+        let bytes = files.read(index, 0..file.bytes).await?;
+        match prove_log(file.file_id, 0, &bytes) {
+            // The last group of a file that grows may be torn.
+            Ok(_) | Err(ProofError::CutOff { .. }) => Ok(bytes),
+            Err(e) => Err(e.into_failure(files.object(index))),
+        }
+    };
+    let bytes = Looks::default().sure(look).await?;
     let mut writer = to.open_writer(&path).await?;
-    let mut at = 0;
-    while at < file.bytes {
-        let end = file.bytes.min(at + step);
-        let data: Bytes = files.read(index, at..end).await?;
-        writer.write(data).await?;
-        at = end;
-    }
+    writer.write(bytes).await?;
     Ok(writer.finish().await?)
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
-use strandline_media::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished};
+use strandline_media::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Stray, Survey, Unfinished};
 use strandline_types::ErrorClass;
 
 /// The folder `dir` of `inner`.
@@ -67,6 +67,12 @@ impl Medium for Folder {
         Ok(listed.into_iter().map(|o| Listed { path: self.local(&o.path), bytes: o.bytes }).collect())
     }
 
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        let Survey { objects, strays } = self.inner.survey(&self.path(dir)).await?;
+        let objects = objects.into_iter().map(|o| Listed { path: self.local(&o.path), ..o }).collect();
+        Ok(Survey { objects, strays: strays.into_iter().map(|s| Stray { path: self.local(&s.path), ..s }).collect() })
+    }
+
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
         let dirs = self.inner.list_dirs(&self.path(dir)).await?;
         Ok(dirs.iter().map(|d| self.local(d)).collect())
@@ -93,6 +99,6 @@ impl Medium for Folder {
     }
 
     fn uri(&self) -> String {
-        format!("{}/{}", self.inner.uri().trim_end_matches('/'), self.dir)
+        crate::object_name(&self.inner.uri(), &self.dir)
     }
 }

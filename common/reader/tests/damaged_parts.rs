@@ -10,7 +10,7 @@ use strandline_format::part::PartForm;
 use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::small::write_small;
 use strandline_format::{DataType, pb};
-use strandline_media::{Medium, MemoryMedium};
+use strandline_media::{Looks, Medium, MemoryMedium};
 use strandline_reader::verify::{self, Level, Options, Report};
 use strandline_types::{FileStatus, PieceStatus, Scn};
 use support::{LS, PIECE, files, keys, memory, packed, put_parts, sealed};
@@ -100,7 +100,7 @@ async fn lists(m: &dyn Medium) {
 
 async fn verify(medium: &Arc<MemoryMedium>, level: Level) -> Report {
     let medium: Arc<dyn Medium> = medium.clone();
-    let options = Options { keys: keys(), ..Options::new(level) };
+    let options = Options { keys: keys(), looks: Looks::at_once(), ..Options::new(level) };
     verify::destination(&medium, &options).await.unwrap()
 }
 

@@ -7,62 +7,14 @@ mod support;
 use std::sync::Arc;
 use strandline_format::compress::Compressor;
 use strandline_format::part::PartForm;
-use strandline_format::paths::ArchivePath;
-use strandline_format::small::write_small;
-use strandline_format::{DataType, pb};
-use strandline_media::{Medium, MemoryMedium};
+use strandline_media::{Looks, Medium, MemoryMedium};
 use strandline_reader::Keys;
 use strandline_reader::verify::{self, Level, Options, Report};
-use strandline_types::Scn;
-use support::{LS, PIECE, START, keys, memory, packed, put_parts, sealed};
-
-const ROUND_START: u64 = 5;
-const PIECE_END: u64 = 10_005;
-const STEP: usize = 400_000;
-/// SCN of the last group of the log.
-const LAST: u64 = 3000;
-
-async fn small<M: prost::Message>(medium: &dyn Medium, path: ArchivePath, kind: DataType, message: &M) {
-    medium.put(&path.path(), write_small(kind, message).into()).await.unwrap();
-}
-
-/// An archive destination whose only piece grows and is safe up to `checkpoint`.
-async fn archive(form: &PartForm, checkpoint: u64) -> Arc<MemoryMedium> {
-    let medium = memory("growing");
-    let m: &dyn Medium = medium.as_ref();
-    put_parts(m, form, STEP, 0).await;
-    let (key, dest, round) = (PIECE, PIECE.dest_id, PIECE.round_id);
-    let (dest_id, round_id, piece_id) = (dest.0, round.0, PIECE.piece_id.0);
-    let format = pb::PathFormat { tenant_id: 1002, dest_id, dest_type: "archive_log".to_owned(), ..Default::default() };
-    small(m, ArchivePath::Format, DataType::Format, &format).await;
-    let (start_scn, end_scn) = (ROUND_START, PIECE_END);
-    let (base_piece_id, piece_switch_interval_us) = (piece_id, 10);
-    let start = pb::RoundStart { dest_id, round_id, start_scn, base_piece_id, piece_switch_interval_us };
-    small(m, ArchivePath::RoundStart { dest, round }, DataType::RoundStart, &start).await;
-    let start = pb::PieceStart { dest_id, round_id, piece_id, start_scn };
-    small(m, ArchivePath::PieceStart { key, time_scn: Scn(start_scn) }, DataType::PieceStart, &start).await;
-    let (tenant_id, log_streams) = (1002, vec![pb::PieceLogStream { ls_id: LS.0, start_lsn: START.0 }]);
-    let infos = pb::TenantArchivePieceInfos {
-        tenant_id,
-        dest_id,
-        round_id,
-        piece_id,
-        start_scn,
-        end_scn,
-        log_streams,
-        ..Default::default()
-    };
-    small(m, ArchivePath::TenantArchivePieceInfos { key }, DataType::TenantArchivePieceInfos, &infos).await;
-    let info = pb::CheckpointInfo { tenant_id, dest_id, round_id, piece_id, start_scn, end_scn, ..Default::default() };
-    small(m, ArchivePath::CheckpointInfo { key }, DataType::CheckpointInfo, &info).await;
-    let name = ArchivePath::<Scn>::Checkpoint { key, scn: Scn(checkpoint) }.path();
-    medium.put(&name, Vec::new().into()).await.unwrap();
-    medium
-}
+use support::{LAST, growing_archive, keys, packed, sealed};
 
 async fn verify(medium: &Arc<MemoryMedium>, level: Level, keys: Arc<Keys>) -> Report {
     let medium: Arc<dyn Medium> = medium.clone();
-    verify::destination(&medium, &Options { keys, ..Options::new(level) }).await.unwrap()
+    verify::destination(&medium, &Options { keys, looks: Looks::at_once(), ..Options::new(level) }).await.unwrap()
 }
 
 async fn replace(medium: &MemoryMedium, path: &str, bytes: Option<Vec<u8>>) {
@@ -119,7 +71,7 @@ async fn whatever_is_missing_before_the_checkpoint_of_a_growing_piece_is_found()
         ("sealed", sealed()),
     ];
     for (name, form) in forms {
-        let medium = archive(&form, LAST).await;
+        let medium = growing_archive(&form, LAST).await;
         for level in [Level::Basic, Level::Physical] {
             let report = verify(&medium, level, keys()).await;
             assert!(report.is_sound(), "{name}, undamaged, {level:?}: {:?}", report.damages);
@@ -132,7 +84,7 @@ async fn whatever_is_missing_before_the_checkpoint_of_a_growing_piece_is_found()
 
 #[tokio::test]
 async fn without_the_key_only_the_end_of_the_log_goes_unseen() {
-    let medium = archive(&sealed(), LAST).await;
+    let medium = growing_archive(&sealed(), LAST).await;
     let none = Arc::<Keys>::default();
     let report = verify(&medium, Level::Basic, Arc::clone(&none)).await;
     assert!(report.is_sound() && !report.notes.is_empty(), "{report:?}");
@@ -147,7 +99,7 @@ async fn without_the_key_only_the_end_of_the_log_goes_unseen() {
 
 #[tokio::test]
 async fn what_lies_after_the_checkpoint_may_be_missing() {
-    let medium = archive(&packed(Compressor::Lz4), 1200).await;
+    let medium = growing_archive(&packed(Compressor::Lz4), 1200).await;
     let parts: Vec<String> = medium.list("").await.unwrap().into_iter().map(|o| o.path).collect();
     let number = |p: &&String| p.split(['@', '-', '.']).filter_map(|n| n.parse::<u64>().ok()).next_back();
     let last = parts.iter().filter(|p| p.contains("/log/2.obarc")).max_by_key(number).unwrap();

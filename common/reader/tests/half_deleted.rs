@@ -60,10 +60,14 @@ async fn archive(name: &str, in_parts: bool, told: FileStatus) -> Arc<MemoryMedi
     small(m, ArchivePath::PieceFileInfo { key }, DataType::PieceFileList, &all).await;
     let single = pb::SinglePieceInfo { piece: Some(attr(FileStatus::Available)) };
     small(m, ArchivePath::SinglePieceInfo { key }, DataType::SinglePieceInfo, &single).await;
-    let infos = |history| pb::TenantArchivePieceInfos { start_scn: 5, end_scn: 105, history, ..Default::default() };
-    small(m, ArchivePath::TenantArchivePieceInfos { key }, DataType::TenantArchivePieceInfos, &infos(vec![])).await;
+    let infos = |piece_id, history| {
+        let (start_scn, end_scn) = (5, 105);
+        pb::TenantArchivePieceInfos { dest_id, round_id, piece_id, start_scn, end_scn, history, ..Default::default() }
+    };
+    small(m, ArchivePath::TenantArchivePieceInfos { key }, DataType::TenantArchivePieceInfos, &infos(piece_id, vec![]))
+        .await;
     let next = PieceKey { piece_id: PieceId(2), ..PIECE };
-    let later = infos(vec![attr(told)]);
+    let later = infos(next.piece_id.0, vec![attr(told)]);
     small(m, ArchivePath::TenantArchivePieceInfos { key: next }, DataType::TenantArchivePieceInfos, &later).await;
     let end = ArchivePath::PieceEnd { key, time_scn: Scn(104) };
     small(m, end, DataType::PieceEnd, &pb::PieceEnd::default()).await;

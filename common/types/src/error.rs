@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
+/// The original's number for log that is not there (fact sheet 4.13).
+pub const CODE_NOT_ENOUGH_LOG: i32 = -4018;
+
 /// What an error means for whoever got it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorClass {
@@ -66,6 +69,10 @@ impl fmt::Display for ErrorClass {
         fmt::Debug::fmt(self, f)
     }
 }
+
+/// The original's OB_TIMEOUT. On the answer to a statement or a write it says: it may have been done, so nobody repeats it
+/// unasked.
+pub const CODE_OUTCOME_UNKNOWN: i32 = -4012;
 
 /// An error as a user reads it: what happened, to which object, and what to do. It crosses every wire unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -3,6 +3,9 @@
 //!
 //! The sum (mod 2^128) of one 128-bit hash per pair. It proves sameness against accidents, not against an adversary.
 
+/// The original's "snapshot is discarded": a digest was asked for at an SCN that the content has passed.
+pub const CODE_SCN_PASSED: i32 = -4138;
+
 /// Digest and number of the pairs that went in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {

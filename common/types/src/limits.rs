@@ -3,6 +3,8 @@
 //! Names carry their unit. Nothing here is a tuning knob of a user; those live in the configurations and are checked
 //! against these bounds.
 
+/// Longest span of time that a statement can name: a hundred years.
+pub const SPAN_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 /// Archive file header (and local block header) in bytes.
 pub const ARCHIVE_FILE_HEADER_BYTES: u64 = 4096;
 /// Log bytes of one 64 MiB block.
@@ -63,12 +65,22 @@ pub const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1024;
 /// Bytes of proposals of one log stream that wait for their commit.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// How long a write waits for room in the log when a mandatory archive does not take it; then it is refused.
+pub const SPOOL_WAIT_MS: u64 = 5_000;
+/// Bytes of client writes of one worker that wait for such room; more are refused at once.
+pub const SPOOL_WAIT_BYTES_MAX: usize = 16 << 20;
+/// How long an import repeats a batch that is refused for now, in milliseconds.
+pub const IMPORT_PATIENCE_MS: u64 = 120_000;
 /// Bytes of client writes of one worker that wait for their commit.
 pub const WRITE_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 /// Client writes of one log stream that wait for their entry.
 pub const WRITES_QUEUED_MAX: usize = 1024;
 /// Entries of client writes of one log stream that are on their way at once; later writes gather meanwhile.
 pub const WRITE_ENTRIES_IN_FLIGHT_MAX: usize = 8;
+/// Clients' sessions that a log stream remembers; the one that was silent longest is forgotten first.
+pub const WRITE_SESSIONS_MAX: usize = 1024;
+/// Requests of one session and log stream from the oldest one without an answer to the newest one.
+pub const WRITE_SESSION_WINDOW: u64 = 256;
 /// An entry takes no more client writes once it is this large.
 pub const WRITE_MERGE_BYTES: usize = 1 << 20;
 /// Applied log after which the tablets are flushed: what a restart applies again at most.
@@ -87,6 +99,22 @@ pub const ARCHIVE_PARTS_MERGED: usize = 16;
 pub const ARCHIVE_MERGES_AT_ONCE_MAX: usize = 1;
 /// Parts of one log file; more wait until some are merged.
 pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
+/// Bytes at the end of a log file that a look at its last group reads first; more where they do not tell.
+pub const LOG_TAIL_BYTES_FIRST: u64 = 256 << 10;
+/// Log streams whose end a scan looks at side by side.
+pub const SCAN_STREAMS_MAX: usize = 8;
+/// Checks of destinations under way on one worker, those included that nobody waits for any more.
+pub const PROBES_MAX: usize = 16;
+/// Pieces of a round whose log a look at its end goes back over, when nothing in the newer ones is good.
+pub const SCAN_PIECES_BACK_MAX: usize = 8;
+/// Looks at an object before it counts as missing, damaged or short.
+pub const READ_LOOKS_MAX: u32 = 5;
+/// Pause before the second look; doubles with every further one.
+pub const READ_LOOK_PAUSE_MS_FIRST: u64 = 10;
+/// Passes over an archive that is written meanwhile, before what only one of them found is left out.
+pub const VERIFY_PASSES_MAX: u32 = 5;
+/// Pause before the second pass; doubles with every further one.
+pub const VERIFY_PASS_PAUSE_MS_FIRST: u64 = 200;
 /// Log that one log stream keeps in memory for the slower of its destinations.
 pub const ARCHIVE_FEED_BYTES_MAX: usize = 8 << 20;
 /// Pause of the archiver after the first failure of the medium; doubles with every further one.
@@ -121,8 +149,8 @@ pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 2_000;
 pub const ARCHIVE_PAUSE_MS_MAX: u64 = 10_000;
 /// Log bytes that all archivers of one worker hold in memory.
 pub const ARCHIVE_MEMORY_BYTES_MAX: usize = 128 << 20;
-/// A request of the archiver that takes longer is told as a trouble while it is waited for.
-pub const ARCHIVE_SILENT_MS: u64 = 5_000;
+/// A call on a medium that takes longer is told as a trouble while it is waited for, by every part of every server.
+pub const MEDIUM_SILENT_MS: u64 = 5_000;
 /// Default delay until log is on the medium and reported.
 pub const ARCHIVE_LAG_TARGET_MS: u64 = 1000;
 /// In an idle tenant log stream 1 appends a keep-alive group this often, and the others follow it. With the checkpoint,
@@ -147,10 +175,15 @@ pub const WORKER_UNKNOWN_MS: u64 = 5_000;
 pub const SCHEDULER_TICK_MS: u64 = 100;
 /// A causality token further ahead of the wall clock than this is refused.
 pub const MAX_CLOCK_OFFSET_MS: u64 = 10_000;
+/// A worker whose clock is off by no more than this may take a leadership over from one whose clock is wrong.
+pub const CLOCK_WELL_MS: u64 = 5_000;
 /// A stop on a dead medium is forced after this.
 pub const FORCE_STOP_MS: u64 = 10 * 60 * 1000;
-/// A full medium gets this long to take the placeholder of a failed set.
-pub const FULL_MEDIUM_MS: u64 = 60_000;
+/// The medium of a cancelled or failed backup gets this long to take the set's placeholders. Then the job ends, and they
+/// are written when the medium takes them.
+pub const CLOSE_MS_MAX: u64 = 10_000;
+/// Sets of one destination whose placeholders are still to be written; the oldest ones beyond it are given up.
+pub const LEFTOVERS_KEPT_MAX: usize = 64;
 /// Repetitions of one log-stream task before its job fails.
 pub const LS_TASK_RETRIES_MAX: u32 = 64;
 /// A task that has not moved for this long counts as lost and gets a new retry id.
@@ -191,6 +224,8 @@ pub const BACKUP_TURNS_MAX: u32 = 8;
 pub const HA_LOW_THREADS_MAX: u32 = 100;
 /// A scheduled run that is this late counts as missed.
 pub const SCHEDULE_GRACE_MS: u64 = 10 * 60 * 1000;
+/// Due times without a run of their own that one run tells of by a row each; the others are counted.
+pub const SCHEDULE_LEFT_OUT_MAX: usize = 8;
 /// Results of scheduled runs that are remembered per tenant.
 pub const SCHEDULE_RUNS_KEPT_MAX: usize = 20;
 /// Longest DESCRIPTION of a backup.
@@ -265,6 +300,8 @@ pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 pub const STANDBY_SCAN_MS: u64 = 1_000;
 /// A drill digests its source at an SCN this far ahead of now.
 pub const DRILL_AHEAD_MS: u64 = 3_000;
+/// A drill takes at most so many SCNs, one after the other, when its source passes them before it is looked at.
+pub const DRILL_SCNS_MAX: u32 = 20;
 /// Sets and pieces that one cleaning job deletes; the next one goes on.
 pub const CLEAN_OBJECTS_MAX: usize = 1000;
 /// Sets and pieces of one cleaning job that go at the same time.
@@ -285,7 +322,7 @@ pub const DEST_URI_BYTES_MAX: usize = 4096;
 pub const VALIDATE_TASKS_PER_WORKER: usize = 2;
 
 const _: () = assert!(KV_BATCH_BYTES_MAX < LOG_ENTRY_BODY_BYTES_MAX);
-const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX);
+const _: () = assert!(KV_BATCH_BYTES_MAX < WRITE_BYTES_IN_FLIGHT_MAX && KV_BATCH_BYTES_MAX < SPOOL_WAIT_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BODY_BYTES_MAX < 7 << 19);
 const _: () = assert!(RAFT_LOG_BYTES_KEPT < RAFT_LOG_BYTES_MAX);
 const _: () = assert!(KV_KEY_BYTES_MAX + KV_VALUE_BYTES_MAX < KV_BATCH_BYTES_MAX);
@@ -315,6 +352,7 @@ const _: () =
 const _: () =
     assert!(ARCHIVE_BACKOFF_MS_FIRST < ARCHIVE_BACKOFF_MS_MAX && ARCHIVE_BACKOFF_MS_MAX < ARCHIVE_PAUSE_MS_MAX);
 const _: () = assert!(2 * ARCHIVE_PARTS_MERGED < ARCHIVE_PARTS_PER_FILE_MAX);
+const _: () = assert!(CLOCK_WELL_MS < MAX_CLOCK_OFFSET_MS);
 const _: () = assert!(HEARTBEAT_MS_MIN < HEARTBEAT_MS && HEARTBEAT_MS * 4 < WORKER_UNKNOWN_MS);
 const _: () = assert!(MACROBLOCK_BYTES_TARGET < MACROBLOCK_BYTES_MAX && MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES);
 const _: () = assert!(
@@ -324,4 +362,6 @@ const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 // A tenant has two log streams or more; each writes once, the checkpoint comes and the one before it goes.
 const _: () = assert!(2 + 2 <= 2 * (KEEP_ALIVE_IDLE_MS / IDLE_WRITE_MS));
+// A cancel ends a job within half a minute, also where nobody has asked the medium yet.
+const _: () = assert!(CLOSE_MS_MAX + MEDIUM_SILENT_MS < 30_000);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

@@ -3,6 +3,7 @@
 //! Whatever a user may read (an error, a log line, a row) is made of texts that went through [`masked`]. It goes by
 //! names, so it cannot know a bare password: whoever reads passwords out of a statement hides them by their place.
 
+use crate::dest_list::begins_destination;
 use std::borrow::Cow;
 
 /// A name is a secret's when it ends like this, in any case: so are `access_key`, `acess_key` and `SecretKey`.
@@ -125,10 +126,7 @@ fn value_len(text: &str, is_inside: bool) -> usize {
         let ends = match c {
             '\'' | '"' | '`' => true,
             '&' => begins_with_name(rest),
-            ',' => rest
-                .trim_start()
-                .split_once("://")
-                .is_some_and(|(scheme, _)| scheme.bytes().all(|b| b.is_ascii_alphanumeric())),
+            ',' => begins_destination(rest),
             c if c.is_whitespace() => !is_inside || begins_with_name(rest.trim_start()),
             _ => false,
         };

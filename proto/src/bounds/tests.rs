@@ -114,6 +114,10 @@ fn requests() -> Vec<(&'static str, usize, Make)> {
 }
 
 /// A batch whose log form has exactly so many bytes.
+fn bytes_of(n: usize) -> Bytes {
+    vec![7; n].into()
+}
+
 fn batch_of(bytes: usize) -> v1::WriteRequest {
     let write = |n: usize, value: usize| v1::Write {
         tablet_id: 200_001,
@@ -150,6 +154,20 @@ fn every_bound_holds_at_the_limit_one_above_it_and_far_above_it() {
         }
     }
     assert!(v1::WriteRequest::default().check().is_err(), "a batch without writes");
+    let window = limits::WRITE_SESSION_WINDOW;
+    for (session, number, settled, good) in [
+        (16, 1, 1, true),
+        (16, 9 + window, 10, true),
+        (16, 10 + window, 10, false),
+        (16, 9, 10, false),
+        (16, 1, 0, false),
+        (15, 1, 1, false),
+        (17, 1, 1, false),
+    ] {
+        let identity = v1::WriteIdentity { session: bytes_of(session), number, settled, uncertain_ms: 0 };
+        let request = v1::WriteRequest { identity: Some(identity), ..batch_of(100) };
+        assert_eq!(request.check().is_ok(), good, "{session} bytes, request {number}, settled {settled}");
+    }
     let many =
         v1::SqlRequest { session: vec![String::new(); limits::SESSION_STATEMENTS_MAX + 1], ..Default::default() };
     assert!(many.check().is_err());

@@ -73,6 +73,24 @@ impl StateCatalogue {
         self.dests.get(place.0 as usize).copied()
     }
 
+    /// Takes other word of what a set's or piece's files are worth.
+    pub(crate) fn set_worth(&mut self, name: MediumName, worth: FileStatus) {
+        match name {
+            MediumName::Set(id, _) => {
+                let is_its = |p: &PieceEntry, places: &[Place]| {
+                    places.get(p.place.0 as usize).is_some_and(|at| at.of_set == Some(id))
+                };
+                let Catalogue { sets, pieces, places, .. } = &mut self.catalogue;
+                sets.iter_mut().filter(|s| s.set_id == id).for_each(|s| s.file_status = worth);
+                pieces.iter_mut().filter(|p| is_its(p, places)).for_each(|p| p.file_status = worth);
+            }
+            MediumName::Piece(key) => {
+                let own = self.catalogue.pieces.iter_mut().filter(|p| p.key == key);
+                own.for_each(|p| p.file_status = worth);
+            }
+        }
+    }
+
     /// The name on the medium of an object of the catalogue.
     #[must_use]
     pub fn name(&self, object: Object) -> Option<MediumName> {

@@ -13,6 +13,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use std::collections::VecDeque;
 use strandline_types::{BackupMode, Failure, limits};
 
 /// Missed runs are looked for this far back; a weekly plan has one in it.
@@ -93,6 +94,24 @@ pub fn due(schedule: &BackupSchedule, now_ms: u64) -> Option<Due> {
         MissedRun::RunOnce => Due { due_ms, mode: strongest, is_skipped: false },
         MissedRun::Skip => Due { due_ms, mode: newest, is_skipped: is_late },
     })
+}
+
+/// Due times that no run of their own comes for: those before `due_ms` that are not dealt with. The newest ones, oldest
+/// first, and how many there are in all.
+#[must_use]
+pub fn left_out(schedule: &BackupSchedule, due_ms: u64, now_ms: u64) -> (Vec<(u64, BackupMode)>, u64) {
+    let after_ms = schedule.after_ms.max(now_ms.saturating_sub(LOOK_BACK_MS));
+    let (mut newest, mut count) = (VecDeque::new(), 0);
+    let mut from = after_ms;
+    for _ in 0..STEPS_MAX {
+        let Some((at, mode)) = next(&schedule.plan, from).filter(|(at, _)| *at < due_ms) else { break };
+        if newest.len() == limits::SCHEDULE_LEFT_OUT_MAX {
+            newest.pop_front();
+        }
+        newest.push_back((at, mode));
+        (from, count) = (at, count + 1);
+    }
+    (newest.into(), count)
 }
 
 /// The next due time after an instant, for people.

@@ -3,6 +3,7 @@
 //! Workers report several times a second, mostly the same. Only what the state does not know yet is worth a Raft
 //! entry; the rest is dropped here, with the same rules as `apply` takes reports by.
 
+use crate::apply::waiting_at;
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, TaskReport, TaskState, WorkerReport};
 use crate::state::{State, TaskRun, Worker};
 use crate::task::{TaskKey, TaskKind};
@@ -109,7 +110,8 @@ fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -
     // Bytes are for progress bars and deadlines: a heartbeat's worth of precision is enough.
     let is_old =
         state.workers.get(&worker).is_none_or(|w| now_ms.saturating_sub(w.last_heard_ms) >= limits::HEARD_AGAIN_MS / 2);
-    said.state != TaskState::Doing || is_first || (is_old && said.bytes_done != run.bytes_done)
+    let is_waiting = run.trouble_after(waiting_at(said, worker, now_ms), said.answered, false) != run.trouble;
+    said.state != TaskState::Doing || is_first || is_waiting || (is_old && said.bytes_done != run.bytes_done)
 }
 
 fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {

@@ -12,7 +12,7 @@ use crate::state::{
 };
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
-use strandline_catalogue::{Target, choose};
+use strandline_catalogue::{Refusal, Target, choose};
 use strandline_types::{BackupMode, BackupSetId, DestId, Failure, FileStatus, LsId, PieceKey, Place, TenantId};
 
 /// Something on a medium.
@@ -32,7 +32,7 @@ pub(crate) fn reads(state: &State, job: Job<'_>) -> Vec<Read> {
         Job::Restore(job) => of_source(&job.source),
         Job::RecoverTable(job) if job.stage.is_ended() => Vec::new(),
         Job::RecoverTable(job) => of_source(&job.source),
-        Job::Standby(standby) if standby.stage == StandbyStage::Stopped => Vec::new(),
+        Job::Standby(standby) if matches!(standby.stage, StandbyStage::Stopped | StandbyStage::Reached) => Vec::new(),
         Job::Standby(standby) => of_log(&standby.source.log),
         Job::Drill(drill) => of_drill(state, drill),
         Job::ValidateTask(task) => of_validation(task),
@@ -119,7 +119,12 @@ fn newest(state: &State, tenant: TenantId) -> Vec<Read> {
     let is_there = |place: strandline_catalogue::PlaceId| is_meant(dests.get(place.0 as usize).copied());
     known.catalogue.sets.retain(|s| is_there(s.place));
     known.catalogue.pieces.retain(|p| is_there(p.place));
-    let Ok(choice) = choose(&known.catalogue, Target::Newest) else { return Vec::new() };
+    let choice = match choose(&known.catalogue, Target::Newest) {
+        // Its SCN lies before the loss, or its restore is refused.
+        Err(Refusal::Lost { reach, .. }) => choose(&known.catalogue, Target::Scn(reach)),
+        choice => choice,
+    };
+    let Ok(choice) = choice else { return Vec::new() };
     let at = |place| known.dest(place).and_then(|d| state.destinations.get(&d)).map(|d| d.uri.place().clone());
     let sets = choice.sets.iter().filter_map(|s| Some(Read::Set(at(s.place)?, s.set_id)));
     // Log that a set carries goes with the set.

@@ -1,8 +1,8 @@
 //! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
 //! has one (fact sheet 4.13).
 
-use crate::state::{Destination, Round, TenantStatus};
-use strandline_types::{DestUri, ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, scn_text};
+use crate::state::{Destination, MissedRun, Round, TenantStatus};
+use strandline_types::{DestUri, ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, moment_text, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Invalid, what, object, todo)
@@ -104,6 +104,12 @@ pub fn drop_while(name: &str, what: &str, todo: &str) -> Failure {
 pub fn blank_in_dest(text: &str) -> Failure {
     let shown = strandline_types::split_secrets(text).0;
     invalid("a destination in a statement has no white space", format!("'{shown}'"), "use a path without it")
+}
+
+pub fn several_dests(text: &str) -> Failure {
+    let shown = strandline_types::split_secrets(text).0;
+    let what = "these are several destinations: a comma with scheme:// behind it separates them";
+    invalid(what, format!("'{shown}'"), "name one destination, and one whose path has no such comma")
 }
 
 pub fn dest_taken(dest: &Destination, owner: &str) -> Failure {
@@ -240,6 +246,17 @@ pub fn run_missed() -> Failure {
     Failure::new(ErrorClass::Transient, what, "scheduled backup", "the next one comes at its time")
 }
 
+/// A due time that passed while a backup ran, or while nothing could start one.
+pub fn run_left_out(missed: MissedRun, by_ms: u64, before: u64) -> Failure {
+    let what = match missed {
+        MissedRun::RunOnce => format!("left out: the run of {} makes up for it", moment_text(by_ms)),
+        MissedRun::Skip => "left out: nothing could start it at its time, and MISSED RUN is SKIP".to_owned(),
+    };
+    let more = if before > 0 { format!("; so were {before} due times before it") } else { String::new() };
+    let todo = "a schedule whose backups take longer than the time between them needs more time between them";
+    Failure::new(ErrorClass::Transient, format!("{what}{more}"), "scheduled backup", todo)
+}
+
 pub fn one_tenant_only() -> Failure {
     let todo = "ALTER SYSTEM BACKUP TENANT = <name> TO '<uri>'";
     invalid("a backup TO a path is of exactly one tenant", "BACKUP … TO", todo).with_code(-9040)
@@ -307,8 +324,8 @@ pub fn restore_source(why: &str) -> Failure {
     Failure::new(ErrorClass::Corrupt, why, "backup set", "verify the destination")
 }
 
-pub fn canceled(what: &str) -> Failure {
-    invalid(format!("{what} was cancelled"), "", "").with_code(-4072)
+pub fn canceled(job: &str) -> Failure {
+    invalid("it was cancelled", job, "start it again when it is wanted").with_code(-4072)
 }
 
 pub fn stalled(object: impl Into<String>) -> Failure {
@@ -340,6 +357,21 @@ pub fn no_policy(name: &str, policy: &str) -> Failure {
 pub fn log_only_with_data(name: &str) -> Failure {
     let todo = "clear DATA_BACKUP_DEST, or use the policy 'default'";
     invalid("the policy log_only is for tenants without a data backup destination", tenant(name), todo)
+}
+
+pub fn log_only_without_data(name: &str) -> Failure {
+    let todo = "DROP DELETE BACKUP POLICY 'log_only' first, then ADD DELETE BACKUP POLICY 'default'";
+    invalid("the tenant's delete policy log_only is for tenants that have no data backups", tenant(name), todo)
+}
+
+pub fn would_lose(uri: &str, loss: &strandline_catalogue::retention::Loss) -> Failure {
+    let todo =
+        "take a full backup in the current destinations first; what nobody wants any more is removed on the medium";
+    invalid(loss.to_string(), uri, todo)
+}
+
+pub fn called_back(why: &str) -> Failure {
+    Failure::new(ErrorClass::Invalid, format!("it may not be deleted any more: {why}"), "", "")
 }
 
 pub fn clean_in_progress(job: impl ToString) -> Failure {

@@ -33,6 +33,8 @@ pub struct WorkerReport {
     pub tasks: Vec<TaskReport>,
     /// Why replicas that it was ordered to host do not run.
     pub replica_troubles: BTreeMap<(TenantId, LsId), Failure>,
+    /// Bytes that are free on the disk of its replicas; `None` = it does not tell.
+    pub free_bytes: Option<u64>,
 }
 
 /// One log-stream replica that a worker hosts.
@@ -151,6 +153,10 @@ pub struct TaskReport {
     pub failure: Option<Failure>,
     /// What came out, once done.
     pub result: Option<TaskResult>,
+    /// What holds it up while it runs, and since when by the worker's clock.
+    pub waiting: Option<Trouble>,
+    /// True once some call on a medium was answered in this attempt.
+    pub answered: bool,
 }
 
 /// What came out of a task.

@@ -48,6 +48,20 @@ pub struct Waiting {
     pub since_ms: u64,
 }
 
+impl Step {
+    /// True when this step, of which work may still be under way, is that of a job which has ended or has come to another
+    /// stage. What archive rounds, standbys and schedules do is theirs for as long as it takes.
+    #[must_use]
+    pub fn is_void(&self, plan: &[Self]) -> bool {
+        match self.subject {
+            Some(Subject::Backup(_) | Subject::Clean(_) | Subject::Drill(_) | Subject::Leftovers(_)) => {
+                plan.iter().find(|step| step.subject == self.subject).is_none_or(|now| now.then != self.then)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A destination and whose it is: all that `format.obbak` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestRef {
@@ -163,6 +177,15 @@ pub enum MediumWork {
         /// Which placeholder.
         success: bool,
     },
+    /// Unfinished uploads of a set that nobody works on any more are aborted.
+    SetAbort {
+        /// Destination.
+        dest: DestRef,
+        /// Set.
+        set: BackupSetId,
+        /// Its kind.
+        kind: BackupSetKind,
+    },
     /// The end placeholder of a set or piece goes: readers list it no more.
     CleanBegin(Box<CleanWork>),
     /// Infos, leftovers and at last the start placeholder of a set or piece go.
@@ -202,6 +225,8 @@ pub struct FollowWork {
     pub source_tenant: TenantId,
     /// Log is needed from here.
     pub from: Scn,
+    /// The archive is known to hold everything up to here.
+    pub known_scn: Scn,
 }
 
 /// The choice of what a drill restores.
@@ -326,6 +351,7 @@ pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Ac
         // A drill that cannot choose fails at once.
         Subject::Drill(_) => None,
         Subject::Schedule(id) => state.schedules.get(&id).and_then(|s| s.trouble.as_ref()),
+        Subject::Leftovers(id) => state.leftovers.get(&id).and_then(|l| l.trouble.as_ref()),
     };
     if known.is_some_and(|t| t.failure == failure) {
         return None;

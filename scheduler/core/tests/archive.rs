@@ -165,6 +165,7 @@ fn leader_changes_do_not_pull_progress_back_and_fence_the_old_leader() {
         archive_waiting: vec![],
         tasks: vec![],
         replica_troubles: Default::default(),
+        free_bytes: None,
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     assert_eq!(before.rounds, w.state.rounds);
@@ -234,6 +235,7 @@ fn one_interrupted_log_stream_interrupts_the_round_until_it_is_stopped() {
         archive_waiting: vec![],
         tasks: vec![],
         replica_troubles: Default::default(),
+        free_bytes: None,
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     w.settle();
@@ -413,6 +415,7 @@ fn the_last_pieces_freeze_only_when_the_newest_leaders_have_stopped_and_then_nob
         archive_waiting: vec![],
         tasks: vec![],
         replica_troubles: Default::default(),
+        free_bytes: None,
     };
     w.act(Action::Heartbeats(vec![report])).unwrap();
     w.settle();
@@ -482,6 +485,7 @@ fn of_an_earlier_term(w: &mut World, state: ArchiveLsState) -> WorkerReport {
         archive_waiting: vec![],
         tasks: vec![],
         replica_troubles: Default::default(),
+        free_bytes: None,
     }
 }
 

@@ -114,6 +114,8 @@ fn a_report_of_an_older_retry_is_void() {
         bytes_done: 1,
         failure: None,
         result: Some(TaskResult::BackupLs(BackupLsResult::default())),
+        waiting: None,
+        answered: true,
     };
     let report = WorkerReport {
         worker_id: executor,
@@ -125,6 +127,7 @@ fn a_report_of_an_older_retry_is_void() {
         archive_waiting: vec![],
         tasks: vec![done],
         replica_troubles: Default::default(),
+        free_bytes: None,
     };
     assert_eq!(news(&w.state, report.clone(), w.now_ms).unwrap().tasks, vec![]);
     w.act(Action::Heartbeats(vec![report])).unwrap();
@@ -160,7 +163,7 @@ fn damage_fails_the_job_once_every_replica_has_it() {
     w.act(backup()).unwrap();
     w.until("the end", ended);
     assert_eq!(job(&w).status, BackupJobStatus::Failed);
-    assert_eq!(job(&w).failure.as_ref().unwrap().object, "000017.sst");
+    assert_eq!(job(&w).failure.as_ref().unwrap().object, "worker 1: 000017.sst");
     assert!(w.ordered.iter().all(|(_, k)| k.retry.0 <= 2), "one attempt per replica");
     assert_eq!((set(&w).status, set(&w).file_status), (BackupSetStatus::Failed, FileStatus::Incomplete));
     assert!(matches!(w.medium.last(), Some(MediumWork::SetEnd { success: false, .. })));

@@ -211,6 +211,7 @@ fn a_restored_tenant_drops_what_its_dictionary_does_not_name_and_gives_no_number
         source: Default::default(),
         restored: Default::default(),
         failure: None,
+        trouble: None,
     };
     w.state.drills.insert(drill.id, drill);
     assert!(told(&w, tenant).is_empty(), "a drill compares everything that came back");

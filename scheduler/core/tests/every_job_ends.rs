@@ -6,44 +6,16 @@
 
 mod harness;
 
-use harness::{TENANT, TaskHook, World, report, restore_wish};
+use harness::jobs::{JOBS, Job, open_jobs, start, turn, world};
+use harness::{TENANT, TaskHook, World, report};
 use proptest::prelude::*;
-use std::sync::OnceLock;
-use strandline_scheduler_core::state::{CleanWhat, Dictionary, MediumObject, RecoveredTable, Tablet, ValidateKind};
+use strandline_scheduler_core::state::Dictionary;
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
 const LEAP_MS: u64 = 60_000;
 /// All retries of a task that never moves, then what a job may stand still: nothing takes longer.
 const PATIENCE_MS: u64 = (limits::LS_TASK_RETRIES_MAX as u64 + 8) * limits::TASK_STALL_MS + 2 * limits::JOB_STALL_MS;
-
-/// Everything that an administrator can start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Job {
-    Full,
-    Incremental,
-    Synthetic,
-    WithLog,
-    Restore,
-    Drill,
-    RecoverTable,
-    Validate,
-    Clean,
-    DestCheck,
-}
-
-const JOBS: [Job; 10] = [
-    Job::Full,
-    Job::Incremental,
-    Job::Synthetic,
-    Job::WithLog,
-    Job::Restore,
-    Job::Drill,
-    Job::RecoverTable,
-    Job::Validate,
-    Job::Clean,
-    Job::DestCheck,
-];
 
 /// What does not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,101 +102,6 @@ fn heal(w: &mut World) {
     }
 }
 
-/// A tenant with a chain of two sets in its destination, and an archive that runs.
-fn world() -> World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    let made = WORLD.get_or_init(|| {
-        let mut w = World::archiving(3, 3, 3600);
-        for mode in [BackupMode::Full, BackupMode::Incremental] {
-            w.write();
-            w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }).unwrap();
-            w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
-        }
-        w
-    });
-    made.clone()
-}
-
-fn start(w: &mut World, job: Job) -> Outcome {
-    let backup = |mode| Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") };
-    w.act(match job {
-        Job::Full => backup(BackupMode::Full),
-        Job::Incremental => backup(BackupMode::Incremental),
-        Job::Synthetic => backup(BackupMode::Synthetic),
-        Job::WithLog => {
-            let wish = BackupWish { plus_archivelog: true, ..BackupWish::new(BackupMode::Full, "") };
-            Action::StartBackup { tenant: TENANT, wish }
-        }
-        Job::Restore => restore_wish("r", 3),
-        Job::Drill => Action::StartDrill { tenant: TENANT, last_ms: None },
-        Job::RecoverTable => recover_table(),
-        Job::Validate => validate(w),
-        Job::Clean => Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![2]), description: String::new() },
-        Job::DestCheck => Action::CheckDest {
-            uri: "file:///somewhere".to_owned(),
-            access: Access::default(),
-            key_source: String::new(),
-        },
-    })
-}
-
-fn source(name: &str) -> StartRestore {
-    let Action::StartRestore(wish) = restore_wish(name, 3) else { unreachable!() };
-    *wish
-}
-
-fn recover_table() -> Action {
-    let tablets = vec![Tablet { id: TabletId(7), ls_id: LsId(1001) }];
-    let (source_name, target_name) = ("a".to_owned(), "a2".to_owned());
-    Action::StartRecoverTable(Box::new(StartRecoverTable {
-        tenant: TENANT,
-        target_scn: Scn(5000),
-        source: source("x").source,
-        all: false,
-        tables: vec![RecoveredTable { source_name, target_name, tablets, table_id: TableId(0) }],
-        description: String::new(),
-    }))
-}
-
-fn validate(w: &World) -> Action {
-    let objects = w.state.backup_sets.values().map(|s| MediumObject {
-        name: MediumName::Set(s.set_id, s.kind),
-        at: Address::parse(&s.uri).unwrap(),
-        dest_id: s.dest_id,
-        log_streams: s.parts.keys().copied().collect(),
-        bytes: s.output_bytes,
-        key_source: String::new(),
-    });
-    Action::StartValidate(Box::new(StartValidate {
-        tenant: TENANT,
-        kind: ValidateKind::BackupSet,
-        level: ValidateLevel::Physical,
-        path: String::new(),
-        description: String::new(),
-        objects: objects.collect(),
-        keys: Vec::new(),
-    }))
-}
-
-/// Every job that has not ended, in words.
-fn open_jobs(state: &State) -> Vec<String> {
-    let mut open = Vec::new();
-    open.extend(state.backup_jobs.values().filter(|j| j.is_open()).map(|j| format!("backup {}: {}", j.id, j.status)));
-    let restores = state.restore_jobs.values().filter(|j| !j.stage.is_ended());
-    open.extend(restores.map(|j| format!("restore {}: {}", j.id, j.stage)));
-    let drills = state.drills.values().filter(|d| !d.stage.is_ended());
-    open.extend(drills.map(|d| format!("drill {}: {}", d.id, d.stage)));
-    let recoveries = state.recover_jobs.values().filter(|j| !j.stage.is_ended());
-    open.extend(recoveries.map(|j| format!("table recovery {}: {:?}", j.id, j.stage)));
-    let validations = state.validate_jobs.values().filter(|j| !j.status.is_ended());
-    open.extend(validations.map(|j| format!("validation {}: {:?}", j.id, j.status)));
-    let cleanings = state.clean_jobs.values().filter(|j| !j.status.is_ended());
-    open.extend(cleanings.map(|j| format!("cleaning {}: {:?}", j.id, j.status)));
-    let checks = state.dest_checks.values().filter(|c| c.ended_ms.is_none());
-    open.extend(checks.map(|c| format!("destination check {}", c.id)));
-    open
-}
-
 /// The reasons of jobs that did not end well have words.
 fn check_reasons(state: &State) {
     let why = |job: String, failure: &Option<Failure>| {
@@ -245,38 +122,6 @@ fn check_reasons(state: &State) {
     for job in state.validate_jobs.values().filter(|j| j.status == JobStatus::Failed) {
         why(format!("validation {}", job.id), &job.failure);
     }
-}
-
-/// Time passes, workers report, the leader does what is planned, several times over.
-fn turn(w: &mut World, ms: u64) {
-    w.now_ms += ms;
-    w.write();
-    for _ in 0..4 {
-        w.beat();
-        for step in plan(&w.state, w.now_ms).steps {
-            execute(w, step);
-        }
-    }
-}
-
-fn execute(w: &mut World, step: Step) {
-    let failure = w.medium_failure.clone().filter(|_| !step.work.is_empty());
-    if let Some(failure) = failure {
-        if let Some(action) = failure_action(&w.state, &step, failure) {
-            let _ = w.act(action);
-        }
-        return;
-    }
-    if step.work.iter().any(|work| matches!(work, MediumWork::Drill(_))) {
-        // The body reads the destinations and starts the restore under the drill's name.
-        let drill = w.state.open_drill(TENANT).unwrap();
-        let mut wish = source(&drill.tenant_name());
-        let mut user = wish.source.log_streams[1].clone();
-        user.ls_id = LsId(1002);
-        wish.source.log_streams.push(user);
-        let _ = w.act(Action::StartRestore(Box::new(wish)));
-    }
-    let _ = w.act(step.then);
 }
 
 /// Runs until every job has ended; gives the time that it took.

@@ -68,6 +68,31 @@ fn an_alarm_comes_before_log_is_let_go() {
 }
 
 #[test]
+fn how_long_a_spool_lasts_is_told_by_the_log_of_its_own_stream() {
+    let mut w = archiving(small());
+    w.dead.insert(NO);
+    let busy = LsId(1002);
+    for _ in 0..100 {
+        let stream = w.streams.get_mut(&(TENANT, busy)).unwrap();
+        stream.end_lsn = stream.end_lsn.advance(1 << 20);
+        stream.max_scn = Scn::hybrid(Scn::from_ms(w.now_ms).0, stream.max_scn, Scn::MIN);
+        grow(&mut w, 1);
+        w.run(1);
+    }
+    let view = views::view(&w.state, w.now_ms, "CDB_STRANDLINE_ARCHIVE_SPOOL").unwrap();
+    let (ls, left) = (column(&view, "LS_ID"), column(&view, "SECONDS_LEFT"));
+    let left_of = |id: LsId| {
+        let row = view.rows.iter().find(|r| r[ls] == views::Value::Uint(id.0)).unwrap();
+        match row[left] {
+            views::Value::Uint(seconds) => seconds,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert!((1..10).contains(&left_of(busy)), "28 MB are left, 7 MB come each second: {}", left_of(busy));
+    assert!(left_of(LS) > 1_000_000, "the other one hardly writes: {}", left_of(LS));
+}
+
+#[test]
 fn mandatory_log_never_goes_and_writes_stop_at_the_bound() {
     let mut w = archiving(DestOptions { binding: Binding::Mandatory, ..small() });
     w.dead.insert(NO);
@@ -136,7 +161,6 @@ fn bytes_on_the_medium_are_counted_per_stream_and_piece() {
         w.run(1);
     }
     let view = |name: &str| views::view(&w.state, w.now_ms, name).unwrap();
-    let column = |t: &views::Table, name: &str| t.columns.iter().position(|c| *c == name).unwrap();
     let number = |v: &views::Value| match v {
         views::Value::Uint(n) => *n,
         views::Value::Real(r) => (*r * 100.0) as u64,
@@ -160,6 +184,10 @@ fn bytes_on_the_medium_are_counted_per_stream_and_piece() {
     assert_eq!(number(&of_ls[of_ls.len() - 1][max]), w.round().progress[&LS].archived_lsn.0);
 }
 
+fn column(table: &views::Table, name: &str) -> usize {
+    table.columns.iter().position(|c| *c == name).unwrap()
+}
+
 fn lose(w: &mut World) -> LogGap {
     let row = &w.round().progress[&LS];
     let end_lsn = row.archived_lsn.advance(5000);
@@ -179,6 +207,7 @@ fn a_gap_is_recorded_exactly_and_the_round_stays_interrupted() {
     assert!(w.round().comment.contains("log stream 1001") && w.round().comment.contains(&gap.to_string()));
     let view = views::view(&w.state, w.now_ms, "CDB_STRANDLINE_ARCHIVE_GAPS").unwrap();
     assert_eq!(view.rows.len(), 1);
+    assert_eq!(view.rows[0][column(&view, "END_LSN")], views::Value::Null, "nothing is archived again yet");
 }
 
 #[test]
@@ -189,6 +218,10 @@ fn with_auto_restart_a_new_round_and_a_full_backup_follow_by_themselves() {
     let first = &w.state.rounds[&(TENANT, RoundId(1))];
     assert_eq!((first.state, first.restart), (RoundState::Stop, Restart::None));
     assert!(first.comment.contains("1001"), "why it ended stays: {}", first.comment);
+    let (second, view) = (w.round(), views::view(&w.state, w.now_ms, "CDB_STRANDLINE_ARCHIVE_GAPS").unwrap());
+    let end = [views::Value::Uint(second.progress[&LS].start_lsn.0), views::Value::Uint(second.clock.round_start.0)];
+    let (lsn, scn) = (column(&view, "END_LSN"), column(&view, "END_SCN"));
+    assert_eq!([view.rows[0][lsn].clone(), view.rows[0][scn].clone()], end, "all that is in no archive");
     w.until("the backup", |w| w.state.backup_jobs.values().any(|j| j.status == BackupJobStatus::Completed));
     w.run(50);
     assert_eq!((w.state.rounds.len(), w.state.backup_jobs.len()), (2, 1), "each of it once");

@@ -169,7 +169,7 @@ fn reports() -> impl Strategy<Value = Action> {
             TaskKind::RestoreLog => Some(TaskResult::RestoreLog(RestoreLogResult::default())),
             _ => None,
         };
-        TaskReport { key, state, bytes_total: 5, bytes_done: 7, failure, result }
+        TaskReport { key, state, bytes_total: 5, bytes_done: 7, failure, result, waiting: None, answered: true }
     });
     let said = (1u64..4, 1u64..3, prop::collection::vec(replica, 0..4));
     let waiting = (tenants(), streams(), failure()).prop_map(|(tenant_id, ls_id, failure)| ArchiveWaiting {
@@ -191,6 +191,7 @@ fn reports() -> impl Strategy<Value = Action> {
             archive_waiting: waiting,
             tasks,
             replica_troubles: Default::default(),
+            free_bytes: None,
         }])
     })
 }
@@ -198,15 +199,15 @@ fn reports() -> impl Strategy<Value = Action> {
 /// One event: a command, or a look at the plan of which the n-th step is carried out.
 #[derive(Clone, Debug)]
 enum Event {
-    Act(Action),
+    Act(Box<Action>),
     Plan(usize),
 }
 
 fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let event = prop_oneof![
-        3 => wishes().prop_map(Event::Act),
-        2 => words().prop_map(Event::Act),
-        4 => reports().prop_map(Event::Act),
+        3 => wishes().prop_map(|action| Event::Act(Box::new(action))),
+        2 => words().prop_map(|action| Event::Act(Box::new(action))),
+        4 => reports().prop_map(|action| Event::Act(Box::new(action))),
         8 => (0usize..4).prop_map(Event::Plan),
     ];
     prop::collection::vec((0u64..400, event), 0..150)
@@ -227,6 +228,7 @@ fn run(events: &[(u64, Event)]) -> (Vec<Command>, State) {
             archive_waiting: vec![],
             tasks: vec![],
             replica_troubles: Default::default(),
+            free_bytes: None,
         };
         step(&mut state, &mut log, now_ms, Action::Heartbeats(vec![report]));
     }
@@ -236,7 +238,7 @@ fn run(events: &[(u64, Event)]) -> (Vec<Command>, State) {
     for (passed, event) in events {
         now_ms += passed;
         match event {
-            Event::Act(action) => step(&mut state, &mut log, now_ms, action.clone()),
+            Event::Act(action) => step(&mut state, &mut log, now_ms, (**action).clone()),
             Event::Plan(n) => {
                 let steps = plan(&state, now_ms).steps;
                 if let Some(planned) = steps.get(*n % steps.len().max(1)) {

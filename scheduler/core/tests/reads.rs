@@ -222,6 +222,50 @@ fn what_a_validation_looks_at_stays_until_it_has_looked() {
 }
 
 #[test]
+fn a_validation_leaves_out_what_is_being_deleted_and_damage_of_it_is_no_news() {
+    let mut w = world(&[BackupMode::Full, BackupMode::Full]);
+    let object = |id| MediumObject {
+        name: MediumName::Set(BackupSetId(id), BackupSetKind::Full),
+        at: address(DATA),
+        dest_id: w.state.backup_sets[&(TENANT, BackupSetId(id))].dest_id,
+        log_streams: vec![LsId(1)],
+        bytes: 1,
+        key_source: String::new(),
+    };
+    let wish = StartValidate {
+        tenant: TENANT,
+        kind: ValidateKind::Database,
+        level: ValidateLevel::Physical,
+        path: String::new(),
+        description: String::new(),
+        objects: vec![object(1), object(2)],
+        keys: Vec::new(),
+    };
+    w.task_hook = |world, worker, order| match order.spec {
+        TaskSpec::Clean(_) => None,
+        TaskSpec::Validate(_) => {
+            let what = Damage { path: "x".to_owned(), kind: "missing".to_owned(), detail: String::new() };
+            let result = ValidateResult { damage_count: 1, damages: vec![what], ..Default::default() };
+            Some(report(order, TaskState::Done, None, Some(TaskResult::Validate(result))))
+        }
+        _ => all_done(world, worker, order),
+    };
+    w.act(Action::StartValidate(Box::new(wish.clone()))).unwrap();
+    w.until("both are looked at", |w| w.state.open_validate_job(TENANT).is_none());
+    let damaged = |w: &World| {
+        let rows = views::view(&w.state, w.now_ms, "CDB_STRANDLINE_BACKUP_DAMAGES").unwrap().rows;
+        ["backup_set_1_full", "backup_set_2_full"].map(|set| format!("{rows:?}").contains(set))
+    };
+    assert_eq!(damaged(&w), [true, true]);
+    delete_set(&mut w, 1).unwrap();
+    assert_eq!(damaged(&w), [false, true], "nobody has to do anything about what goes");
+    w.act(Action::StartValidate(Box::new(wish))).unwrap();
+    let names: Vec<MediumName> =
+        w.state.validate_tasks.values().filter(|t| !t.status.is_ended()).map(|t| t.object.name).collect();
+    assert_eq!(names, [MediumName::Set(BackupSetId(2), BackupSetKind::Full)]);
+}
+
+#[test]
 fn what_a_drill_is_about_to_restore_stays() {
     let mut w = world(&[BackupMode::Full, BackupMode::Incremental]);
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();

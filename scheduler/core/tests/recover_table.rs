@@ -103,7 +103,8 @@ fn a_cancelled_or_failed_recovery_leaves_no_table() {
     assert!(refused.todo.contains("CANCEL RECOVER TABLE"), "{refused}");
     w.until("the tasks", |w| specs(w).len() == 2);
     w.act(Action::CancelRecoverTable { tenant: TENANT }).unwrap();
-    assert_eq!(job(&w).failure.as_ref().unwrap().code, -4072);
+    let ended = (job(&w).stage, job(&w).failure.as_ref().unwrap().code);
+    assert_eq!(ended, (RecoverStage::Canceled, -4072), "as every other job that is cancelled");
     assert!(specs(&w).is_empty() && w.state.tenants[&TENANT].tables.is_empty());
     assert!(w.act(Action::CancelRecoverTable { tenant: TENANT }).unwrap_err().what.contains("no table recovery"));
 

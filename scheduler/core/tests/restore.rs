@@ -100,7 +100,7 @@ fn a_damaged_block_fails_the_job_and_drops_the_half_built_tenant() {
     let tenant = job(&w).tenant_id;
     w.run(6);
     assert_eq!(stage(&w), RestoreStage::Failed);
-    assert_eq!(job(&w).failure.as_ref().unwrap().object, "macro_block_data.0");
+    assert_eq!(job(&w).failure.as_ref().unwrap().object, "worker 1: macro_block_data.0");
     assert!(!w.state.tenants.contains_key(&tenant), "its replicas are gone, so it is");
     let rows = views::view(&w.state, w.now_ms, "CDB_OB_RESTORE_HISTORY").unwrap().rows;
     assert!(format!("{rows:?}").contains("macro_block_data.0"));

@@ -123,8 +123,46 @@ fn a_run_waits_for_the_backup_before_it() {
     let waiting = plan(&w.state, w.now_ms).waiting;
     let found = waiting.iter().any(|x| x.what.contains("scheduled FULL backup") && x.on.contains("backup job 1"));
     assert!(found, "{waiting:?}");
+    let shown = format!("{:?}", views::view(&w.state, w.now_ms, "CDB_STRANDLINE_BACKUP_SCHEDULES").unwrap().rows);
+    assert!(shown.contains("waits for backup job 1 to end"), "COMMENT says it as well: {shown}");
     w.task_hook = harness::all_done;
     w.until("the end of both", |w| w.state.backup_jobs.len() == 2 && all_ended(w));
+}
+
+#[test]
+fn due_times_that_pass_while_a_backup_runs_leave_a_row_each_and_very_many_are_counted() {
+    for (missed, hours) in [(MissedRun::RunOnce, 3), (MissedRun::RunOnce, 40), (MissedRun::Skip, 3)] {
+        let mut w = World::archiving(1, 1, 86_400);
+        w.now_ms += DAY_MS - w.now_ms % DAY_MS + MINUTE_MS;
+        w.run(1);
+        let hourly = SchedulePlan { full: "0 * * * *".into(), ..nightly(missed) };
+        set(&mut w, hourly, true);
+        w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
+        let wish = BackupWish::new(BackupMode::Full, "by hand");
+        w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+        let began_ms = w.now_ms;
+        w.now_ms += hours * 60 * MINUTE_MS;
+        w.beat();
+        // Only the end of the backup lets the schedule go on.
+        let job = w.state.open_backup_job(TENANT).unwrap().id;
+        w.act(Action::JobFailed { job, failure: Failure::new(ErrorClass::Invalid, "enough", "", "") }).unwrap();
+        w.task_hook = harness::all_done;
+        w.until("the run", |w| w.state.backup_jobs.len() == 2 && all_ended(w));
+
+        let hour_ms = 60 * MINUTE_MS;
+        let due: Vec<u64> = (1..=hours).map(|h| began_ms - began_ms % hour_ms + h * hour_ms).collect();
+        let shown = due.len().min(limits::SCHEDULE_LEFT_OUT_MAX + 1);
+        let runs = &schedule(&w).runs;
+        let rows: Vec<u64> = runs.iter().map(|r| r.due_ms).collect();
+        assert_eq!(rows, due[due.len() - shown..], "{missed:?}, {hours} h");
+        let (last, left_out) = runs.split_last().unwrap();
+        assert!(last.job.is_some() && left_out.iter().all(|r| r.job.is_none()));
+        let why = left_out[0].refusal.as_ref().unwrap().to_string();
+        assert!(why.contains(if missed == MissedRun::Skip { "SKIP" } else { "makes up for it" }), "{why}");
+        assert_eq!(why.contains("due times before it"), due.len() > shown, "{why}");
+        let first = format!("so were {} due times before it", due.len() - shown);
+        assert!(due.len() == shown || why.contains(&first), "{why}");
+    }
 }
 
 #[test]

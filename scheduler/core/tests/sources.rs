@@ -192,3 +192,18 @@ fn the_check_file_of_a_destination_is_shown() {
     let view = views::view(&w.state, w.now_ms, "CDB_OB_BACKUP_STORAGE_INFO").unwrap();
     assert!(format!("{:?}", view.rows).contains(&check_file));
 }
+
+#[test]
+fn a_destination_that_a_statement_has_proved_is_still_claimed_for_the_first_time() {
+    let mut w = World::with_tenant(3, 3);
+    let uri = Some("file:///data".to_owned());
+    let Ok(Done::Dest(dest)) = w.act(Action::SetDataDest { tenant: TENANT, uri, access: Access::default() }) else {
+        panic!("not taken")
+    };
+    // The statement's own probe is told before the plan's step has written format.obbak.
+    w.act(Action::DestChecked { dest, check_file: "check_file/x".to_owned() }).unwrap();
+    let work: Vec<MediumWork> = plan(&w.state, w.now_ms).steps.into_iter().flat_map(|s| s.work).collect();
+    assert!(matches!(work[..], [MediumWork::Format { again: false, .. }]), "{work:?}");
+    w.run(3);
+    assert!(w.state.destinations[&dest].formatted && w.state.destinations[&dest].was_claimed());
+}

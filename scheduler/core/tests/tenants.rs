@@ -178,6 +178,7 @@ fn a_report_without_news_goes_through_raft_once_a_second() {
         archive_waiting: vec![],
         tasks: vec![],
         replica_troubles: Default::default(),
+        free_bytes: None,
     };
     let heard = worker.last_heard_ms;
     assert_eq!(news(&w.state, report.clone(), heard + 999), None);
@@ -204,6 +205,7 @@ fn a_late_report_is_ignored_and_a_clock_that_jumped_back_is_believed() {
             archive_waiting: vec![],
             tasks: vec![],
             replica_troubles: Default::default(),
+            free_bytes: None,
         };
         w.act(Action::Heartbeats(vec![report])).unwrap();
         w.state.workers[&NodeId(1)].address.clone()

@@ -46,7 +46,7 @@ fn full_world() -> World {
     w.act(backup).unwrap();
     w.act(restore_wish("running", 3)).unwrap();
     w.act(recovery("half")).unwrap();
-    w.act(validation(1)).unwrap();
+    w.act(validation(1, "file:///data")).unwrap();
     w.act(clean(2)).unwrap();
     let policy = strandline_catalogue::retention::Policy {
         window_ns: 86_400_000_000_000,
@@ -70,7 +70,8 @@ fn schedule(w: &mut World) {
     w.act(Action::ChangeSchedule { tenant: TENANT, change }).unwrap();
     w.run(1);
     let (due_ms, mode) = (w.now_ms, BackupMode::Full);
-    w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, wish: None }).unwrap();
+    w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, wish: None, left_out: (Vec::new(), 0) })
+        .unwrap();
 }
 
 fn recovery(target_name: &str) -> Action {
@@ -112,10 +113,10 @@ fn clean(set: u64) -> Action {
     Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![set]), description: String::new() }
 }
 
-fn validation(set: u64) -> Action {
+fn validation(set: u64, at: &str) -> Action {
     let object = MediumObject {
         name: MediumName::Set(BackupSetId(set), BackupSetKind::Full),
-        at: harness::address("file:///data"),
+        at: harness::address(at),
         dest_id: DestId(1002),
         log_streams: vec![LsId(1)],
         bytes: 100,
@@ -144,8 +145,11 @@ fn clean_and_validate(w: &mut World) {
         let result = ValidateResult { objects: 1, bytes: 1, damage_count: 1, damages };
         Some(harness::report(order, TaskState::Done, None, Some(TaskResult::Validate(result))))
     };
-    w.act(validation(1)).unwrap();
-    w.until("the validation", |w| w.state.open_validate_job(TENANT).is_none());
+    // The damage of a set of ours goes with it; nobody deletes what is elsewhere.
+    for at in ["file:///elsewhere", "file:///data"] {
+        w.act(validation(1, at)).unwrap();
+        w.until("the validation", |w| w.state.open_validate_job(TENANT).is_none());
+    }
     w.task_hook = harness::all_done;
     w.act(clean(1)).unwrap();
     w.until("the cleaning", |w| w.state.open_clean_job(TENANT).is_none());

@@ -38,6 +38,9 @@ fn replica(r: core::ReplicaOrder) -> v1::ReplicaOrder {
             tablet_ids: t.tablets.into_iter().map(|id| id.0).collect(),
         }),
         tablets_after_scn,
+        rebuild: r.rebuild,
+        hand_over_to: r.hand_over_to.map_or(0, |n| n.0),
+        held_back: r.held_back,
     }
 }
 

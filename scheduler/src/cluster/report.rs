@@ -25,6 +25,7 @@ pub fn report(wire: v1::WorkerReport) -> core::WorkerReport {
         archive_waiting: wire.archive_waiting.into_iter().filter_map(waiting).collect(),
         tasks: wire.tasks.into_iter().filter_map(task).collect(),
         replica_troubles: wire.replica_troubles.into_iter().filter_map(replica_trouble).collect(),
+        free_bytes: wire.free_bytes,
     }
 }
 
@@ -121,6 +122,8 @@ fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
         bytes_done: t.bytes_done,
         failure: t.failure.map(Into::into),
         result: t.result.and_then(task_result),
+        waiting: t.waiting.and_then(|w| Some(Trouble { failure: w.trouble?.into(), since_ms: w.since_ms })),
+        answered: t.answered,
     })
 }
 

@@ -17,33 +17,39 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use strandline_scheduler_core::views::Value as Cell;
 use strandline_types::{ErrorClass, Failure};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections at once; more wait at the door.
+/// Connections at once; one more is told so and closed.
 const CONNECTIONS_MAX: usize = 256;
+/// A client that has not logged in for so long is closed: it keeps others out.
+const LOGIN_MAX: Duration = Duration::from_secs(10);
+/// What a client reads that comes when all connections are taken: MySQL's own error packet, number 1040.
+const TOO_MANY: &[u8] = b"\x1d\x00\x00\x00\xff\x10\x04#08004Too many connections";
 /// Prepared statements of one connection.
 const PREPARED_MAX: usize = 64;
 
 /// Serves connections until `stop`.
 pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: CancellationToken) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let next_id = AtomicU32::new(1);
     loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
+                let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                    tokio::spawn(turn_away(stream));
+                    continue;
+                };
                 let connection = Connection::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
                 let stop = stop.clone();
                 tokio::spawn(async move {
@@ -51,7 +57,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
                         () = stop.cancelled() => {}
                         () = converse(connection, stream) => {}
                     }
-                    drop(seat);
+                    drop(permit);
                 });
             }
             Err(error) => {
@@ -67,9 +73,27 @@ async fn converse(connection: Connection, stream: TcpStream) {
         debug!(%error, "no TCP_NODELAY");
     }
     let (reader, writer) = stream.into_split();
-    if let Err(error) = AsyncMysqlIntermediary::run_on(connection, reader, io_buffered(writer)).await {
-        debug!(%error, "a MySQL connection ended");
+    let tenant = Arc::clone(&connection.tenant);
+    let too_late = async {
+        tokio::time::sleep(LOGIN_MAX).await;
+        if tenant.get().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = AsyncMysqlIntermediary::run_on(connection, reader, io_buffered(writer)) => {
+            if let Err(error) = ended {
+                debug!(%error, "a MySQL connection ended");
+            }
+        }
+        () = too_late => debug!("a MySQL client did not log in and was closed"),
     }
+}
+
+/// Says why, and closes. A client that does not read is not waited for.
+async fn turn_away(mut stream: TcpStream) {
+    let said = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
+    debug!(?said, "a MySQL client came while all connections were taken");
 }
 
 fn io_buffered<W: AsyncWrite>(writer: W) -> tokio::io::BufWriter<W> {
@@ -80,7 +104,8 @@ struct Connection {
     executor: Arc<Executor>,
     id: u32,
     salt: [u8; 20],
-    tenant: OnceLock<Option<String>>,
+    /// Set at the log-in.
+    tenant: Arc<OnceLock<Option<String>>>,
     /// Session statements so far.
     said: Vec<String>,
     prepared: BTreeMap<u32, String>,
@@ -95,7 +120,7 @@ impl Connection {
             executor,
             id,
             salt,
-            tenant: OnceLock::new(),
+            tenant: Arc::default(),
             said: Vec::new(),
             prepared: BTreeMap::new(),
             next_prepared: 1,

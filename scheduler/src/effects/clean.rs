@@ -8,7 +8,8 @@ use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR};
 use strandline_format::paths::backup::SETS_DIR;
 use strandline_format::paths::deletion::{Stored, rank};
 use strandline_format::paths::{ArchivePath, SetName};
-use strandline_media::Medium;
+use strandline_media::{Medium, Unfinished};
+use strandline_reader::object_name;
 use strandline_scheduler_core::{Action, CleanWork, MediumName, SweepWork, Swept};
 use strandline_types::{ErrorClass, Failure, PieceKey, limits};
 use tracing::{debug, warn};
@@ -52,7 +53,7 @@ pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
     if let Some(other) = others.first() {
         let what = format!("{} objects are left in the destination", others.len());
         let todo = "another cluster writes here, or they are not Strandline's: look at them; the destination keeps its identity";
-        return Err(Failure::new(ErrorClass::Invalid, what, format!("{}/{other}", medium.uri()), todo));
+        return Err(Failure::new(ErrorClass::Invalid, what, object_name(&medium.uri(), other), todo));
     }
     for dir in OWN_DIRS {
         empty_directory(medium, dir, |_| 0).await?;
@@ -67,15 +68,7 @@ pub async fn destination(medium: &dyn Medium) -> Result<(), Failure> {
 /// Looks for what belongs to nothing, and removes what has done so for long enough. The answer is the whole picture.
 pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Failure> {
     let mut seen = Swept::default();
-    // A key that may only work below the destination is not always given the right to ask a bucket for this.
-    let uploads = match medium.unfinished().await {
-        Err(e) if e.class == ErrorClass::Permission => {
-            debug!(uri = medium.uri(), error = %e, "unfinished uploads cannot be listed: none is removed here");
-            Vec::new()
-        }
-        uploads => uploads?,
-    };
-    for unfinished in uploads {
+    for unfinished in unfinished(medium).await? {
         if unfinished.started_ms < work.abort_before_ms {
             medium.abort(&unfinished).await?;
             seen.aborted += 1;
@@ -101,6 +94,18 @@ pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Fail
     Ok(Action::Swept { dest: work.dest.dest_id, seen })
 }
 
+/// Uploads that nobody has finished. A key that may only work below the destination is not always given the right to ask a
+/// bucket for them: then there are none.
+pub async fn unfinished(medium: &dyn Medium) -> Result<Vec<Unfinished>, Failure> {
+    match medium.unfinished().await {
+        Err(e) if e.class == ErrorClass::Permission => {
+            debug!(uri = medium.uri(), error = %e, "unfinished uploads cannot be listed: none is removed here");
+            Ok(Vec::new())
+        }
+        uploads => Ok(uploads?),
+    }
+}
+
 async fn placeholders(
     medium: &dyn Medium,
     name: MediumName,
@@ -124,7 +129,7 @@ async fn empty_directory(medium: &dyn Medium, dir: &str, rank: fn(&str) -> u8) -
     match medium.list(dir).await?.first() {
         None => Ok(()),
         Some(left) => {
-            let object = format!("{}/{}", medium.uri(), left.path);
+            let object = object_name(&medium.uri(), &left.path);
             let what = "a file is there again after it was deleted";
             Err(Failure::new(ErrorClass::Transient, what, object, "it is deleted again; find out who writes there"))
         }

@@ -1,15 +1,15 @@
 //! Looks for more log: the archive that a standby follows, and the backup that a drill restores. Both only read, and say
 //! what they found as an action of the core.
 
-use crate::executor::restore::{Sources, find, set_keys};
+use crate::executor::restore::{Sources, WRONG_PASSWORD_CODE, find, set_keys};
 use crate::session::Settings;
 use crate::sql::request::restore::{RestoreOptions, Until};
 use std::sync::Arc;
-use strandline_catalogue::log_cover;
+use strandline_catalogue::{LogCover, log_cover};
 use strandline_media::Medium;
 use strandline_reader::{Source, scan};
 use strandline_scheduler_core::{Action, DestRef, DrillWork, FollowWork, StartRestore};
-use strandline_types::{Address, ErrorClass, Failure};
+use strandline_types::{Address, CODE_NOT_ENOUGH_LOG, ErrorClass, Failure, scn_text};
 
 /// How far the archive of a standby's source goes, and the pieces from where the standby is.
 ///
@@ -24,12 +24,22 @@ pub async fn follow(medium: &Arc<dyn Medium>, work: &FollowWork) -> Result<Actio
         return Err(Failure::new(ErrorClass::Invalid, what, medium.uri(), todo));
     }
     let cover = log_cover(&found.catalogue, owner, work.from);
-    if cover.pieces.is_empty() {
-        let todo = "the log that the standby needs next is gone: restore it again from a newer backup";
-        return Err(Failure::new(ErrorClass::NotFound, cover.ended_by.to_string(), medium.uri(), todo).with_code(-4018));
+    // What is new is taken first: the standby comes as far as it can.
+    let has_more = !cover.pieces.is_empty() && cover.reach > work.known_scn;
+    if !has_more && cover.ended_by.is_final(&found.catalogue) {
+        return Err(ended(&cover, work, medium.uri()));
     }
     let pieces = cover.pieces.iter().map(|p| p.key).collect();
     Ok(Action::StandbySource { tenant: work.dest.tenant_id, pieces, reach: cover.reach })
+}
+
+/// The log does not go on from where the standby is: what comes later is that of another round.
+fn ended(cover: &LogCover, work: &FollowWork, uri: String) -> Failure {
+    let at = work.known_scn;
+    let what = format!("the standby comes to SCN {at} ({}) and no further: {}", scn_text(at), cover.ended_by);
+    let todo = "name another archive of the source that has the log (SET LOG_RESTORE_SOURCE), ACTIVATE STANDBY as it is, \
+                or DROP TENANT and RESTORE it again from a backup of the newer round";
+    Failure::new(ErrorClass::NotFound, what, uri, todo).with_code(CODE_NOT_ENOUGH_LOG)
 }
 
 /// What a drill restores: chosen as for any administrator, from what lies on the media.
@@ -41,7 +51,8 @@ pub async fn drill(work: &DrillWork) -> Result<Action, Failure> {
     let from = Sources::Named { data: address(&work.dest), archive: Some(address(&work.archive)) };
     let options = RestoreOptions { key_source: work.key_source.clone(), ..RestoreOptions::default() };
     let found = find(&from, Until::Scn(work.scn), &options).await?;
-    let source = found.source(set_keys(&found, &Settings::default()).await?)?;
+    let keys = set_keys(&found, &Settings::default()).await.map_err(not_for_drills)?;
+    let source = found.source(keys)?;
     Ok(Action::StartRestore(Box::new(StartRestore {
         tenant_name: work.tenant_name.clone(),
         replicas: work.replicas,
@@ -50,4 +61,29 @@ pub async fn drill(work: &DrillWork) -> Result<Action, Failure> {
         standby: false,
         description: "restore drill".to_owned(),
     })))
+}
+
+/// A drill has no session in which a password could be given.
+fn not_for_drills(failure: Failure) -> Failure {
+    if failure.code != WRONG_PASSWORD_CODE {
+        return failure;
+    }
+    let todo = "a drill has no password for it: prove it by a RESTORE into another tenant in a session with SET DECRYPTION, \
+                or take backups without a password";
+    Failure { todo: todo.to_owned(), ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn a_drill_of_an_encrypted_set_does_not_ask_for_another_restore_of_itself() {
+        let todo = "SET DECRYPTION IDENTIFIED BY '<password>' in this session, then RESTORE again";
+        let failure = Failure::new(ErrorClass::Permission, "it is encrypted", "backup set 3", todo);
+        let told = not_for_drills(failure.clone().with_code(WRONG_PASSWORD_CODE));
+        assert!(told.todo.contains("a drill has no password") && !told.todo.contains("in this session"), "{told}");
+        assert_eq!(not_for_drills(failure.clone()), failure, "what is something else stays");
+    }
 }

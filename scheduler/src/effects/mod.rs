@@ -58,12 +58,29 @@ fn open_inside(dest: &DestRef, uri: &DestUri) -> Result<Arc<dyn Medium>, Failure
 /// # Errors
 /// As [`open_at`].
 pub fn open_unclaimed(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
-    if uri.place().scheme == Scheme::Memory {
-        let todo = "use file:// and an absolute path, for example file:///backup/archive";
-        return Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri.to_string(), todo));
+    Ok(Arc::new(retrying(uri, access)?))
+}
+
+/// The same for a statement, which nobody repeats but who gave it: its errors say that they are final.
+///
+/// # Errors
+/// As [`open_unclaimed`].
+pub fn open_for_statement(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>, Failure> {
+    Ok(Arc::new(retrying(uri, access)?.for_good()))
+}
+
+fn refuse_memory(uri: &DestUri) -> Result<(), Failure> {
+    if uri.place().scheme != Scheme::Memory {
+        return Ok(());
     }
+    let todo = "use file:// and an absolute path, for example file:///backup/archive";
+    Err(Failure::new(ErrorClass::Invalid, "a destination in memory keeps nothing", uri.to_string(), todo))
+}
+
+fn retrying(uri: &DestUri, access: &Access) -> Result<Retrying, Failure> {
+    refuse_memory(uri)?;
     let medium = strandline_media::open_with(&uri.to_string(), access.reveal())?;
-    Ok(Arc::new(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default())))
+    Ok(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default()))
 }
 
 /// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold its lane.
@@ -75,43 +92,56 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 /// # Errors
 /// What the medium says, with the path.
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
-    if let MediumWork::ComplementLog(log) = work {
-        let set = SetName { id: log.set_id, kind: log.kind };
-        let medium = open_inside(&log.dest, &complement::uri(&log.dest.uri, set))?;
-        return complement::write(medium.as_ref(), log).await.map(|()| None);
-    }
-    if let MediumWork::SealRun(run) = work {
-        return seal::seal_run(run).await.map(Some);
-    }
     let dest = dest_of(work);
-    let medium = match work {
-        MediumWork::Format { .. } => open_unclaimed(&dest.uri, &dest.access)?,
-        MediumWork::Follow(_) | MediumWork::Drill(_) => open_at(&dest.uri, &dest.access)?,
-        MediumWork::CleanDest { .. } => open_owned(dest)?,
+    match work {
+        MediumWork::SealRun(run) => seal::seal_run(run).await.map(Some),
+        MediumWork::Drill(work) => follow::drill(work).await.map(Some),
+        MediumWork::Follow(work) => {
+            let medium = open_at(&dest.uri, &dest.access)?;
+            in_time(dest, follow::follow(&medium, work)).await.map(Some)
+        }
+        MediumWork::CleanBegin(_) | MediumWork::CleanRest(_) | MediumWork::Sweep(_) | MediumWork::CleanDest { .. } => {
+            let medium = open_for(work).await?;
+            in_time(dest, run_on(medium.as_ref(), work)).await
+        }
+        _ => run_on(open_for(work).await?.as_ref(), work).await,
+    }
+}
+
+/// Opens the destination of work that writes.
+async fn open_for(work: &MediumWork) -> Result<Arc<dyn Medium>, Failure> {
+    let dest = dest_of(work);
+    match work {
+        MediumWork::Format { .. } => open_unclaimed(&dest.uri, &dest.access),
+        MediumWork::CleanDest { .. } => open_owned(dest),
+        MediumWork::ComplementLog(log) => {
+            let set = SetName { id: log.set_id, kind: log.kind };
+            open_inside(dest, &complement::uri(&dest.uri, set))
+        }
         _ => {
             let medium = open_owned(dest)?;
             // Work that goes by a listing must not take a destination that is not mounted for an empty one.
             medium.prove().await?;
-            medium
+            Ok(medium)
         }
-    };
-    match work {
-        MediumWork::Format { dest, kind, created_ms, again } => {
-            let check_file = if *again {
-                destination::again(medium.as_ref(), dest, *kind).await?
-            } else {
-                destination::format(medium.as_ref(), dest, *kind, *created_ms).await?
-            };
-            Ok(Some(Action::DestChecked { dest: dest.dest_id, check_file }))
-        }
-        MediumWork::Sweep(sweep) => in_time(dest, clean::sweep(medium.as_ref(), sweep)).await.map(Some),
-        MediumWork::CleanBegin(clean) => in_time(dest, clean::begin(medium.as_ref(), clean)).await.map(|()| None),
-        MediumWork::CleanRest(clean) => in_time(dest, clean::rest(medium.as_ref(), clean)).await.map(|()| None),
-        MediumWork::CleanDest { .. } => in_time(dest, clean::destination(medium.as_ref())).await.map(|()| None),
-        MediumWork::Follow(work) => in_time(dest, follow::follow(&medium, work)).await.map(Some),
-        MediumWork::Drill(work) => follow::drill(work).await.map(Some),
-        other => run_on(medium.as_ref(), other).await.map(|()| None),
     }
+}
+
+/// What holds a piece of work up that does not end: told while it is waited for.
+pub fn silent(work: &MediumWork) -> Failure {
+    let (what, object, todo) = match work {
+        MediumWork::SealRun(run) => (
+            "the source of the key does not answer",
+            run.key_source.clone(),
+            "check it on every scheduler, as the server's user; the run begins when it answers",
+        ),
+        other => (
+            "the destination does not answer",
+            dest_of(other).uri.to_string(),
+            "check that it is mounted and reachable from every scheduler; the work goes on when it answers",
+        ),
+    };
+    Failure::new(ErrorClass::Transient, what, object, todo)
 }
 
 async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -122,35 +152,41 @@ async fn in_time<T>(dest: &DestRef, work: impl Future<Output = Result<T, Failure
     })
 }
 
-async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<(), Failure> {
+async fn run_on(medium: &dyn Medium, work: &MediumWork) -> Result<Option<Action>, Failure> {
     match work {
-        MediumWork::Format { dest, kind, again: true, .. } => destination::again(medium, dest, *kind).await.map(|_| ()),
-        MediumWork::Format { dest, kind, created_ms, .. } => {
-            destination::format(medium, dest, *kind, *created_ms).await.map(|_| ())
+        MediumWork::Format { dest, kind, created_ms, again } => {
+            let check_file = if *again {
+                destination::again(medium, dest, *kind).await?
+            } else {
+                destination::format(medium, dest, *kind, *created_ms).await?
+            };
+            return Ok(Some(Action::DestChecked { dest: dest.dest_id, check_file }));
         }
-        MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await,
+        MediumWork::Sweep(work) => return clean::sweep(medium, work).await.map(Some),
+        MediumWork::RoundStart { round, clock, dest } => round::start(medium, dest.dest_id, *round, clock).await?,
         MediumWork::RoundEnd { round, clock, checkpoint_scn, dest } => {
-            round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await
+            round::end(medium, dest.dest_id, *round, clock, *checkpoint_scn).await?;
         }
-        MediumWork::PieceStart { key, start_scn, .. } => piece::start(medium, *key, *start_scn).await,
+        MediumWork::PieceStart { key, start_scn, .. } => piece::start(medium, *key, *start_scn).await?,
         MediumWork::PieceInfos { dest, piece, frozen, log_streams } => {
-            piece::infos(medium, dest, piece, (frozen, log_streams)).await
+            piece::infos(medium, dest, piece, (frozen, log_streams)).await?;
         }
         MediumWork::PublishCheckpoint { dest, piece, checkpoint_scn, old_scn } => {
-            checkpoint::publish(medium, dest, piece, *checkpoint_scn, *old_scn).await
+            checkpoint::publish(medium, dest, piece, *checkpoint_scn, *old_scn).await?;
         }
-        MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await,
-        MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await,
-        MediumWork::ComplementLog(log) => complement::write(medium, log).await,
-        MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await,
-        MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await,
-        MediumWork::CleanBegin(work) => clean::begin(medium, work).await,
-        MediumWork::CleanRest(work) => clean::rest(medium, work).await,
-        MediumWork::CleanDest { .. } => clean::destination(medium).await,
-        MediumWork::Sweep(work) => clean::sweep(medium, work).await.map(|_| ()),
-        // They only read, and what they find is an action: `run` sees to them.
-        MediumWork::Follow(_) | MediumWork::Drill(_) | MediumWork::SealRun(_) => Ok(()),
+        MediumWork::FreezePiece(freeze) => freeze::freeze(medium, freeze).await?,
+        MediumWork::SetStart { dest, set, kind } => set_end::start(medium, dest, *set, *kind).await?,
+        MediumWork::ComplementLog(log) => complement::write(medium, log).await?,
+        MediumWork::SetInfos(infos) => set_infos::write(medium, infos).await?,
+        MediumWork::SetEnd { set, success, .. } => set_end::end(medium, set, *success).await?,
+        MediumWork::SetAbort { set, kind, .. } => set_end::abort(medium, *set, *kind).await?,
+        MediumWork::CleanBegin(work) => clean::begin(medium, work).await?,
+        MediumWork::CleanRest(work) => clean::rest(medium, work).await?,
+        MediumWork::CleanDest { .. } => clean::destination(medium).await?,
+        // They write nothing: `run` sees to them.
+        MediumWork::Follow(_) | MediumWork::Drill(_) | MediumWork::SealRun(_) => {}
     }
+    Ok(None)
 }
 
 fn dest_of(work: &MediumWork) -> &DestRef {
@@ -163,6 +199,7 @@ fn dest_of(work: &MediumWork) -> &DestRef {
         | MediumWork::RoundEnd { dest, .. }
         | MediumWork::SetStart { dest, .. }
         | MediumWork::SetEnd { dest, .. }
+        | MediumWork::SetAbort { dest, .. }
         | MediumWork::CleanDest { dest } => dest,
         MediumWork::CleanBegin(work) | MediumWork::CleanRest(work) => &work.dest,
         MediumWork::Sweep(work) => &work.dest,

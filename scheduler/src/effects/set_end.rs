@@ -1,5 +1,6 @@
 //! Placeholders of a backup set: the start comes before any other file of the set, `end_success` after all of them.
 
+use super::clean::unfinished;
 use super::{put, set_attr};
 use strandline_format::DataType;
 use strandline_format::paths::{BackupPath, SetName};
@@ -31,6 +32,16 @@ pub async fn end(medium: &dyn Medium, set: &BackupSet, success: bool) -> Result<
     let time_scn = if set.min_restore_scn == Scn::MIN { Scn::from_ms(set.end_ms) } else { set.min_restore_scn };
     let path = BackupPath::SetEnd { set: set_attr::name(set), success, time_scn }.path();
     put::once(medium, &path, DataType::SetPlaceholder, &placeholder(set, status)).await
+}
+
+/// Aborts the uploads of a set that its writers have not finished: nobody works on it any more. Uploads cost room and no
+/// listing shows them.
+pub async fn abort(medium: &dyn Medium, set: BackupSetId, kind: BackupSetKind) -> Result<(), Failure> {
+    let within = format!("{}/", SetName { id: set, kind });
+    for upload in unfinished(medium).await?.into_iter().filter(|u| u.path.starts_with(&within)) {
+        medium.abort(&upload).await?;
+    }
+    Ok(())
 }
 
 /// The content of the end and of the display placeholder.

@@ -10,7 +10,7 @@ use strandline_format::checksum::crc32c_raw;
 use strandline_format::paths::backup::set_dir;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::pb;
-use strandline_media::Medium;
+use strandline_media::{Medium, read_agreed};
 use strandline_reader::verify::TAIL_BYTES;
 use strandline_types::Failure;
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
@@ -43,10 +43,9 @@ pub async fn list(medium: &dyn Medium, set: SetName) -> Result<Vec<pb::SetFile>,
         .await
 }
 
-/// The end of a small file is all of it; that of a data or index file holds the checksum of everything before it.
+/// The end of a small file is all of it; that of a data or index file holds the checksum of everything before it. It is
+/// written down for good, so one answer is not enough.
 async fn tail_checksum(medium: &dyn Medium, path: &str, bytes: u64) -> Result<u32, Failure> {
-    if bytes == 0 {
-        return Ok(0);
-    }
-    Ok(crc32c_raw(0, &medium.get_range(path, bytes.saturating_sub(TAIL_BYTES)..bytes).await?))
+    let tail = read_agreed(medium, path, bytes.saturating_sub(TAIL_BYTES)..bytes).await?;
+    Ok(crc32c_raw(0, &tail))
 }

@@ -5,7 +5,7 @@ use super::*;
 use bytes::Bytes;
 use prost::Message;
 use std::collections::BTreeMap;
-use strandline_format::palf::ArchiveFileHeader;
+use strandline_format::palf::{ArchiveFileHeader, Framer};
 use strandline_format::paths::{ArchivePath, BackupPath};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, pb};
@@ -15,11 +15,13 @@ use strandline_scheduler_core::state::{
     TenantCounters, TenantStatus,
 };
 use strandline_scheduler_core::{Action, BackupLsResult, CleanWork, FreezePiece, MediumName, SetInfos, SweepWork};
+use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 use strandline_types::{
     BackupSetId, BackupSetKind, BackupSetStatus, DestId, ErrorClass, FileId, FileStatus, JobId, LsId, Lsn, NodeId,
-    PieceClock, PieceId, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
+    PalfBase, PieceClock, PieceId, PieceStatus, RetryId, RoundId, Scn, TableId, TenantId, Term, TurnId,
 };
 
+mod follow;
 mod owner;
 
 const CLOCK: PieceClock = PieceClock { round_start: Scn(1_000), base_piece: PieceId(1), interval_ns: 100 };
@@ -165,12 +167,28 @@ fn empty() -> Arc<MemoryMedium> {
     Arc::new(MemoryMedium::new("x"))
 }
 
+/// SCNs of the groups of each piece.
+const GROUPS: [&[u64]; 2] = [&[1_050, 1_099], &[1_120, 1_173]];
+
+/// The log of log stream 1 in each piece: its first position and its bytes.
+fn log() -> [(Lsn, Vec<u8>); 2] {
+    let mut framer = Framer::new(PalfBase::default());
+    let mut start = Lsn(0);
+    GROUPS.map(|scns| {
+        let groups = scns.iter().map(|scn| framer.frame(Term(1), Scn(*scn), true, &[2; 40]).bytes);
+        let bytes: Vec<u8> = groups.flatten().collect();
+        let first = start;
+        start = first.advance(bytes.len() as u64);
+        (first, bytes)
+    })
+}
+
 /// One log file of log stream 1 in each piece, as a worker leaves them.
 async fn put_log(medium: &dyn Medium) {
-    for (piece, start_lsn) in [(1, 0), (2, 100)] {
+    for (piece, (start_lsn, log)) in (1..).zip(log()) {
         let path = ArchivePath::Log { key: key(piece), ls: LsId(1), file_id: FileId(1) }.path();
-        let mut bytes = ArchiveFileHeader { start_lsn: Lsn(start_lsn) }.encode().to_vec();
-        bytes.extend([1; 100]);
+        let mut bytes = ArchiveFileHeader { start_lsn }.encode().to_vec();
+        bytes.extend(log);
         medium.append(&path, 0, Bytes::from(bytes)).await.unwrap();
     }
 }
@@ -478,8 +496,9 @@ async fn a_frozen_piece_lists_its_files_with_their_log_range() {
     let path = ArchivePath::LsFileInfo { key: key(1), ls: LsId(1) }.path();
     let kind = strandline_format::DataType::SingleLsFileList;
     let list: pb::SingleLsFileList = put::read(medium.as_ref(), &path, kind).await.unwrap();
-    assert_eq!((list.min_lsn, list.max_lsn), (0, 100));
-    assert_eq!(list.files, [pb::LogFile { file_id: 1, size_bytes: 4196 }]);
+    let bytes = log()[0].1.len() as u64;
+    assert_eq!((list.min_lsn, list.max_lsn), (0, bytes));
+    assert_eq!(list.files, [pb::LogFile { file_id: 1, size_bytes: ARCHIVE_FILE_HEADER_BYTES + bytes }]);
     let absent = ArchivePath::LsFileInfo { key: key(1), ls: LsId(1001) }.path();
     assert!(medium.head(&absent).await.unwrap_err().is_not_found(), "a log stream without files gets no list");
 }

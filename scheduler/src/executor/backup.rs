@@ -9,6 +9,7 @@ use crate::seal::seal_key;
 use crate::sql::request::Tenants;
 use crate::sql::request::backup::BackupRequest;
 use std::time::Duration;
+use strandline_reader::object_name;
 use strandline_scheduler_core::state::{DestKind, Destination, SetSeal};
 use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, address, newest_set};
 use strandline_types::{Address, BackupMode, ErrorClass, Failure, TenantId};
@@ -130,7 +131,7 @@ impl Executor {
         let parameters = self.node.read(|state| cluster_parameters::of(state, self.node.config()));
         let write = cluster_parameters::write(medium.as_ref(), &parameters, clock::now());
         match tokio::time::timeout(EXAMINE_TIMEOUT, write).await {
-            Ok(path) => Ok(format!("{} parameters in {}/{}", parameters.len(), medium.uri(), path?)),
+            Ok(path) => Ok(format!("{} parameters in {}", parameters.len(), object_name(&medium.uri(), &path?))),
             Err(_) => {
                 let what = format!("the destination has not answered for {} s", EXAMINE_TIMEOUT.as_secs());
                 Err(Failure::new(ErrorClass::Transient, what, medium.uri(), "check that it is mounted and reachable"))

@@ -14,7 +14,13 @@ impl Executor {
     /// Does what is asked for about cleaning.
     pub(super) async fn clean(&self, request: CleanRequest, session: Option<&str>) -> Result<Answer, Failure> {
         match request {
-            CleanRequest::AddPolicy { tenants, policy } => {
+            CleanRequest::AddPolicy { tenants, policy, preview: true } => {
+                let policy = policy_of(&policy)?;
+                let now_ms = clock::now().as_ms();
+                let of_one = |tenant| self.node.read(|s| views::policy_preview(s, tenant, &policy, now_ms));
+                self.previews(&tenants, session, of_one).map(Answer::Rows)
+            }
+            CleanRequest::AddPolicy { tenants, policy, preview: false } => {
                 let policy = policy_of(&policy)?;
                 self.for_each(&tenants, session, |tenant| Action::AddCleanPolicy { tenant, policy })
                     .await
@@ -43,7 +49,7 @@ impl Executor {
 
     /// Every tenant numbers its sets and pieces from 1: set 1 of all tenants is what nobody means.
     fn check_ids_are_of_one(&self, tenants: &Tenants, what: &DeleteWhat, session: Option<&str>) -> Result<(), Failure> {
-        let has_ids = matches!(what, DeleteWhat::Sets(_) | DeleteWhat::Pieces(_));
+        let has_ids = matches!(what, DeleteWhat::Sets(_) | DeleteWhat::Pieces(..));
         let all = self.tenants(tenants, session)?;
         if !has_ids || all.len() == 1 {
             return Ok(());
@@ -61,10 +67,22 @@ impl Executor {
     fn clean_preview(&self, tenants: &Tenants, what: &DeleteWhat, session: Option<&str>) -> Result<Rows, Failure> {
         self.check_ids_are_of_one(tenants, what, session)?;
         let now_ms = clock::now().as_ms();
+        self.previews(tenants, session, |tenant| {
+            let what = self.clean_what(tenant, what)?;
+            self.node.read(|s| views::clean_preview(s, tenant, &what, now_ms))
+        })
+    }
+
+    /// The verdicts of all tenants that are meant.
+    fn previews(
+        &self,
+        tenants: &Tenants,
+        session: Option<&str>,
+        of_one: impl Fn(TenantId) -> Result<views::Table, Failure>,
+    ) -> Result<Rows, Failure> {
         let mut all = Rows { columns: Vec::new(), rows: Vec::new() };
         for (tenant, _) in self.tenants(tenants, session)? {
-            let what = self.clean_what(tenant, what)?;
-            let table = self.node.read(|s| views::clean_preview(s, tenant, &what, now_ms))?;
+            let table = of_one(tenant)?;
             all.columns = table.columns.iter().map(|c| (*c).to_owned()).collect();
             all.rows.extend(table.rows);
         }
@@ -74,7 +92,8 @@ impl Executor {
     fn clean_what(&self, tenant: TenantId, what: &DeleteWhat) -> Result<CleanWhat, Failure> {
         Ok(match what {
             DeleteWhat::Sets(ids) => CleanWhat::Sets(ids.clone()),
-            DeleteWhat::Pieces(ids) => CleanWhat::Pieces(ids.clone()),
+            DeleteWhat::Pieces(ids, None) => CleanWhat::Pieces(ids.clone()),
+            DeleteWhat::Pieces(ids, Some(uri)) => CleanWhat::PiecesOf(self.dest_of_tenant(tenant, uri)?, ids.clone()),
             DeleteWhat::Obsolete => CleanWhat::Obsolete,
             DeleteWhat::AllData(uri) | DeleteWhat::AllLog(uri) => CleanWhat::All(self.dest_of_tenant(tenant, uri)?),
         })

@@ -31,7 +31,7 @@ const NOT_MOUNTED_CODE: i32 = -9063;
 pub(super) fn opened(text: &str) -> Result<(Address, Arc<dyn Medium>), Failure> {
     let (uri, access) = strandline_media::split_secrets(text.trim());
     let address = Address { uri: address::named(&uri)?, access: Access::new(access) };
-    let medium = effects::open_unclaimed(&address.uri, &address.access)?;
+    let medium = effects::open_for_statement(&address.uri, &address.access)?;
     Ok((address, medium))
 }
 

@@ -1,7 +1,6 @@
 //! Passes statements on to the leader. One channel per node, kept; a channel that fails is thrown away.
 
 use super::{Answer, no_leader};
-use crate::node::OUTCOME_UNKNOWN_CODE;
 use crate::session::Session;
 use crate::sql::select::Rows;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use strandline_proto::v1;
 use strandline_proto::v1::admin_client::AdminClient;
 use strandline_proto::v1::cell;
 use strandline_scheduler_core::views::Value;
-use strandline_types::{ErrorClass, Failure, limits};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure, limits};
 use tonic::transport::{Channel, Endpoint};
 
 /// A statement may read a whole catalogue on the leader.
@@ -101,7 +100,7 @@ impl Forward {
         }
         let what = format!("the leading scheduler node did not answer: {}", status.message());
         let todo = "a statement that changes something may have been done: look into the views before you repeat it";
-        Failure::new(ErrorClass::Transient, what, address, todo).with_code(OUTCOME_UNKNOWN_CODE)
+        Failure::new(ErrorClass::Transient, what, address, todo).with_code(CODE_OUTCOME_UNKNOWN)
     }
 }
 
@@ -219,7 +218,7 @@ mod tests {
         let serving = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
         let server = tokio::spawn(serving);
         let lost = send(&Forward::default(), &address).await;
-        assert_eq!((lost.code, taken.load(Ordering::SeqCst)), (OUTCOME_UNKNOWN_CODE, 1), "{lost}");
+        assert_eq!((lost.code, taken.load(Ordering::SeqCst)), (CODE_OUTCOME_UNKNOWN, 1), "{lost}");
         server.abort();
     }
 

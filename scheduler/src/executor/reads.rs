@@ -5,6 +5,7 @@ use crate::clock;
 use crate::sql::lists;
 use crate::sql::request::{Filter, ShowList};
 use crate::sql::select::{Rows, mentioned, select};
+use std::collections::BTreeMap;
 use strandline_scheduler_core::State;
 use strandline_scheduler_core::views::{self, Table, Value};
 use strandline_types::{ErrorClass, Failure};
@@ -20,17 +21,38 @@ impl Executor {
         // Nobody closes the semaphore; without a seat the read would only be one more.
         let _seat = self.reads.acquire().await.ok();
         self.node.barrier().await?;
-        let now_ms = clock::now().as_ms();
+        let (now_ms, voters) = (clock::now().as_ms(), self.node.voters());
         let tables = self.node.read(|state| {
             let tenant = session.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
             let seen = names.into_iter().filter_map(|name| {
-                let view = views::view_for(state, now_ms, &name, tenant)?;
+                let mut view = views::view_for(state, now_ms, &name, tenant)?;
+                if name.ends_with("_OB_SERVERS") {
+                    tell_voters(&mut view, &voters);
+                }
                 Some((name, view))
             });
             Ok::<Vec<_>, Failure>(seen.collect())
         })?;
         let selected = tokio::task::spawn_blocking(move || select(&sql, &tables)).await;
         selected.map_err(|e| Failure::new(ErrorClass::Transient, format!("the read ended badly: {e}"), "SELECT", ""))?
+    }
+}
+
+/// The State knows which scheduler leads; how the others are, they say themselves.
+fn tell_voters(view: &mut Table, voters: &BTreeMap<u64, Option<bool>>) {
+    let at = |name: &str| view.columns.iter().position(|c| *c == name);
+    let (Some(id), Some(kind), Some(status)) = (at("SVR_ID"), at("SVR_TYPE"), at("STATUS")) else { return };
+    let is_other =
+        |row: &&mut Vec<Value>| row[kind] == Value::Text("SCHEDULER".to_owned()) && row[status] == Value::Null;
+    for row in view.rows.iter_mut().filter(is_other) {
+        let Value::Uint(node) = row[id] else { continue };
+        let Some(votes) = voters.get(&node) else { continue };
+        let told = match votes {
+            Some(true) => "ACTIVE",
+            Some(false) => "NOT_VOTING",
+            None => "UNKNOWN",
+        };
+        row[status] = Value::Text(told.to_owned());
     }
 }
 
@@ -85,4 +107,26 @@ fn tables(full: bool) -> Table {
         return lists::list(&["Tables_in_oceanbase", "Table_type"], rows);
     }
     lists::list(&["Tables_in_oceanbase"], names.map(|name| vec![name]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedulers_are_shown_as_they_say_they_are() {
+        let text = |t: &str| Value::Text(t.to_owned());
+        let row = |id, kind, status| vec![Value::Uint(id), text(kind), status];
+        let rows = vec![
+            row(1, "SCHEDULER", text("ACTIVE")),
+            row(2, "SCHEDULER", Value::Null),
+            row(3, "SCHEDULER", Value::Null),
+            row(4, "SCHEDULER", Value::Null),
+            row(5, "WORKER", Value::Null),
+        ];
+        let mut view = Table { columns: vec!["SVR_ID", "SVR_TYPE", "STATUS"], rows };
+        tell_voters(&mut view, &BTreeMap::from([(2, Some(true)), (3, Some(false)), (4, None), (5, None)]));
+        let told: Vec<Value> = view.rows.into_iter().map(|row| row[2].clone()).collect();
+        assert_eq!(told, [text("ACTIVE"), text("ACTIVE"), text("NOT_VOTING"), text("UNKNOWN"), Value::Null]);
+    }
 }

@@ -8,8 +8,8 @@ mod schema;
 
 pub(super) use choose::Found;
 pub(crate) use choose::{Sources, find};
-pub(crate) use keys::set_keys;
 pub(super) use keys::{Sealed, keys_of};
+pub(crate) use keys::{WRONG_PASSWORD_CODE, set_keys};
 pub(super) use schema::Versions;
 
 use super::Executor;
@@ -18,6 +18,7 @@ use crate::session::Settings;
 use crate::sql::request::restore::{RestoreOptions, RestorePreview, RestoreRequest};
 use crate::sql::select::Rows;
 use std::time::Duration;
+use strandline_scheduler_core::state::Worker;
 use strandline_scheduler_core::views::Value;
 use strandline_scheduler_core::{Action, Done, StartRestore};
 use strandline_types::{DestUri, ErrorClass, Failure, Scn, scn_text};
@@ -85,30 +86,39 @@ impl Executor {
             row("BACKUP_PIECE", p.key.to_string(), place(p.place), p.output_bytes, p.start_scn, p.checkpoint_scn)
         });
         let mut rows: Vec<Vec<Value>> = sets.chain(pieces).collect();
-        rows.push(self.estimate(&found));
+        let work = self.work_of(&found);
+        rows.push(work.estimate(found.choice.target_scn));
+        rows.extend(self.too_full(&work));
         let columns = ["BACKUP_TYPE", "BACKUP_ID", "BACKUP_DEST", "BYTES", "ESTIMATED_SECONDS", "DESCRIPTION"];
         Ok(Rows { columns: columns.map(str::to_owned).to_vec(), rows })
     }
 
-    /// The sum: bytes, seconds, and what takes most of them. Every replica fetches the data for itself.
-    fn estimate(&self, found: &Found) -> Vec<Value> {
-        let workers = self.live_workers().max(1) as u64;
-        let replicas = u64::from(self.replicas(&RestoreOptions::default(), found.replicas));
-        let data: u64 = found.choice.sets.iter().map(|s| s.output_bytes).sum();
-        let log: u64 = found.choice.pieces.iter().map(|p| p.output_bytes).sum();
-        let streams = (found.metas.log_streams.len() as u64).max(1);
-        let fetch_s = data * replicas / (FETCH_BYTES_PER_S * workers.min(replicas * streams));
-        let replay_s = log / (REPLAY_BYTES_PER_S * workers.min(streams));
-        let bottleneck = if fetch_s >= replay_s { "fetching data" } else { "replaying log" };
-        let target = found.choice.target_scn;
-        let description = format!(
-            "to SCN {target} ({}); {replicas} replicas on {workers} workers; {fetch_s} s of fetching data, {replay_s} s of \
-             replaying log; the bottleneck is {bottleneck}",
-            scn_text(target)
-        );
-        let text = |t: String| Value::Text(t);
-        let (bytes, seconds) = (Value::Uint(data + log), Value::Uint(fetch_s + replay_s));
-        vec![text("TOTAL".to_owned()), text(String::new()), text(String::new()), bytes, seconds, text(description)]
+    /// How much there is to do, and for how many.
+    fn work_of(&self, found: &Found) -> Work {
+        Work {
+            workers: self.live_workers().max(1) as u64,
+            replicas: u64::from(self.replicas(&RestoreOptions::default(), found.replicas)),
+            streams: (found.metas.log_streams.len() as u64).max(1),
+            data_bytes: found.choice.sets.iter().map(|s| s.output_bytes).sum(),
+            log_bytes: found.choice.pieces.iter().map(|p| p.output_bytes).sum(),
+        }
+    }
+
+    /// Workers whose disks cannot hold their part of the data, if it is spread evenly.
+    fn too_full(&self, work: &Work) -> Vec<Vec<Value>> {
+        let (now_ms, wanted) = (clock::now().as_ms(), work.bytes_per_worker());
+        let row = |w: &Worker, free: u64| {
+            let description =
+                format!("NOT ENOUGH ROOM: it has to hold about {wanted} bytes of data, and {free} are free");
+            let text = |t: String| Value::Text(t);
+            let (kind, id) = (text("WORKER".to_owned()), text(w.id.to_string()));
+            vec![kind, id, text(w.address.clone()), Value::Uint(wanted), Value::Null, text(description)]
+        };
+        self.node.read(|s| {
+            let live = s.workers.values().filter(|w| s.is_known(w.id, now_ms));
+            let full = live.filter_map(|w| Some((w, w.free_bytes.filter(|free| *free < wanted)?)));
+            full.map(|(w, free)| row(w, free)).collect()
+        })
     }
 
     fn live_workers(&self) -> usize {
@@ -123,5 +133,40 @@ impl Executor {
             Some(n) => u32::try_from(n).unwrap_or(u32::MAX),
             None => source.clamp(1, live.max(1)),
         }
+    }
+}
+
+/// What a restore has to move, and who does it. Every replica fetches the data for itself.
+struct Work {
+    /// Workers that live, at least 1.
+    workers: u64,
+    replicas: u64,
+    /// Log streams, at least 1.
+    streams: u64,
+    data_bytes: u64,
+    log_bytes: u64,
+}
+
+impl Work {
+    /// The sum: bytes, seconds, and what takes most of them.
+    fn estimate(&self, target: Scn) -> Vec<Value> {
+        let Self { workers, replicas, streams, data_bytes, log_bytes } = *self;
+        let fetch_s = data_bytes * replicas / (FETCH_BYTES_PER_S * workers.min(replicas * streams));
+        let replay_s = log_bytes / (REPLAY_BYTES_PER_S * workers.min(streams));
+        let bottleneck = if fetch_s >= replay_s { "fetching data" } else { "replaying log" };
+        let description = format!(
+            "to SCN {target} ({}); {replicas} replicas on {workers} workers; {fetch_s} s of fetching data, {replay_s} s of \
+             replaying log; the bottleneck is {bottleneck}",
+            scn_text(target)
+        );
+        let text = |t: String| Value::Text(t);
+        let (bytes, seconds) = (Value::Uint(data_bytes + log_bytes), Value::Uint(fetch_s + replay_s));
+        vec![text("TOTAL".to_owned()), text(String::new()), text(String::new()), bytes, seconds, text(description)]
+    }
+
+    /// What a worker has to hold, if the data is spread evenly.
+    const fn bytes_per_worker(&self) -> u64 {
+        let copies = if self.replicas < self.workers { self.replicas } else { self.workers };
+        self.data_bytes * copies / self.workers
     }
 }

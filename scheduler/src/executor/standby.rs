@@ -16,7 +16,10 @@ impl Executor {
         | StandbyRequest::SetSource { tenant, .. }) = &request;
         let (tenant, name) = self.one_tenant(tenant.as_deref(), session)?;
         let (action, done) = match request {
-            StandbyRequest::Recover { until, .. } => (Action::RecoverStandby { tenant, until }, "follows its source"),
+            StandbyRequest::Recover { until, .. } => (
+                Action::RecoverStandby { tenant, until },
+                "follows its source; CDB_STRANDLINE_WAITING says what it waits for when it comes no further",
+            ),
             StandbyRequest::Stop { .. } => (Action::StopStandby { tenant }, "stands still"),
             StandbyRequest::Activate { .. } => (Action::ActivateStandby { tenant }, "is being activated"),
             StandbyRequest::SetSource { uri, .. } => {

@@ -5,10 +5,9 @@
 
 use super::Executor;
 use crate::clock;
-use crate::node::OUTCOME_UNKNOWN_CODE;
 use crate::sql::request::{AdminRequest, Tenants};
 use strandline_scheduler_core::{Action, Command, Done, apply};
-use strandline_types::{Failure, TenantId};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, Failure, TenantId};
 
 impl Executor {
     /// Does what an administrator asks for and says what was done.
@@ -157,7 +156,7 @@ impl Parts {
         failure.todo =
             format!("done for {} of {all} tenants ({done}), not for {refused}. {}", self.done.len(), failure.todo);
         // For some it is done: a client that repeats the whole of it would do that part again.
-        Err(if failure.class.is_retryable() { failure.with_code(OUTCOME_UNKNOWN_CODE) } else { failure })
+        Err(if failure.class.is_retryable() { failure.with_code(CODE_OUTCOME_UNKNOWN) } else { failure })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::executor::statements::said;
 use crate::sql::request::clean::{ValidateRequest, ValidateWhat};
 use std::sync::Arc;
 use strandline_catalogue::{PlaceId, Role};
+use strandline_format::paths::SetName;
 use strandline_media::Medium;
 use strandline_reader::{Source, scan};
 use strandline_scheduler_core::state::{Destination, MediumObject, SetSeal, State, ValidateKind};
@@ -150,6 +151,14 @@ async fn found_at(
     let mut names: Vec<(MediumName, u64)> = sets
         .map(|(_, (name, info))| (MediumName::Set(name.id, name.kind), info.stats.unwrap_or_default().output_bytes))
         .collect();
+    // A set whose infos cannot be read is looked at all the more.
+    let dirs = if kind == ValidateKind::Piece { Vec::new() } else { medium.list_dirs("").await? };
+    for set in dirs.iter().filter_map(|dir| SetName::parse(dir)) {
+        let name = MediumName::Set(set.id, set.kind);
+        if names.iter().all(|(known, _)| *known != name) {
+            names.push((name, 0));
+        }
+    }
     let is_archive = |p: PlaceId| found.catalogue.place(p).is_some_and(|p| p.role == Role::Archive);
     let pieces = found.catalogue.pieces.iter().filter(|p| kind != ValidateKind::BackupSet && is_archive(p.place));
     names.extend(pieces.map(|p| (MediumName::Piece(p.key), p.output_bytes)));

@@ -1,5 +1,5 @@
 //! Keeps the Raft log short: a snapshot every so many entries, then the entries before it may go. Also notes in the data
-//! directory to which cluster it belongs, once the State says so.
+//! directory to which cluster it belongs, once the State says so. The leader asks the others whether they vote, for the view.
 
 use crate::cluster_file;
 use crate::node::SchedulerNode;
@@ -24,6 +24,9 @@ pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK) => {}
         }
         knows_cluster = knows_cluster || know_cluster(&node);
+        if node.leads() {
+            node.look_at_peers().await;
+        }
         let (snapshot, applied) = node.mind().positions();
         let since = applied.map_or(0, |p| p.index + 1) - snapshot.map_or(0, |p| p.index + 1);
         if since < SNAPSHOT_EVERY {

@@ -12,6 +12,8 @@ pub struct Cursor<'a> {
     tokens: Vec<Token>,
     next: usize,
     tried: Vec<String>,
+    /// Options that were said: none is said twice.
+    said: Vec<&'static str>,
 }
 
 impl<'a> Cursor<'a> {
@@ -20,7 +22,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// `Invalid` when it cannot be cut into tokens.
     pub fn new(statement: &'a str) -> Result<Self, Failure> {
-        Ok(Self { statement, tokens: tokens(statement)?, next: 0, tried: Vec::new() })
+        Ok(Self { statement, tokens: tokens(statement)?, next: 0, tried: Vec::new(), said: Vec::new() })
     }
 
     fn kind(&self) -> &TokenKind {
@@ -58,6 +60,23 @@ impl<'a> Cursor<'a> {
             self.advance();
         }
         here
+    }
+
+    /// Takes the keyword of an option if it stands here.
+    ///
+    /// # Errors
+    /// `Invalid` when the statement said it before: which of the two is meant, nobody can know.
+    pub fn option(&mut self, keyword: &'static str) -> Result<bool, Failure> {
+        if !self.accept(keyword) {
+            return Ok(false);
+        }
+        if self.said.contains(&keyword) {
+            let what = format!("{keyword} is said twice");
+            let failure = Failure::new(ErrorClass::Invalid, what, shown(self.statement), "say it once");
+            return Err(failure.with_code(SYNTAX_CODE));
+        }
+        self.said.push(keyword);
+        Ok(true)
     }
 
     /// Takes the symbol if it stands here.

@@ -2,7 +2,7 @@
 
 use super::NOT_SUPPORTED_CODE;
 use super::request::restore::RestoreOptions;
-use strandline_types::{ErrorClass, Failure, limits};
+use strandline_types::{ErrorClass, Failure, limits, split_destinations};
 
 /// `<n>d`, `<n>h`, `<n>m` or `<n>s`, inside the limits.
 ///
@@ -86,7 +86,11 @@ pub fn window_ms(text: &str) -> Result<u64, Failure> {
         "s" => Some(1000),
         _ => None,
     };
-    let parsed = digits.parse::<u64>().ok().zip(factor).map(|(n, factor): (u64, u64)| n.saturating_mul(factor));
+    let parsed = digits.parse::<u64>().ok().zip(factor).and_then(|(n, factor): (u64, u64)| n.checked_mul(factor));
+    if parsed.is_some_and(|ms| ms > limits::SPAN_MS_MAX) {
+        let years = limits::SPAN_MS_MAX / (365 * 86_400_000);
+        return Err(wrong(format!("'{text}' is longer than {years} years"), text, "write a shorter span of time"));
+    }
     parsed.ok_or_else(|| {
         wrong(format!("'{text}' is not a span of time"), text, "write a number and d, h, m or s, as in 7d")
     })
@@ -97,14 +101,15 @@ pub fn window_ms(text: &str) -> Result<u64, Failure> {
 /// # Errors
 /// `Invalid` when there is none, or more than two.
 pub fn restore_uris(text: &str) -> Result<(String, Option<String>), Failure> {
-    let uris: Vec<&str> = text.split(',').map(str::trim).filter(|u| !u.is_empty()).collect();
+    let uris = split_destinations(text);
     match uris.as_slice() {
         [data] => Ok(((*data).to_owned(), None)),
         [data, archive] => Ok(((*data).to_owned(), Some((*archive).to_owned()))),
         _ => Err(wrong(
             format!("RESTORE … FROM needs one or two URIs and got {}", uris.len()),
             text,
-            "write FROM '<data backup uri>,<archive uri>'",
+            "write FROM '<data backup uri>,<archive uri>'; several archives, sets and pieces are named with ALTER SYSTEM \
+             ADD RESTORE SOURCE '<uri>,<uri>,…', and RESTORE then goes without FROM",
         )),
     }
 }
@@ -215,7 +220,7 @@ mod tests {
         let two = ("file:///d".to_owned(), Some("file:///a".to_owned()));
         assert_eq!(restore_uris(" file:///d , file:///a ").unwrap(), two);
         assert_eq!(restore_uris("file:///d").unwrap(), ("file:///d".into(), None));
-        assert!(restore_uris("a,b,c").is_err() && restore_uris(" ").is_err());
+        assert!(restore_uris("file:///a,file:///b,file:///c").is_err() && restore_uris(" ").is_err());
         let options =
             restore_options("pool_list=default&replicas=2&standby=true&key_source=file:/k&Method=full").unwrap();
         assert_eq!((options.replicas, options.standby, options.key_source.as_str()), (Some(2), true, "file:/k"));

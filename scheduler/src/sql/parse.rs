@@ -190,10 +190,10 @@ fn create(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         let name = c.name("a tenant name")?;
         let (mut log_streams, mut replicas) = (1, 3);
         loop {
-            if c.accept("LOG_STREAMS") {
+            if c.option("LOG_STREAMS")? {
                 c.optional_equals();
                 log_streams = c.number("a number of log streams")?;
-            } else if c.accept("REPLICAS") {
+            } else if c.option("REPLICAS")? {
                 c.optional_equals();
                 replicas = c.number("a number of replicas")?;
             } else {

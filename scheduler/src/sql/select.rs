@@ -7,8 +7,9 @@
 use super::shown::shown;
 use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, ErrorCode, ToSql};
 use std::time::{Duration, Instant};
 use strandline_scheduler_core::views::{Table, Value as Cell};
 use strandline_types::{ErrorClass, Failure};
@@ -26,6 +27,12 @@ pub struct Rows {
 const ROWS_MAX: usize = 100_000;
 /// Longest time one statement may compute.
 const TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest text or number of bytes that a statement may make.
+const CELL_BYTES_MAX: i32 = 16 << 20;
+/// Memory of all statements of this process together: one that needs more is refused.
+const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Longest answer.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// SQLite steps between two looks at the clock.
 const STEPS_PER_LOOK: i32 = 10_000;
 
@@ -58,6 +65,9 @@ pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
     }
     let wrong = |e: rusqlite::Error| failure(sql, &e);
     let mut db = Connection::open_in_memory().map_err(wrong)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX).map_err(wrong)?;
+    // One bound for all connections of the process; saying it again changes nothing.
+    db.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY_BYTES_MAX}"), [], |_| Ok(())).map_err(wrong)?;
     db.execute_batch("ATTACH ':memory:' AS oceanbase").map_err(wrong)?;
     for (name, view) in views {
         load(&mut db, name, view).map_err(wrong)?;
@@ -74,13 +84,19 @@ pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
     let mut statement = db.prepare(sql).map_err(wrong)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).map_err(wrong)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut answer_bytes) = (Vec::new(), 0);
     while let Some(row) = found.next().map_err(wrong)? {
         if rows.len() == ROWS_MAX {
             let what = format!("the answer has more than {ROWS_MAX} rows");
             return Err(Failure::new(ErrorClass::Exhausted, what, shown(sql), "add a LIMIT"));
         }
-        let cells = (0..columns.len()).map(|i| row.get_ref(i).map(cell)).collect::<Result<_, _>>().map_err(wrong)?;
+        let cells = (0..columns.len()).map(|i| row.get_ref(i).map(cell)).collect::<Result<Vec<_>, _>>();
+        let cells = cells.map_err(wrong)?;
+        answer_bytes += cells.iter().map(bytes_of).sum::<usize>();
+        if answer_bytes > ANSWER_BYTES_MAX {
+            let what = format!("the answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20);
+            return Err(Failure::new(ErrorClass::Exhausted, what, shown(sql), "ask for fewer rows or columns at once"));
+        }
         rows.push(cells);
     }
     Ok(Rows { columns, rows })
@@ -126,9 +142,20 @@ fn cell(value: ValueRef<'_>) -> Cell {
     }
 }
 
+fn bytes_of(cell: &Cell) -> usize {
+    match cell {
+        Cell::Text(text) => text.len(),
+        Cell::Null | Cell::Int(_) | Cell::Uint(_) | Cell::Real(_) => size_of::<u64>(),
+    }
+}
+
 fn failure(sql: &str, error: &rusqlite::Error) -> Failure {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
         let what = format!("the statement computed for more than {} s", TIME_MAX.as_secs());
+        return Failure::new(ErrorClass::Exhausted, what, shown(sql), "ask for less at once");
+    }
+    if matches!(error.sqlite_error_code(), Some(ErrorCode::OutOfMemory | ErrorCode::TooBig)) {
+        let what = "the statement makes a value or needs an amount of memory that no statement gets";
         return Failure::new(ErrorClass::Exhausted, what, shown(sql), "ask for less at once");
     }
     let what = match error {
@@ -137,4 +164,26 @@ fn failure(sql: &str, error: &rusqlite::Error) -> Failure {
     };
     Failure::new(ErrorClass::Invalid, what, shown(sql), "SHOW TABLES lists the views; only reads over them are allowed")
         .with_code(super::SYNTAX_CODE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_statement_gets_more_memory_than_a_server_can_give() {
+        for greedy in [
+            "SELECT randomblob(1000000000)",
+            "SELECT length(printf('%.*c', 900000000, 'x'))",
+            "SELECT group_concat(hex(zeroblob(1000000))) FROM (SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL \
+             SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 90) SELECT hex(zeroblob(500000)) FROM n",
+        ] {
+            let refused = select(greedy, &[]).unwrap_err();
+            assert_eq!(refused.class, ErrorClass::Exhausted, "{greedy}: {refused}");
+        }
+        let small = select("SELECT length(zeroblob(1000))", &[]).unwrap();
+        assert_eq!(small.rows, [[Cell::Int(1000)]]);
+    }
 }

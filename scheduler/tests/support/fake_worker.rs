@@ -90,6 +90,7 @@ impl Body {
             tasks,
             archive_waiting: Vec::new(),
             replica_troubles: Vec::new(),
+            free_bytes: None,
         };
         let address = format!("http://{}", self.schedulers[self.at]);
         let answer = async {

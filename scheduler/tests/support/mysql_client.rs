@@ -25,6 +25,9 @@ impl MysqlClient {
     pub async fn login(address: SocketAddr, user: &str, auth: &[u8]) -> Result<Self, Reply> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let (_, hello) = packet(&mut stream).await;
+        if hello[0] == 0xff {
+            return Err(error(&hello));
+        }
         assert_eq!(hello[0], 10, "protocol version");
         let after_version = 1 + hello[1..].iter().position(|b| *b == 0).unwrap() + 1;
         let mut salt = hello[after_version + 4..after_version + 12].to_vec();

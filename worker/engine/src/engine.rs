@@ -5,22 +5,25 @@
 //! only after its group has stopped and its vote is forgotten; deletion begins with a rename, so that half-deleted
 //! files are never opened.
 
+mod rebuild;
+
 use crate::dirs::ReplicaDir;
 use crate::error::{EngineError, Result};
 use crate::files;
 use crate::log::LogId;
+use crate::machine::Machine;
 use crate::replica::{Context, Parts, wait_released};
 use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
-use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, restore};
+use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, quarantine, restore};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Health, Node};
-use strandline_types::limits::WRITE_BYTES_IN_FLIGHT_MAX;
+use strandline_types::limits::{SPOOL_WAIT_BYTES_MAX, WRITE_BYTES_IN_FLIGHT_MAX};
 use strandline_types::{ErrorClass, Failure, JobId, LsId, NodeId, TenantId};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::Instant;
@@ -75,6 +78,10 @@ struct Hosted {
     tried: Option<Instant>,
     /// Why the last start failed.
     failure: Option<Failure>,
+    /// When its damaged files were put aside, or could not be.
+    moved: Option<Instant>,
+    /// Who still has its files open after it was stopped.
+    released: Weak<Machine>,
 }
 
 /// What became of a replica that this worker was told to host.
@@ -96,9 +103,9 @@ impl Hosted {
             Failure::new(ErrorClass::Transient, what, object, todo)
         };
         match self.running.as_ref().map(|replica| replica.health()) {
-            Some(Health { stopped: Some(why), .. }) => {
-                HostedState::Stopped(stopped(&format!("the replica has stopped: {why}")))
-            }
+            Some(Health { stopped: Some(why), .. }) => HostedState::Stopped(
+                self.damage().unwrap_or_else(|| stopped(&format!("the replica has stopped: {why}"))),
+            ),
             Some(health) => HostedState::Runs(health),
             None if self.tried.is_none() && self.failure.is_none() => HostedState::Waits,
             None => {
@@ -132,8 +139,9 @@ impl Engine {
         files::remove_tree_if_there(&places::trash(&config.dir)).map_err(io)?;
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
         let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
+        let spool_waits = Arc::new(Semaphore::new(SPOOL_WAIT_BYTES_MAX));
         let (clock, group, news) = (config.clock.clone(), config.group.clone(), Arc::clone(&config.news));
-        let context = Context { node, memory, clock, group, write_room, news };
+        let context = Context { node, memory, clock, group, write_room, spool_waits, news };
         let found = places::stored_replicas(&config.dir).map_err(io)?;
         let engine = Arc::new(Self {
             dir: config.dir,
@@ -251,7 +259,9 @@ impl Engine {
         };
         let result = failure.clone().map_or(Ok(()), |failure| Err(failure.into()));
         let tried = (!waits).then(Instant::now);
-        self.write().insert(key, Hosted { spec, running, tried, failure });
+        let (moved, released) =
+            self.read().get(&key).map_or((None, Weak::new()), |before| (before.moved, before.released.clone()));
+        self.write().insert(key, Hosted { spec, running, tried, failure, moved, released });
         result
     }
 
@@ -272,7 +282,10 @@ impl Engine {
             wait_released(machine).await;
         }
         let data = self.dir.clone();
-        let delete = move || places::delete_replica(&data, key.0, key.1);
+        let delete = move || {
+            places::delete_replica(&data, key.0, key.1)?;
+            quarantine::remove(&data, key.0, key.1)
+        };
         let deleted = tokio::task::spawn_blocking(delete).await.map_err(io::Error::other).and_then(|r| r);
         deleted.map_err(|e| EngineError::io("deleting a replica", self.replica_dir(key).root(), e))
     }
@@ -303,6 +316,9 @@ impl Engine {
         let running = self.write().get_mut(&key).and_then(|h| h.running.take());
         if let Some(replica) = running {
             let machine = replica.machine_handle();
+            if let Some(hosted) = self.write().get_mut(&key) {
+                hosted.released = machine.clone();
+            }
             replica.stop().await;
             drop(replica);
             wait_released(machine).await;

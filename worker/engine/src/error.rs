@@ -4,10 +4,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use strandline_types::{ErrorClass, Failure, LsId, Lsn, NodeId, TabletId, TenantId};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, ErrorClass, Failure, LsId, Lsn, NodeId, TabletId, TenantId};
 
 /// The original's OB_TABLET_NOT_EXIST: a client that gets it looks at the dictionary again.
 const TABLET_DROPPED_CODE: i32 = -4725;
+
+/// What comes of damaged files. The scheduler says which of the two it is.
+const CORRUPT_TODO: &str = "a replica is rebuilt by itself while the others are a majority that votes; otherwise bring a \
+     whole copy of its files back, or DROP TENANT and RESTORE it from a backup";
 
 /// Every error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,14 @@ pub enum EngineError {
         /// To which object.
         object: String,
     },
+    /// It was sent, and whether it was done is not known: sending the same request again is safe, a new one is not.
+    #[error("{what}")]
+    Unknown {
+        /// What happened.
+        what: String,
+        /// To which object.
+        object: String,
+    },
     /// Refused for good, in the words of a user.
     #[error(transparent)]
     Refused(#[from] Failure),
@@ -102,12 +114,23 @@ impl EngineError {
         }
     }
 
+    /// True when it says that the write may have been done, here or by another worker.
+    pub(crate) fn is_unknown(&self) -> bool {
+        match self {
+            Self::Unknown { .. } => true,
+            Self::Refused(f) => f.code == CODE_OUTCOME_UNKNOWN,
+            _ => false,
+        }
+    }
+
     /// What it means for whoever gets it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NotHere { .. } | Self::Dropped { .. } | Self::Recycled { .. } => ErrorClass::NotFound,
-            Self::NotLeader { .. } | Self::NotOpen { .. } | Self::Transient { .. } => ErrorClass::Transient,
+            Self::NotLeader { .. } | Self::NotOpen { .. } | Self::Transient { .. } | Self::Unknown { .. } => {
+                ErrorClass::Transient
+            }
             Self::Refused(f) => f.class,
             Self::Corrupt { .. } => ErrorClass::Corrupt,
             Self::Io { source, .. } => match source.kind() {
@@ -141,9 +164,11 @@ impl From<EngineError> for Failure {
                 (format!("log position {from}"), "start a new archive round and take a full backup")
             }
             EngineError::Transient { object, .. } => (object, "try again"),
-            EngineError::Corrupt { path, .. } => {
-                (path.display().to_string(), "remove this replica and let it be rebuilt from the others")
+            EngineError::Unknown { object, .. } => {
+                let todo = "read the keys before you write them again";
+                return Self::new(class, what, object, todo).with_code(CODE_OUTCOME_UNKNOWN);
             }
+            EngineError::Corrupt { path, .. } => (path.display().to_string(), CORRUPT_TODO),
             EngineError::Io { path, .. } => (path.display().to_string(), "look at the disk of this worker"),
         };
         Self::new(class, what, object, todo)
@@ -159,6 +184,7 @@ pub(crate) fn corrupt(what: impl Into<String>) -> io::Error {
 #[error("{0}")]
 struct CorruptText(String);
 
-fn corrupt_text(error: &io::Error) -> Option<String> {
+/// What is corrupt, when an error says so.
+pub(crate) fn corrupt_text(error: &io::Error) -> Option<String> {
     error.get_ref().and_then(|e| e.downcast_ref::<CorruptText>()).map(|c| c.0.clone())
 }

@@ -3,7 +3,7 @@
 //! Every answer is a reply message: a wrong server says `not_leader` and where to go, everything else that goes wrong
 //! is a `Failure`. Bounds of the message are checked here, what depends on the data by the replica.
 
-use crate::{Engine, EngineError, KvWrite, Replica};
+use crate::{Engine, EngineError, KvWrite, Replica, WriteIdentity};
 use std::sync::Arc;
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
@@ -59,7 +59,8 @@ impl KvService {
             key: w.key,
             value: (!w.delete).then_some(w.value),
         });
-        replica.write(writes.collect(), CausalityToken(Scn(request.causality_scn))).await
+        let identity = request.identity.map(WriteIdentity::try_from).transpose()?;
+        replica.write_once(writes.collect(), CausalityToken(Scn(request.causality_scn)), identity).await
     }
 
     async fn try_get(&self, r: v1::GetRequest) -> Result<v1::GetReply, EngineError> {

@@ -3,7 +3,8 @@
 //! It lives on the stream's leader only and stops at once when the leadership, the term or the order goes; the next
 //! leader finds everything on the medium. Order rules: log is read within the worker's memory budget and the budget is
 //! given back when the appends are durable or dropped; who waits for memory holds none; progress is published after the
-//! core has seen the outcome. Parts are merged beside the appends, never in their way.
+//! core has seen the outcome. Parts are merged beside the appends, never in their way. Whether the local log still has
+//! what is needed next is looked at all the time, also while the medium does not answer: what is lost is told when it is.
 
 use super::StreamKey;
 use super::feed::{LogFeed, Stretch};
@@ -13,13 +14,13 @@ use super::opening::Opening;
 use super::shown::Shown;
 use super::trouble::Trouble;
 use crate::clock::WallClock;
-use crate::source::{LogStatus, SourceError};
+use crate::source::{LogStatus, LogStream, SourceError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::palf::GroupWalker;
 use strandline_types::{ErrorClass, LsId, Lsn, PieceId, Scn, Term};
-use strandline_worker_core::archiver::{Action, Archiver, Cut, Goal, LogView};
+use strandline_worker_core::archiver::{Action, Archiver, Cut, Goal, LogView, Progress};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,9 @@ impl Work {
             }
             self.take_order();
             let view = LogView { start: log.log_start, end: log.end_lsn };
+            if let Some((from, _)) = self.driver.archiver.needs().filter(|(_, next)| *next < view.start) {
+                self.lost(from, view.start).await;
+            }
             let action = self.driver.archiver.next(self.driver.clock.now_ms(), view);
             if !matches!(action, Action::Append(_)) {
                 self.held = None;
@@ -119,7 +123,12 @@ impl Work {
                 action => {
                     let asks_medium = !matches!(action, Action::ReadLog { .. });
                     self.driver.shown.asks(asks_medium.then(|| self.driver.clock.now_ms()));
-                    let done = self.act(action, view).await;
+                    let is_lost = loses(Arc::clone(self.driver.feed.source()), self.driver.archiver.needs());
+                    // A medium that hangs is no reason not to tell what is lost meanwhile.
+                    let done = tokio::select! {
+                        done = self.act_or_tell(action, view) => done,
+                        () = is_lost => Ok(()),
+                    };
                     self.driver.shown.asks(None);
                     if let Err(trouble) = done {
                         self.failed(trouble);
@@ -157,12 +166,40 @@ impl Work {
     fn failed(&mut self, trouble: Trouble) {
         let Trouble { failure, retry_after_ms } = trouble;
         tracing::warn!(stream = %self.driver.key, %failure, "archiving is held up");
-        if failure.class == ErrorClass::Permission {
-            self.driver.opening.forget_key(&self.opened_as.key_source);
-        }
+        let may_be_the_key = failure.class == ErrorClass::Permission && self.driver.opening.is_encrypted();
         self.held = None;
         self.ahead = None;
         self.driver.archiver.on_failed(self.driver.clock.now_ms(), failure, retry_after_ms);
+        if may_be_the_key {
+            self.reopen_with_another_key();
+        }
+    }
+
+    /// The key may have been put right meanwhile: it is read again, and everything that was opened with it is opened anew.
+    fn reopen_with_another_key(&mut self) {
+        self.driver.opening.forget_key(&self.opened_as.key_source);
+        if let Some((tidying, _)) = self.tidying.take() {
+            tidying.abort();
+        }
+        self.files = None;
+        self.driver.archiver.begin_anew();
+    }
+
+    /// The local log begins behind what the round needs: the rest of it is in no archive.
+    async fn lost(&mut self, from: Lsn, log_start: Lsn) {
+        let Driver { feed, archiver, clock, .. } = &mut self.driver;
+        let first = feed.source().read_committed(log_start, 1).await.ok();
+        let first = first.and_then(|log| first_scn(&log.bytes, log.start));
+        archiver.on_recycled(clock.now_ms(), from, log_start, first);
+        (self.held, self.ahead) = (None, None);
+    }
+
+    /// Acts. What looks like missing or other log because the destination is away, is told as that.
+    async fn act_or_tell(&mut self, action: Action, log: LogView) -> Result<(), Trouble> {
+        match (self.act(action, log).await, &self.files) {
+            (Err(trouble), Some(files)) => Err(files.told(trouble).await),
+            (done, _) => done,
+        }
     }
 
     async fn act(&mut self, action: Action, log: LogView) -> Result<(), Trouble> {
@@ -233,11 +270,7 @@ impl Work {
                 archiver.on_log(clock.now_ms(), from, stretch.bytes.clone());
                 self.held = Some(stretch);
             }
-            Err(SourceError::Recycled { log_start, .. }) => {
-                let first = feed.source().read_committed(log_start, 1).await.ok();
-                let first = first.and_then(|log| first_scn(&log.bytes, log.start));
-                archiver.on_recycled(clock.now_ms(), from, log_start, first);
-            }
+            Err(SourceError::Recycled { log_start, .. }) => self.lost(from, log_start).await,
             Err(other) => return Err(other.into()),
         }
         Ok(())
@@ -288,9 +321,20 @@ impl Work {
             let pieces = archiver.progress().into_iter().flat_map(|p| p.pieces.keys());
             stored.extend(pieces.map(|piece| (*piece, files.stored(*piece))));
         }
-        if self.driver.shown.set(archiver.progress(), archiver.trouble(), log, (requests, stored)) {
+        let damage = self.files.as_ref().and_then(RoundFiles::parts).and_then(|p| p.damage(self.driver.clock.now_ms()));
+        let trouble = archiver.trouble().cloned().or(damage);
+        let progress = archiver.progress().cloned().map(|p| Progress { trouble: trouble.clone(), ..p });
+        if self.driver.shown.set(progress, trouble, log, (requests, stored)) {
             self.driver.news.notify_one();
         }
+    }
+}
+
+/// Comes back when the local log begins behind what is needed next of it.
+async fn loses(source: Arc<dyn LogStream>, needs: Option<(Lsn, Lsn)>) {
+    let Some((_, next)) = needs else { return std::future::pending().await };
+    while source.log_status().log_start <= next {
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

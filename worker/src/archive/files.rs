@@ -16,10 +16,24 @@ use strandline_format::cipher::SALT_BYTES;
 use strandline_format::part::PartForm;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir, schema_meta_dir};
 use strandline_format::{DataType, pb, small};
-use strandline_media::{LogForm, Medium};
+use strandline_media::{LogForm, Looks, Medium};
 use strandline_proto::v1;
+use strandline_reader::object_name;
 use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey, Scn};
 use strandline_worker_core::archiver::{Cut, FoundFile, dictionaries};
+
+/// An error where a destination has no identity file: it is not there.
+pub(super) async fn ask_identity(medium: &dyn Medium) -> Result<(), Trouble> {
+    match medium.head(&ArchivePath::Format.path()).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.is_not_found() => {
+            let what = "the destination has no format.obbak: it is not mounted, or was emptied";
+            let todo = "mount the destination; archiving then goes on by itself";
+            Err(Failure::new(ErrorClass::NotFound, what, medium.uri(), todo).into())
+        }
+        Err(e) => Err(e.into()),
+    }
+}
 
 /// One stream's files in one round.
 #[derive(Debug)]
@@ -98,19 +112,9 @@ impl RoundFiles {
     /// Every log file from a piece on. A destination without its identity file is not there: an unmounted directory
     /// must not look like an empty archive.
     pub(super) async fn list(&mut self, from: PieceId) -> Result<Vec<FoundFile>, Trouble> {
-        let identity = ArchivePath::Format.path();
-        if let Err(e) = self.medium().head(&identity).await {
-            if !e.is_not_found() {
-                return Err(e.into());
-            }
-            let what = "the destination has no format.obbak: it is not mounted, or was emptied";
-            let todo = "mount the destination; archiving then goes on by itself";
-            return Err(Failure::new(ErrorClass::NotFound, what, self.medium.uri(), todo).into());
-        }
-        let mut found = Vec::new();
-        if let Some(parts) = &self.parts {
-            parts.forget();
-        }
+        ask_identity(self.medium()).await?;
+        let (mut found, mut listed) = (Vec::new(), Vec::new());
+        let mut plain = BTreeMap::new();
         for dir in self.medium().list_dirs("").await? {
             let Some(key) = parse_piece_dir(&dir) else { continue };
             if (key.dest_id, key.round_id) != (self.key.dest, self.key.round) || key.piece_id < from {
@@ -120,11 +124,11 @@ impl RoundFiles {
                 match (ArchivePath::parse(&object.path), &self.parts) {
                     (Some(ArchivePath::Log { key, file_id, .. }), None) => {
                         let (piece, bytes) = (key.piece_id, object.bytes);
-                        self.plain.insert((piece, file_id), bytes);
+                        plain.insert((piece, file_id), bytes);
                         found.push(FoundFile { piece, file_id, bytes, is_sealed: false });
                     }
-                    (Some(ArchivePath::LogPart { key, file_id, part, .. }), Some(parts)) => {
-                        parts.found((key.piece_id, file_id), part, object.bytes);
+                    (Some(ArchivePath::LogPart { key, file_id, part, .. }), Some(_)) => {
+                        listed.push(((key.piece_id, file_id), part, object.bytes));
                     }
                     (Some(ArchivePath::Log { .. } | ArchivePath::LogPart { .. }), _) => {
                         return Err(self.other_form(&object.path));
@@ -132,6 +136,12 @@ impl RoundFiles {
                     _ => {}
                 }
             }
+        }
+        // A destination that went away meanwhile shows less than there is, without an error.
+        ask_identity(self.medium()).await?;
+        self.plain.extend(plain);
+        if let Some(parts) = &self.parts {
+            parts.take_listing(from, listed)?;
         }
         let in_parts = self.parts.iter().flat_map(|parts| parts.list());
         found.extend(in_parts.map(|((piece, file_id), bytes, is_sealed)| FoundFile {
@@ -143,10 +153,25 @@ impl RoundFiles {
         Ok(found)
     }
 
+    /// Why something failed: the destination itself when it is not there any more.
+    pub(super) async fn told(&self, trouble: Trouble) -> Trouble {
+        let may_be_away = matches!(
+            trouble.failure.class,
+            ErrorClass::NotFound | ErrorClass::Invalid | ErrorClass::Corrupt | ErrorClass::Fenced
+        );
+        if !may_be_away {
+            return trouble;
+        }
+        match ask_identity(self.medium()).await {
+            Err(away) if away.failure.class == ErrorClass::NotFound => away,
+            _ => trouble,
+        }
+    }
+
     fn other_form(&self, path: &str) -> Trouble {
         let what = "this round's log files have another form than the destination's options ask for";
         let todo = "stop the round and start a new one; what is there stays readable";
-        let object = format!("{}/{path}", self.medium.uri().trim_end_matches('/'));
+        let object = object_name(&self.medium.uri(), path);
         Failure::new(ErrorClass::Invalid, what, object, todo).into()
     }
 
@@ -229,10 +254,12 @@ impl RoundFiles {
                 _ => None,
             });
             if let Some((_, path)) = newest.max() {
-                let bytes = self.medium().get(path).await?;
-                let object = format!("{}/{path}", self.medium.uri().trim_end_matches('/'));
-                let meta: pb::SchemaMeta =
-                    small::read_small(DataType::SchemaMeta, &bytes).map_err(|e| Trouble::format(e, object))?;
+                let look = || async {
+                    let bytes = self.medium().get(path).await?;
+                    let bad = |e| Trouble::format(e, object_name(&self.medium.uri(), path));
+                    small::read_small(DataType::SchemaMeta, &bytes).map_err(bad)
+                };
+                let meta: pb::SchemaMeta = Looks::default().sure(look).await?;
                 return Ok(meta.dictionary);
             }
         }

@@ -54,6 +54,11 @@ impl Opening {
         Ok(RoundFiles::new(self.key, medium, PartForm { compressor, key }, self.salt, Arc::clone(&self.gate)))
     }
 
+    /// Whether there is a key at all.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.encryption != 0
+    }
+
     /// The key turned out wrong or was refused: its source is read again.
     pub(super) fn forget_key(&self, source: &str) {
         self.keys.forget(source);

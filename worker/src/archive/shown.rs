@@ -3,7 +3,7 @@
 use crate::source::LogStatus;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use strandline_types::limits::ARCHIVE_SILENT_MS;
+use strandline_types::limits::MEDIUM_SILENT_MS;
 use strandline_types::{ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::Progress;
 
@@ -41,7 +41,7 @@ impl Shown {
     pub(super) fn get(&self, now_ms: u64) -> Option<Picture> {
         let mut picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let asked = *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_silent = |asked: &u64| now_ms.saturating_sub(*asked) >= ARCHIVE_SILENT_MS;
+        let is_silent = |asked: &u64| now_ms.saturating_sub(*asked) >= MEDIUM_SILENT_MS;
         if let Some(since) = asked.filter(is_silent).filter(|_| picture.trouble.is_none()) {
             picture.trouble = Some((silent(), since));
             if let Some(progress) = &mut picture.progress {
@@ -59,15 +59,14 @@ impl Shown {
     /// Shows how things are; `true` when it is news for the scheduler.
     pub(super) fn set(
         &self,
-        progress: Option<&Progress>,
-        trouble: Option<&(Failure, u64)>,
+        progress: Option<Progress>,
+        trouble: Option<(Failure, u64)>,
         log: LogStatus,
         (requests, stored): (u64, BTreeMap<PieceId, u64>),
     ) -> bool {
         let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = |p: &Picture| p.progress.as_ref() == progress && p.trouble.as_ref() == trouble;
+        let said = |p: &Picture| p.progress == progress && p.trouble == trouble;
         let is_news = !shown.as_ref().is_some_and(said);
-        let (progress, trouble) = (progress.cloned(), trouble.cloned());
         *shown = Some(Picture { progress, trouble, log, requests, stored });
         is_news
     }

@@ -1,19 +1,24 @@
 //! Merging, removing and sealing the parts of log files, in the background of archiving.
 //!
-//! Order rules: a part is removed only after the part that covers it was read back; the seal comes last. Two leaders may
-//! do this at the same time in different ways: there are then more parts, never fewer bytes.
+//! Order rules: every part that is merged has proven itself as it was read before anything is put; a part is removed only
+//! after the part that covers it was read back and has proven itself, too; the seal comes last and never says less than
+//! the medium acknowledged. What does not prove itself is told, left as it is, and holds up nothing. Two leaders may do
+//! this at the same time in different ways: there are then more parts, never fewer bytes.
 
 use super::memory::Share;
-use super::parts::{FileKey, PartStore};
+use super::parts::{FileKey, PartStore, blocking};
 use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use std::pin::pin;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use strandline_format::part::PartPlace;
+use strandline_format::palf::prove_log;
 use strandline_format::paths::LogPart;
 use strandline_format::{DataType, pb, small};
+use strandline_media::Looks;
 use strandline_types::limits::ARCHIVE_READS_IN_FLIGHT_MAX;
-use strandline_types::{ErrorClass, Failure, PieceId};
+use strandline_types::{Defect, ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::parts::{Span, Tidy};
 use tokio_util::sync::CancellationToken;
 
@@ -54,14 +59,19 @@ impl PartStore {
                 let mut open = files.iter_mut().filter(|((p, _), f)| *p <= through && !f.parts.is_sealed);
                 open.next().map(|(key, f)| {
                     f.parts.is_closed = true;
-                    (*key, f.parts.count() == 0)
+                    (*key, f.parts.count() == 0 && f.seen == 0)
                 })
             };
             match open {
                 None => return Ok(()),
                 // A format file without a byte of log: the next leader may still write into it.
                 Some((file, true)) => drop(self.files().remove(&file)),
-                Some((file, false)) => drop(self.tidy_file(file, share).await?),
+                Some((file, false)) => {
+                    if !self.tidy_file(file, share).await? {
+                        // A closed file is merged or sealed as long as there is anything of it.
+                        return Err(self.shows_less(file, 0, self.files().get(&file).map_or(0, |f| f.seen)));
+                    }
+                }
             }
         }
     }
@@ -70,77 +80,130 @@ impl PartStore {
     pub(super) async fn tidy_file(&self, file: FileKey, share: &Share) -> Result<bool, Trouble> {
         let may_remove = !self.keeps_all.load(Ordering::Relaxed);
         let tidy = self.files().get(&file).and_then(|f| f.parts.tidy(may_remove));
-        match tidy {
+        let done = match tidy {
             None => return Ok(false),
-            Some(Tidy::Merge(spans)) => match self.merge(file, &spans, share).await {
-                // Another leader merged them first.
-                Err(t) if t.failure.class == ErrorClass::NotFound => self.refresh(file).await?,
-                outcome => outcome?,
+            Some(Tidy::Merge(spans)) => self.merge(file, &spans, share).await,
+            Some(Tidy::Remove(spans)) => self.remove_inside(file, &spans, share).await,
+            Some(Tidy::Seal) => self.seal(file).await,
+        };
+        match done {
+            // Another leader merged them first, or the medium is away.
+            Err(t) if t.failure.class == ErrorClass::NotFound => match self.refresh(file).await? {
+                true => Ok(true),
+                false => Err(t),
             },
-            Some(Tidy::Remove(spans)) => self.remove_inside(file, &spans, share).await?,
-            Some(Tidy::Seal) => self.seal(file).await?,
+            outcome => outcome.map(|()| true),
         }
-        Ok(true)
     }
 
-    /// One part over several: written, read back, and only then are they removed.
+    /// One part over several, all of them proven: written, read back and proven, and only then are they removed.
     async fn merge(&self, file: FileKey, spans: &[Span], share: &Share) -> Result<(), Trouble> {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(()) };
         let whole = Span { start: first.start, end: last.end };
         // Its plain bytes, and what is written and read back.
         let _held = share.take(2 * whole.bytes() as usize).await;
-        let places: Vec<PartPlace> = spans.iter().map(|s| self.place(file, *s)).collect();
-        let parts: Vec<Bytes> = futures::stream::iter(places)
-            .map(|place| async move { self.whole_part(&place).await })
-            .buffered(ARCHIVE_READS_IN_FLIGHT_MAX)
-            .try_collect()
-            .await?;
-        let mut plain = BytesMut::with_capacity(whole.bytes() as usize);
-        for (span, bytes) in spans.iter().zip(parts) {
-            let there = (whole.start + plain.len() as u64 - span.start) as usize;
-            if plain[plain.len() - there..] != bytes[..there] {
-                return Err(self.disagree(file, *span));
+        let Some(plain) = self.plain_over(file, spans).await? else { return Ok(()) };
+        let log = plain.clone();
+        if let Err(e) = blocking(move || prove_log(file.1, whole.start, &log)).await?
+            && !Defect::S1.is_planted()
+        {
+            // Each proves itself and they do not follow each other.
+            let failure = e.into_failure(self.object(&self.place(file, whole).path()));
+            self.distrust(file, spans, failure);
+            return Ok(());
+        }
+        self.put_part(file, whole, plain).await?;
+        let back = self.proven_part(file, whole).await;
+        if back.as_ref().is_err_and(|t| t.failure.class == ErrorClass::Corrupt) {
+            // What it was made of is sound and stays; nobody shall read this instead.
+            self.medium().delete(&self.place(file, whole).path()).await?;
+            if let Some(f) = self.files().get_mut(&file) {
+                f.parts.remove(whole);
             }
-            plain.extend_from_slice(&bytes[there..]);
         }
-        let stored = self.put_part(file, whole, plain.freeze()).await?;
-        let path = self.place(file, whole).path();
-        if self.medium().get(&path).await? != stored {
-            let todo = "the medium does not give back what it took: check it before anything else";
-            let failure = Failure::new(
-                ErrorClass::Corrupt,
-                "a part reads other bytes than were written",
-                self.object(&path),
-                todo,
-            );
-            return Err(failure.into());
-        }
+        back?;
         self.remove(file, spans).await
     }
 
-    /// Left-overs of an earlier leader: compared with the part around them, then removed.
-    async fn remove_inside(&self, file: FileKey, spans: &[Span], share: &Share) -> Result<(), Trouble> {
-        for span in spans {
-            let _held = share.take(2 * span.bytes() as usize).await;
-            let own = self.whole_part(&self.place(file, *span)).await;
-            let own = match own {
-                Err(t) if t.failure.class == ErrorClass::NotFound => None,
-                other => Some(other?),
-            };
-            let around = {
-                let mut without = self.files().get(&file).map(|f| f.parts.clone()).unwrap_or_default();
-                without.remove(*span);
-                without.covering(span.start, span.end).unwrap_or_default()
-            };
-            if let (Some(own), Some(cover)) = (own, around.first()) {
-                let theirs = self.read_part(file, *cover, span.start..span.end.min(cover.end)).await?;
-                if !own.starts_with(&theirs) {
-                    return Err(self.disagree(file, *span));
+    /// The plain bytes of parts side by side, each of them proven; `None` when one of them is damaged, which is told.
+    async fn plain_over(&self, file: FileKey, spans: &[Span]) -> Result<Option<Bytes>, Trouble> {
+        let reads = futures::stream::iter(spans.to_vec())
+            .map(|span| async move { (span, self.proven_part(file, span).await) })
+            .buffered(ARCHIVE_READS_IN_FLIGHT_MAX);
+        let mut reads = pin!(reads);
+        let start = spans.first().map_or(0, |span| span.start);
+        let mut plain = BytesMut::new();
+        while let Some((span, read)) = reads.next().await {
+            let bytes = match read {
+                Ok(bytes) => bytes,
+                Err(t) if t.failure.class == ErrorClass::Corrupt => {
+                    self.distrust(file, &[span], t.failure);
+                    return Ok(None);
                 }
+                Err(other) => return Err(other),
+            };
+            let there = (start + plain.len() as u64 - span.start) as usize;
+            if plain[plain.len() - there..] != bytes[..there] {
+                return Err(self.disagree(file, span));
             }
-            self.remove(file, &[*span]).await?;
+            plain.extend_from_slice(&bytes[there..]);
+        }
+        Ok(Some(plain.freeze()))
+    }
+
+    /// Left-overs of an earlier leader: compared with the part around them, both proven, then removed.
+    async fn remove_inside(&self, file: FileKey, spans: &[Span], share: &Share) -> Result<(), Trouble> {
+        let covered: Vec<(Span, Span)> = spans.iter().filter_map(|s| Some((*s, self.part_around(file, *s)?))).collect();
+        let largest = covered.iter().map(|(_, cover)| cover.bytes()).max().unwrap_or(0);
+        let _held = share.take(2 * largest as usize).await;
+        let mut last: Option<(Span, Bytes)> = None;
+        for (span, cover) in covered {
+            let theirs = match last.take().filter(|(of, _)| *of == cover) {
+                Some((_, bytes)) => bytes,
+                None => match self.proven_part(file, cover).await {
+                    Ok(bytes) => bytes,
+                    Err(t) if t.failure.class == ErrorClass::Corrupt => {
+                        // Nothing is removed for it.
+                        self.distrust(file, &[cover], t.failure);
+                        return Ok(());
+                    }
+                    Err(other) => return Err(other),
+                },
+            };
+            let within = theirs.slice((span.start - cover.start) as usize..(span.end - cover.start) as usize);
+            match self.proven_part(file, span).await {
+                Ok(own) if own != within => return Err(self.disagree(file, span)),
+                Ok(_) => {}
+                Err(t) if t.failure.class == ErrorClass::NotFound => {}
+                // All of it is in the part around it, which has proven itself.
+                Err(t) if t.failure.class == ErrorClass::Corrupt => {
+                    let failure = &t.failure;
+                    tracing::warn!(stream = %self.key, %failure, "a damaged part lies inside of a sound one and goes");
+                }
+                Err(other) => return Err(other),
+            }
+            self.remove(file, &[span]).await?;
+            last = Some((cover, theirs));
         }
         Ok(())
+    }
+
+    /// A part that another one lies wholly inside of.
+    fn part_around(&self, file: FileKey, span: Span) -> Option<Span> {
+        let mut without = self.files().get(&file)?.parts.clone();
+        without.remove(span);
+        let cover = *without.covering(span.start, span.end).ok()?.first()?;
+        (cover.start <= span.start && span.end <= cover.end).then_some(cover)
+    }
+
+    /// These parts are left alone from now on, and the trouble says why.
+    fn distrust(&self, file: FileKey, spans: &[Span], failure: Failure) {
+        tracing::warn!(stream = %self.key, %failure, "log that was archived does not prove itself");
+        if let Some(f) = self.files().get_mut(&file) {
+            spans.iter().for_each(|span| f.parts.distrust(*span));
+        }
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        damage.get_or_insert((failure, None));
     }
 
     fn disagree(&self, file: FileKey, span: Span) -> Trouble {
@@ -178,6 +241,9 @@ impl PartStore {
             let Some(f) = files.get(&file) else { return Ok(()) };
             let parts = f.parts.chain();
             let size_bytes = f.parts.end();
+            if size_bytes < f.seen || size_bytes == 0 {
+                return Err(self.shows_less(file, size_bytes, f.seen));
+            }
             let is_known = f.digest.next == size_bytes;
             pb::SealMeta {
                 size_bytes,
@@ -188,10 +254,8 @@ impl PartStore {
         let path = self.meta_path(file, LogPart::SealMeta);
         let bytes = small::write_small(DataType::SealMeta, &meta);
         if let Err(e) = self.medium().put_if_absent(&path, bytes.into()).await {
-            let there =
-                if e.class == ErrorClass::Fenced { self.medium().get(&path).await? } else { return Err(e.into()) };
-            let theirs: pb::SealMeta =
-                small::read_small(DataType::SealMeta, &there).map_err(|e| Trouble::format(e, self.object(&path)))?;
+            let theirs =
+                if e.class == ErrorClass::Fenced { self.read_seal(&path).await? } else { return Err(e.into()) };
             let differs = !meta.digest.is_empty() && !theirs.digest.is_empty() && meta.digest != theirs.digest;
             if theirs.size_bytes != meta.size_bytes || differs {
                 return Err(e.into());
@@ -201,5 +265,13 @@ impl PartStore {
             f.parts.is_sealed = true;
         }
         Ok(())
+    }
+
+    async fn read_seal(&self, path: &str) -> Result<pb::SealMeta, Trouble> {
+        let look = || async {
+            let bytes = self.medium().get(path).await?;
+            small::read_small(DataType::SealMeta, &bytes).map_err(|e| Trouble::format(e, self.object(path)))
+        };
+        Looks::default().sure(look).await
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::source::SourceError;
 use strandline_format::FormatError;
-use strandline_media::MediaError;
-use strandline_types::Failure;
+use strandline_media::{Judged, MediaError};
+use strandline_types::{ErrorClass, Failure};
 
 /// Why something was not done.
 #[derive(Clone, Debug)]
@@ -18,6 +18,12 @@ impl Trouble {
     /// Bytes on the medium that are not what they must be.
     pub(super) fn format(error: FormatError, object: impl Into<String>) -> Self {
         error.into_failure(object).into()
+    }
+}
+
+impl Judged for Trouble {
+    fn class(&self) -> ErrorClass {
+        self.failure.class
     }
 }
 

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use strandline_format::blocks::{TRAILER_BYTES, Trailer};
 use strandline_format::index::{
-    IndexReader, MacroIndexEntry, MetaIndexEntry, PhysicalId, SecMetaIndexEntry, write_index,
+    IndexEntry, IndexReader, MacroIndexEntry, MetaIndexEntry, PhysicalId, SecMetaIndexEntry, write_index,
 };
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::{read_small, write_small};
 use strandline_format::{DataType, pb};
-use strandline_media::Medium;
+use strandline_media::{Looks, Medium};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupIndexResult, BackupIndexSpec, LsTurn};
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
@@ -80,10 +80,7 @@ impl Merger<'_> {
         let paths: Vec<String> = self.parts.iter().map(path_of).collect();
         let this = &*self;
         let parts: Vec<Vec<E>> = stream::iter(paths)
-            .map(|path| async move {
-                let file = this.medium.get(&path).await?;
-                IndexReader::parse(&file).map_err(|e| e.into_failure(this.object(&path)))
-            })
+            .map(|path| async move { Looks::default().sure(|| this.read_index(&path)).await })
             .buffered(BLOCKS_IN_FLIGHT_MAX)
             .try_collect()
             .await?;
@@ -94,6 +91,11 @@ impl Merger<'_> {
         let file = write_index(&entries).map_err(|e| e.into_failure(&path))?;
         self.put(&path, file).await?;
         Ok(entries)
+    }
+
+    async fn read_index<E: IndexEntry>(&self, path: &str) -> Result<Vec<E>, Failure> {
+        let file = self.medium.get(path).await?;
+        IndexReader::parse(&file).map_err(|e| e.into_failure(self.object(path)))
     }
 
     /// Every data file that is named is there, finished, and long enough for the last block that is named in it.
@@ -108,17 +110,19 @@ impl Merger<'_> {
         }
         stream::iter(files)
             .map(Ok)
-            .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |(path, end)| self.check_data_file(path, end))
+            .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |(path, end)| async move {
+                Looks::default().sure(|| self.check_data_file(&path, end)).await
+            })
             .await
     }
 
-    async fn check_data_file(&self, path: String, end: u64) -> Result<(), Failure> {
-        let bytes = self.medium.head(&path).await?;
-        let trailer = self.medium.get_range(&path, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
-        let trailer = Trailer::decode(&trailer).map_err(|e| e.into_failure(self.object(&path)))?;
+    async fn check_data_file(&self, path: &str, end: u64) -> Result<(), Failure> {
+        let bytes = self.medium.head(path).await?;
+        let trailer = self.medium.get_range(path, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
+        let trailer = Trailer::decode(&trailer).map_err(|e| e.into_failure(self.object(path)))?;
         if trailer.file_bytes != bytes || trailer.list_offset < end {
             let what = format!("the file has {bytes} bytes, its index names blocks up to {end}");
-            return Err(Failure::new(ErrorClass::Corrupt, what, self.object(&path), "take the backup again"));
+            return Err(Failure::new(ErrorClass::Corrupt, what, self.object(path), "take the backup again"));
         }
         Ok(())
     }
@@ -128,9 +132,11 @@ impl Merger<'_> {
         for part in self.parts {
             let (ls, turn, retry) = place(part);
             let path = BackupPath::TabletInfo { set: self.set, ls, turn, retry, n: 1 }.path();
-            let file = self.medium.get(&path).await?;
-            let info: pb::TabletInfo =
-                read_small(DataType::TabletInfo, &file).map_err(|e| e.into_failure(self.object(&path)))?;
+            let look = || async {
+                let file = self.medium.get(&path).await?;
+                read_small(DataType::TabletInfo, &file).map_err(|e| e.into_failure(self.object(&path)))
+            };
+            let info: pb::TabletInfo = Looks::default().sure(look).await?;
             let tablet_ids = info.tablets.iter().map(|t| t.tablet_id).collect();
             log_streams.push(pb::LsTablets { ls_id: ls.0, tablet_ids });
         }

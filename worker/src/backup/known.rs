@@ -12,7 +12,7 @@ use strandline_format::blocks::{
 };
 use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry, PhysicalId};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
-use strandline_media::Medium;
+use strandline_media::{Looks, Medium};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLsSpec, LsTurn};
 use strandline_types::{DataKind, Failure, FileId, RetryId, TurnId};
@@ -46,13 +46,16 @@ pub(super) async fn known_blocks(
 
 /// Every entry of an index.
 pub(super) async fn read_index(medium: &dyn Medium, path: &str) -> Result<Vec<MacroIndexEntry>, Failure> {
-    let file = medium.get(path).await?;
-    IndexReader::parse(&file).map_err(|e| e.into_failure(object(medium, path)))
+    let look = || async {
+        let file = medium.get(path).await?;
+        IndexReader::parse(&file).map_err(|e| e.into_failure(object(medium, path)))
+    };
+    Looks::default().sure(look).await
 }
 
 /// An object, for messages.
 pub(super) fn object(medium: &dyn Medium, path: &str) -> String {
-    format!("{}/{path}", medium.uri().trim_end_matches('/'))
+    strandline_reader::object_name(&medium.uri(), path)
 }
 
 async fn learn_dir(
@@ -85,7 +88,7 @@ async fn learn_dir(
             offset: 0,
             length: 0,
         };
-        match listed_blocks(medium, &file.path, file.bytes).await {
+        match Looks::default().sure(|| listed_blocks(medium, &file.path, file.bytes)).await {
             Ok(blocks) => known.learn_file(place, blocks),
             Err(failure) => tracing::warn!(%failure, "a file of a failed retry is no use; its blocks are copied again"),
         }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::paths::{ArchivePath, BackupPath, SetName};
-use strandline_media::{Medium, ObjectWriter};
+use strandline_media::{Looks, Medium, ObjectWriter};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLogResult, BackupLogSpec};
 use strandline_reader::log::LogFiles;
@@ -41,8 +41,12 @@ async fn copy(ctx: &TaskCtx, spec: &BackupLogSpec, id: TaskKey) -> Result<Backup
     let keys = Arc::new(archive_keys(&spec.archive_key_source).await?);
     let mut reader = LogReader::open(sources.clone(), ls, start, None, Arc::clone(&keys)).await?;
     // Listed after the reader: whatever it gives lies in one of these.
-    let files = LogFiles::list(sources, ls, start, keys).await?;
-    let segments = chain(files.files(), start).map_err(|e| files.chain_failure(&e))?.segments;
+    let look = || async {
+        let files = LogFiles::list(sources.clone(), ls, start, Arc::clone(&keys)).await?;
+        let segments = chain(files.files(), start).map_err(|e| files.chain_failure(&e))?.segments;
+        Ok::<_, Failure>((files, segments))
+    };
+    let (files, segments) = Looks::default().sure(look).await?;
     ctx.progress.set_total(reader.end().0.saturating_sub(start.0));
     let mut out = Copy {
         ctx,

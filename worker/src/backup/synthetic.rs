@@ -31,7 +31,7 @@ use strandline_format::index::{
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::{read_small, write_small};
 use strandline_format::{DataType, FormatError, pb};
-use strandline_media::Medium;
+use strandline_media::{Looks, Medium};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLsResult, SyntheticSpec};
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
@@ -150,11 +150,14 @@ impl Chain {
     async fn metas(&self) -> Result<(pb::LsMetaInfo, pb::TabletInfo), Failure> {
         let Self { set, ls, ls_turn: turn, ls_retry: retry, .. } = *self;
         let path = BackupPath::LsMetaInfo { set, ls, turn, retry }.path();
-        let meta = read_small(DataType::LsMetaInfo, &self.medium.get(&path).await?);
-        let meta = meta.map_err(|e| self.bad(e, &path))?;
+        let meta = self.small(DataType::LsMetaInfo, &path).await?;
         let path = BackupPath::TabletInfo { set, ls, turn, retry, n: 1 }.path();
-        let tablets = read_small(DataType::TabletInfo, &self.medium.get(&path).await?);
-        Ok((meta, tablets.map_err(|e| self.bad(e, &path))?))
+        Ok((meta, self.small(DataType::TabletInfo, &path).await?))
+    }
+
+    async fn small<M: Message + Default>(&self, kind: DataType, path: &str) -> Result<M, Failure> {
+        let look = || async { read_small(kind, &self.medium.get(path).await?).map_err(|e| self.bad(e, path)) };
+        Looks::default().sure(look).await
     }
 
     /// Every macroblock of a kind: sys data from the log stream's own index, the rest from the tenant's.
@@ -174,12 +177,18 @@ impl Chain {
     async fn tablet_metas(&self, kind: DataKind) -> Result<Vec<(MetaIndexEntry, FramedBlock)>, Failure> {
         let Self { set, ls, ls_turn: turn, ls_retry: retry, .. } = *self;
         let path = BackupPath::LsIndex { set, ls, kind, turn, retry, index: IndexKind::Meta }.path();
-        let index = self.medium.get(&path).await?;
-        let entries = IndexReader::<MetaIndexEntry>::parse(&index).map_err(|e| self.bad(e, &path))?;
+        let look = || async {
+            let index = self.medium.get(&path).await?;
+            IndexReader::<MetaIndexEntry>::parse(&index).map_err(|e| self.bad(e, &path))
+        };
+        let entries = Looks::default().sure(look).await?;
         let mut metas = Vec::with_capacity(entries.len());
         for entry in entries {
-            let bytes = self.bytes(&entry.physical).await?;
-            let block = FramedBlock::read(&bytes).map_err(|e| self.bad(e, &self.path(&entry.physical)))?;
+            let look = || async {
+                let bytes = self.bytes(&entry.physical).await?;
+                FramedBlock::read(&bytes).map_err(|e| self.bad(e, &self.path(&entry.physical)))
+            };
+            let block = Looks::default().sure(look).await?;
             metas.push((entry, block));
         }
         Ok(metas)
@@ -272,8 +281,11 @@ impl Mover<'_> {
         let from = chain.path(&first.physical);
         let medium = &*chain.medium;
         let bytes = medium.head(&from).await?;
-        let trailer = medium.get_range(&from, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
-        let trailer = Trailer::decode(&trailer).map_err(|e| chain.bad(e, &from))?;
+        let look = || async {
+            let trailer = medium.get_range(&from, bytes.saturating_sub(TRAILER_BYTES as u64)..bytes).await?;
+            Trailer::decode(&trailer).map_err(|e| chain.bad(e, &from))
+        };
+        let trailer = Looks::default().sure(look).await?;
         if trailer.macro_block_count != wanted.len() as u64 || trailer.file_bytes != bytes {
             return Ok(None);
         }
@@ -338,18 +350,22 @@ impl Fetcher {
 
     /// One block, verified, as the new set stores it.
     async fn fetch(self, entry: MacroIndexEntry) -> Result<(MacroIndexEntry, EncodedBlock), Failure> {
+        let encoded = Looks::default().sure(|| self.fetch_once(&entry)).await?;
+        Ok((entry, encoded))
+    }
+
+    async fn fetch_once(&self, entry: &MacroIndexEntry) -> Result<EncodedBlock, Failure> {
         let bytes = self.chain.bytes(&entry.physical).await?;
         let bad = |e: FormatError| self.chain.bad(e.moved(entry.physical.offset), &self.chain.path(&entry.physical));
         let (checksum, storage) = (entry.checksum, entry.storage);
-        let encoded = if storage.sealed_by == self.seal {
+        Ok(if storage.sealed_by == self.seal {
             let block = FramedBlock::read(&bytes).map_err(bad)?;
             EncodedBlock { block, checksum, storage }
         } else {
             // Checked before: it is not sealed, and the new set is.
-            let plain = open_macroblock(&bytes, &entry, |_| None).map_err(bad)?;
+            let plain = open_macroblock(&bytes, entry, |_| None).map_err(bad)?;
             encode_macroblock(BlockBuffer::of(&plain), entry.logical, &self.coding)
-        };
-        Ok((entry, encoded))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use strandline_format::checksum::crc32c_raw;
+use strandline_media::Looks;
 use strandline_types::Failure;
 use strandline_types::limits::{BLOCKS_IN_FLIGHT_MAX, RESTORE_BYTES_IN_FLIGHT_MAX, RESTORE_READ_BYTES_MAX};
 use strandline_worker_core::restore_plan::{BlockRun, WantedBlock, runs};
@@ -46,9 +47,14 @@ pub(super) async fn fetch_all(
             let units = run.bytes().min(RESTORE_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
             // Nobody closes the semaphore.
             let _room = ROOM.acquire_many(units).await;
-            let bytes = set.read(&run).await?;
-            let (set, dir) = (Arc::clone(set), dir.to_owned());
-            let (files, written) = blocking(move || lay_run(&set, &dir, &run, &bytes)).await?;
+            let run = Arc::new(run);
+            // What one answer shows as damaged is read again before the restore fails for it.
+            let look = || async {
+                let bytes = set.read(&run).await?;
+                let (set, dir, run) = (Arc::clone(set), dir.to_owned(), Arc::clone(&run));
+                blocking(move || lay_run(&set, &dir, &run, &bytes)).await
+            };
+            let (files, written) = Looks::default().sure(look).await?;
             ctx.progress.add_done(written);
             laid.add(files).await
         })

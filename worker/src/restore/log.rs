@@ -14,6 +14,7 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use futures::{FutureExt, TryFutureExt};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use strandline_media::Looks;
 use strandline_media::key_source::read_secret;
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec, RestorePiece};
@@ -89,7 +90,8 @@ pub(super) async fn replay(
     let mut known_base = (start == base.lsn).then_some(base);
     let mut sources = VecDeque::from([sources(ctx, spec)?]);
     let mut proposals = Proposals::new(Arc::clone(target));
-    let (mut last_object, mut has_looked_further) = (String::new(), false);
+    let (mut last_object, mut has_looked_further, looks) = (String::new(), false, Looks::default());
+    let (mut all, mut looked) = (sources.clone(), 1);
     while let Some(pieces) = sources.pop_front() {
         let last_piece = pieces.last().cloned();
         let at = core.position();
@@ -108,6 +110,13 @@ pub(super) async fn replay(
         let may_look = !spec.follow && !std::mem::replace(&mut has_looked_further, true);
         if let Some(last) = last_piece.filter(|_| may_look) {
             sources.extend(later_pieces(&last).await?.into_iter().map(|piece| vec![piece]));
+            all.extend(sources.iter().cloned());
+        }
+        // A listing that was taken while parts are merged may end early: one is not enough to say that log is missing.
+        if sources.is_empty() && !spec.follow && looked < looks.most {
+            looks.pause(looked).await;
+            looked += 1;
+            sources.extend(all.clone());
         }
     }
     while let Some(batch) = core.take_rest() {

@@ -1,6 +1,7 @@
 //! A backup set as the restore tasks read it: indexes, the log stream's meta, blocks over the whole chain.
 //!
-//! Only reads. Everything is verified before it is given out, and nothing in an index is trusted as a path.
+//! Only reads. Everything is verified before it is given out, what one answer shows as damaged or missing is read again,
+//! and nothing in an index is trusted as a path.
 
 use crate::source::RestoredBase;
 use bytes::Bytes;
@@ -12,8 +13,9 @@ use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError, pb};
-use strandline_media::Medium;
+use strandline_media::{Looks, Medium};
 use strandline_proto::v1::RestoreDataSpec;
+use strandline_reader::object_name;
 use strandline_types::{
     BackupSetId, BackupSetKind, DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, TurnId,
 };
@@ -59,8 +61,11 @@ impl BackupSet {
     pub(super) async fn ls_meta(&self) -> Result<pb::LsMetaInfo, Failure> {
         let Self { name: set, ls, ls_turn: turn, ls_retry: retry, .. } = *self;
         let path = BackupPath::LsMetaInfo { set, ls, turn, retry }.path();
-        let file = self.medium.get(&path).await?;
-        read_small(DataType::LsMetaInfo, &file).map_err(|e| self.bad_object(e, &path))
+        let look = || async {
+            let file = self.medium.get(&path).await?;
+            read_small(DataType::LsMetaInfo, &file).map_err(|e| self.bad_object(e, &path))
+        };
+        Looks::default().sure(look).await
     }
 
     /// Where replay starts, as the meta says it.
@@ -85,7 +90,7 @@ impl BackupSet {
         let mut entries = self.index(&sys).await?;
         // Another log stream's index in this place is whole in itself, and would leave this one's own blocks out.
         if let Some(other) = entries.iter().map(|e| e.physical.ls_id).find(|other| *other != ls) {
-            let object = format!("{}/{sys}", self.medium.uri().trim_end_matches('/'));
+            let object = object_name(&self.medium.uri(), &sys);
             let what = format!("it is the index of log stream {other}, not of {ls}");
             return Err(Failure::new(ErrorClass::Corrupt, what, object, "use another copy of the destination"));
         }
@@ -97,8 +102,11 @@ impl BackupSet {
     }
 
     async fn index(&self, path: &str) -> Result<Vec<MacroIndexEntry>, Failure> {
-        let file = self.medium.get(path).await?;
-        IndexReader::parse(&file).map_err(|e| self.bad_object(e, path))
+        let look = || async {
+            let file = self.medium.get(path).await?;
+            IndexReader::parse(&file).map_err(|e| self.bad_object(e, path))
+        };
+        Looks::default().sure(look).await
     }
 
     /// The tenant's index of the highest retry that was written.
@@ -145,11 +153,11 @@ impl BackupSet {
     }
 
     fn bad_object(&self, error: FormatError, path: &str) -> Failure {
-        error.into_failure(format!("{}/{path}", self.medium.uri().trim_end_matches('/')))
+        error.into_failure(object_name(&self.medium.uri(), path))
     }
 
     pub(super) fn damaged(&self, what: &str) -> Failure {
-        let object = format!("{}/{} log stream {}", self.medium.uri().trim_end_matches('/'), self.name, self.ls);
+        let object = object_name(&self.medium.uri(), &format!("{} log stream {}", self.name, self.ls));
         Failure::new(ErrorClass::Corrupt, what, object, "use another backup set or another copy of the destination")
     }
 }

@@ -4,7 +4,7 @@ use strandline_types::Scn;
 
 /// A length of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Periods {
+pub(super) enum Periods {
     /// Monday to Sunday.
     Week,
     /// Calendar month.
@@ -17,7 +17,7 @@ const NS_PER_DAY: u64 = 86_400_000_000_000;
 
 impl Periods {
     /// A number that is the same for all SCNs of one period and rises with time.
-    pub(crate) fn of(self, scn: Scn) -> u64 {
+    pub(super) fn of(self, scn: Scn) -> u64 {
         let days = scn.0 / NS_PER_DAY;
         let (year, month) = year_and_month(days);
         match self {
@@ -28,7 +28,7 @@ impl Periods {
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Week => "week",
             Self::Month => "month",

@@ -5,7 +5,8 @@ use super::*;
 use crate::window::restorable;
 use crate::{Owner, Place, Role};
 use proptest::prelude::*;
-use strandline_types::{DestId, PieceId, RoundId, ScnRange};
+use proptest::strategy::ValueTree;
+use strandline_types::{BackupSetKind, DestId, PieceId, PieceKey, RoundId, ScnRange};
 
 const DAY: u64 = 86_400_000_000_000;
 
@@ -52,7 +53,21 @@ fn catalogue(sets: Vec<SetEntry>, last: u64) -> Catalogue {
         sets,
         pieces: (0..=last).map(|id| piece(id, last)).collect(),
         rounds: Vec::new(),
+        short: Vec::new(),
     }
+}
+
+/// Every place is current.
+fn home() -> BTreeSet<PlaceId> {
+    (0..64).map(PlaceId).collect()
+}
+
+fn planned(all: &Catalogue, policy: &Policy, now: Scn) -> CleanPlan {
+    plan(all, policy, now, &home())
+}
+
+fn rules<'a>(all: &'a Catalogue, home: &'a BTreeSet<PlaceId>, policy: Option<&'a Policy>) -> Rules<'a> {
+    Rules { catalogue: all, home, policy, now: day(15) }
 }
 
 fn deleted_sets(plan: &CleanPlan) -> Vec<u64> {
@@ -68,7 +83,7 @@ fn deleted_pieces(plan: &CleanPlan) -> Vec<u64> {
 fn the_newest_set_before_the_window_stays_and_what_is_older_goes() {
     // The original's own example: fulls on day 1, 4, 7, 11, 14, a window back to day 8.
     let all = catalogue([1, 4, 7, 11, 14].into_iter().map(|n| full(n, n)).collect(), 15);
-    let plan = plan(&all, &policy(7), day(15));
+    let plan = planned(&all, &policy(7), day(15));
     assert_eq!(deleted_sets(&plan), [1, 4]);
     assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4, 5], "day 6 holds the beginning of the log of the set of day 7");
     let why = |id| plan.keep.iter().find(|i| i.object == Object::Set(BackupSetId(id))).map(|i| i.why.clone());
@@ -79,7 +94,7 @@ fn the_newest_set_before_the_window_stays_and_what_is_older_goes() {
 #[test]
 fn a_kept_increment_keeps_its_chain() {
     let sets = vec![full(1, 1), inc(2, 1, 1, 3), inc(3, 1, 2, 6), full(4, 9)];
-    let plan = plan(&catalogue(sets, 10), &policy(3), day(10));
+    let plan = planned(&catalogue(sets, 10), &policy(3), day(10));
     assert!(deleted_sets(&plan).is_empty(), "set 3 serves day 7 and 8 and needs 1 and 2");
     assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4], "the chain's own log is not needed");
 }
@@ -88,13 +103,13 @@ fn a_kept_increment_keeps_its_chain() {
 fn without_a_usable_full_set_only_failed_ones_go() {
     let broken = SetEntry { file_status: FileStatus::Broken, ..full(1, 1) };
     let failed = SetEntry { status: BackupSetStatus::Failed, file_status: FileStatus::Incomplete, ..full(2, 2) };
-    let plan = plan(&catalogue(vec![broken, failed], 10), &policy(3), day(10));
+    let plan = planned(&catalogue(vec![broken, failed], 10), &policy(3), day(10));
     assert_eq!((deleted_sets(&plan), deleted_pieces(&plan)), (vec![2], vec![]));
 }
 
 #[test]
 fn no_window_means_that_nothing_expires() {
-    let plan = plan(&catalogue(vec![full(1, 1), full(2, 5)], 10), &policy(0), day(10));
+    let plan = planned(&catalogue(vec![full(1, 1), full(2, 5)], 10), &policy(0), day(10));
     assert!(plan.delete.is_empty());
     assert!(plan.keep.iter().any(|i| i.why == KeepWhy::NoWindow));
 }
@@ -103,7 +118,7 @@ fn no_window_means_that_nothing_expires() {
 fn redundancy_and_periods_keep_sets_with_the_log_that_makes_them_whole() {
     let all = catalogue((1..40).map(|n| full(n, n)).collect(), 40);
     let kept = |policy: &Policy| {
-        let plan = plan(&all, policy, day(40));
+        let plan = planned(&all, policy, day(40));
         let mut after = all.clone();
         remove(&mut after, &plan.delete);
         let windows = windows(&after);
@@ -123,33 +138,50 @@ fn redundancy_and_periods_keep_sets_with_the_log_that_makes_them_whole() {
 #[test]
 fn log_only_goes_by_the_window_alone() {
     let all = catalogue(Vec::new(), 10);
-    let plan = plan(&all, &Policy { log_only: true, ..policy(3) }, day(10));
+    let plan = planned(&all, &Policy { log_only: true, ..policy(3) }, day(10));
     assert_eq!(deleted_pieces(&plan), [0, 1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
 fn a_set_by_hand_names_what_stands_in_its_way() {
     let all = catalogue(vec![full(1, 1), inc(2, 1, 1, 3), full(3, 5)], 10);
-    let place = Some(PlaceId(0));
-    let said = |ids: &[u64], current, policy| check_sets(&all, ids, current, policy).unwrap_err().to_string();
-    assert!(said(&[9], place, false).contains("id=9, there is no such"));
-    assert!(said(&[1], place, false).contains("(related id=2)"));
-    assert!(said(&[3, 1, 2], place, false).contains("the last full"));
-    assert!(said(&[1, 2], place, true).contains("policy"));
-    assert_eq!(check_sets(&all, &[1, 2], place, false).unwrap().len(), 2);
-    assert_eq!(check_sets(&all, &[1, 2, 3], None, true).unwrap().len(), 3, "an old path may be emptied");
+    let (home, none, policy) = (home(), BTreeSet::new(), policy(3));
+    let said = |ids: &[u64], policy| check_sets(&rules(&all, &home, policy), ids).unwrap_err().to_string();
+    assert!(said(&[9], None).contains("id=9, there is no such"));
+    assert!(said(&[1], None).contains("(related id=2)"));
+    assert!(said(&[3, 1, 2], None).contains("nothing could be restored any more"));
+    assert!(said(&[3], None).contains("is restored with backup set 3"), "{}", said(&[3], None));
+    assert!(said(&[1, 2], Some(&policy)).contains("policy"));
+    assert_eq!(check_sets(&rules(&all, &home, None), &[1, 2]).unwrap().len(), 2);
+    // An old path may be emptied only while something else restores the newest moment.
+    let said = check_sets(&rules(&all, &none, Some(&policy)), &[1, 2, 3]).unwrap_err().to_string();
+    assert!(said.contains("nothing could be restored any more"), "{said}");
 }
 
 #[test]
 fn pieces_by_hand_go_from_the_oldest_on_and_never_under_a_set() {
     let all = catalogue(vec![full(1, 4)], 10);
-    let place = [PlaceId(0)];
-    let said = |ids: &[u64], policy| check_pieces(&all, ids, &place, policy).unwrap_err().to_string();
-    assert!(said(&[10], false).contains("still being written"));
-    assert!(said(&[1], false).contains("(related id=0)"));
-    assert!(said(&[0, 1, 2, 3], false).contains("needs its log (related id=1)"));
-    assert!(said(&[0], true).contains("policy"));
-    assert_eq!(check_pieces(&all, &[0, 1, 2], &place, false).unwrap().len(), 3);
+    let (home, policy) = (BTreeSet::from([PlaceId(0)]), policy(3));
+    let said = |ids: &[u64], policy| check_pieces(&rules(&all, &home, policy), ids, None).unwrap_err().to_string();
+    assert!(said(&[10], None).contains("still being written"));
+    assert!(said(&[1], None).contains("(related id=0)"));
+    assert!(said(&[0, 1, 2, 3], None).contains("needs its log (related id=1)"));
+    assert!(said(&[0], Some(&policy)).contains("policy"));
+    assert_eq!(check_pieces(&rules(&all, &home, None), &[0, 1, 2], None).unwrap().len(), 3);
+}
+
+#[test]
+fn a_piece_id_of_two_destinations_names_neither_until_one_is_said() {
+    let mut all = catalogue(vec![full(1, 4)], 6);
+    all.pieces.push(PieceEntry {
+        place: PlaceId(1),
+        key: PieceKey { dest_id: DestId(1007), round_id: RoundId(2), piece_id: PieceId(0) },
+        ..piece(0, 6)
+    });
+    let home = home();
+    let said = check_pieces(&rules(&all, &home, None), &[0], None).unwrap_err().to_string();
+    assert!(said.contains("say which destination"), "{said}");
+    assert_eq!(check_pieces(&rules(&all, &home, None), &[0], Some(PlaceId(1))).unwrap()[0].place, PlaceId(1));
 }
 
 /// Makes some sets carry their log: each in a place of its own.
@@ -174,25 +206,18 @@ fn log_that_a_set_carries_is_counted_and_goes_only_with_its_set() {
     let held = restorable(&all);
     assert!(held.holds(day(3)) && held.holds(day(4)) && held.holds(day(5)), "{held:?}");
     let policy = policy(6);
-    let kept = plan(&all, &policy, day(10));
+    let kept = planned(&all, &policy, day(10));
     let named = |plan: &CleanPlan| plan.keep.len() + plan.delete.len();
     assert_eq!(named(&kept), all.sets.len() + 5, "carried log is no object of its own");
     let why = |id| kept.keep.iter().find(|i| i.object == Object::Set(BackupSetId(id))).map(|i| i.why.clone());
     assert_eq!(why(1), Some(KeepWhy::Anchor { scn: day(4) }));
     assert_eq!(why(2), Some(KeepWhy::InWindow));
-    let later = plan(&all, &super::tests::policy(4), day(10));
+    let later = planned(&all, &super::tests::policy(4), day(10));
     assert!(deleted_sets(&later).contains(&1), "{later:#?}");
 }
 
 fn remove<W>(catalogue: &mut Catalogue, items: &[Item<W>]) {
-    let gone = |place, object| items.iter().any(|i| i.place == place && i.object == object);
-    let lost: Vec<BackupSetId> =
-        catalogue.sets.iter().filter(|s| gone(s.place, Object::Set(s.set_id))).map(|s| s.set_id).collect();
-    let places = catalogue.places.clone();
-    let carrier = |p: &PieceEntry| places.get(p.place.0 as usize).and_then(|place| place.of_set);
-    catalogue.pieces.retain(|p| carrier(p).is_none_or(|set| !lost.contains(&set)));
-    catalogue.sets.retain(|s| !gone(s.place, Object::Set(s.set_id)));
-    catalogue.pieces.retain(|p| !gone(p.place, Object::Piece(p.key)));
+    *catalogue = without(catalogue, items);
 }
 
 prop_compose! {
@@ -259,9 +284,31 @@ fn probes(catalogue: &Catalogue, expire: Scn) -> BTreeSet<Scn> {
     all.flat_map(|s| [s.prev(), s, s.next(), Scn(s.0 + DAY / 4)]).filter(|s| *s >= expire).collect()
 }
 
+/// The first SCN of the window, derived anew: from the present, or from the newest SCN that can be restored, if a BROKEN
+/// verdict were taken back where nothing else can.
+fn floor_of(all: &Catalogue, policy: &Policy, now: Scn) -> Scn {
+    let newest = |all: &Catalogue| restorable(all).intervals.last().map(|(_, to)| *to);
+    let reach = newest(all).or_else(|| newest(&forgiven(all))).unwrap_or(Scn::MAX);
+    Scn(if policy.window_ns == 0 { 0 } else { now.0.min(reach.0).saturating_sub(policy.window_ns) })
+}
+
+fn forgiven(all: &Catalogue) -> Catalogue {
+    let mut all = all.clone();
+    all.sets
+        .iter_mut()
+        .filter(|s| s.file_status == FileStatus::Broken)
+        .for_each(|s| s.file_status = FileStatus::Available);
+    all.pieces
+        .iter_mut()
+        .filter(|p| p.file_status == FileStatus::Broken)
+        .for_each(|p| p.file_status = FileStatus::Available);
+    all
+}
+
 /// Whether what a plan says of an object that stays is so.
 fn is_true(all: &Catalogue, policy: &Policy, now: Scn, plan: &CleanPlan, item: &Item<KeepWhy>) -> bool {
-    let expire = Scn(if policy.window_ns == 0 { 0 } else { now.0.saturating_sub(policy.window_ns) });
+    let expire = floor_of(all, policy, now);
+    let whole = forgiven(all);
     let set_of = |id: BackupSetId| all.sets.iter().find(|s| s.set_id == id);
     let stays = |id: BackupSetId| plan.keep.iter().any(|i| i.object == Object::Set(id));
     let (set, piece) = match item.object {
@@ -270,13 +317,24 @@ fn is_true(all: &Catalogue, policy: &Policy, now: Scn, plan: &CleanPlan, item: &
     };
     match &item.why {
         KeepWhy::InWindow => set.is_some_and(|s| s.min_restore_scn > expire),
-        KeepWhy::NoWindow => policy.window_ns == 0 || expire == Scn::MIN,
+        KeepWhy::NoWindow => policy.window_ns == 0,
         KeepWhy::BeingWritten => {
             set.is_some_and(|s| s.status == BackupSetStatus::Doing)
                 || piece.is_some_and(|p| p.status == PieceStatus::Active)
         }
-        KeepWhy::NothingElse => usable_sets(all).is_empty() || !plan.keep.iter().any(|i| is_needed(&i.why)),
-        KeepWhy::NothingInWindow => windows(all).iter().all(|w| w.is_empty() || w.to < expire),
+        KeepWhy::NothingElse => windows(&whole).iter().all(crate::Window::is_empty),
+        KeepWhy::NothingRestorable => windows(all).iter().all(crate::Window::is_empty),
+        KeepWhy::Elsewhere => false,
+        KeepWhy::Doubtful => set.is_some_and(|s| {
+            let Some(window) = windows(&whole).into_iter().find(|w| w.set_id == s.set_id) else { return false };
+            let now = restorable(all);
+            let mut probes = now.intervals.iter().map(|(_, to)| to.next()).chain([window.from.max(expire)]);
+            let serves_more = probes.any(|scn| window.holds(scn) && scn >= expire && !now.holds(scn));
+            let newest = now.intervals.last().map(|(_, to)| *to);
+            let is_shorter =
+                |scn| !windows(all).iter().any(|w| w.holds(scn) && (w.from, w.set_id) >= (window.from, s.set_id));
+            serves_more || newest.is_some_and(|scn| window.holds(scn) && is_shorter(scn))
+        }),
         KeepWhy::LogOnly => policy.log_only,
         KeepWhy::Anchor { scn } => {
             let window = set.map(|s| crate::window::window_of(all, s).0);
@@ -288,10 +346,7 @@ fn is_true(all: &Catalogue, policy: &Policy, now: Scn, plan: &CleanPlan, item: &
         }
         KeepWhy::LogFor { set: other } => stays(*other),
         KeepWhy::Redundancy { copies } => set.is_some_and(|s| s.kind == BackupSetKind::Full) && *copies >= 1,
-        KeepWhy::Period { .. } => {
-            policy.keep_weekly + policy.keep_monthly + policy.keep_yearly > 0
-                && set.is_some_and(|s| s.kind == BackupSetKind::Full)
-        }
+        KeepWhy::Period { .. } => policy.keep_weekly + policy.keep_monthly + policy.keep_yearly > 0 && set.is_some(),
         KeepWhy::LogFrom { scn } => {
             // Somebody who stays needs log from there on, and the piece does not end before.
             let needs = |i: &Item<KeepWhy>| match i.object {
@@ -315,6 +370,7 @@ fn is_needed(why: &KeepWhy) -> bool {
             | KeepWhy::LogFor { .. }
             | KeepWhy::Redundancy { .. }
             | KeepWhy::Period { .. }
+            | KeepWhy::Doubtful
     )
 }
 
@@ -332,14 +388,14 @@ proptest! {
         let mut all = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
         carry(&mut all, &carries);
         let now = day(now_days);
-        let plan = plan(&all, &policy, now);
+        let plan = planned(&all, &policy, now);
         for item in &plan.keep {
             prop_assert!(is_true(&all, &policy, now, &plan, item), "{item:#?} of {plan:#?}");
         }
         // A second cleaning after the first finds nothing more: everything went that was said to go.
         let mut after = all.clone();
         remove(&mut after, &plan.delete);
-        let again = super::plan(&after, &policy, now);
+        let again = planned(&after, &policy, now);
         prop_assert!(again.delete.is_empty(), "{again:#?}");
     }
 
@@ -355,7 +411,7 @@ proptest! {
         let mut before = Catalogue { sets, pieces, ..catalogue(Vec::new(), 0) };
         carry(&mut before, &carries);
         let now = day(now_days);
-        let plan = plan(&before, &policy, now);
+        let plan = planned(&before, &policy, now);
         let expire = Scn(if policy.window_ns == 0 { 0 } else { now.0.saturating_sub(policy.window_ns) });
 
         // Everything stands in the plan exactly once.
@@ -374,6 +430,7 @@ proptest! {
             for scn in probes(&before, expire) {
                 prop_assert!(!was.holds(scn) || is.holds(scn), "SCN {scn} is lost by {delete:#?}");
             }
+            prop_assert_eq!(losses(&before, delete, Some(&policy), now, &home()), Vec::new());
             let has_full = |c: &Catalogue| {
                 usable_sets(c).iter().zip(windows(c)).any(|(s, w)| s.kind == BackupSetKind::Full && !w.is_empty())
             };
@@ -381,3 +438,6 @@ proptest! {
         }
     }
 }
+
+mod histories;
+mod lost_moments;

@@ -19,7 +19,7 @@ pub enum DeleteWhy {
     },
     /// No set that stays needs this log.
     LogExpired {
-        /// Log from here on is needed.
+        /// Log from here on stays.
         before: Scn,
     },
     /// An administrator asked for it.
@@ -37,7 +37,11 @@ impl fmt::Display for DeleteWhy {
             }
             Self::Expired { heir: None } => f.write_str("it is older than the recovery window, which newer sets serve"),
             Self::LogExpired { before } => {
-                write!(f, "no backup that is kept needs log before SCN {before} ({})", scn_text(*before))
+                write!(
+                    f,
+                    "no backup set that stays needs this log; from SCN {before} ({}) on log stays",
+                    scn_text(*before)
+                )
             }
             Self::Asked => f.write_str("an administrator asked for it"),
         }
@@ -71,7 +75,7 @@ pub enum KeepWhy {
         /// How many.
         copies: u32,
     },
-    /// The newest full set of its week, month or year.
+    /// The newest set of its week, month or year: a full one where there is one.
     Period {
         /// `week`, `month` or `year`.
         period: &'static str,
@@ -80,8 +84,12 @@ pub enum KeepWhy {
     BeingWritten,
     /// No full set can be used: nothing is deleted that might still help.
     NothingElse,
-    /// No SCN of the recovery window can be restored: no log is deleted that might still help.
-    NothingInWindow,
+    /// No set has log that it could be restored with: no log is deleted that might still help.
+    NothingRestorable,
+    /// SCNs of the window could be restored with it if a BROKEN object were found whole.
+    Doubtful,
+    /// It does not lie in a current destination.
+    Elsewhere,
     /// The policy is about log only.
     LogOnly,
     /// The window's SCNs are restored with log from here on.
@@ -108,14 +116,18 @@ impl fmt::Display for KeepWhy {
             Self::LogFor { set } => write!(f, "backup set {set} is restored with the log that it carries"),
             Self::Redundancy { copies: 1 } => f.write_str("the newest full backup set that can be used always stays"),
             Self::Redundancy { copies } => write!(f, "one of the {copies} newest full backup sets that always stay"),
-            Self::Period { period } => write!(f, "the newest full backup set of its {period}"),
+            Self::Period { period } => write!(f, "the newest backup set of its {period} that is kept by the policy"),
             Self::BeingWritten => f.write_str("it is still being written"),
             Self::NothingElse => {
                 f.write_str("no full backup set can be used: nothing is deleted that might still help")
             }
-            Self::NothingInWindow => {
-                f.write_str("no SCN of the recovery window can be restored: no log is deleted that might still help")
+            Self::NothingRestorable => {
+                f.write_str("no backup set has log to be restored with: no log is deleted that might still help")
             }
+            Self::Doubtful => f.write_str(
+                "SCNs of the recovery window can be restored with it when a validation finds what is BROKEN whole again",
+            ),
+            Self::Elsewhere => f.write_str("it is in a destination that is not current: a policy leaves it alone"),
             Self::LogOnly => f.write_str("the policy log_only deletes no backup sets"),
             Self::LogFrom { scn } => {
                 write!(f, "the recovery window needs log from SCN {scn} ({}) on", scn_text(*scn))

@@ -154,6 +154,11 @@ impl Cluster {
         self.nodes.remove(&id);
     }
 
+    /// Directory of all nodes, each below its id.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
     /// The disk of a killed node is lost.
     pub async fn wipe(&mut self, id: u64) {
         assert!(!self.nodes.contains_key(&id));

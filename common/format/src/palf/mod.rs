@@ -1,18 +1,21 @@
 //! The log of a log stream as bytes: groups of entries in 64 MiB blocks (format page, section 4).
 //!
 //! [`frame`] makes the bytes, [`walk`] reads and verifies them, [`file_header`] is the 4096 bytes before them in an
-//! archive file, [`block_header`] the 4096 bytes before them in a local block. All integers are big-endian.
+//! archive file, [`block_header`] the 4096 bytes before them in a local block, [`proof`] is what has to hold before log that
+//! was read is written again. All integers are big-endian.
 
 pub mod block_header;
 pub mod file_header;
 pub mod frame;
 pub mod header;
+pub mod proof;
 pub mod walk;
 
 pub use block_header::BlockHeader;
 pub use file_header::ArchiveFileHeader;
 pub use frame::{Framed, Framer};
 pub use header::{ENTRY_HEADER_BYTES, EntryHeader, GROUP_HEADER_BYTES, GroupHeader};
+pub use proof::{ProofError, prove_log};
 pub use walk::{EntryView, GroupView, GroupWalker, PalfError, PalfFault, Walk, next_group};
 
 use crate::checksum::crc32c_raw;

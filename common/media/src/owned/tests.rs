@@ -128,3 +128,95 @@ async fn nothing_is_written_below_a_mount_point_without_its_mount_nor_into_anoth
     std::fs::rename(&away, &mounted).unwrap();
     medium.put("a/second", Bytes::from_static(b"2")).await.unwrap();
 }
+
+/// A medium that goes away between the question whose it is and the write.
+#[derive(Debug)]
+struct Vanishes {
+    inner: FileMedium,
+    here: PathBuf,
+    away: PathBuf,
+}
+
+#[async_trait]
+impl Medium for Vanishes {
+    fn log_form(&self) -> LogForm {
+        self.inner.log_form()
+    }
+
+    async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
+        self.inner.put(path, data).await
+    }
+
+    async fn put_if_absent(&self, path: &str, data: Bytes) -> Result<PutOutcome, MediaError> {
+        self.inner.put_if_absent(path, data).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes, MediaError> {
+        self.inner.get(path).await
+    }
+
+    async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, MediaError> {
+        self.inner.get_range(path, range).await
+    }
+
+    async fn head(&self, path: &str) -> Result<u64, MediaError> {
+        self.inner.head(path).await
+    }
+
+    async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
+        self.inner.list(dir).await
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.inner.survey(dir).await
+    }
+
+    async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
+        self.inner.list_dirs(dir).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), MediaError> {
+        self.inner.delete(path).await
+    }
+
+    async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
+        std::fs::rename(&self.here, &self.away).unwrap();
+        self.inner.append(path, at, data).await
+    }
+
+    async fn open_writer(&self, path: &str) -> Result<Box<dyn ObjectWriter>, MediaError> {
+        self.inner.open_writer(path).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
+        self.inner.unfinished().await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), MediaError> {
+        self.inner.abort(unfinished).await
+    }
+
+    fn uri(&self) -> String {
+        self.inner.uri()
+    }
+}
+
+#[tokio::test]
+async fn an_append_under_which_the_destination_goes_away_says_so_and_nothing_of_a_hole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, away) = (dir.path().join("mnt"), dir.path().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    claim(&here, 1002).await.append("a/log", 0, Bytes::from_static(b"first")).await.unwrap();
+    let inner = FileMedium::new(here.to_str().unwrap());
+    let vanishes = Vanishes { inner, here: here.clone(), away: away.clone() };
+    let medium = Guarded::new(Arc::new(vanishes), Right::Write(owner(1002)));
+    let told = medium.append("a/log", 5, Bytes::from_static(b"second")).await.unwrap_err();
+    assert_eq!((told.class, told.code), (ErrorClass::NotFound, CODE_FORMAT_MISSING), "{told}");
+    assert!(told.to_string().contains("not mounted, or was emptied"), "{told}");
+
+    // A destination that is there and lacks the bytes keeps its own words.
+    std::fs::rename(&away, &here).unwrap();
+    let plain = Guarded::new(Arc::new(FileMedium::new(here.to_str().unwrap())), Right::Write(owner(1002)));
+    let told = plain.append("a/log", 9, Bytes::from_static(b"third")).await.unwrap_err();
+    assert!(told.to_string().contains("would leave a hole"), "{told}");
+}

@@ -17,6 +17,10 @@ const GIVE_KEYS: &str = "give keys that are valid and may list, read, write and 
 /// What an administrator can do about a refused time.
 const SET_THE_CLOCK: &str =
     "set the clock of the machine that says this, and let NTP keep it; requests are signed anew each time";
+/// How a locked object is told: the original's name of it, which deletions wait for.
+const LOCKED: &str = "OB_OBJECT_STORAGE_OBJECT_LOCKED_BY_WORM: the object is locked until its retention ends";
+/// What an administrator can do about it.
+const WAIT_FOR_THE_LOCK: &str = "it can be deleted when its retention has ended";
 /// Longest piece of a store's own words that is repeated.
 const WORDS_MAX: usize = 300;
 
@@ -50,6 +54,14 @@ impl Reply {
         }
     }
 
+    /// The store takes this write only with a digest of its body: a bucket that locks objects is like that.
+    pub(crate) fn asks_for_digest(&self) -> bool {
+        let (code, words) = (self.code(), xml::error(&self.body).1.to_ascii_lowercase());
+        let names_digest = words.contains("content-md5") || words.contains("x-amz-checksum");
+        code == "MissingUploadObjectWithObjectLockHeaders"
+            || (matches!(code.as_str(), "InvalidRequest" | "MissingContentMD5") && names_digest)
+    }
+
     /// The store asks for less.
     pub(crate) fn is_throttled(&self) -> bool {
         matches!(self.status, 429 | 503)
@@ -62,13 +74,14 @@ impl Reply {
     /// This answer as an error.
     pub(crate) fn error(&self, op: Op, uri: &str, path: &str, store_code: i32) -> MediaError {
         let (code, words) = (self.code(), xml::error(&self.body).1);
-        let class = class_of(self.status, &code, &words);
+        let is_locked = is_locked(op, &code, &words);
+        let class = if is_locked { ErrorClass::Permission } else { class_of(self.status, &code) };
         let mut reason = match (code.is_empty(), words.is_empty()) {
             (true, true) => format!("HTTP {}", self.status),
             (false, true) => format!("{code} (HTTP {})", self.status),
             _ => format!("{code} (HTTP {}): {}", self.status, words.chars().take(WORDS_MAX).collect::<String>()),
         };
-        if let Some(hint) = hint(self.status, &code, &words) {
+        if let Some(hint) = if is_locked { Some(LOCKED) } else { hint(self.status, &code) } {
             reason = format!("{reason}; {hint}");
         }
         let is_clock = code == "RequestTimeTooSkewed";
@@ -80,7 +93,8 @@ impl Reply {
         let todo = match class {
             ErrorClass::Permission if is_clock => Some(SET_THE_CLOCK),
             // A lock is no matter of keys.
-            ErrorClass::Permission if !is_locked(&code, &words) => Some(GIVE_KEYS),
+            ErrorClass::Permission if !is_locked => Some(GIVE_KEYS),
+            ErrorClass::Permission => Some(WAIT_FOR_THE_LOCK),
             _ => None,
         };
         let number = if class == ErrorClass::Permission { CODE_PERMISSION } else { store_code };
@@ -95,15 +109,16 @@ impl Reply {
     }
 }
 
-fn is_locked(code: &str, words: &str) -> bool {
-    matches!(code, "FileImmutable" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold")
-        || (words.contains("object lock") || words.contains("Object Lock") || words.contains("WORM"))
+/// True for the refusal to remove or to replace a locked object. Azure has codes for it; S3 has one code for all that is
+/// denied and says the rest in words, which count only where something was to be removed: that a bucket locks objects is
+/// said in other refusals, too.
+fn is_locked(op: Op, code: &str, words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    matches!(code, "FileImmutable" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ObjectLocked")
+        || (op == Op::Delete && (words.contains("object lock") || words.contains("worm")))
 }
 
-fn class_of(status: u16, code: &str, words: &str) -> ErrorClass {
-    if is_locked(code, words) {
-        return ErrorClass::Permission;
-    }
+fn class_of(status: u16, code: &str) -> ErrorClass {
     match (status, code) {
         (_, "NoSuchBucket" | "ContainerNotFound" | "InvalidBucketName") => ErrorClass::Invalid,
         (_, "ExpiredToken" | "InvalidToken" | "SecurityTokenExpired" | "TokenRefreshRequired") => {
@@ -128,10 +143,7 @@ fn class_of(status: u16, code: &str, words: &str) -> ErrorClass {
     }
 }
 
-fn hint(status: u16, code: &str, words: &str) -> Option<&'static str> {
-    if is_locked(code, words) {
-        return Some("OB_OBJECT_STORAGE_OBJECT_LOCKED_BY_WORM: the object is locked until its retention ends");
-    }
+fn hint(status: u16, code: &str) -> Option<&'static str> {
     match (status, code) {
         (_, "NoSuchBucket" | "ContainerNotFound") => Some("create the bucket first"),
         (_, "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "AuthenticationFailed") => {
@@ -225,5 +237,26 @@ mod tests {
         let e = reply(403, "AccessDenied", "Access Denied because object protected by object lock.");
         let e = e.error(Op::Delete, "u", "p", 0);
         assert!(e.class == ErrorClass::Permission && e.reason.contains("LOCKED_BY_WORM"), "{e}");
+    }
+
+    #[test]
+    fn a_write_that_a_locking_bucket_wants_otherwise_is_not_called_locked() {
+        let words = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
+        for code in ["MissingUploadObjectWithObjectLockHeaders", "InvalidRequest"] {
+            let reply = reply(400, code, words);
+            let e = reply.error(Op::Put, "u", "p", 0);
+            assert!(e.class == ErrorClass::Invalid && !e.reason.contains("LOCKED_BY_WORM"), "{e}");
+            assert!(reply.asks_for_digest());
+        }
+        assert!(!reply(400, "InvalidRequest", "a header is missing").asks_for_digest());
+    }
+
+    #[test]
+    fn keys_that_have_ended_or_are_not_known_lead_to_new_keys_and_not_to_rights_on_files() {
+        for (status, code) in [(400, "ExpiredToken"), (403, "InvalidAccessKeyId"), (403, "AccessDenied")] {
+            let e = reply(status, code, "words").error(Op::Get, "s3://b/p?host=h", "x", 0);
+            let failure = strandline_types::Failure::from(e);
+            assert!(failure.todo.contains("keys") && !failure.todo.contains("user"), "{code}: {failure}");
+        }
     }
 }

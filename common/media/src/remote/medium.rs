@@ -7,7 +7,9 @@
 use super::store::{Conditional, Store};
 use super::upload::{Upload, same_objects};
 use crate::medium::carry;
-use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Unfinished, check_path, no_append};
+use crate::{
+    Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished, check_path, no_append,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -143,6 +145,10 @@ impl<S: Store> Medium for RemoteMedium<S> {
         let mut found = self.store.list(dir, false).await?.objects;
         found.sort();
         Ok(found)
+    }
+
+    async fn survey(&self, dir: &str) -> Result<Survey, MediaError> {
+        self.list(dir).await.map(Survey::from)
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {

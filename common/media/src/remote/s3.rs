@@ -44,6 +44,8 @@ pub(crate) struct S3 {
     signs_bodies: bool,
     /// Cleared when the store says that it knows no conditions.
     has_conditions: AtomicBool,
+    /// The bucket takes no body without a digest of its own, whatever the signature covers: one that locks objects.
+    wants_digest: AtomicBool,
 }
 
 impl S3 {
@@ -77,6 +79,7 @@ impl S3 {
         Ok(Self {
             wire: Wire::new(dest.name(), base, signer, Traffic::of(dest), code)?,
             has_conditions: AtomicBool::new(dest.options.conditional_put),
+            wants_digest: AtomicBool::new(dest.options.worm),
             options: dest.options.clone(),
             is_oss,
             bucket: dest.bucket.clone(),
@@ -98,20 +101,42 @@ impl S3 {
     /// MD5: the CRC of a part would have to be announced when its upload begins.
     fn checked<'a>(&self, ask: Ask<'a>, body: Bytes, is_part: bool) -> Ask<'a> {
         let ask = match self.options.checksum {
-            Checksum::Off => ask,
+            Checksum::Off if !self.wants_digest() => ask,
             // One digest is enough: MD5 costs more than all the rest of a request.
-            Checksum::Auto if self.signs_bodies => ask,
+            Checksum::Auto if self.signs_bodies && !self.wants_digest() => ask,
             Checksum::Crc32 if !is_part => {
                 let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &body);
                 // A CRC-32 is the low half.
                 let crc = (crc as u32).to_be_bytes();
                 ask.header("x-amz-checksum-crc32", BASE64_STANDARD.encode(crc))
             }
-            Checksum::Auto | Checksum::Crc32 | Checksum::Md5 => {
+            Checksum::Auto | Checksum::Crc32 | Checksum::Md5 | Checksum::Off => {
                 ask.header("content-md5", BASE64_STANDARD.encode(Md5::digest(&body)))
             }
         };
         ask.body(body)
+    }
+
+    fn wants_digest(&self) -> bool {
+        self.wants_digest.load(Ordering::Relaxed)
+    }
+
+    /// Sends a body; once more with a digest where the bucket says that it takes none without. From then on every body has
+    /// one. `ask` makes the same request again.
+    async fn send_body<'a>(
+        &self,
+        path: &str,
+        body: &Bytes,
+        is_part: bool,
+        ask: impl Fn() -> Ask<'a> + Send + Sync,
+    ) -> Result<Reply, MediaError> {
+        let had_digest = self.wants_digest();
+        let reply = self.wire.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await?;
+        if had_digest || reply.is_good() || !reply.asks_for_digest() {
+            return Ok(reply);
+        }
+        self.wants_digest.store(true, Ordering::Relaxed);
+        self.wire.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await
     }
 
     fn only_if_absent<'a>(&self, ask: Ask<'a>) -> Ask<'a> {
@@ -195,11 +220,11 @@ impl Store for S3 {
     }
 
     async fn put(&self, path: &str, data: Bytes, only_if_absent: bool) -> Result<Conditional, MediaError> {
-        let mut ask = self.checked(Ask::new(Op::Put, Kind::Write, Method::PUT, path), data, false);
-        if only_if_absent {
-            ask = self.only_if_absent(ask);
-        }
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let ask = || {
+            let ask = Ask::new(Op::Put, Kind::Write, Method::PUT, path);
+            if only_if_absent { self.only_if_absent(ask) } else { ask }
+        };
+        let reply = self.send_body(path, &data, false, ask).await?;
         self.outcome(&reply, Op::Put, path, only_if_absent)
     }
 
@@ -290,9 +315,14 @@ impl Store for S3 {
     }
 
     async fn part(&self, path: &str, upload: &str, number: usize, data: Bytes) -> Result<String, MediaError> {
-        let ask = Ask::new(Op::Write, Kind::Write, Method::PUT, path);
-        let ask = self.checked(ask.query("partNumber", number).query("uploadId", upload), data, true);
-        let reply = self.wire.done(&self.key(path), ask).await?;
+        let ask = || {
+            let ask = Ask::new(Op::Write, Kind::Write, Method::PUT, path);
+            ask.query("partNumber", number).query("uploadId", upload)
+        };
+        let reply = self.send_body(path, &data, true, ask).await?;
+        if !reply.is_good() {
+            return Err(self.wire.refused(&reply, Op::Write, path));
+        }
         let tag = reply.header("etag").map(str::to_owned);
         tag.ok_or_else(|| self.unreadable(Op::Write, path, "a part without an ETag".to_owned()))
     }

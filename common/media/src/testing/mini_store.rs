@@ -2,7 +2,8 @@
 //!
 //! OSS requests are refused without a right signature; appends follow the vendor's rules: `position` must be the
 //! length, a whole object is not appendable. On wish it lies (`If-None-Match` is ignored silently), does not know
-//! conditions (501), or answers that it is too busy.
+//! conditions (501), answers that it is too busy, takes requests and says nothing, or takes no body without a digest, as a
+//! bucket that locks objects.
 
 // An answer is an answer, good or bad; nothing here is fast.
 #![allow(clippy::result_large_err)]
@@ -17,6 +18,7 @@ use http::{Method, Request, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// Its only key.
 pub const KEY_ID: &str = "LTAItest";
@@ -61,8 +63,14 @@ pub struct MiniStore {
     pub requests: AtomicU32,
     /// Names on one page of a listing.
     pub page: AtomicUsize,
+    /// Requests whose address has this text in it are taken and neither done nor answered, until it is `None` again.
+    pub silent: watch::Sender<Option<String>>,
     /// The bucket keeps what is deleted and replaced.
     pub has_versions: AtomicBool,
+    /// The bucket locks objects: it refuses every body that comes without a digest of its own.
+    pub locks: AtomicBool,
+    /// Bodies that it has refused for that.
+    pub without_digest: AtomicU32,
     inner: Mutex<Inner>,
     /// Where it listens, on the loopback.
     pub port: u16,
@@ -88,7 +96,10 @@ impl MiniStore {
             busy: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             page: AtomicUsize::new(PAGE),
+            silent: watch::Sender::new(None),
             has_versions: AtomicBool::new(false),
+            locks: AtomicBool::new(false),
+            without_digest: AtomicU32::new(0),
             inner: Mutex::new(Inner { objects: BTreeMap::new(), uploads: BTreeMap::new() }),
             port: listener.local_addr().unwrap().port(),
         });
@@ -109,6 +120,18 @@ impl MiniStore {
     #[must_use]
     pub fn is_tagged(&self, key: &str) -> bool {
         self.inner.lock().unwrap().objects.get(key).is_some_and(|o| o.tagged)
+    }
+
+    /// Every object, by its key.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.inner.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    /// The objects that unfinished uploads would become.
+    #[must_use]
+    pub fn uploads(&self) -> Vec<String> {
+        self.inner.lock().unwrap().uploads.values().map(|(key, _)| key.clone()).collect()
     }
 
     fn page(&self) -> usize {
@@ -153,6 +176,21 @@ impl MiniStore {
             (&Method::PUT, _) => self.put(&mut inner, key, head, &query, body),
             _ => Err(error(405, "MethodNotAllowed")),
         }
+    }
+
+    /// As MinIO says it.
+    fn check_digest(&self, head: &Parts) -> Result<(), Response> {
+        // A copy within the store has no body.
+        let is_copy = head.headers.contains_key("x-amz-copy-source");
+        let has_digest =
+            is_copy || head.headers.keys().any(|h| h == "content-md5" || h.as_str().starts_with("x-amz-checksum-"));
+        if has_digest || !self.locks.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.without_digest.fetch_add(1, Ordering::Relaxed);
+        let words = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
+        let code = "MissingUploadObjectWithObjectLockHeaders";
+        Err(answer(400, format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>")))
     }
 
     fn may_write(&self, inner: &Inner, key: &str, head: &Parts) -> Result<(), Response> {
@@ -213,6 +251,7 @@ impl MiniStore {
             inner.objects.get_mut(key).ok_or_else(|| error(404, "NoSuchKey"))?.tagged = true;
             return Ok(answer(200, ""));
         }
+        self.check_digest(head)?;
         if let Some(id) = query.get("uploadId") {
             let (_, parts) = inner.uploads.get_mut(id).ok_or_else(|| error(404, "NoSuchUpload"))?;
             parts.insert(query["partNumber"].parse().unwrap(), body);
@@ -301,6 +340,9 @@ impl Inner {
 
 async fn serve(State(store): State<Arc<MiniStore>>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
+    let address = head.uri.to_string();
+    // The sender lives as long as the store. A client that hangs up meanwhile takes its request back.
+    let _ = store.silent.subscribe().wait_for(|part| part.as_ref().is_none_or(|part| !address.contains(part))).await;
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let is_head = head.method == Method::HEAD;
     let mut response = store.handle(&head, body).unwrap_or_else(|refusal| refusal);

@@ -84,10 +84,11 @@ impl Governor {
 
     fn turn_over(&mut self, now: u64) {
         let second = now / SECOND;
-        if second == self.second {
+        // Many ask at once: one that took its time a moment earlier may come a moment later.
+        let passed = second.saturating_sub(self.second);
+        if passed == 0 {
             return;
         }
-        let passed = second - self.second;
         self.used = if passed == 1 { self.count } else { 0 };
         (self.count, self.second) = (0, second);
         let quiet = now.saturating_sub(self.decreased_at.unwrap_or(0));
@@ -147,6 +148,17 @@ mod tests {
         assert!(refused < done / 5, "few requests are refused: {refused} of {done}");
         run(&mut governor, 120, 80, u64::MAX);
         assert_eq!(governor.rate(200 * SECOND), None, "a store that bears everything is asked without limit");
+    }
+
+    #[test]
+    fn who_took_the_time_earlier_and_comes_later_is_counted_and_changes_no_rate() {
+        let mut governor = Governor::default();
+        governor.complained(5 * SECOND, None);
+        let rate = governor.rate(5 * SECOND);
+        governor.sent(5 * SECOND - 1);
+        governor.complained(4 * SECOND, None);
+        assert_eq!(governor.rate(3 * SECOND), rate);
+        assert_eq!((governor.second, governor.count), (5, 1));
     }
 
     #[test]

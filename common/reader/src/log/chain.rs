@@ -77,6 +77,14 @@ pub struct LogFile {
     pub bytes: u64,
 }
 
+impl LogFile {
+    /// True when it is at least as long as its header.
+    #[must_use]
+    pub const fn has_header(&self) -> bool {
+        self.bytes >= ARCHIVE_FILE_HEADER_BYTES
+    }
+}
+
 /// A stretch of the chain inside one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {

@@ -1,28 +1,33 @@
 //! Log files of one log stream, plain objects and parts alike.
 //!
 //! Only lists and reads. Parts that overlap are both read and must agree byte for byte, but for a file that has one part
-//! for its whole range (a compaction that was verified before the small parts went): that one counts. A hole was refused
-//! when the listing was folded. A part that went away meanwhile was compacted: the file is listed again. What the bytes
-//! mean is the business of `stream`.
+//! for its whole range (a compaction that was verified before the small parts went): that one counts. What the bytes mean
+//! is the business of `stream`.
+//!
+//! A listing is a picture that can be taken again. A part that went away meanwhile was merged, so the file is listed until
+//! a picture fits: as long as each shows other parts for the bytes that are read, that is progress; a picture that stays
+//! the same counts as [`Looks`] say. So do holes in a listing that was taken while parts were merged, and bytes that
+//! are damaged.
 
 use super::chain::{ChainError, FileForm, LogFile, LogObject, ObjectRole, PartAt, fold_objects};
 use crate::keys::Keys;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use strandline_format::cipher::Key;
 use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::part::{PartPlace, decode_part};
 use strandline_format::paths::archive::{ArchivePath, LogPart, ls_log_dir};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError, pb};
-use strandline_media::Medium;
+use strandline_media::{Judged, Looks, Medium};
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READS_IN_FLIGHT_MAX};
 use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PieceKey};
 
-/// Times that a file is listed again when its parts go away under the reader.
-const RELISTS_MAX: usize = 3;
+/// The original's number for a key that is missing or wrong.
+pub(crate) const CODE_WRONG_KEY: i32 = -9057;
 
 /// One piece on one medium.
 #[derive(Clone, Debug)]
@@ -34,7 +39,7 @@ pub struct LogSource {
 }
 
 /// The log directories of one log stream over several pieces.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LogFiles {
     sources: Vec<LogSource>,
     ls: LsId,
@@ -42,6 +47,9 @@ pub struct LogFiles {
     files: Vec<(LogFile, Lsn)>,
     /// The source of each file.
     source_of: Vec<usize>,
+    /// Files as they were listed last, where their parts have changed since.
+    newest: Mutex<BTreeMap<(PieceKey, FileId), LogFile>>,
+    looks: Looks,
 }
 
 impl LogFiles {
@@ -53,10 +61,11 @@ impl LogFiles {
     pub async fn list(sources: Vec<LogSource>, ls: LsId, from: Lsn, keys: Arc<Keys>) -> Result<Self, Failure> {
         let mut found = Vec::new();
         for (index, source) in sources.iter().enumerate() {
-            let files = list_files(source, ls, &ls_log_dir(source.piece, ls)).await?;
+            let dir = ls_log_dir(source.piece, ls);
+            let files = Looks::default().sure(|| list_files(source, ls, &dir)).await?;
             found.extend(files.into_iter().filter(|f| f.file_id >= from.file_id()).map(|f| (index, f)));
         }
-        let this = Self { sources, ls, keys, files: Vec::new(), source_of: Vec::new() };
+        let this = Self::empty(sources, ls, keys, Looks::default());
         let headers = stream::iter(found)
             .map(|(index, file)| {
                 let this = &this;
@@ -73,8 +82,13 @@ impl LogFiles {
 
     /// One file that was listed already, overlapping parts and all.
     #[must_use]
-    pub(crate) fn of_one(source: LogSource, ls: LsId, keys: Arc<Keys>, file: LogFile) -> Self {
-        Self { sources: vec![source], ls, keys, files: vec![(file, Lsn::ZERO)], source_of: vec![0] }
+    pub(crate) fn of_one(source: LogSource, ls: LsId, keys: Arc<Keys>, file: LogFile, looks: Looks) -> Self {
+        let empty = Self::empty(vec![source], ls, keys, looks);
+        Self { files: vec![(file, Lsn::ZERO)], source_of: vec![0], ..empty }
+    }
+
+    fn empty(sources: Vec<LogSource>, ls: LsId, keys: Arc<Keys>, looks: Looks) -> Self {
+        Self { sources, ls, keys, files: Vec::new(), source_of: Vec::new(), newest: Mutex::default(), looks }
     }
 
     /// The files with the LSN of their headers.
@@ -119,21 +133,46 @@ impl LogFiles {
     }
 
     async fn read_file(&self, source: usize, file: &LogFile, range: Range<u64>) -> Result<Bytes, Failure> {
-        let mut again: Option<LogFile> = None;
-        for _ in 0..RELISTS_MAX {
-            match self.read_once(source, again.as_ref().unwrap_or(file), range.clone()).await {
-                Err(e) if e.class == ErrorClass::NotFound && file.form != FileForm::Plain => {
-                    let dir = log_path(file, self.ls);
-                    let listed = list_files(&self.sources[source], self.ls, &dir).await?;
-                    again = listed.into_iter().find(|f| f.file_id == file.file_id);
-                    if again.is_none() {
-                        return Err(e);
-                    }
-                }
+        let mut picture = self.newest_of(file);
+        let mut looked = 1;
+        loop {
+            let failure = match self.read_once(source, &picture, range.clone()).await {
+                Err(e) if e.is_verdict() => e,
                 done => return done,
+            };
+            let listed = if picture.form == FileForm::Plain { None } else { self.list_again(source, file).await? };
+            let is_gone = failure.class == ErrorClass::NotFound;
+            match listed.filter(|listed| is_gone && touching(listed, &range) != touching(&picture, &range)) {
+                // Its parts were merged: that can go on for a while, but not for ever.
+                Some(listed) => picture = self.remember(listed),
+                None if looked < self.looks.most => {
+                    self.looks.pause(looked).await;
+                    looked += 1;
+                }
+                None => return Err(failure),
             }
         }
-        self.read_once(source, again.as_ref().unwrap_or(file), range).await
+    }
+
+    /// The file as a listing shows it now; `None` when it shows none, or one with holes, which it is not for long.
+    async fn list_again(&self, source: usize, file: &LogFile) -> Result<Option<LogFile>, Failure> {
+        match list_files(&self.sources[source], self.ls, &log_path(file, self.ls)).await {
+            Ok(listed) => Ok(listed.into_iter().find(|f| f.file_id == file.file_id)),
+            Err(e) if e.is_verdict() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn newest_of(&self, file: &LogFile) -> LogFile {
+        // Entries are replaced whole: a poisoned map is still good.
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.get(&(file.piece, file.file_id)).unwrap_or(file).clone()
+    }
+
+    fn remember(&self, file: LogFile) -> LogFile {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.insert((file.piece, file.file_id), file.clone());
+        file
     }
 
     async fn read_once(&self, source: usize, file: &LogFile, range: Range<u64>) -> Result<Bytes, Failure> {
@@ -142,8 +181,7 @@ impl LogFiles {
             return Ok(medium.get_range(&log_path(file, self.ls), range).await?);
         };
         // Owned, not borrowed: borrowed items in a stream keep the task from being sent to another thread.
-        let touching: Vec<PartAt> =
-            parts.iter().filter(|p| p.range.start < range.end && range.start < p.range.end).cloned().collect();
+        let touching = touching_parts(parts, &range);
         let is_alone = touching.len() == 1;
         let mut fetched = stream::iter(touching)
             .map(|part: PartAt| {
@@ -162,6 +200,9 @@ impl LogFiles {
                 return Err(self.disagreement(source, file, &cut));
             }
             bytes.extend_from_slice(&data[known..]);
+        }
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(self.shorter(source, file, range.start + bytes.len() as u64));
         }
         Ok(bytes.freeze())
     }
@@ -195,10 +236,18 @@ impl LogFiles {
         if file.bytes < ARCHIVE_FILE_HEADER_BYTES {
             return Ok(None);
         }
-        let header = self.read_file(source, file, 0..ARCHIVE_FILE_HEADER_BYTES).await?;
-        let object = || object_name(&self.sources[source], self.ls, file.file_id);
-        let header = ArchiveFileHeader::decode(&header).map_err(|e| e.into_failure(object()))?;
-        Ok(Some(header.start_lsn))
+        let look = || async {
+            let header = self.read_file(source, file, 0..ARCHIVE_FILE_HEADER_BYTES).await?;
+            let object = || object_name(&self.sources[source], self.ls, file.file_id);
+            ArchiveFileHeader::decode(&header).map_err(|e| e.into_failure(object()))
+        };
+        Ok(Some(self.looks.sure(look).await?.start_lsn))
+    }
+
+    fn shorter(&self, source: usize, file: &LogFile, at: u64) -> Failure {
+        let what = format!("no part of the log file holds byte {at}");
+        let object = object_name(&self.sources[source], self.ls, file.file_id);
+        Failure::new(ErrorClass::NotFound, what, object, "bring the missing part back or use another copy")
     }
 
     fn disagreement(&self, source: usize, file: &LogFile, cut: &Range<u64>) -> Failure {
@@ -211,10 +260,22 @@ impl LogFiles {
     }
 }
 
+/// The parts that hold bytes of a range.
+fn touching(file: &LogFile, range: &Range<u64>) -> Vec<PartAt> {
+    match &file.form {
+        FileForm::Plain => Vec::new(),
+        FileForm::Parts(parts) => touching_parts(parts, range),
+    }
+}
+
+fn touching_parts(parts: &[PartAt], range: &Range<u64>) -> Vec<PartAt> {
+    parts.iter().filter(|p| p.range.start < range.end && range.start < p.range.end).cloned().collect()
+}
+
 /// The plain bytes of a part, with whichever key it needs.
 ///
 /// # Errors
-/// `Corrupt` for a part that is damaged, or that is sealed with a key that was not given.
+/// `Corrupt` for a part that is damaged, `Permission` with -9057 for one that is sealed with a key that was not given.
 pub async fn open_part(
     place: &PartPlace,
     stored: &Bytes,
@@ -228,7 +289,11 @@ pub async fn open_part(
         },
         done => done,
     };
-    plain.map_err(|e| e.into_failure(crate::source::object_name(&medium.uri(), &place.path())))
+    plain.map_err(|e| {
+        let is_key = e.class() == ErrorClass::Permission;
+        let failure = e.into_failure(crate::source::object_name(&medium.uri(), &place.path()));
+        if is_key { failure.with_code(CODE_WRONG_KEY) } else { failure }
+    })
 }
 
 /// The key of a sealed part; a passphrase meets the salt that the file's `FORMAT_META` carries.

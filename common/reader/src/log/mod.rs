@@ -8,7 +8,9 @@ pub mod chain;
 mod files;
 mod later;
 mod stream;
+pub(crate) mod tail;
 
+pub(crate) use files::CODE_WRONG_KEY;
 pub use files::{LogFiles, LogSource, log_object, open_part};
 pub use later::later_pieces;
 pub use stream::{LogGroup, LogReader};

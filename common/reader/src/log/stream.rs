@@ -1,8 +1,9 @@
 //! Verified groups of one log stream, in LSN order, over files, parts, pieces, rounds and destinations.
 //!
 //! Every group is verified (headers, data checksums, and from the base on the unbroken accumulated checksum and group
-//! numbers); a group that is not right is an error with its object and LSN, never skipped. A group that is cut off at
-//! the very end is the end of the log. Memory: ranged reads ahead within a byte budget, and the rest of one group.
+//! numbers); a group that is not right is read again and is then an error with its object and LSN, never skipped. A group
+//! that is cut off at the very end is the end of the log. Memory: ranged reads ahead within a byte budget, and the rest of
+//! one group.
 
 use super::chain::{FileForm, LogFile, Segment, chain};
 use super::files::{LogFiles, LogSource};
@@ -11,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
 use strandline_format::palf::{GroupHeader, GroupWalker};
+use strandline_media::Looks;
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, ARCHIVE_READS_IN_FLIGHT_MAX};
 use strandline_types::{Failure, LsId, Lsn, LsnRange, PalfBase, Scn};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -54,6 +56,20 @@ pub struct LogReader {
     at: Lsn,
     end: Lsn,
     rest: Bytes,
+    /// What `rest` was read by.
+    rest_of: Vec<Read>,
+    /// What is wrong where the next group has to begin.
+    damage: Option<Failure>,
+}
+
+/// What a stretch of log says, and the state of the log after it.
+struct Walked {
+    groups: Vec<LogGroup>,
+    base: Option<PalfBase>,
+    at: Lsn,
+    rest: Bytes,
+    /// Why the walk ends there.
+    damage: Option<Failure>,
 }
 
 impl LogReader {
@@ -69,8 +85,14 @@ impl LogReader {
         base: Option<PalfBase>,
         keys: Arc<Keys>,
     ) -> Result<Self, Failure> {
-        let files = Arc::new(LogFiles::list(sources, ls, start, keys).await?);
-        let chain = chain(files.files(), start).map_err(|e| files.chain_failure(&e))?;
+        // Files of one listing may not fit together while parts are merged.
+        let look = || async {
+            let files = LogFiles::list(sources.clone(), ls, start, Arc::clone(&keys)).await?;
+            let chain = chain(files.files(), start).map_err(|e| files.chain_failure(&e))?;
+            Ok::<_, Failure>((files, chain))
+        };
+        let (files, chain) = Looks::default().sure(look).await?;
+        let files = Arc::new(files);
         let plan: Vec<Read> = chain.segments.iter().flat_map(|s| reads_of(s, &files.files()[s.file].0)).collect();
         let source = Arc::clone(&files);
         let budget = Arc::new(Semaphore::new((AHEAD_BYTES / UNIT_BYTES) as usize));
@@ -88,7 +110,16 @@ impl LogReader {
             })
             .buffered(ARCHIVE_READS_IN_FLIGHT_MAX)
             .boxed();
-        Ok(Self { files, reads, base, at: start, end: chain.end, rest: Bytes::new() })
+        Ok(Self {
+            files,
+            reads,
+            base,
+            at: start,
+            end: chain.end,
+            rest: Bytes::new(),
+            rest_of: Vec::new(),
+            damage: None,
+        })
     }
 
     /// Where the next group begins.
@@ -115,26 +146,64 @@ impl LogReader {
         self.files.last_object()
     }
 
-    /// The next groups; `None` at the end of the archive.
+    /// The next groups; `None` at the end of the archive. Those before a damage come before its error: whoever has enough
+    /// with them does not need what comes after it.
     ///
     /// # Errors
     /// What the medium says; `Corrupt` with object and LSN for a group that is not right.
     pub async fn next_groups(&mut self) -> Result<Option<Vec<LogGroup>>, Failure> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
         while let Some((read, data, _room)) = self.reads.next().await {
-            let groups = self.take_in(read, data?)?;
-            if !groups.is_empty() {
-                return Ok(Some(groups));
+            let walked = self.walk_or_read_again(read, data?).await?;
+            self.rest_of.push(read);
+            self.rest_of.retain(|read| read.range.end > walked.at);
+            (self.base, self.at, self.rest) = (walked.base, walked.at, walked.rest);
+            match (walked.groups.is_empty(), walked.damage) {
+                (true, Some(damage)) => return Err(damage),
+                (true, None) => {}
+                (false, damage) => {
+                    self.damage = damage;
+                    return Ok(Some(walked.groups));
+                }
             }
         }
         Ok(None)
     }
 
-    /// Verifies what `data` completes and keeps the rest for the next read.
-    fn take_in(&mut self, read: Read, data: Bytes) -> Result<Vec<LogGroup>, Failure> {
-        let data = join(&self.rest, data);
-        let mut groups = Vec::new();
+    /// The groups that `data` completes. Damage that one answer shows counts when fresh answers show it, too.
+    async fn walk_or_read_again(&mut self, read: Read, data: Bytes) -> Result<Walked, Failure> {
+        let mut walked = self.walk(read, join(&self.rest, data));
+        let looks = Looks::default();
+        for looked in 1..looks.most {
+            if walked.damage.is_none() {
+                break;
+            }
+            looks.pause(looked).await;
+            let mut fresh = Bytes::new();
+            for read in self.rest_of.iter().chain([&read]) {
+                let range = LsnRange { start: read.range.start.max(self.at), end: read.range.end };
+                fresh = join(&fresh, read_bytes(&self.files, Read { range, ..*read }).await?);
+            }
+            walked = self.walk(read, fresh);
+        }
+        Ok(walked)
+    }
+
+    /// Verifies the whole groups in `data`, which is the log from where the next group begins.
+    fn walk(&self, read: Read, data: Bytes) -> Walked {
+        let (mut groups, mut damage) = (Vec::new(), None);
         let mut walker = GroupWalker::new(&data, self.at, self.base);
-        while let Some(group) = walker.next_group().map_err(|e| e.into_failure(self.files.object(read.file)))? {
+        loop {
+            let group = match walker.next_group() {
+                Ok(Some(group)) => group,
+                Ok(None) => break,
+                Err(e) => {
+                    damage = Some(e.into_failure(self.files.object(read.file)));
+                    break;
+                }
+            };
             let offset = (group.lsn.0 - self.at.0) as usize;
             let entries = group.entries().map(|e| {
                 let body = offset + e.offset;
@@ -149,9 +218,7 @@ impl LogReader {
             });
         }
         let (base, at, left) = (walker.base(), walker.lsn(), walker.rest().len());
-        (self.base, self.at) = (base, at);
-        self.rest = data.slice(data.len() - left..);
-        Ok(groups)
+        Walked { groups, base, at, rest: data.slice(data.len() - left..), damage }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sets of a data backup destination.
 
-use super::{Scan, Small, file_status, small};
+use super::{Scan, Small, file_status, is_of_object, listed, small};
 use crate::source::Source;
 use strandline_catalogue::{Place, PlaceId, SetEntry};
 use strandline_format::paths::backup::{SETS_DIR, complement_log_dir};
@@ -14,7 +14,7 @@ pub(super) async fn scan(source: &Source, place: Place) -> Result<Scan, Failure>
     let mut found = Scan::default();
     found.catalogue.places.push(place);
     found.media.push(std::sync::Arc::clone(&source.medium));
-    for object in source.medium.list(SETS_DIR).await? {
+    for object in listed(&mut found, source.medium.as_ref(), SETS_DIR).await? {
         if let Some(BackupPath::SetEnd { set, success, .. }) = BackupPath::parse(&object.path)
             && source.has_set(set)
         {
@@ -62,7 +62,7 @@ async fn entry(
         found.newer(medium, &path, (info.backup_compatible, BACKUP_COMPATIBLE), &info.cluster_version);
         return Ok(None);
     }
-    let mut entry = described(source, set, &info).await?;
+    let mut entry = described(source, found, set, &info).await?;
     let metas = BackupPath::LsMetaInfos { set }.path();
     match small::<pb::LsMetaInfos>(found, medium, &metas, DataType::LsMetaInfos).await? {
         Small::Read(_) => {}
@@ -76,10 +76,22 @@ async fn entry(
     Ok(Some(entry))
 }
 
-async fn described(source: &Source, set: SetName, info: &pb::BackupSetInfo) -> Result<SetEntry, Failure> {
+async fn described(
+    source: &Source,
+    found: &mut Scan,
+    set: SetName,
+    info: &pb::BackupSetInfo,
+) -> Result<SetEntry, Failure> {
     let success = info.status == BackupSetStatus::Success.to_string();
     let own_log = complement_log_dir(set);
-    let has_own_log = info.plus_archivelog && !source.medium.list_dirs(&own_log).await?.is_empty();
+    let has_own_log = match source.medium.list_dirs(&own_log).await {
+        Ok(dirs) => info.plus_archivelog && !dirs.is_empty(),
+        Err(e) if is_of_object(e.class) => {
+            found.unreadable(source.medium.as_ref(), &own_log, e);
+            false
+        }
+        Err(e) => return Err(e.into()),
+    };
     Ok(SetEntry {
         place: PlaceId(0),
         set_id: set.id,

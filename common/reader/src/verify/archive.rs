@@ -42,7 +42,7 @@ pub(super) async fn one_piece(
     let facts = if only.is_none() || rest_only {
         pieces(c, tenant, &clocks, &[key]).await?
     } else {
-        let quiet = Arc::new(c.with_medium(Arc::clone(&c.medium), c.listed.clone()));
+        let quiet = Arc::new(c.with_medium(Arc::clone(&c.medium), Arc::clone(&c.listed)));
         pieces(&quiet, tenant, &clocks, &[key]).await?
     };
     if facts.get(&key).is_none_or(|f| !f.has_start) && c.below(&piece_dir(key)).next().is_none() {
@@ -55,7 +55,7 @@ pub(super) async fn one_piece(
 /// Names that are of no layout.
 fn names(c: &Checker) {
     for path in c.listed.keys().filter(|path| ArchivePath::parse(path).is_none()) {
-        c.damage(path, DamageKind::Foreign, "not a name of the archive layout");
+        c.stranger(path, "not a name of the archive layout");
     }
 }
 

@@ -92,8 +92,34 @@ pub(super) async fn ends(c: &Checker, path: &str, bytes: u64, kind: FileKind) ->
     }
 }
 
+/// The same; what is found counts when it stays.
+pub(super) async fn ends_for_sure(c: &Checker, path: &str, bytes: u64, kind: FileKind) -> Result<(), Failure> {
+    let mut looked = 1;
+    loop {
+        let trial = c.trial();
+        ends(&trial, path, bytes, kind).await?;
+        if c.counts(&trial, looked).await {
+            return Ok(());
+        }
+        looked += 1;
+    }
+}
+
+/// Reads a whole data file and tells what its blocks are; what is wrong with it counts when it stays.
+pub(super) async fn data_file_for_sure(c: &Checker, path: &str, bytes: u64) -> Result<BTreeMap<u64, Fact>, Failure> {
+    let mut looked = 1;
+    loop {
+        let trial = c.trial();
+        let facts = data_file(&trial, path, bytes).await?;
+        if c.counts(&trial, looked).await {
+            return Ok(facts);
+        }
+        looked += 1;
+    }
+}
+
 /// Reads a whole data file and tells what its blocks are.
-pub(super) async fn data_file(c: &Checker, path: &str, bytes: u64) -> Result<BTreeMap<u64, Fact>, Failure> {
+async fn data_file(c: &Checker, path: &str, bytes: u64) -> Result<BTreeMap<u64, Fact>, Failure> {
     let mut facts = BTreeMap::new();
     let Some(trailer) = ends(c, path, bytes, FileKind::Data).await? else { return Ok(facts) };
     let Some(list) = block_list(c, path, bytes, &trailer).await? else { return Ok(facts) };
@@ -272,15 +298,9 @@ fn entry_of(content: &BlockContent, length: u64) -> MacroIndexEntry {
 
 /// A whole index file; what is wrong with it is a damage.
 pub(super) async fn index<E: IndexEntry>(c: &Checker, path: &str) -> Result<Option<Vec<E>>, Failure> {
-    let Some(file) = c.get(path).await? else { return Ok(None) };
-    c.add_bytes(file.len() as u64);
-    match IndexReader::parse(&file) {
-        Ok(entries) => Ok(Some(entries)),
-        Err(e) => {
-            c.format_damage(path, &e);
-            Ok(None)
-        }
-    }
+    let found = c.sound(path, |file| IndexReader::parse(file)).await?;
+    c.add_bytes(found.as_ref().map_or(0, |(_, bytes)| *bytes));
+    Ok(found.map(|(entries, _)| entries))
 }
 
 /// One entry of a macroblock index against the block that it names. `false`: the file was not read in this run.

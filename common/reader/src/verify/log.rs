@@ -6,13 +6,17 @@
 //! the others begin with their block and are as long as the names of their parts say. Physical walks every group with all
 //! its checksums, the unbroken accumulated checksum and the group numbers, compares overlapping parts, and knows where
 //! the log on the medium really ends. Memory: one read of one file.
+//!
+//! A file with which something is wrong is listed and checked anew, as often as looks allow, and what the last check finds
+//! counts: an answer may have been wrong, and the parts of a file that is written meanwhile are merged.
 
-use super::checker::Checker;
+use super::checker::{Checker, is_unreadable};
 use super::parts;
 use super::report::DamageKind;
-use crate::log::chain::{FileForm, LogFile, fold_each};
-use crate::log::{LogFiles, LogSource, log_object};
+use crate::log::chain::{ChainError, FileForm, LogFile, fold_each};
+use crate::log::{CODE_WRONG_KEY, LogFiles, LogSource, log_object};
 use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use strandline_format::checksum::crc32c_raw;
@@ -58,31 +62,87 @@ pub(super) async fn walk_piece(
     ls: LsId,
     walk: &mut LsWalk,
 ) -> Result<Found, Failure> {
-    let objects =
-        c.below(&ls_log_dir(scope.key, ls)).filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
-    let folded = fold_each(scope.key, objects);
-    let count = folded.len();
-    let has_log = |file: &LogFile| file.bytes >= ARCHIVE_FILE_HEADER_BYTES;
-    let end = folded.iter().rposition(|(_, file)| file.as_ref().is_ok_and(has_log)).filter(|_| scope.ends_log);
+    let mut files: BTreeMap<FileId, Objects> = BTreeMap::new();
+    for (path, bytes) in c.below(&ls_log_dir(scope.key, ls)) {
+        if let Some(object) = log_object(scope.key, ls, path, *bytes) {
+            files.entry(object.file_id).or_default().insert(path.clone(), *bytes);
+        }
+    }
+    let count = files.len();
+    let has_log = |objects: &Objects| fold(scope, ls, objects).is_some_and(|f| f.is_ok_and(|f| f.has_header()));
+    let end = files.values().collect::<Vec<_>>().into_iter().rposition(has_log).filter(|_| scope.ends_log);
     let mut found = Found::with_capacity(count);
-    for (n, (file_id, file)) in folded.into_iter().enumerate() {
+    for (n, (file_id, objects)) in files.into_iter().enumerate() {
         let path = ArchivePath::Log { key: scope.key, ls, file_id }.path();
-        let file = match file {
-            Ok(file) => file,
-            Err(e) => {
-                c.damage(&path, DamageKind::Missing, e.to_string());
-                walk.lose();
-                found.push((file_id, None));
-                continue;
-            }
-        };
-        let facts = parts::check(c, scope, ls, &file).await?;
-        found.push((file_id, Some(file.bytes)));
-        let (is_first, is_last, ends_log) = (n == 0, n + 1 == count, end == Some(n));
-        let one = OneFile { c, scope, ls, path, is_first, is_last, ends_log, file, facts };
-        one.check(walk).await?;
+        let place = Place { path, is_first: n == 0, is_last: n + 1 == count, ends_log: end == Some(n) };
+        found.push((file_id, check_file(c, scope, ls, &place, objects, walk).await?));
     }
     Ok(found)
+}
+
+/// Objects of one file with their lengths.
+type Objects = BTreeMap<String, u64>;
+
+/// The file that objects make, if they are of one.
+fn fold(scope: PieceScope, ls: LsId, objects: &Objects) -> Option<Result<LogFile, ChainError>> {
+    let objects = objects.iter().filter_map(|(path, bytes)| log_object(scope.key, ls, path, *bytes));
+    fold_each(scope.key, objects).into_iter().map(|(_, file)| file).next()
+}
+
+/// Checks one file and gives its length. What is wrong with it counts when it stays.
+async fn check_file(
+    c: &Arc<Checker>,
+    scope: PieceScope,
+    ls: LsId,
+    place: &Place,
+    mut objects: Objects,
+    walk: &mut LsWalk,
+) -> Result<Option<u64>, Failure> {
+    let mut looked = 1;
+    if place.is_last && !scope.is_frozen {
+        // It grows: the checkpoint in the listing may be newer than the log in it.
+        objects = listed_again(c, place, objects).await?;
+    }
+    loop {
+        let (trial, mut tried) = (Arc::new(c.trial()), *walk);
+        let bytes = match fold(scope, ls, &objects) {
+            Some(Ok(file)) => {
+                let facts = parts::check(&trial, scope, ls, &file, &objects).await?;
+                let bytes = file.bytes;
+                OneFile { c: &trial, scope, ls, place, file, facts }.check(&mut tried).await?;
+                Some(bytes)
+            }
+            Some(Err(e)) => {
+                trial.damage(&place.path, DamageKind::Missing, e.to_string());
+                tried.lose();
+                None
+            }
+            None => None,
+        };
+        if c.counts(&trial, looked).await {
+            *walk = tried;
+            return Ok(bytes);
+        }
+        looked += 1;
+        objects = listed_again(c, place, objects).await?;
+    }
+}
+
+/// The objects of a file as they are now; one that is not there at all stays as it was listed, and is damaged.
+async fn listed_again(c: &Checker, place: &Place, before: Objects) -> Result<Objects, Failure> {
+    let now: Objects = c.listed_now(&place.path).await?.into_iter().collect();
+    Ok(if now.is_empty() { before } else { now })
+}
+
+/// Where a file is in its piece.
+struct Place {
+    path: String,
+    /// The first file of the log stream in its piece: only that one may begin inside of its block.
+    is_first: bool,
+    /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
+    is_last: bool,
+    /// The newest file with any log in it, where no list says how long the log is.
+    ends_log: bool,
 }
 
 impl LsWalk {
@@ -95,36 +155,31 @@ struct OneFile<'a> {
     c: &'a Arc<Checker>,
     scope: PieceScope,
     ls: LsId,
-    path: String,
-    /// The first file of the log stream in its piece: only that one may begin inside of its block.
-    is_first: bool,
-    /// The last file of the log stream in its piece: only that one may have a torn end, and only while it grows.
-    is_last: bool,
-    /// The newest file with any log in it, where no list says how long the log is.
-    ends_log: bool,
+    place: &'a Place,
     file: LogFile,
     facts: parts::PartFacts,
 }
 
 impl OneFile<'_> {
     async fn check(self, walk: &mut LsWalk) -> Result<(), Failure> {
-        let Self { c, file, path, .. } = &self;
+        let Self { c, file, place, .. } = &self;
+        let path = &place.path;
         c.count(0);
         if file.bytes < ARCHIVE_FILE_HEADER_BYTES {
-            if self.scope.is_frozen || !self.is_last {
+            if self.scope.is_frozen || !self.place.is_last {
                 c.damage(path, DamageKind::Truncated, "it is shorter than its header");
                 walk.lose();
             }
             return Ok(());
         }
         // Of a frozen piece lists say how long the log is; elsewhere the first file says where it begins.
-        let is_needed = self.ends_log || (self.is_first && !self.scope.is_frozen);
+        let is_needed = self.place.ends_log || (self.place.is_first && !self.scope.is_frozen);
         if self.is_packed() && !c.is_physical() && !is_needed {
             self.by_names(walk);
             return Ok(());
         }
         let source = LogSource { medium: Arc::clone(&c.medium), piece: self.scope.key };
-        let files = LogFiles::of_one(source, self.ls, Arc::clone(&c.keys), file.clone());
+        let files = LogFiles::of_one(source, self.ls, Arc::clone(&c.keys), file.clone(), c.looks);
         let Some(header) = self.read(&files, 0, ARCHIVE_FILE_HEADER_BYTES, walk).await? else { return Ok(()) };
         let start = match ArchiveFileHeader::decode(&header) {
             Ok(header) => header.start_lsn,
@@ -139,15 +194,15 @@ impl OneFile<'_> {
             return Ok(());
         }
         let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
-        if c.is_physical() || self.ends_log {
+        if c.is_physical() || self.place.ends_log {
             self.walk_groups(&files, &header, start..end, walk).await
         } else {
-            if !self.is_last && end != start.block_end() {
+            if !self.place.is_last && end != start.block_end() {
                 self.ends_early(end);
                 walk.lose();
                 return Ok(());
             }
-            if self.is_first && self.scope.is_base && !self.scope.is_frozen {
+            if self.place.is_first && self.scope.is_base && !self.scope.is_frozen {
                 self.look_at_first_group(&files, start, walk).await?;
             }
             walk.at = Some(end);
@@ -163,20 +218,20 @@ impl OneFile<'_> {
     /// it ended, and ends with its block when it is not the last one.
     fn by_names(&self, walk: &mut LsWalk) {
         let block = Lsn((self.file.file_id.0.max(1) - 1) * BLOCK_BODY_BYTES);
-        let inside = walk.at.filter(|at| self.is_first && block < *at && *at < block.block_end());
+        let inside = walk.at.filter(|at| self.place.is_first && block < *at && *at < block.block_end());
         // The first file of a piece begins anywhere in its block when nothing is known before it.
-        let start = if self.is_first && walk.at.is_none() { None } else { Some(inside.unwrap_or(block)) };
+        let start = if self.place.is_first && walk.at.is_none() { None } else { Some(inside.unwrap_or(block)) };
         let bytes = self.file.bytes - ARCHIVE_FILE_HEADER_BYTES;
         if start.is_some_and(|start| !self.is_at_its_place(start, walk)) {
             return walk.lose();
         }
         let end = start.map(|start| start.advance(bytes));
         match end {
-            Some(end) if !self.is_last && end != block.block_end() => {
+            Some(end) if !self.place.is_last && end != block.block_end() => {
                 self.ends_early(end);
                 walk.lose();
             }
-            _ => (walk.at, walk.base) = (end.or((!self.is_last).then(|| block.block_end())), None),
+            _ => (walk.at, walk.base) = (end.or((!self.place.is_last).then(|| block.block_end())), None),
         }
     }
 
@@ -196,7 +251,8 @@ impl OneFile<'_> {
 
     /// The header's LSN belongs to this file and goes on where the log before it ended.
     fn is_at_its_place(&self, start: Lsn, walk: &LsWalk) -> bool {
-        let Self { c, file, path, .. } = self;
+        let Self { c, file, place, .. } = self;
+        let path = &place.path;
         let end = start.advance(file.bytes - ARCHIVE_FILE_HEADER_BYTES);
         if start.file_id() != file.file_id || end > start.block_end() {
             let detail = format!("its header says that it begins at lsn {start}, which is in another file");
@@ -235,7 +291,7 @@ impl OneFile<'_> {
             offset = next;
             checksum = crc32c_raw(checksum, &data);
             if let Err(detail) = self.take_in(&mut state, data, start, walk) {
-                self.c.damage(&self.path, DamageKind::Corrupt, detail);
+                self.c.damage(&self.place.path, DamageKind::Corrupt, detail);
                 walk.lose();
                 self.c.add(state.groups, 0);
                 return Ok(());
@@ -244,13 +300,13 @@ impl OneFile<'_> {
         self.c.add(state.groups, 0);
         (walk.at, walk.base) = (Some(state.at), state.base);
         if self.facts.digest.is_some_and(|digest| digest != checksum) {
-            self.c.damage(&self.path, DamageKind::Corrupt, "its bytes are not those that its seal knows");
+            self.c.damage(&self.place.path, DamageKind::Corrupt, "its bytes are not those that its seal knows");
         }
-        if state.at < end && (self.scope.is_frozen || !self.is_last) {
+        if state.at < end && (self.scope.is_frozen || !self.place.is_last) {
             let detail = format!("a log group at lsn {} is cut off at {end}", state.at);
-            self.c.damage(&self.path, DamageKind::Truncated, detail);
+            self.c.damage(&self.place.path, DamageKind::Truncated, detail);
             walk.lose();
-        } else if !self.is_last && state.at != start.block_end() {
+        } else if !self.place.is_last && state.at != start.block_end() {
             self.ends_early(state.at);
             walk.lose();
         }
@@ -303,13 +359,13 @@ impl OneFile<'_> {
         let is_block_start = lsn == lsn.block_start();
         if begins_round && is_block_start && self.scope.range.is_some_and(|range| max_scn > range.start) {
             let detail = format!("the log of this round before lsn {lsn} is not there");
-            self.c.damage(&self.path, DamageKind::Gap, detail);
+            self.c.damage(&self.place.path, DamageKind::Gap, detail);
         }
     }
 
     fn ends_early(&self, at: Lsn) {
         let detail = format!("its log ends at lsn {at}, yet a later file is there");
-        self.c.damage(&self.path, DamageKind::Truncated, detail);
+        self.c.damage(&self.place.path, DamageKind::Truncated, detail);
     }
 
     /// Bytes of the file; what is wrong with them is a damage.
@@ -321,14 +377,19 @@ impl OneFile<'_> {
             }
             Err(e) if matches!(e.class, ErrorClass::NotFound | ErrorClass::Corrupt) => {
                 let kind = if e.class == ErrorClass::NotFound { DamageKind::Missing } else { DamageKind::Corrupt };
-                self.c.damage(self.c.relative(&e.object, &self.path), kind, e.what);
+                self.c.damage(self.c.relative(&e.object, &self.place.path), kind, e.what);
+                walk.lose();
+                Ok(None)
+            }
+            Err(e) if is_unreadable(e.class) && e.code != CODE_WRONG_KEY => {
+                self.c.unreadable(self.c.relative(&e.object, &self.place.path), e.what);
                 walk.lose();
                 Ok(None)
             }
             // Without the key names and lengths have to do.
             Err(e) if e.class == ErrorClass::Permission && self.is_packed() && !self.c.is_physical() => {
-                self.c.note(format!("{}: {}; only names and lengths were compared", self.path, e.what));
-                walk.is_damaged |= self.ends_log;
+                self.c.note(format!("{}: {}; only names and lengths were compared", self.place.path, e.what));
+                walk.is_damaged |= self.place.ends_log;
                 self.by_names(walk);
                 Ok(None)
             }

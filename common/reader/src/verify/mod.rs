@@ -3,6 +3,13 @@
 //! Finds every missing, truncated, changed, swapped and foreign object and names it. Nothing is trusted because of its
 //! name: small files are compared with their names and with each other, log is walked group by group, blocks are
 //! compared with every index that names them. Damage is a result; an error means that nobody could look.
+//!
+//! An archive may be written, merged, frozen and cleaned meanwhile, and a listing of it is a picture that can be taken
+//! again. So an archive with which something is wrong is looked at once more as it is then, and what counts is what
+//! is found again. Sets never change: there the reads are repeated and not the whole.
+//!
+//! What is of no layout is foreign and no damage: no restore reads it. What may not be read is named, and everything else
+//! is looked at.
 
 mod archive;
 mod checker;
@@ -15,7 +22,7 @@ mod set;
 mod set_small;
 
 pub use checker::Progress;
-pub use report::{Damage, DamageKind, Level, Report};
+pub use report::{Damage, DamageKind, Level, Remark, Report};
 pub use set::TAIL_BYTES;
 
 use crate::keys::Keys;
@@ -24,14 +31,17 @@ use checker::Checker;
 use data::Known;
 use set::Shared;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use strandline_catalogue::Role;
 use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, parse_piece_dir, piece_dir};
 use strandline_format::paths::backup::{SETS_DIR, set_dir};
 use strandline_format::paths::{ArchivePath, BackupPath, SetName};
 use strandline_format::{DataType, pb};
-use strandline_media::Medium;
 use strandline_media::identity::{self, DestType};
+use strandline_media::{Looks, Medium};
+use strandline_types::limits::{VERIFY_PASS_PAUSE_MS_FIRST, VERIFY_PASSES_MAX};
 use strandline_types::{BackupSetId, ErrorClass, Failure, LsId, PieceKey, TenantId};
 
 /// How to verify.
@@ -43,13 +53,15 @@ pub struct Options {
     pub keys: Arc<Keys>,
     /// Told after each object.
     pub progress: Progress,
+    /// How often an object is read before it counts as damaged.
+    pub looks: Looks,
 }
 
 impl Options {
     /// This level, without keys, telling nobody.
     #[must_use]
     pub fn new(level: Level) -> Self {
-        Self { level, keys: Arc::default(), progress: Arc::new(|_, _| {}) }
+        Self { level, keys: Arc::default(), progress: Arc::new(|_, _| {}), looks: Looks::default() }
     }
 }
 
@@ -85,11 +97,29 @@ pub async fn source(source: &Source, options: &Options) -> Result<Report, Failur
 pub async fn destination(medium: &Arc<dyn Medium>, options: &Options) -> Result<Report, Failure> {
     let c = checker(medium, options, &[String::new()]).await?;
     let (role, tenant) = who(&c).await?;
-    match role {
-        Role::Archive | Role::ComplementLog => archive::destination(&c, tenant).await?,
-        Role::Backup => backup(&c, tenant).await?,
+    let look = |c: Arc<Checker>, tenant| async move {
+        match role {
+            Role::Backup => backup(&c, tenant).await?,
+            Role::Archive | Role::ComplementLog => archive::destination(&c, tenant).await?,
+        }
+        Ok(finish(&c))
+    };
+    let first = look(c, tenant).await?;
+    if role == Role::Backup && !misses_some(&first) {
+        return Ok(first);
     }
-    Ok(finish(c))
+    let again = || async {
+        let c = checker(medium, options, &[String::new()]).await?;
+        let (_, tenant) = who(&c).await?;
+        look(c, tenant).await
+    };
+    found_again(first, options.looks, again).await
+}
+
+/// True when something is said to be missing: a listing may have been older than what it lists. Everything else of a set,
+/// which never changes, was looked at several times.
+fn misses_some(report: &Report) -> bool {
+    report.damages.iter().any(|damage| damage.kind == DamageKind::Missing)
 }
 
 /// Verifies one backup set. `only`: the data of one log stream; `LsId(0)` = what is of no log stream; `None` = all of it.
@@ -102,17 +132,21 @@ pub async fn set(
     only: Option<LsId>,
     options: &Options,
 ) -> Result<Report, Failure> {
-    let c = checker(medium, options, &[SETS_DIR.to_owned(), set_dir(name)]).await?;
-    let tenant = tenant_of(&c).await?;
-    let dirs = medium.list_dirs("").await?;
-    let names = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set)).collect();
-    let shared = Shared { tenant, names: Arc::new(names), known: Arc::default() };
-    if c.listed.keys().all(|path| !path.contains(&name.to_string())) {
-        c.damage(set_dir(name), DamageKind::Missing, "there is nothing of this set");
-    } else {
-        set::check(&c, name, &shared, only).await?;
-    }
-    Ok(finish(c))
+    let look = || async {
+        let c = checker(medium, options, &[SETS_DIR.to_owned(), set_dir(name)]).await?;
+        let tenant = tenant_of(&c).await?;
+        let dirs = medium.list_dirs("").await?;
+        let names = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set)).collect();
+        let shared = Shared { tenant, names: Arc::new(names), known: Arc::default() };
+        if c.listed.keys().all(|path| !path.contains(&name.to_string())) {
+            c.damage(set_dir(name), DamageKind::Missing, "there is nothing of this set");
+        } else {
+            set::check(&c, name, &shared, only).await?;
+        }
+        Ok(finish(&c))
+    };
+    let first = look().await?;
+    if misses_some(&first) { found_again(first, options.looks, look).await } else { Ok(first) }
 }
 
 /// Verifies one piece. `only` as in [`set`].
@@ -125,22 +159,49 @@ pub async fn piece(
     only: Option<LsId>,
     options: &Options,
 ) -> Result<Report, Failure> {
-    let c = checker(medium, options, &[ROUNDS_DIR.to_owned(), PIECES_DIR.to_owned(), piece_dir(key)]).await?;
-    let tenant = tenant_of(&c).await?;
-    archive::one_piece(&c, tenant, key, only).await?;
-    Ok(finish(c))
+    let look = || async {
+        let c = checker(medium, options, &[ROUNDS_DIR.to_owned(), PIECES_DIR.to_owned(), piece_dir(key)]).await?;
+        let tenant = tenant_of(&c).await?;
+        archive::one_piece(&c, tenant, key, only).await?;
+        Ok(finish(&c))
+    };
+    found_again(look().await?, options.looks, look).await
+}
+
+/// Looks again at an archive until a pass finds nothing that the pass before did not find; what only one of them found
+/// is left out.
+async fn found_again<F>(first: Report, looks: Looks, look: impl Fn() -> F) -> Result<Report, Failure>
+where
+    F: Future<Output = Result<Report, Failure>>,
+{
+    let mut last = first;
+    for pass in 1..VERIFY_PASSES_MAX {
+        if last.is_sound() {
+            break;
+        }
+        if !looks.first.is_zero() {
+            tokio::time::sleep(Duration::from_millis(VERIFY_PASS_PAUSE_MS_FIRST << (pass - 1))).await;
+        }
+        let mut next = look().await?;
+        let common: Vec<_> = next.common(&last).into_iter().cloned().collect();
+        let is_settled = common.len() == next.damages.len();
+        if pass + 1 == VERIFY_PASSES_MAX {
+            next.damages = common;
+        }
+        last = next;
+        if is_settled {
+            break;
+        }
+    }
+    Ok(last)
 }
 
 async fn checker(medium: &Arc<dyn Medium>, options: &Options, dirs: &[String]) -> Result<Arc<Checker>, Failure> {
-    let (keys, progress) = (Arc::clone(&options.keys), Arc::clone(&options.progress));
-    Ok(Arc::new(Checker::new(Arc::clone(medium), options.level, keys, progress, dirs).await?))
+    Ok(Arc::new(Checker::new(Arc::clone(medium), options, dirs).await?))
 }
 
-fn finish(c: Arc<Checker>) -> Report {
-    let mut report = match Arc::try_unwrap(c) {
-        Ok(c) => c.into_report(),
-        Err(shared) => shared.take_report(),
-    };
+fn finish(c: &Checker) -> Report {
+    let mut report = c.take_report();
     report.settle();
     report
 }
@@ -189,7 +250,7 @@ async fn backup(c: &Arc<Checker>, tenant: Option<TenantId>) -> Result<(), Failur
                 sets.insert(set.id, set);
             }
             Some(_) => {}
-            None => c.damage(path, DamageKind::Foreign, "not a name of the data backup layout"),
+            None => c.stranger(path, "not a name of the data backup layout"),
         }
         if let Some(set) = SetName::parse(top(path)) {
             sets.insert(set.id, set);

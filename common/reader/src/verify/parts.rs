@@ -4,6 +4,7 @@ use super::checker::Checker;
 use super::log::PieceScope;
 use super::report::DamageKind;
 use crate::log::chain::{FileForm, LogFile};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use strandline_format::header::{COMMON_HEADER_BYTES, CommonHeader};
 use strandline_format::paths::{ArchivePath, LogPart};
@@ -19,8 +20,14 @@ pub(super) struct PartFacts {
     pub(super) has_bad_meta: bool,
 }
 
-/// Checks everything of a file but the log bytes in it.
-pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &LogFile) -> Result<PartFacts, Failure> {
+/// Checks everything of a file, which these objects make, but the log bytes in it.
+pub(super) async fn check(
+    c: &Arc<Checker>,
+    scope: PieceScope,
+    ls: LsId,
+    file: &LogFile,
+    objects: &BTreeMap<String, u64>,
+) -> Result<PartFacts, Failure> {
     let FileForm::Parts(parts) = &file.form else { return Ok(PartFacts::default()) };
     let path = |part| ArchivePath::LogPart { key: scope.key, ls, file_id: file.file_id, part }.path();
     let meta_path = path(LogPart::FormatMeta);
@@ -30,8 +37,9 @@ pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &
         c.same(&meta_path, "format version", meta.format_version, 1);
     }
     let seal_path = path(LogPart::SealMeta);
-    let seal: Option<pb::SealMeta> = c.small_if_there(&seal_path, DataType::SealMeta).await?;
-    if seal.is_none() && scope.is_frozen && !c.listed.contains_key(&seal_path) {
+    let has_seal = objects.contains_key(&seal_path);
+    let seal: Option<pb::SealMeta> = if has_seal { c.small(&seal_path, DataType::SealMeta).await? } else { None };
+    if !has_seal && scope.is_frozen {
         c.damage(&seal_path, DamageKind::Missing, "the piece is frozen, yet this log file was not sealed");
     }
     let digest = seal.as_ref().and_then(|seal| Some(u32::from_be_bytes(seal.digest[..].try_into().ok()?)));
@@ -39,7 +47,7 @@ pub(super) async fn check(c: &Arc<Checker>, scope: PieceScope, ls: LsId, file: &
         c.same(&seal_path, "length of the log file", seal.size_bytes, file.bytes);
         for part in &seal.parts {
             let data = path(LogPart::Data { start: part.start, end: part.end });
-            if !c.listed.contains_key(&data) {
+            if !objects.contains_key(&data) {
                 c.damage(data, DamageKind::Missing, "the seal of its log file lists it");
             }
         }

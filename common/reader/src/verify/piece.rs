@@ -61,7 +61,7 @@ pub(super) async fn check(c: &Checker, key: PieceKey, identity: Identity) -> Res
     let mut schema = Vec::new();
     for (path, bytes) in objects(c, key) {
         let Some(parsed) = ArchivePath::parse(&path) else {
-            c.damage(&path, DamageKind::Foreign, "not a name of the archive layout");
+            c.stranger(&path, "not a name of the archive layout");
             continue;
         };
         let file = SmallFile { c, key, path: &path, identity };
@@ -94,9 +94,8 @@ pub(super) async fn check(c: &Checker, key: PieceKey, identity: Identity) -> Res
     }
     checkpoints(c, key, &facts);
     let names = |path: ArchivePath| c.listed.contains_key(&path.path());
-    let single = ArchivePath::SinglePieceInfo { key };
-    let list = ArchivePath::PieceFileInfo { key };
-    facts.is_frozen = facts.has_end || names(single.clone()) || names(list.clone()) || !ls_lists.is_empty();
+    // The file lists come first: a piece that has only some of them is being frozen, and everything in it may still come.
+    facts.is_frozen = facts.has_end || names(ArchivePath::SinglePieceInfo { key });
     if facts.is_frozen {
         frozen(c, key, identity, &mut facts, &ls_lists, &schema).await?;
     }
@@ -222,7 +221,13 @@ async fn frozen(
                 Some(own) if own == list => {}
                 Some(_) => c.damage(path, DamageKind::Foreign, "it is not what the file list of the piece says"),
                 None if c.listed.contains_key(&path) => {}
-                None => c.damage(path, DamageKind::Missing, "the file list of the piece names its log stream"),
+                // Not listed, yet the list of the piece was written after it.
+                None => match c.small::<pb::SingleLsFileList>(&path, DataType::SingleLsFileList).await? {
+                    Some(own) if own != *list => {
+                        c.damage(path, DamageKind::Foreign, "it is not what the file list of the piece says");
+                    }
+                    _ => {}
+                },
             }
             if ls.is_sys() {
                 dictionaries(c, key, list, schema);

@@ -1,6 +1,7 @@
 //! What verification finds: damages with the object's name, and how much was looked at.
 
 use serde::Serialize;
+use std::collections::BTreeSet;
 use strandline_format::FormatError;
 
 /// How deep to look.
@@ -64,6 +65,15 @@ pub struct Damage {
     pub detail: String,
 }
 
+/// An object about which something is said that is no damage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Remark {
+    /// Relative to the destination.
+    pub path: String,
+    /// In words.
+    pub detail: String,
+}
+
 /// What came of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -77,6 +87,10 @@ pub struct Report {
     pub blocks: u64,
     /// What is wrong, sorted by path.
     pub damages: Vec<Damage>,
+    /// What is there and is none of ours, sorted by path: no restore reads it.
+    pub foreign: Vec<Remark>,
+    /// What may not be read here, sorted by path: nobody knows whether it is sound.
+    pub unreadable: Vec<Remark>,
     /// What could not be looked at and why that is no damage: blocks without their key, sets that are not finished.
     pub notes: Vec<String>,
 }
@@ -88,6 +102,13 @@ impl Report {
         self.damages.is_empty()
     }
 
+    /// The damages that another report finds, too: the same wrong with the same object.
+    #[must_use]
+    pub fn common<'a>(&'a self, other: &Self) -> Vec<&'a Damage> {
+        let known: BTreeSet<_> = other.damages.iter().map(|d| (d.path.as_str(), d.kind)).collect();
+        self.damages.iter().filter(|d| known.contains(&(d.path.as_str(), d.kind))).collect()
+    }
+
     /// Adds another report.
     pub fn absorb(&mut self, other: Self) {
         self.objects += other.objects;
@@ -95,6 +116,8 @@ impl Report {
         self.groups += other.groups;
         self.blocks += other.blocks;
         self.damages.extend(other.damages);
+        self.foreign.extend(other.foreign);
+        self.unreadable.extend(other.unreadable);
         self.notes.extend(other.notes);
     }
 
@@ -102,6 +125,10 @@ impl Report {
     pub fn settle(&mut self) {
         self.damages.sort();
         self.damages.dedup();
+        for list in [&mut self.foreign, &mut self.unreadable] {
+            list.sort();
+            list.dedup();
+        }
         self.notes.sort();
         self.notes.dedup();
     }

@@ -23,7 +23,7 @@ pub(super) async fn check(c: &Checker, facts: &SetFacts, paths: &[String]) -> Re
     let mut maps = Vec::new();
     for path in paths {
         let Some(parsed) = BackupPath::parse(path) else {
-            c.damage(path, DamageKind::Foreign, "not a name of the data backup layout");
+            c.stranger(path, "not a name of the data backup layout");
             continue;
         };
         let file = SmallFile { c, facts, path };

@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use std::sync::Arc;
-use strandline_format::DataType;
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::compress::Compressor;
 use strandline_format::palf::{ArchiveFileHeader, Framer};
@@ -11,6 +10,7 @@ use strandline_format::part::{PartForm, PartPlace, encode_part};
 use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_format::secret::{KeyRing, KeySecret, format_meta};
 use strandline_format::small::write_small;
+use strandline_format::{DataType, pb};
 use strandline_media::{Medium, MemoryMedium};
 use strandline_reader::Keys;
 use strandline_types::limits::BLOCK_BODY_BYTES;
@@ -23,6 +23,11 @@ pub const BASE: PalfBase = PalfBase { lsn: START, prev_log_id: 41, prev_accumula
 pub const PASSPHRASE: &str = "correct horse";
 pub const SALT: [u8; SALT_BYTES] = [5; SALT_BYTES];
 pub const WHOLE: usize = usize::MAX / 2;
+const ROUND_START: u64 = 5;
+pub const PIECE_END: u64 = 10_005;
+const STEP: usize = 400_000;
+/// SCN of the last group of the log.
+pub const LAST: u64 = 3000;
 
 /// A log of about 3 MiB that crosses a block end, as files: number and bytes with their header.
 pub fn files() -> Vec<(u64, Vec<u8>)> {
@@ -83,4 +88,43 @@ pub fn keys() -> Arc<Keys> {
 
 pub fn memory(name: &str) -> Arc<MemoryMedium> {
     Arc::new(MemoryMedium::new(name))
+}
+
+/// Puts a small file.
+pub async fn small<M: prost::Message>(medium: &dyn Medium, path: ArchivePath, kind: DataType, message: &M) {
+    medium.put(&path.path(), write_small(kind, message).into()).await.unwrap();
+}
+
+/// An archive destination whose only piece grows and is safe up to `checkpoint`.
+pub async fn growing_archive(form: &PartForm, checkpoint: u64) -> Arc<MemoryMedium> {
+    let medium = memory("growing");
+    let m: &dyn Medium = medium.as_ref();
+    put_parts(m, form, STEP, 0).await;
+    let (key, dest, round) = (PIECE, PIECE.dest_id, PIECE.round_id);
+    let (dest_id, round_id, piece_id) = (dest.0, round.0, PIECE.piece_id.0);
+    let format = pb::PathFormat { tenant_id: 1002, dest_id, dest_type: "archive_log".to_owned(), ..Default::default() };
+    small(m, ArchivePath::Format, DataType::Format, &format).await;
+    let (start_scn, end_scn) = (ROUND_START, PIECE_END);
+    let (base_piece_id, piece_switch_interval_us) = (piece_id, 10);
+    let start = pb::RoundStart { dest_id, round_id, start_scn, base_piece_id, piece_switch_interval_us };
+    small(m, ArchivePath::RoundStart { dest, round }, DataType::RoundStart, &start).await;
+    let start = pb::PieceStart { dest_id, round_id, piece_id, start_scn };
+    small(m, ArchivePath::PieceStart { key, time_scn: Scn(start_scn) }, DataType::PieceStart, &start).await;
+    let (tenant_id, log_streams) = (1002, vec![pb::PieceLogStream { ls_id: LS.0, start_lsn: START.0 }]);
+    let infos = pb::TenantArchivePieceInfos {
+        tenant_id,
+        dest_id,
+        round_id,
+        piece_id,
+        start_scn,
+        end_scn,
+        log_streams,
+        ..Default::default()
+    };
+    small(m, ArchivePath::TenantArchivePieceInfos { key }, DataType::TenantArchivePieceInfos, &infos).await;
+    let info = pb::CheckpointInfo { tenant_id, dest_id, round_id, piece_id, start_scn, end_scn, ..Default::default() };
+    small(m, ArchivePath::CheckpointInfo { key }, DataType::CheckpointInfo, &info).await;
+    let name = ArchivePath::<Scn>::Checkpoint { key, scn: Scn(checkpoint) }.path();
+    medium.put(&name, Vec::new().into()).await.unwrap();
+    medium
 }

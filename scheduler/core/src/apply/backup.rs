@@ -1,12 +1,12 @@
 //! The data backup job (fact sheet 2.10, 4.6): INIT, data, index, wait for the log, copy the log, infos, end, COMPLETED.
 //!
 //! Order rules: what the set's info files will say is decided when the job enters the stage that writes them. Whether
-//! a set ends well is decided before its end placeholder is written, and never again: in the stage `End` a job cannot be
-//! cancelled and does not fail but by giving the medium up, and then no other placeholder is written. So no set ever
-//! has two ends.
+//! a set ends well is decided before its end placeholder is written, and never again: in the stage `End` a job fails only
+//! by giving the medium up, and then no other placeholder is written. So no set ever has two ends. A job waits for a
+//! medium only for a while: what a failed or cancelled one has not written by then is left over (`leftovers.rs`).
 
 use super::tenant::normal;
-use super::{audit, backup_range, backup_turn, destination, initiator};
+use super::{audit, backup_range, backup_turn, clean, clean_policy, destination, initiator, leftovers};
 use crate::command::{BackupParam, Done, Outcome};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, DestKind, State, TaskRun};
@@ -20,6 +20,9 @@ pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, acc
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
     }
+    if uri.is_some() {
+        clean_policy::check_may_have_data(state, id)?;
+    }
     let dest = match uri {
         Some(uri) => Some(destination::find_or_add(state, id, DestKind::Data, &uri, access)?),
         None => None,
@@ -27,6 +30,8 @@ pub(super) fn set_dest(state: &mut State, id: TenantId, uri: Option<String>, acc
     if let Some(tenant) = state.tenants.get_mut(&id) {
         tenant.data_dest = dest;
     }
+    // What is current has changed, and with it what may go.
+    clean::ask_again(state, id);
     Ok(dest.map_or(Done::Ok, Done::Dest))
 }
 
@@ -146,10 +151,16 @@ pub(super) fn cancel(state: &mut State, id: TenantId) -> Outcome {
     let Some(job) = state.open_backup_job(id).filter(|j| !j.status.is_ended()) else {
         return Err(refuse::no_backup_running(&name));
     };
-    if matches!(job.status, BackupJobStatus::Infos | BackupJobStatus::End) {
-        return Err(refuse::backup_completing(job.id));
+    let (job_id, set_id, status, is_held_up) = (job.id, job.set_id, job.status, job.trouble.is_some());
+    // A set that is being closed is whole in a moment, unless its medium takes nothing.
+    match status {
+        BackupJobStatus::Infos | BackupJobStatus::End if !is_held_up => return Err(refuse::backup_completing(job_id)),
+        BackupJobStatus::End => {
+            fail(state, job_id, refuse::end_unknown(set_id));
+            return Ok(Done::BackupJob(job_id));
+        }
+        _ => {}
     }
-    let job_id = job.id;
     let what = refuse::canceled(&format!("backup job {job_id}"));
     if let Some(job) = state.backup_jobs.get_mut(&job_id).filter(|j| j.status.may_become(BackupJobStatus::Canceling)) {
         job.status = BackupJobStatus::Canceling;
@@ -188,6 +199,16 @@ fn spoil_set(state: &mut State, id: JobId, failure: &Failure) {
         set.result = refuse::result_code(failure);
         set.comment = failure.to_string();
     });
+}
+
+/// The medium does not answer: what the job has not written is left over, and the job ends.
+pub(super) fn left(state: &mut State, id: JobId) -> Outcome {
+    let Some(job) = state.backup_jobs.get(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
+    if matches!(job.status, BackupJobStatus::Canceling | BackupJobStatus::Failed) {
+        let (dest, set) = (job.dest_id, job.set_id);
+        leftovers::keep(state, dest, set);
+    }
+    closed(state, id)
 }
 
 /// The end placeholder of a failed or cancelled set is written, or was given up.

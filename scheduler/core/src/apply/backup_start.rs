@@ -3,6 +3,7 @@
 //! Order rule: everything is checked before anything is changed; a refusal names the original's reason.
 
 use super::audit;
+use super::clean_policy::check_may_have_data;
 use super::destination::find_or_add;
 use super::tenant::normal;
 use crate::address;
@@ -58,6 +59,7 @@ type ArchiveRound = (DestId, RoundId);
 /// The archive round that the job relies on, and its destination when that is known already.
 fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<ArchiveRound>, Option<DestId>), Failure> {
     let tenant = normal(state, id)?;
+    check_may_have_data(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
     }

@@ -1,173 +1,19 @@
-//! Retention policies and cleaning jobs (fact sheet 1.5, 2.11, 4.10).
+//! Cleaning jobs (fact sheet 1.5, 2.11, 4.10). What goes is decided in `clean_decide.rs`.
 //!
 //! Order rules: what goes is decided whole and marked DELETING in the command that starts the job. A task that has not
 //! begun can be called back; one that has begun is only ever gone on with. A failed job leaves DELETING behind, and
 //! the next cleaning goes on with it.
 
-use super::imported;
-use super::tenant::normal;
-use crate::catalogue::{StateCatalogue, file_status_mut, is_current};
+use super::clean_decide::{self, Verdicts, decide};
+use super::clean_policy::cleanable;
+use super::leftovers;
+use crate::catalogue::file_status_mut;
 use crate::command::{Done, Outcome};
 use crate::orders::MediumName;
-use crate::reads::in_use;
 use crate::refuse;
-use crate::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, DestKind, PieceRow, State, TaskRun, Tenant, Trouble};
+use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, Trouble};
 use std::collections::BTreeMap;
-use strandline_catalogue::retention::{self, CleanPlan, DeleteWhy, Item, Object, Policy};
-use strandline_types::{
-    BackupSetKind, CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, LsId, PieceStatus, Scn, TenantId,
-    Transition, limits,
-};
-
-pub(super) fn add_policy(state: &mut State, id: TenantId, policy: Policy) -> Outcome {
-    let tenant = cleanable(state, id)?;
-    if let Some(there) = state.clean_policies.get(&id) {
-        return Err(refuse::policy_exists(&tenant.name, there.name()));
-    }
-    if policy.log_only && tenant.data_dest.is_some() {
-        return Err(refuse::log_only_with_data(&tenant.name));
-    }
-    state.clean_policies.insert(id, CleanPolicy { policy, last_run_ms: 0 });
-    Ok(Done::Ok)
-}
-
-pub(super) fn drop_policy(state: &mut State, id: TenantId, name: &str) -> Outcome {
-    let tenant = state.tenant(id)?.name.clone();
-    if state.clean_policies.get(&id).is_none_or(|p| !p.name().eq_ignore_ascii_case(name)) {
-        return Err(refuse::no_policy(&tenant, name));
-    }
-    state.clean_policies.remove(&id);
-    Ok(Done::Ok)
-}
-
-/// A tenant whose files may be deleted: one that is open, or an imported one that was released for it.
-fn cleanable(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
-    imported::may_delete(state, id)?;
-    let tenant = state.tenant(id)?;
-    if tenant.imported.is_some() { Ok(tenant) } else { normal(state, id) }
-}
-
-/// One object that is to go.
-struct Victim {
-    dest_id: DestId,
-    name: MediumName,
-    why: String,
-}
-
-/// What a cleaning would delete and keep, by name, and why.
-pub(crate) struct Verdicts {
-    victims: Vec<Victim>,
-    kept: Vec<(String, String)>,
-}
-
-impl Verdicts {
-    /// Rows for a dry run: what, verdict, why.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (String, bool, &str)> {
-        let deleted = self.victims.iter().map(|v| (v.name.to_string(), true, v.why.as_str()));
-        deleted.chain(self.kept.iter().map(|(what, why)| (what.clone(), false, why.as_str())))
-    }
-}
-
-/// Decides what goes. Nothing is changed.
-///
-/// # Errors
-/// What stands in the way of what was asked for.
-pub(crate) fn decide(state: &State, id: TenantId, what: &CleanWhat, now_ms: u64) -> Result<Verdicts, Failure> {
-    let known = StateCatalogue::of(state, id);
-    let all = &known.catalogue;
-    let policy = state.clean_policies.get(&id);
-    let places = |dest: DestId| known.place(dest);
-    // An imported destination is protected like one that is still written: nobody knows another copy of it.
-    let is_imported = state.tenant(id)?.imported.is_some();
-    let is_current_place = |dest: &DestId| is_imported || is_current(state, id, *dest);
-    let asked = |place, object| Item { place, object, why: DeleteWhy::Asked };
-    let plan = match what {
-        CleanWhat::Obsolete => {
-            let name = &state.tenant(id)?.name;
-            let policy = policy.ok_or_else(|| refuse::no_policy(name, "default"))?;
-            retention::plan(all, &policy.policy, Scn::from_ms(now_ms))
-        }
-        CleanWhat::Sets(ids) => {
-            let of_data = |d: &&DestId| state.destinations.get(d).is_some_and(|d| d.kind == DestKind::Data);
-            let imported = known.dests.iter().find(of_data).copied().filter(|_| is_imported);
-            let current = state.tenant(id)?.data_dest.or(imported).and_then(places);
-            let sets = retention::check_sets(all, ids, current, policy.is_some())?;
-            CleanPlan { delete: sets.iter().map(|s| asked(s.place, Object::Set(s.set_id))).collect(), keep: Vec::new() }
-        }
-        CleanWhat::Pieces(ids) => {
-            let current: Vec<_> =
-                known.dests.iter().filter(|d| is_current_place(d)).copied().filter_map(places).collect();
-            let pieces = retention::check_pieces(all, ids, &current, policy.is_some())?;
-            CleanPlan {
-                delete: pieces.iter().map(|p| asked(p.place, Object::Piece(p.key))).collect(),
-                keep: Vec::new(),
-            }
-        }
-        CleanWhat::All(dest) => {
-            let place = places(*dest).ok_or_else(|| refuse::no_such_dest(&dest.to_string()))?;
-            if is_current(state, id, *dest) {
-                return Err(refuse::clean_current(*dest));
-            }
-            check_quiet(state, *dest)?;
-            let here = |p| p == place;
-            let alive = |s: FileStatus| s != FileStatus::Deleted;
-            let sets = all.sets.iter().filter(|s| here(s.place) && alive(s.file_status));
-            let pieces = all.pieces.iter().filter(|p| here(p.place) && alive(p.file_status));
-            let sets = sets.map(|s| asked(place, Object::Set(s.set_id)));
-            CleanPlan {
-                delete: sets.chain(pieces.map(|p| asked(place, Object::Piece(p.key)))).collect(),
-                keep: Vec::new(),
-            }
-        }
-    };
-    spare_used(state, id, &known, plan, *what == CleanWhat::Obsolete)
-}
-
-/// Nobody may be writing an imported destination that is to be emptied. An archive that is written moves every minute,
-/// also when nothing happens in its tenant; what the import saw of it tells how long it had stood.
-fn check_quiet(state: &State, dest: DestId) -> Result<(), Failure> {
-    let Some(place) = state.destinations.get(&dest) else { return Ok(()) };
-    let is_imported = state.tenants.get(&place.tenant_id).is_some_and(|t| t.imported.is_some());
-    let is_growing = |p: &&PieceRow| {
-        let quiet_ms = place.checked_ms.saturating_sub(p.checkpoint_scn.as_ms());
-        p.file_status != FileStatus::Deleted && p.status == PieceStatus::Active && quiet_ms < limits::IMPORTED_QUIET_MS
-    };
-    let rounds = state.rounds.values().filter(|r| is_imported && r.dest_id == dest);
-    match rounds.flat_map(|r| r.pieces.values()).find(is_growing) {
-        None => Ok(()),
-        Some(piece) => Err(refuse::still_written(&place.uri.to_string(), &MediumName::Piece(piece.key).to_string())),
-    }
-}
-
-/// What a running job reads stays: for a policy it is kept, for an administrator it is refused.
-fn spare_used(
-    state: &State,
-    id: TenantId,
-    known: &StateCatalogue,
-    plan: CleanPlan,
-    by_policy: bool,
-) -> Result<Verdicts, Failure> {
-    let used = in_use(state, id);
-    let mut verdicts = Verdicts { victims: Vec::new(), kept: Vec::new() };
-    for item in plan.delete {
-        let (Some(name), Some(dest_id)) = (known.name(item.object), known.dest(item.place)) else { continue };
-        match used.get(&item.object) {
-            Some(who) if by_policy => verdicts.kept.push((name.to_string(), who.clone())),
-            Some(who) => return Err(refuse::in_use(&item.object.to_string(), who)),
-            None => verdicts.victims.push(Victim { dest_id, name, why: item.why.to_string() }),
-        }
-    }
-    for item in plan.keep {
-        let Some(name) = known.name(item.object) else { continue };
-        verdicts.kept.push((name.to_string(), item.why.to_string()));
-    }
-    // Increments before what they are built on, and sets before log: whatever is cut off leaves whole chains.
-    verdicts.victims.sort_by_key(|v| match v.name {
-        MediumName::Set(set, kind) => (u8::from(kind == BackupSetKind::Full), u64::MAX - set.0, 0),
-        MediumName::Piece(key) => (2, key.round_id.0, key.piece_id.0),
-    });
-    Ok(verdicts)
-}
+use strandline_types::{CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, LsId, TenantId, Transition, limits};
 
 pub(super) fn start(state: &mut State, id: TenantId, what: CleanWhat, description: String) -> Outcome {
     cleanable(state, id)?;
@@ -204,6 +50,9 @@ fn insert(state: &mut State, id: TenantId, what: CleanWhat, description: String,
         let Some(status) = file_status_mut(state, id, victim.name) else { continue };
         let was = *status;
         *status = FileStatus::Deleting;
+        if let MediumName::Set(set, _) = victim.name {
+            leftovers::forget(state, victim.dest_id, set);
+        }
         let task = CleanTask {
             id: task_id,
             job_id,
@@ -339,6 +188,7 @@ pub(super) fn finish(state: &mut State, id: JobId) -> Outcome {
         let is_empty = !has_objects(state, dest);
         if is_empty {
             state.destinations.remove(&dest);
+            leftovers::prune(state);
         }
     }
     if let Some(job) = state.clean_jobs.get_mut(&id) {
@@ -372,6 +222,15 @@ pub(super) fn cancel(state: &mut State, tenant: TenantId) -> Outcome {
     Ok(Done::CleanJob(id))
 }
 
+/// Calls back what has not begun and may not go any more: asked whenever something was found damaged, or a destination or
+/// the policy has changed.
+pub(super) fn ask_again(state: &mut State, tenant: TenantId) {
+    let Some(job) = state.open_clean_job(tenant) else { return };
+    for (task, why) in clean_decide::called_back(state, job) {
+        end_task(state, task, CleanStage::Canceled, Some(refuse::called_back(&why)));
+    }
+}
+
 /// Ends one task early. What was not begun is what it was before; what was begun stays DELETING.
 fn end_task(state: &mut State, id: JobId, to: CleanStage, failure: Option<Failure>) -> bool {
     let now_ms = state.clock_ms;
@@ -392,11 +251,12 @@ pub(super) fn fail_task(state: &mut State, id: JobId, failure: Failure) -> bool 
 
 /// The scheduler's own deletion did not work: it is tried again until the task has stood still for too long.
 pub(super) fn medium_failed(state: &mut State, id: JobId, failure: &Failure) {
-    let trouble = Some(Trouble { failure: failure.clone(), since_ms: state.clock_ms });
+    let now_ms = state.clock_ms;
+    let again = |before: &Option<Trouble>| Some(Trouble::again(before.as_ref(), failure.clone(), now_ms));
     if let Some(task) = state.clean_tasks.get_mut(&id).filter(|t| !t.stage.is_ended()) {
-        task.trouble = trouble;
+        task.trouble = again(&task.trouble);
     } else if let Some(job) = state.clean_jobs.get_mut(&id).filter(|j| !j.status.is_ended()) {
-        job.trouble = trouble;
+        job.trouble = again(&job.trouble);
     }
 }
 
@@ -405,7 +265,7 @@ pub(super) fn sweep_failed(state: &mut State, dest: DestId, failure: Failure) {
     let now_ms = state.clock_ms;
     if state.destinations.contains_key(&dest) {
         let sweep = state.sweeps.entry(dest).or_default();
-        sweep.trouble = Some(Trouble { failure, since_ms: now_ms });
+        sweep.trouble = Some(Trouble::again(sweep.trouble.as_ref(), failure, now_ms));
         sweep.last_ms = now_ms;
     }
 }
@@ -459,6 +319,7 @@ pub(super) fn forget_tenant(state: &mut State, id: TenantId) {
     state.standbys.remove(&id);
     state.drill_plans.remove(&id);
     state.drills.retain(|_, d| d.tenant_id != id);
+    leftovers::prune(state);
     let State { sweeps, destinations, .. } = state;
     sweeps.retain(|dest, _| destinations.contains_key(dest));
 }

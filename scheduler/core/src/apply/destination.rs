@@ -4,6 +4,7 @@
 //! opened with does not change under it, but for keys and attributes.
 
 use super::archive::open_round_if_wanted;
+use super::clean;
 use super::tenant::normal;
 use crate::address;
 use crate::command::{ArchiveDestSpec, Done, Outcome};
@@ -118,7 +119,10 @@ pub(super) fn checked(state: &mut State, dest: DestId, check_file: String) -> Ou
     let now_ms = state.clock_ms;
     let Some(dest) = state.destinations.get_mut(&dest) else { return Ok(Done::Nothing) };
     dest.check_file = check_file;
-    dest.checked_ms = now_ms;
+    // A statement proves a destination before the plan's step has claimed it: that is no claim.
+    if dest.was_claimed() {
+        dest.checked_ms = now_ms;
+    }
     Ok(Done::Ok)
 }
 
@@ -145,6 +149,8 @@ pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec
     tenant.archive.dests.insert(no, ArchiveDest { dest_id, options: spec.options, state: kept });
     // A tenant that archives already archives there as well, from now on.
     open_round_if_wanted(state, id, no);
+    // What is current has changed, and with it what may go.
+    clean::ask_again(state, id);
     Ok(Done::Dest(dest_id))
 }
 
@@ -161,6 +167,7 @@ fn clear_archive_dest(state: &mut State, id: TenantId, no: DestNo) -> Outcome {
     if let Some((round, from)) = paused {
         super::archive::move_round(state, (id, round), from, RoundEvent::StopWanted, String::new())?;
     }
+    clean::ask_again(state, id);
     Ok(Done::Ok)
 }
 

@@ -6,8 +6,9 @@ use crate::command::{Done, Outcome};
 use crate::refuse;
 use crate::results::FingerprintResult;
 use crate::state::{Drill, DrillPlan, DrillStage, State, TaskRun};
+use crate::task::TaskKey;
 use std::collections::BTreeMap;
-use strandline_types::{BackupSetId, Failure, JobId, LsId, RestoreStage, Scn, TenantId, limits};
+use strandline_types::{BackupSetId, CODE_SCN_PASSED, Failure, JobId, LsId, RestoreStage, Scn, TenantId, limits};
 
 pub(super) fn set_interval(state: &mut State, id: TenantId, interval_ms: u64) -> Outcome {
     state.tenant(id)?;
@@ -48,9 +49,7 @@ pub(super) fn start(state: &mut State, id: TenantId, last_ms: Option<u64>) -> Ou
     let now_ms = state.clock_ms;
     let drill_id = state.next.job;
     state.next.job = drill_id.next();
-    // A little ahead: the content at this SCN is caught while the log passes it.
-    let scn = tenant_max_scn(state, id).max(Scn::from_ms(now_ms)).max(Scn::MIN);
-    let scn = Scn(scn.0.saturating_add(limits::DRILL_AHEAD_MS * 1_000_000));
+    let scn = scn_ahead(state, id);
     let drill = Drill {
         id: drill_id,
         tenant_id: id,
@@ -65,12 +64,39 @@ pub(super) fn start(state: &mut State, id: TenantId, last_ms: Option<u64>) -> Ou
         source: BTreeMap::new(),
         restored: BTreeMap::new(),
         failure: None,
+        trouble: None,
     };
     state.drills.insert(drill_id, drill);
     let plan: &mut DrillPlan = state.drill_plans.entry(id).or_default();
     plan.last_ms = now_ms;
     prune(state);
     Ok(Done::Drill(drill_id))
+}
+
+/// A little ahead: the content at this SCN is caught while the log passes it.
+fn scn_ahead(state: &State, tenant: TenantId) -> Scn {
+    let scn = tenant_max_scn(state, tenant).max(Scn::from_ms(state.clock_ms)).max(Scn::MIN);
+    Scn(scn.0.saturating_add(limits::DRILL_AHEAD_MS * 1_000_000))
+}
+
+/// A log stream of the source had passed the SCN before anybody looked, for example while its leader changed: that is no
+/// fault of the backup. All streams are looked at again at a new SCN, as the next turn. True when that was done; not for
+/// ever, because every look is a read of all tablets.
+pub(super) fn scn_passed(state: &mut State, key: TaskKey, failure: &Failure) -> bool {
+    let is_source = |d: &&Drill| d.stage == DrillStage::Source && failure.code == CODE_SCN_PASSED;
+    let Some(drill) = state.drills.get(&key.job_id).filter(is_source) else { return false };
+    if key.turn.0 >= limits::DRILL_SCNS_MAX {
+        return false;
+    }
+    let (now_ms, scn) = (state.clock_ms, scn_ahead(state, drill.tenant_id));
+    let Some(drill) = state.drills.get_mut(&key.job_id) else { return false };
+    drill.scn = scn;
+    drill.progress_ms = now_ms;
+    drill.source.clear();
+    for run in drill.runs.values_mut() {
+        *run = TaskRun { turn: key.turn.next(), ..TaskRun::default() };
+    }
+    true
 }
 
 /// Brings a drill a stage further, if it still is in `from`.
@@ -147,6 +173,7 @@ pub(super) fn note_restore(state: &mut State, job: JobId) {
         drill.set_id = set;
         drill.stage = DrillStage::Restore;
         drill.progress_ms = now_ms;
+        drill.trouble = None;
     }
 }
 
@@ -176,6 +203,7 @@ pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
         return false;
     };
     drill.failure = Some(failure.clone());
+    drill.trouble = None;
     drill.runs.clear();
     drill.progress_ms = now_ms;
     let restore = drill.restore;

@@ -1,11 +1,11 @@
 //! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
 
-use super::{jobs, lag, restore, standby};
+use super::{audit, jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, WorkerReport};
 use crate::state::{LsPiece, LsProgress, ReplicaSeen, ReplicaStanding, State, Trouble, Worker};
 use std::collections::BTreeMap;
-use strandline_types::{ArchiveLsState, LsId, NodeId, PieceId, limits};
+use strandline_types::{ArchiveLsState, ErrorClass, LsId, NodeId, PieceId, TenantId, limits};
 
 pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
     for report in reports {
@@ -21,6 +21,7 @@ fn hear(state: &mut State, report: WorkerReport) {
     if state.workers.get(&id).is_some_and(|w| is_late(w, &report)) {
         return;
     }
+    note_damages(state, &report);
     let replicas = report.replicas.iter().map(|r| ((r.tenant_id, r.ls_id), seen(r))).collect();
     let first_heard_ms = state.workers.get(&id).map_or(now_ms, |w| w.first_heard_ms);
     let worker = Worker {
@@ -32,6 +33,7 @@ fn hear(state: &mut State, report: WorkerReport) {
         last_heard_ms: now_ms,
         replicas,
         replica_troubles: report.replica_troubles,
+        free_bytes: report.free_bytes,
     };
     state.workers.insert(id, worker);
     for replica in &report.replicas {
@@ -50,6 +52,20 @@ fn hear(state: &mut State, report: WorkerReport) {
     }
     for task in report.tasks {
         jobs::take_report(state, id, task);
+    }
+}
+
+/// Damage that was not known of before is an event: a replica that is rebuilt at once shows it only for a moment.
+fn note_damages(state: &mut State, report: &WorkerReport) {
+    let is_new = |key: &(TenantId, LsId)| {
+        let known = state.workers.get(&report.worker_id).and_then(|w| w.replica_troubles.get(key));
+        known.is_none_or(|trouble| trouble.class != ErrorClass::Corrupt)
+    };
+    let damages = report.replica_troubles.iter().filter(|(key, f)| f.class == ErrorClass::Corrupt && is_new(key));
+    let damages: Vec<((TenantId, LsId), String)> = damages.map(|(key, f)| (*key, f.to_string())).collect();
+    for ((tenant, ls), why) in damages {
+        let values = [("ls_id", ls.to_string()), ("svr_id", report.worker_id.to_string()), ("why", why)];
+        audit::note(state, tenant, ("log_stream", "replica_damaged"), values);
     }
 }
 

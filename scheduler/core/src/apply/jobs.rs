@@ -3,7 +3,7 @@
 //! A task is named by (job, log stream, kind, turn, retry) and, for the replicas of a restore, by its executor. A
 //! report or a decision about any other attempt is void: that is the fence against an executor that was given up.
 
-use super::{backup, clean, dest_check, drill, recover, restore, standby, validate};
+use super::{backup, clean, dest_check, drill, leftovers, recover, restore, standby, validate};
 use crate::command::{Done, Outcome, Subject};
 use crate::refuse;
 use crate::report::{TaskReport, TaskResult, TaskState};
@@ -91,20 +91,41 @@ pub(super) fn take_report(state: &mut State, worker: NodeId, report: TaskReport)
     let Some(run) = run_mut(state, report.key, worker).filter(|r| r.is_running() && r.executor == Some(worker)) else {
         return;
     };
-    if report.bytes_done > run.bytes_done || run.status == LsTaskStatus::Pending {
+    let has_moved = report.bytes_done > run.bytes_done;
+    let is_alive = has_moved || run.status == LsTaskStatus::Pending;
+    if is_alive {
         run.deadline_ms = now_ms + limits::TASK_STALL_MS;
+    }
+    if report.state == TaskState::Doing {
+        run.trouble = run.trouble_after(waiting_at(&report, worker, now_ms), report.answered, has_moved);
     }
     run.status = LsTaskStatus::Doing;
     run.bytes_total = report.bytes_total.max(report.bytes_done);
     run.bytes_done = report.bytes_done;
     match report.state {
-        TaskState::Doing => touch(state, report.key),
+        TaskState::Doing if is_alive => touch(state, report.key),
+        TaskState::Doing => {}
         TaskState::Done => done(state, report, worker),
         TaskState::Failed => {
             let unnamed = || Failure::new(ErrorClass::Transient, "failed without a reason", report.key.to_string(), "");
-            attempt_failed(state, report.key, worker, report.failure.unwrap_or_else(unnamed));
+            let mut failure = report.failure.unwrap_or_else(unnamed);
+            at_worker(&mut failure, worker);
+            attempt_failed(state, report.key, worker, failure);
         }
     }
+}
+
+/// The same path is on every worker: whose disk is full, and who does not reach it, has to be said.
+fn at_worker(failure: &mut Failure, worker: NodeId) {
+    failure.object = format!("worker {worker}: {}", failure.object);
+}
+
+/// What a running task says it waits for. A worker whose clock is ahead does not wait since tomorrow.
+pub(crate) fn waiting_at(said: &TaskReport, worker: NodeId, now_ms: u64) -> Option<Trouble> {
+    let mut waiting = said.waiting.clone()?;
+    at_worker(&mut waiting.failure, worker);
+    waiting.since_ms = waiting.since_ms.min(now_ms);
+    Some(waiting)
 }
 
 /// A job whose task moves is alive.
@@ -169,6 +190,7 @@ fn done(state: &mut State, report: TaskReport, worker: NodeId) {
         run.status = LsTaskStatus::Finish;
         run.bytes_done = run.bytes_total;
         run.failure = None;
+        run.trouble = None;
     }
     touch(state, key);
     if key.kind == TaskKind::Validate {
@@ -186,6 +208,9 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     // What one worker finds is the answer: nobody else can give it.
     if key.kind == TaskKind::DestCheck {
         return dest_check::ended(state, key.job_id, executor, Some(failure));
+    }
+    if key.kind == TaskKind::Fingerprint && drill::scn_passed(state, key, &failure) {
+        return;
     }
     let now_ms = state.clock_ms;
     let candidates = candidates(state, key);
@@ -212,6 +237,7 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     let all_tried = run.hard_failures as usize >= candidates;
     let too_often = run.retry.0 > limits::LS_TASK_RETRIES_MAX;
     run.failure = Some(failure.clone());
+    run.trouble = Some(Trouble::again(run.trouble.as_ref(), failure.clone(), now_ms));
     if too_often {
         fail_job(state, key.job_id, refuse::too_many_retries(key, &failure));
     } else if all_tried {
@@ -260,35 +286,40 @@ pub(super) fn fail_job(state: &mut State, job: JobId, failure: Failure) -> bool 
 }
 
 pub(super) fn medium_failed(state: &mut State, subject: Subject, failure: Failure) -> Outcome {
-    let trouble = Some(Trouble { failure: failure.clone(), since_ms: state.clock_ms });
+    let now_ms = state.clock_ms;
+    let again = |before: &Option<Trouble>| Some(Trouble::again(before.as_ref(), failure.clone(), now_ms));
     match subject {
         Subject::Dest(id) => {
             let Some(dest) = state.destinations.get_mut(&id).filter(|d| !d.formatted) else { return Ok(Done::Nothing) };
-            dest.trouble = trouble;
+            dest.trouble = again(&dest.trouble);
         }
         Subject::Round(tenant, round) => {
             let Some(round) = state.rounds.get_mut(&(tenant, round)).filter(|r| r.is_open()) else {
                 return Ok(Done::Nothing);
             };
-            let since_ms = round.trouble.as_ref().map_or(state.clock_ms, |t| t.since_ms);
-            round.trouble = Some(Trouble { failure, since_ms });
+            round.trouble = again(&round.trouble);
         }
         Subject::Clean(id) => clean::medium_failed(state, id, &failure),
         Subject::Sweep(dest) => clean::sweep_failed(state, dest, failure),
+        Subject::Leftovers(dest) => leftovers::medium_failed(state, dest, failure),
         Subject::Standby(tenant) => standby::scan_failed(state, tenant, failure),
         // A medium that is away for a moment is asked again by the next plan.
         Subject::Drill(id) if !failure.class.is_retryable() => {
             drill::fail(state, id, failure);
         }
-        Subject::Drill(_) => {}
+        Subject::Drill(id) => {
+            if let Some(drill) = state.drills.get_mut(&id).filter(|d| !d.stage.is_ended()) {
+                drill.trouble = again(&drill.trouble);
+            }
+        }
         Subject::Schedule(tenant) => {
             if let Some(schedule) = state.schedules.get_mut(&tenant) {
-                schedule.trouble = trouble;
+                schedule.trouble = again(&schedule.trouble);
             }
         }
         Subject::Backup(id) => {
             let Some(job) = state.backup_jobs.get_mut(&id).filter(|j| j.is_open()) else { return Ok(Done::Nothing) };
-            job.trouble = trouble;
+            job.trouble = again(&job.trouble);
             // In its last stage a set is whole: only time gives it up.
             let may_fail = !job.status.is_ended() && job.status != BackupJobStatus::End;
             if may_fail && (is_hard(failure.class) || failure.class == ErrorClass::Fenced) {

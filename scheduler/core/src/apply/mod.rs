@@ -10,6 +10,8 @@ mod backup_range;
 mod backup_start;
 pub(crate) mod backup_turn;
 mod clean;
+mod clean_decide;
+mod clean_policy;
 mod clock;
 mod cluster;
 mod dest_check;
@@ -20,6 +22,7 @@ mod imported;
 mod initiator;
 mod jobs;
 mod lag;
+pub(crate) mod leftovers;
 mod pieces;
 mod recover;
 mod restart;
@@ -29,7 +32,10 @@ mod standby;
 mod tenant;
 mod validate;
 
-pub(crate) use clean::{decide as decide_clean, has_objects};
+pub(crate) use clean::has_objects;
+pub(crate) use clean_decide::{Verdicts, by_policy as clean_by_policy, decide as decide_clean};
+pub(crate) use clean_policy::check_add as check_add_policy;
+pub(crate) use jobs::waiting_at;
 pub use recover::check as check_recover_table;
 pub(crate) use recover::is_known as recovered_tables_are_known;
 pub use restore::check_name as check_restore_name;
@@ -83,14 +89,16 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::StartBackup { tenant, wish } => backup_start::start(state, tenant, wish, None).map(Done::BackupJob),
         Action::StartBackups { tenants, all, wish } => initiator::start(state, &tenants, all, &wish),
         Action::ChangeSchedule { tenant, change } => schedule::change(state, tenant, change),
-        Action::RunSchedule { tenant, revision, due_ms, mode, wish } => {
-            schedule::run(state, tenant, revision, (due_ms, mode), wish)
+        Action::RunSchedule { tenant, revision, due_ms, mode, wish, left_out } => {
+            schedule::run(state, tenant, revision, (due_ms, mode), wish, left_out)
         }
         Action::RunSealed { tenant } => schedule::sealed(state, tenant),
         Action::CancelBackup { tenant } => backup::cancel(state, tenant),
         Action::MoveBackup { job, from, to } => backup::advance(state, job, from, to),
         Action::NextTurn { job, turn } => backup_turn::next(state, job, turn),
         Action::BackupClosed { job } => backup::closed(state, job),
+        Action::BackupLeft { job } => backup::left(state, job),
+        Action::LeftoverDone { dest, set } => leftovers::done(state, dest, set),
         Action::StartRestore(wish) => restore::start(state, *wish),
         Action::CancelRestore { tenant } => restore::cancel(state, tenant),
         Action::MoveRestore { job, from, to } => restore::advance(state, job, from, to),
@@ -106,14 +114,15 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::SetRestoreSource { tenant, from } => standby::set_source(state, tenant, from),
         Action::StandbySource { tenant, pieces, reach } => standby::take_source(state, tenant, pieces, reach),
         Action::StandbyScanned { tenant } => standby::scanned(state, tenant),
+        Action::StandbyReached { tenant } => standby::reached(state, tenant),
         Action::OpenStandby { tenant } => standby::open(state, tenant),
         Action::SetDrillInterval { tenant, interval_ms } => drill::set_interval(state, tenant, interval_ms),
         Action::SetDrillSchedule { tenant, cron, time_zone } => drill::set_schedule(state, tenant, cron, time_zone),
         Action::StartDrill { tenant, last_ms } => drill::start(state, tenant, last_ms),
         Action::CancelDrill { tenant } => drill::cancel(state, tenant),
         Action::MoveDrill { drill, from, to } => drill::advance(state, drill, from, to),
-        Action::AddCleanPolicy { tenant, policy } => clean::add_policy(state, tenant, policy),
-        Action::DropCleanPolicy { tenant, name } => clean::drop_policy(state, tenant, &name),
+        Action::AddCleanPolicy { tenant, policy } => clean_policy::add(state, tenant, policy),
+        Action::DropCleanPolicy { tenant, name } => clean_policy::drop(state, tenant, &name),
         Action::StartClean { tenant, what, description } => clean::start(state, tenant, what, description),
         Action::TickClean { tenant, last_run_ms } => clean::tick(state, tenant, last_run_ms),
         Action::CancelClean { tenant } => clean::cancel(state, tenant),

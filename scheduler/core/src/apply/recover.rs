@@ -129,15 +129,19 @@ pub(super) fn take_result(state: &mut State, id: JobId, ls: LsId, result: Recove
 pub(super) fn cancel(state: &mut State, tenant: TenantId) -> Outcome {
     let name = state.tenant(tenant)?.name.clone();
     let Some(id) = state.open_recover_job(tenant).map(|j| j.id) else { return Err(refuse::no_recover_running(&name)) };
-    fail(state, id, refuse::canceled(&format!("table recovery job {id}")));
+    end(state, id, RecoverStage::Canceled, refuse::canceled(&format!("table recovery job {id}")));
     Ok(Done::RecoverTableJob(id))
 }
 
 /// Ends a job with a reason; what it made goes.
 pub(super) fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
+    end(state, id, RecoverStage::Failed, failure)
+}
+
+fn end(state: &mut State, id: JobId, stage: RecoverStage, failure: Failure) -> bool {
     let now_ms = state.clock_ms;
     let Some(job) = state.recover_jobs.get_mut(&id).filter(|j| !j.stage.is_ended()) else { return false };
-    job.stage = RecoverStage::Failed;
+    job.stage = stage;
     job.failure = Some(failure);
     job.ended_ms = Some(now_ms);
     job.source.wipe();

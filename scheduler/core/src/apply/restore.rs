@@ -17,20 +17,19 @@ use strandline_types::{Failure, JobId, LsId, NodeId, RestoreStage, TableId, Tabl
 /// OB_RESTORE_IN_PROGRESS while one is, and what every new tenant's name must be.
 pub fn check_name(state: &State, name: &str) -> Result<(), Failure> {
     tenant::check_chosen_name(name)?;
-    check_free(state, name)
+    check_free(state, name, 1)
 }
 
-fn check_free(state: &State, name: &str) -> Result<(), Failure> {
+fn check_free(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
     let same_name = |j: &&RestoreJob| !j.stage.is_ended() && j.tenant_name.eq_ignore_ascii_case(name);
     if state.restore_jobs.values().find(same_name).is_some() {
         return Err(refuse::restore_in_progress(name));
     }
-    tenant::check_new_tenant(state, name, 1)
+    tenant::check_new_tenant(state, name, replicas)
 }
 
 pub(super) fn start(state: &mut State, wish: StartRestore) -> Outcome {
-    check_free(state, &wish.tenant_name)?;
-    tenant::check_new_tenant(state, &wish.tenant_name, wish.replicas)?;
+    check_free(state, &wish.tenant_name, wish.replicas)?;
     let ids: BTreeSet<LsId> = wish.source.log_streams.iter().map(|ls| ls.ls_id).collect();
     if !ids.contains(&LsId::SYS) || ids.len() != wish.source.log_streams.len() {
         return Err(refuse::restore_source(

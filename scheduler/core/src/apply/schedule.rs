@@ -24,6 +24,8 @@ pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) ->
                 return Ok(Done::Nothing);
             }
             schedule.enabled = on;
+            // What held up a run that is not wanted any more is over.
+            schedule.trouble = None;
             schedule.revision += 1;
             schedule.after_ms = schedule.after_ms.max(now_ms);
         }
@@ -51,6 +53,7 @@ pub(super) fn run(
     revision: u64,
     (due_ms, mode): (u64, BackupMode),
     wish: Option<BackupWish>,
+    left_out: (Vec<(u64, BackupMode)>, u64),
 ) -> Outcome {
     let now_ms = state.clock_ms;
     let is_current =
@@ -66,9 +69,20 @@ pub(super) fn run(
     if let Some(schedule) = state.schedules.get_mut(&id) {
         schedule.after_ms = due_ms;
         schedule.trouble = None;
+        note_left_out(schedule, left_out, due_ms, now_ms);
         schedule.runs.push(ScheduledRun { due_ms, decided_ms: now_ms, mode, job, refusal });
         let extra = schedule.runs.len().saturating_sub(limits::SCHEDULE_RUNS_KEPT_MAX);
         schedule.runs.drain(..extra);
     }
     Ok(job.map_or(Done::Ok, Done::BackupJob))
+}
+
+/// Due times that passed while nothing could be started: each has a row, the oldest row counts those before it.
+fn note_left_out(schedule: &mut BackupSchedule, left_out: (Vec<(u64, BackupMode)>, u64), due_ms: u64, now_ms: u64) {
+    let (times, count) = left_out;
+    let mut before = count.saturating_sub(times.len() as u64);
+    for (at_ms, mode) in times.into_iter().take(limits::SCHEDULE_LEFT_OUT_MAX) {
+        let refusal = Some(refuse::run_left_out(schedule.plan.missed, due_ms, std::mem::take(&mut before)));
+        schedule.runs.push(ScheduledRun { due_ms: at_ms, decided_ms: now_ms, mode, job: None, refusal });
+    }
 }

@@ -8,7 +8,7 @@ use crate::state::{
     ArchivedLog, RestoreJob, RestoreSource, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus, Trouble,
 };
 use std::collections::BTreeMap;
-use strandline_types::{Address, Failure, JobId, LsId, NodeId, PieceKey, Scn, TenantId};
+use strandline_types::{Address, Failure, JobId, LsId, NodeId, PieceKey, Scn, TenantId, Transition};
 
 /// A restored tenant stays a standby.
 pub(super) fn begin(state: &mut State, job: &RestoreJob, mut source: RestoreSource) {
@@ -41,9 +41,14 @@ pub(super) fn recover(state: &mut State, id: TenantId, until: Option<Scn>) -> Ou
     if let Some(scn) = until.filter(|scn| *scn < standby.target_scn) {
         return Err(refuse::standby_is_past(scn, standby.target_scn));
     }
+    // Tasks of one that follows without an end go on by themselves to the next target. Others may be about to end, each at
+    // the target that it knew.
+    let goes_on = standby.stage == StandbyStage::Following
+        && !standby.is_aimed_at_its_end()
+        && !standby.log_tasks.values().any(TaskRun::is_finished);
     standby.until = until;
     standby.scanned_ms = 0;
-    if standby.stage != StandbyStage::Following {
+    if !goes_on {
         begin_tasks(state, id, StandbyStage::Following);
     }
     Ok(Done::Ok)
@@ -65,11 +70,25 @@ fn begin_tasks(state: &mut State, id: TenantId, stage: StandbyStage) {
 /// RECOVER STANDBY CANCEL.
 pub(super) fn stop(state: &mut State, id: TenantId) -> Outcome {
     let standby = standby_mut(state, id)?;
-    if standby.stage != StandbyStage::Following {
+    if !standby.stage.may_become(StandbyStage::Stopped) {
         return Ok(Done::Nothing);
     }
     standby.stage = StandbyStage::Stopped;
     standby.log_tasks.clear();
+    Ok(Done::Ok)
+}
+
+/// Every log stream has replayed all that there is up to the SCN that was asked for. It may lie between two of their
+/// entries, so their positions alone do not show it.
+pub(super) fn reached(state: &mut State, id: TenantId) -> Outcome {
+    let is_there = |s: &&mut Standby| {
+        let is_done = !s.log_tasks.is_empty() && s.log_tasks.values().all(TaskRun::is_finished);
+        s.stage.may_become(StandbyStage::Reached) && s.is_aimed_at_its_end() && is_done
+    };
+    let Some(standby) = state.standbys.get_mut(&id).filter(is_there) else { return Ok(Done::Nothing) };
+    standby.stage = StandbyStage::Reached;
+    standby.log_tasks.clear();
+    standby.trouble = None;
     Ok(Done::Ok)
 }
 
@@ -119,7 +138,7 @@ pub(super) fn scanned(state: &mut State, id: TenantId) -> Outcome {
 pub(super) fn scan_failed(state: &mut State, id: TenantId, failure: Failure) {
     let now_ms = state.clock_ms;
     if let Some(standby) = state.standbys.get_mut(&id) {
-        standby.trouble = Some(Trouble { failure, since_ms: now_ms });
+        standby.trouble = Some(Trouble::again(standby.trouble.as_ref(), failure, now_ms));
         standby.scanned_ms = now_ms;
     }
 }
@@ -128,10 +147,10 @@ pub(super) fn scan_failed(state: &mut State, id: TenantId, failure: Failure) {
 pub(super) fn fail(state: &mut State, job: JobId, failure: Failure) -> bool {
     let now_ms = state.clock_ms;
     let Some(standby) = state.standbys.values_mut().find(|s| s.job_id == job) else { return false };
-    standby.trouble = Some(Trouble { failure, since_ms: now_ms });
+    standby.trouble = Some(Trouble::again(standby.trouble.as_ref(), failure, now_ms));
     let id = standby.tenant_id;
     match standby.stage {
-        StandbyStage::Stopped => {}
+        StandbyStage::Stopped | StandbyStage::Reached => {}
         stage => begin_tasks(state, id, stage),
     }
     true

@@ -1,12 +1,13 @@
 //! Validation jobs (fact sheet 1.4, 2.3): what they look at is decided when they start; what is found to be damaged is
 //! BROKEN from then on, and what was BROKEN and is found to be sound is AVAILABLE again.
 
+use super::clean;
 use crate::catalogue::file_status_mut;
 use crate::command::{Done, Outcome, StartValidate};
-use crate::reads::{Read, check_stays, of_object};
+use crate::reads::{check_stays, of_object};
 use crate::refuse;
 use crate::results::ValidateResult;
-use crate::state::{State, TaskRun, ValidateJob, ValidateTask};
+use crate::state::{MediumObject, State, TaskRun, ValidateJob, ValidateTask};
 use strandline_types::{
     ErrorClass, Failure, FileStatus, JobId, JobStatus, LsId, TenantId, Transition, ValidateLevel, limits,
 };
@@ -22,12 +23,11 @@ pub(super) fn start(state: &mut State, wish: StartValidate) -> Outcome {
     if wish.objects.len() > limits::VALIDATE_OBJECTS_MAX {
         return Err(refuse::too_many_objects(wish.objects.len(), limits::VALIDATE_OBJECTS_MAX));
     }
-    let read: Vec<Read> = wish.objects.iter().map(|o| of_object(o.at.place(), o.name)).collect();
-    check_stays(state, &read)?;
+    let objects = staying(state, wish.objects)?;
     let now_ms = state.clock_ms;
     let job_id = next_id(state);
-    let mut tasks = Vec::with_capacity(wish.objects.len());
-    for object in wish.objects {
+    let mut tasks = Vec::with_capacity(objects.len());
+    for object in objects {
         let id = next_id(state);
         // 0 = what is not of any log stream.
         let parts = object.log_streams.iter().copied().chain([LsId(0)]);
@@ -65,6 +65,19 @@ pub(super) fn start(state: &mut State, wish: StartValidate) -> Outcome {
     state.validate_jobs.insert(job_id, job);
     prune(state);
     Ok(Done::ValidateJob(job_id))
+}
+
+/// Without what is being deleted meanwhile: what is missing there is no damage. Cleaning leaves the rest, see `reads.rs`.
+///
+/// # Errors
+/// That it is being deleted, where nothing else was asked for.
+fn staying(state: &State, objects: Vec<MediumObject>) -> Result<Vec<MediumObject>, Failure> {
+    let is_going = |o: &MediumObject| check_stays(state, &[of_object(o.at.place(), o.name)]);
+    match objects.iter().find_map(|o| is_going(o).err()) {
+        Some(going) if objects.iter().all(|o| is_going(o).is_err()) => Err(going),
+        Some(_) => Ok(objects.into_iter().filter(|o| is_going(o).is_ok()).collect()),
+        None => Ok(objects),
+    }
 }
 
 fn next_id(state: &mut State) -> JobId {
@@ -121,6 +134,7 @@ pub(super) fn settle(state: &mut State, id: JobId) {
     };
     if status.may_become(to) {
         *status = to;
+        clean::ask_again(state, tenant);
     }
 }
 

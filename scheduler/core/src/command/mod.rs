@@ -5,11 +5,13 @@
 //! so that a step which two leaders ran is harmless.
 
 mod done;
+mod entry;
 mod orders;
 mod recovery;
 mod wishes;
 
 pub use done::{Done, Outcome};
+pub use entry::Command;
 pub use recovery::{ImportCatalog, StartRecoverTable};
 pub use wishes::{
     ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
@@ -22,18 +24,9 @@ use crate::state::{CleanWhat, DestState, DrillStage, RecoverStage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, Address, BackupJobStatus, BackupMode, CleanStage, ClusterId, DestId, DestNo, DestUri, Failure, JobId, LsId,
-    NodeId, PieceId, PieceKey, RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
+    Access, Address, BackupJobStatus, BackupMode, BackupSetId, CleanStage, ClusterId, DestId, DestNo, DestUri, Failure,
+    JobId, LsId, NodeId, PieceId, PieceKey, RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
 };
-
-/// One entry of the scheduler's Raft log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Command {
-    /// The proposer's clock. `apply` clamps it to never fall.
-    pub proposed_at_ms: u64,
-    /// What happens.
-    pub action: Action,
-}
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,6 +307,8 @@ pub enum Action {
         mode: BackupMode,
         /// The backup; `None` = too late for it, it is left out.
         wish: Option<BackupWish>,
+        /// Due times before this one that nothing was started for: the newest ones, and how many there are in all.
+        left_out: (Vec<(u64, BackupMode)>, u64),
     },
     /// The key of a scheduled run was found.
     RunSealed {
@@ -583,5 +578,22 @@ pub enum Action {
         dest: DestId,
         /// The file, below the destination.
         check_file: String,
+    },
+    /// A standby has everything up to the SCN that was asked for.
+    StandbyReached {
+        /// Tenant.
+        tenant: TenantId,
+    },
+    /// The medium of a failed or cancelled set does not answer: the job ends, what it leaves is done later.
+    BackupLeft {
+        /// Job.
+        job: JobId,
+    },
+    /// The end placeholder of a set that an ended job had left is written.
+    LeftoverDone {
+        /// Destination.
+        dest: DestId,
+        /// Set.
+        set: BackupSetId,
     },
 }

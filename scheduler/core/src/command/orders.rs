@@ -19,6 +19,7 @@ impl Action {
                 | Self::PieceFrozen { .. }
                 | Self::StandbyScanned { .. }
                 | Self::SweepEnded { .. }
+                | Self::LeftoverDone { .. }
         )
     }
 }

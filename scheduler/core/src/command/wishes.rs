@@ -108,6 +108,8 @@ pub enum Subject {
     Drill(JobId),
     /// A backup schedule.
     Schedule(TenantId),
+    /// What ended backups have left in a destination.
+    Leftovers(DestId),
 }
 
 /// A validation that the body has prepared.

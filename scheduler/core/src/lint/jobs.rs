@@ -16,6 +16,17 @@ pub(super) fn lint(state: &State, found: &mut Vec<String>) {
     for job in state.jobs() {
         lint_job(state, job, found);
     }
+    for (dest, left) in &state.leftovers {
+        let is_bounded = (1..=limits::LEFTOVERS_KEPT_MAX).contains(&left.sets.len());
+        check(found, is_bounded, || format!("destination {dest} has {} sets left over", left.sets.len()));
+        let tenant = state.destinations.get(dest).map(|d| d.tenant_id);
+        check(found, tenant.is_some(), || format!("sets are left over in destination {dest}, which is not there"));
+        for set in left.sets.keys() {
+            let set = tenant.and_then(|t| state.backup_sets.get(&(t, *set)));
+            let has_failed = set.is_some_and(|s| s.status == BackupSetStatus::Failed);
+            check(found, has_failed, || format!("a set that did not fail is left over in destination {dest}"));
+        }
+    }
     for set in state.backup_sets.values() {
         let is_whole = set.status == BackupSetStatus::Success;
         let is_readable = set.file_status == FileStatus::Available;
@@ -109,7 +120,7 @@ fn lint_recover(state: &State, job: &RecoverTableJob, found: &mut Vec<String>) {
     let name = format!("table recovery job {}", job.id);
     check(found, job.stage.is_ended() == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.stage));
     check(found, !job.stage.is_ended() || keeps_no_key(&job.source), || format!("{name} has ended and keeps keys"));
-    let has_failed = job.stage == RecoverStage::Failed;
+    let has_failed = matches!(job.stage, RecoverStage::Failed | RecoverStage::Canceled);
     check(found, has_failed == job.failure.is_some(), || format!("{name}: {} and its reason", job.stage));
     let Some(tenant) = state.tenants.get(&job.tenant_id) else { return };
     for made in &job.tables {

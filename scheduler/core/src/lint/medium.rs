@@ -13,7 +13,8 @@ pub(super) fn lint_standby(state: &State, standby: &Standby, found: &mut Vec<Str
     let status = state.tenants.get(&standby.tenant_id).map(|t| t.status);
     let is_one = matches!(status, Some(TenantStatus::Standby | TenantStatus::Dropping));
     check(found, is_one, || format!("{name} is {status:?}"));
-    let is_quiet = standby.stage != StandbyStage::Stopped || standby.log_tasks.is_empty();
+    let stands = matches!(standby.stage, StandbyStage::Stopped | StandbyStage::Reached);
+    let is_quiet = !stands || standby.log_tasks.is_empty();
     check(found, is_quiet, || format!("{name} is stopped and has tasks"));
     let has_set_keys = !standby.source.seal_key.is_empty() || !standby.source.chain_keys.is_empty();
     check(found, !has_set_keys, || format!("{name} keeps the key of a set"));

@@ -5,6 +5,8 @@ use super::{
     Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, TaskOrder, TaskSpec,
     backup_tasks::backup_tasks,
 };
+use crate::clocks::{hand_over_to, is_held_back};
+use crate::damaged::is_rebuilt;
 use crate::spool;
 use crate::state::{
     Drill, LogStream, RestoreJob, RestoreSource, SourceLs, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus,
@@ -56,6 +58,9 @@ fn replica_order(state: &State, tenant: &Tenant, ls: &LogStream, worker: NodeId)
         restore: restore_order(state, tenant, ls),
         open: is_open || tenant.status == TenantStatus::Standby,
         read_only: tenant.status == TenantStatus::Standby,
+        rebuild: is_rebuilt(state, tenant.id, ls, worker, state.clock_ms),
+        hand_over_to: hand_over_to(state, tenant.id, ls, worker, state.clock_ms),
+        held_back: is_held_back(state, tenant.id, ls, worker, state.clock_ms),
     }
 }
 
@@ -110,7 +115,8 @@ pub(super) fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKin
 fn standby_tasks(standby: &Standby, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
     for (&ls, run) in standby.log_tasks.iter().filter(|(_, r)| is_for(r, worker)) {
         let Some(from) = standby.source.log_stream(ls) else { continue };
-        let follow = standby.stage == StandbyStage::Following;
+        // At the SCN that was asked for a task ends: it has seen a group beyond, or says that there is none.
+        let follow = standby.stage == StandbyStage::Following && !standby.is_aimed_at_its_end();
         let spec = TaskSpec::RestoreLog(log_spec(&standby.source, from, standby.target_scn, follow));
         tasks.push(TaskOrder { key: key(standby.job_id, standby.tenant_id, ls, TaskKind::RestoreLog, run), spec });
     }

@@ -3,6 +3,7 @@
 use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
 use crate::state::{DrillStage, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
+use strandline_catalogue::retention::Object;
 use strandline_types::{
     Access, Address, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret,
     TabletId, TenantId, ValidateLevel,
@@ -15,6 +16,17 @@ pub enum MediumName {
     Set(BackupSetId, BackupSetKind),
     /// A piece of an archive.
     Piece(PieceKey),
+}
+
+impl MediumName {
+    /// The same in the words of retention.
+    #[must_use]
+    pub const fn object(self) -> Object {
+        match self {
+            Self::Set(id, _) => Object::Set(id),
+            Self::Piece(key) => Object::Piece(key),
+        }
+    }
 }
 
 /// Probe a destination.

@@ -63,6 +63,12 @@ pub struct ReplicaOrder {
     pub open: bool,
     /// Clients may only read: a standby.
     pub read_only: bool,
+    /// Damaged files are put aside, and the replica begins anew from the others.
+    pub rebuild: bool,
+    /// A leader hands over to this member.
+    pub hand_over_to: Option<NodeId>,
+    /// It does not stand for election.
+    pub held_back: bool,
 }
 
 /// A replica that begins from a backup.

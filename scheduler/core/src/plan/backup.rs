@@ -1,7 +1,8 @@
 //! The next steps of each backup job (fact sheet 4.6; protocols page, section 4).
 
+use super::leftovers::failed_end;
 use super::{dest_ref, tasks};
-use crate::apply::backup_turn;
+use crate::apply::{backup_turn, leftovers};
 use crate::command::{Action, Subject};
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
@@ -9,8 +10,8 @@ use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetStatus, ErrorClass, Failure, FileStatus, LsId, NodeId, RetryId, RoundState,
-    TurnId, limits,
+    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId,
+    limits,
 };
 
 /// Tasks that this plan hands out.
@@ -21,9 +22,6 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
         let set = state.backup_sets.get(&(job.tenant_id, job.set_id));
         let (Some(tenant), Some(set)) = (state.tenants.get(&job.tenant_id), set) else { continue };
         let ctx = Ctx { state, job, set, tenant, now_ms };
-        if let Some(trouble) = &job.trouble {
-            plan.wait(job.tenant_id, ctx.name(), trouble.failure.to_string(), trouble.since_ms);
-        }
         ctx.plan(plan);
     }
 }
@@ -312,19 +310,23 @@ impl Ctx<'_> {
         self.work(plan, vec![end], self.advance(BackupJobStatus::Completed));
     }
 
-    /// The placeholder that says "failed" is a courtesy: it is given up when the medium does not take it.
+    /// The medium gets a moment to take the placeholder that says "failed". One that is known to be silent gets none from a
+    /// cancelled job. What it does not take then is left over: the job ends.
     fn plan_close(&self, plan: &mut Plan) {
-        let then = Action::BackupClosed { job: self.job.id };
-        let ended_ms = self.job.ended_ms.unwrap_or(self.job.progress_ms);
-        // A full medium may get room; other lasting reasons do not go away by themselves.
-        let is_hopeless = self.job.trouble.as_ref().is_some_and(|t| match t.failure.class {
-            ErrorClass::Exhausted => self.now_ms.saturating_sub(ended_ms) >= limits::FULL_MEDIUM_MS,
-            class => !class.is_retryable(),
-        });
-        if is_hopeless || self.now_ms.saturating_sub(ended_ms) >= limits::FORCE_STOP_MS {
-            return plan.propose(then);
+        let job = self.job;
+        let trouble = job.trouble.as_ref().map(|t| t.failure.class);
+        // As for what is left over: a mount that is away and keys that have ended come back.
+        let is_hopeless = trouble.is_some_and(leftovers::is_final);
+        // Where nothing could be written yet nothing is to be ended.
+        let is_untouched = self.state.destinations.get(&job.dest_id).is_none_or(|d| !d.formatted);
+        if is_hopeless || is_untouched {
+            return plan.propose(Action::BackupClosed { job: job.id });
         }
-        let end = MediumWork::SetEnd { dest: self.dest(), set: Box::new(self.set.clone()), success: false };
-        self.work(plan, vec![self.set_start(), end], then);
+        let waited_ms = self.now_ms.saturating_sub(job.ended_ms.unwrap_or(job.progress_ms));
+        let is_silent = job.status == BackupJobStatus::Canceling && trouble.is_some();
+        if is_silent || waited_ms >= limits::CLOSE_MS_MAX {
+            return plan.propose(Action::BackupLeft { job: job.id });
+        }
+        self.work(plan, failed_end(self.dest(), self.set), Action::BackupClosed { job: job.id });
     }
 }

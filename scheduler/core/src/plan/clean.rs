@@ -13,7 +13,6 @@ use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus,
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};
 use crate::task::{TaskKey, TaskKind};
 use std::collections::BTreeSet;
-use strandline_catalogue::retention::Object;
 use strandline_types::{CleanStage, DestId, FileStatus, JobStatus, NodeId, RetryId, TenantId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -44,9 +43,6 @@ impl Ctx<'_> {
 
     fn plan(&self, plan: &mut Plan) {
         let tasks: Vec<&CleanTask> = self.job.tasks.iter().filter_map(|t| self.state.clean_tasks.get(t)).collect();
-        if let Some(trouble) = &self.job.trouble {
-            plan.wait(self.job.tenant_id, self.name(), trouble.failure.to_string(), trouble.since_ms);
-        }
         if tasks.iter().all(|t| t.stage.is_ended()) {
             return self.plan_end(plan);
         }
@@ -64,10 +60,7 @@ impl Ctx<'_> {
     fn plan_begin(&self, tasks: &[&CleanTask], free: usize, plan: &mut Plan) {
         let used = in_use(self.state, self.job.tenant_id);
         for task in tasks.iter().filter(|t| t.stage == CleanStage::Waiting).take(free) {
-            let object = match task.name {
-                MediumName::Set(id, _) => Object::Set(id),
-                MediumName::Piece(key) => Object::Piece(key),
-            };
+            let object = task.name.object();
             match used.get(&object) {
                 Some(who) => {
                     plan.wait(self.job.tenant_id, format!("{}: {object}", self.name()), who.clone(), task.progress_ms)
@@ -78,9 +71,6 @@ impl Ctx<'_> {
     }
 
     fn plan_task(&self, task: &CleanTask, plan: &mut Plan) {
-        if let Some(trouble) = &task.trouble {
-            plan.wait(self.job.tenant_id, self.name(), trouble.failure.to_string(), trouble.since_ms);
-        }
         let is_locked = task.trouble.as_ref().is_some_and(|t| is_object_lock(&t.failure));
         let is_stalled = self.now_ms.saturating_sub(task.progress_ms) >= limits::JOB_STALL_MS;
         if is_stalled && !is_locked {

@@ -6,8 +6,10 @@
 mod archive;
 mod backup;
 mod clean;
+mod clock;
 mod dest_check;
 mod drill;
+mod leftovers;
 mod pieces;
 mod recover;
 mod restart;
@@ -17,31 +19,36 @@ mod standby;
 mod tasks;
 mod tenant;
 mod validate;
+mod waiting;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
 use crate::step::{DestRef, MediumWork, Plan, Step, Waiting};
 use strandline_types::{DestNo, TenantId};
 
+pub(crate) use schedule::held_up as schedule_held_up;
 pub use standby::replayed_scn;
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
 #[must_use]
 pub fn plan(state: &State, now_ms: u64) -> Plan {
     // Deadlines are set by the state's clock; a leader whose own clock is behind must not see them in the future.
-    let now_ms = state.believed(now_ms, None).max(state.clock_ms);
+    let now_ms = state.present(now_ms);
     let mut plan = Plan::default();
+    clock::plan(state, now_ms, &mut plan);
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
     dest_check::plan(state, now_ms, &mut plan);
     schedule::plan(state, now_ms, &mut plan);
     backup::plan(state, now_ms, &mut plan);
+    leftovers::plan(state, &mut plan);
     restore::plan(state, now_ms, &mut plan);
     recover::plan(state, now_ms, &mut plan);
     standby::plan(state, now_ms, &mut plan);
     drill::plan(state, now_ms, &mut plan);
     clean::plan(state, now_ms, &mut plan);
     validate::plan(state, now_ms, &mut plan);
+    waiting::plan(state, &mut plan);
     plan
 }
 

@@ -34,7 +34,7 @@ fn plan_job(state: &State, job: &RecoverTableJob, now_ms: u64, plan: &mut Plan) 
             plan.propose(advance(RecoverStage::Completed));
         }
         RecoverStage::Importing => plan_tasks(state, job, now_ms, plan),
-        RecoverStage::Completed | RecoverStage::Failed => {}
+        RecoverStage::Completed | RecoverStage::Failed | RecoverStage::Canceled => {}
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
 fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Plan) {
     let Some(due) = cron::due(schedule, now_ms) else { return };
     let tenant = schedule.tenant_id;
-    if let Some(job) = state.open_backup_job(tenant).filter(|_| !due.is_skipped) {
+    if let Some(on) = waits_for(state, schedule, &due) {
         let what = format!("scheduled {} backup of {}", due.mode, moment_text(due.due_ms));
-        return plan.wait(tenant, what, format!("backup job {} to end", job.id), due.due_ms);
+        return plan.wait(tenant, what, on, due.due_ms);
     }
     let wish = (!due.is_skipped).then(|| BackupWish {
         plus_archivelog: schedule.plan.plus_archivelog && due.mode != BackupMode::Synthetic,
@@ -30,7 +30,9 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
         ..BackupWish::new(due.mode, format!("scheduled for {}", moment_text(due.due_ms)))
     });
     let is_sealed = wish.is_some() && !schedule.plan.key_source.is_empty();
-    let run = Action::RunSchedule { tenant, revision: schedule.revision, due_ms: due.due_ms, mode: due.mode, wish };
+    let (revision, due_ms, mode) = (schedule.revision, due.due_ms, due.mode);
+    let left_out = cron::left_out(schedule, due_ms, now_ms);
+    let run = Action::RunSchedule { tenant, revision, due_ms, mode, wish, left_out };
     // Without a destination the run is refused, whatever its key.
     let dest = state.tenants.get(&tenant).and_then(|t| t.data_dest).and_then(|d| state.destinations.get(&d));
     let Some(dest) = dest.filter(|_| is_sealed) else { return plan.propose(run) };
@@ -47,4 +49,19 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     };
     let then = Action::RunSealed { tenant };
     plan.work(Subject::Schedule(tenant), vec![MediumWork::SealRun(Box::new(seal))], then);
+}
+
+/// What a due run waits for before anything is done for it: the backup before it.
+fn waits_for(state: &State, schedule: &BackupSchedule, due: &cron::Due) -> Option<String> {
+    let job = state.open_backup_job(schedule.tenant_id).filter(|_| !due.is_skipped)?;
+    Some(format!("backup job {} to end", job.id))
+}
+
+/// What holds a run up that is due: the same words as in the list of what waits.
+#[must_use]
+pub(crate) fn held_up(state: &State, schedule: &BackupSchedule, now_ms: u64) -> Option<String> {
+    let due = cron::due(schedule, now_ms)?;
+    let trouble = || schedule.trouble.as_ref().map(|t| t.failure.to_string());
+    let waits = waits_for(state, schedule, &due);
+    waits.map(|on| format!("the {} backup of {} waits for {on}", due.mode, moment_text(due.due_ms))).or_else(trouble)
 }

@@ -6,28 +6,44 @@ use crate::refuse;
 use crate::state::{Standby, StandbyStage, State, TaskRun, Tenant};
 use crate::step::{DestRef, FollowWork, MediumWork, Plan};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits};
+use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits, scn_text};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for standby in state.standbys.values() {
         let Some(tenant) = state.tenants.get(&standby.tenant_id) else { continue };
-        if let Some(trouble) = &standby.trouble {
-            let what = format!("standby tenant {}", tenant.name);
-            plan.wait(tenant.id, what, trouble.failure.to_string(), trouble.since_ms);
-        }
         match standby.stage {
-            StandbyStage::Stopped => {}
+            StandbyStage::Stopped | StandbyStage::Reached => {}
+            StandbyStage::Following if standby.is_aimed_at_its_end() && is_done(standby) => {
+                plan.propose(Action::StandbyReached { tenant: tenant.id });
+            }
             StandbyStage::Following => {
+                wait_for_archive(standby, tenant, plan);
                 plan_scan(state, standby, now_ms, plan);
                 plan_tasks(state, standby, tenant, now_ms, plan);
             }
             // The last dictionary comes with the replica's reports before its task is reported done.
-            StandbyStage::Activating if standby.log_tasks.values().all(TaskRun::is_finished) => {
+            StandbyStage::Activating if is_done(standby) => {
                 plan.propose(Action::OpenStandby { tenant: tenant.id });
             }
             StandbyStage::Activating => plan_tasks(state, standby, tenant, now_ms, plan),
         }
     }
+}
+
+fn is_done(standby: &Standby) -> bool {
+    standby.log_tasks.values().all(TaskRun::is_finished)
+}
+
+/// An end that the archive does not hold yet. Why it goes no further is told as a trouble.
+fn wait_for_archive(standby: &Standby, tenant: &Tenant, plan: &mut Plan) {
+    let Some(until) = standby.until.filter(|_| !standby.is_aimed_at_its_end()) else { return };
+    let (until, at) = (scn_said(until), scn_said(standby.target_scn));
+    let on = format!("its source's archive to come to {until}: it holds everything up to {at}");
+    plan.wait(tenant.id, format!("standby tenant {}", tenant.name), on, 0);
+}
+
+fn scn_said(scn: Scn) -> String {
+    format!("SCN {scn} ({})", scn_text(scn))
 }
 
 /// SCN up to which every log stream of a standby has replayed.
@@ -42,15 +58,16 @@ pub fn replayed_scn(state: &State, tenant: &Tenant) -> Scn {
 
 fn plan_scan(state: &State, standby: &Standby, now_ms: u64, plan: &mut Plan) {
     let is_due = now_ms.saturating_sub(standby.scanned_ms) >= limits::STANDBY_SCAN_MS;
-    let is_there = standby.until.is_some_and(|until| standby.target_scn >= until);
+    let is_there = standby.is_aimed_at_its_end();
     let Some(tenant) = state.tenants.get(&standby.tenant_id).filter(|_| is_due && !is_there) else { return };
     let base = standby.source.log_streams.iter().map(|ls| ls.base.prev_scn).min().unwrap_or_default();
     let Some(dest) = archive_ref(state, standby) else {
         let what = format!("standby tenant {}", tenant.name);
         return plan.wait(tenant.id, what, "an archive: ALTER SYSTEM SET LOG_RESTORE_SOURCE", standby.scanned_ms);
     };
-    let work =
-        FollowWork { dest, source_tenant: standby.source.tenant_id, from: replayed_scn(state, tenant).max(base) };
+    let from = replayed_scn(state, tenant).max(base);
+    let (source_tenant, known_scn) = (standby.source.tenant_id, standby.target_scn);
+    let work = FollowWork { dest, source_tenant, from, known_scn };
     let then = Action::StandbyScanned { tenant: standby.tenant_id };
     plan.work(Subject::Standby(standby.tenant_id), vec![MediumWork::Follow(Box::new(work))], then);
 }

@@ -2,9 +2,11 @@
 
 use super::{dest_name, dest_ref};
 use crate::command::{Action, Subject};
-use crate::lost::{LOST_TODO, lost_members};
-use crate::state::{Destination, State, Tenant, TenantStatus};
+use crate::damaged::{damage_of, outlook, trouble_of};
+use crate::lost::{LOST_TODO, lost_members, seen_replica};
+use crate::state::{Destination, LogStream, State, Tenant, TenantStatus};
 use crate::step::{MediumWork, Plan};
+use strandline_types::NodeId;
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for tenant in state.tenants.values() {
@@ -58,17 +60,24 @@ fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan
             Some(_) => {}
         }
         for member in &ls.members {
-            let trouble = state.workers.get(member).and_then(|w| w.replica_troubles.get(&(tenant.id, ls.id)));
-            if let Some(trouble) = trouble {
-                plan.wait(
-                    tenant.id,
-                    what(),
-                    format!("its replica on worker {member}, which does not run: {trouble}"),
-                    0,
-                );
+            if let Some(on) = waits_on_replica(state, now_ms, tenant, ls, *member) {
+                plan.wait(tenant.id, what(), on, 0);
             }
         }
     }
+}
+
+/// What is the matter with one replica.
+fn waits_on_replica(state: &State, now_ms: u64, tenant: &Tenant, ls: &LogStream, member: NodeId) -> Option<String> {
+    let trouble = trouble_of(state, tenant.id, ls, member)?;
+    let how = if damage_of(state, tenant.id, ls, member).is_some() {
+        format!("which is damaged; {}", outlook(state, tenant.id, ls, member, now_ms))
+    } else if seen_replica(state, tenant.id, ls, member).is_some() {
+        "which is not whole".to_owned()
+    } else {
+        "which does not run".to_owned()
+    };
+    Some(format!("its replica on worker {member}, {how}: {trouble}"))
 }
 
 /// Dropped tables still take room.

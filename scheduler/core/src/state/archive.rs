@@ -18,6 +18,15 @@ pub struct Trouble {
     pub since_ms: u64,
 }
 
+impl Trouble {
+    /// What holds the work up now. It has been held up since the trouble before it, which nothing has ended: every end
+    /// takes the trouble away.
+    #[must_use]
+    pub fn again(before: Option<&Self>, failure: Failure, now_ms: u64) -> Self {
+        Self { failure, since_ms: before.map_or(now_ms, |t| t.since_ms) }
+    }
+}
+
 /// One archive round. Attributes of the destination are copied when it opens and do not change any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {

@@ -16,7 +16,7 @@ use strandline_types::{CleanStage, DestId, ErrorClass, Failure, FileStatus, JobI
 pub struct CleanPolicy {
     /// What it says.
     pub policy: Policy,
-    /// When it was last looked at.
+    /// When its last turn was, or when it was added: the next one comes a period later.
     pub last_run_ms: u64,
 }
 
@@ -39,6 +39,8 @@ pub enum CleanWhat {
     Pieces(Vec<u64>),
     /// Everything in a destination that is not written any more, itself included.
     All(DestId),
+    /// These pieces of one destination.
+    PiecesOf(DestId, Vec<u64>),
 }
 
 impl CleanWhat {
@@ -47,7 +49,9 @@ impl CleanWhat {
     pub fn parameter(&self) -> String {
         match self {
             Self::Obsolete => String::new(),
-            Self::Sets(ids) | Self::Pieces(ids) => ids.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+            Self::Sets(ids) | Self::Pieces(ids) | Self::PiecesOf(_, ids) => {
+                ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+            }
             Self::All(dest) => format!("dest_id={dest}"),
         }
     }
@@ -59,7 +63,7 @@ impl fmt::Display for CleanWhat {
         f.write_str(match self {
             Self::Obsolete => "DELETE OBSOLETE BACKUP",
             Self::Sets(_) => "DELETE BACKUP SET",
-            Self::Pieces(_) => "DELETE BACKUP PIECE",
+            Self::Pieces(_) | Self::PiecesOf(..) => "DELETE BACKUP PIECE",
             Self::All(_) => "DELETE BACKUP ALL",
         })
     }

@@ -4,7 +4,7 @@
 //! SCN into a tenant of its own, that one is digested too, and both are compared. What is proven: at this SCN every key
 //! of every tablet came back with its value. The tenant is dropped, the evidence stays.
 
-use super::TaskRun;
+use super::{TaskRun, Trouble};
 use crate::results::FingerprintResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -81,6 +81,8 @@ pub struct Drill {
     pub restored: BTreeMap<LsId, FingerprintResult>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What holds up the choice of what is restored.
+    pub trouble: Option<Trouble>,
 }
 
 /// Names of the tenants of drills begin like this; the drill's number follows.

@@ -6,10 +6,10 @@
 
 use super::{
     BackupJob, CleanJob, CleanTask, DestCheck, Drill, InitiatorJob, RecoverTableJob, RestoreJob, Standby, StandbyStage,
-    State, TaskRun, ValidateJob, ValidateTask,
+    State, TaskRun, Trouble, ValidateJob, ValidateTask,
 };
 use std::fmt;
-use strandline_types::JobId;
+use strandline_types::{JobId, TenantId};
 
 /// One job of any kind. Cleaning and validation jobs have tasks of their own kind, one per set or piece.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,7 @@ impl State {
             validate_tasks,
             audit: _,
             next: _,
+            leftovers: _,
         } = self;
         let backups = backup_jobs.values().map(Job::Backup).chain(initiators.values().map(Job::Initiator));
         let restores = restore_jobs.values().map(Job::Restore).chain(recover_jobs.values().map(Job::RecoverTable));
@@ -99,6 +100,46 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Whose it is; what belongs to nobody is the system tenant's.
+    #[must_use]
+    pub const fn tenant_id(self) -> TenantId {
+        match self {
+            Self::Backup(j) => j.tenant_id,
+            Self::Initiator(_) | Self::DestCheck(_) => TenantId::SYS,
+            Self::Restore(j) => j.tenant_id,
+            Self::RecoverTable(j) => j.tenant_id,
+            Self::Standby(s) => s.tenant_id,
+            Self::Drill(d) => d.tenant_id,
+            Self::Clean(j) => j.tenant_id,
+            Self::CleanTask(t) => t.tenant_id,
+            Self::Validate(j) => j.tenant_id,
+            Self::ValidateTask(t) => t.tenant_id,
+        }
+    }
+
+    /// What holds up the scheduler's own work for it.
+    #[must_use]
+    pub const fn own_trouble(self) -> Option<&'a Trouble> {
+        match self {
+            Self::Backup(j) => j.trouble.as_ref(),
+            Self::Standby(s) => s.trouble.as_ref(),
+            Self::Drill(d) => d.trouble.as_ref(),
+            Self::Clean(j) => j.trouble.as_ref(),
+            Self::CleanTask(t) => t.trouble.as_ref(),
+            Self::Initiator(_)
+            | Self::Restore(_)
+            | Self::RecoverTable(_)
+            | Self::DestCheck(_)
+            | Self::Validate(_)
+            | Self::ValidateTask(_) => None,
+        }
+    }
+
+    /// Everything that holds it up: the scheduler's own work first, then its tasks.
+    pub fn troubles(self) -> impl Iterator<Item = &'a Trouble> {
+        self.own_trouble().into_iter().chain(self.runs().into_iter().filter_map(|run| run.trouble.as_ref()))
+    }
+
     /// True while it may order tasks. What has ended may show its last ones for a while; they run no more.
     #[must_use]
     pub fn is_running(self) -> bool {
@@ -107,13 +148,31 @@ impl<'a> Job<'a> {
             Self::Initiator(j) => j.ended_ms.is_none(),
             Self::Restore(j) => !j.stage.is_ended(),
             Self::RecoverTable(j) => !j.stage.is_ended(),
-            Self::Standby(s) => s.stage != StandbyStage::Stopped,
+            Self::Standby(s) => !matches!(s.stage, StandbyStage::Stopped | StandbyStage::Reached),
             Self::Drill(d) => !d.stage.is_ended(),
             Self::DestCheck(c) => c.ended_ms.is_none(),
             Self::Clean(j) => !j.status.is_ended(),
             Self::CleanTask(t) => !t.stage.is_ended(),
             Self::Validate(j) => !j.status.is_ended(),
             Self::ValidateTask(t) => !t.status.is_ended(),
+        }
+    }
+
+    /// True when it has ended and the scheduler still has something to write for it.
+    #[must_use]
+    pub fn is_closing(self) -> bool {
+        match self {
+            Self::Backup(j) => j.status.is_ended() && j.is_open(),
+            Self::Initiator(_)
+            | Self::Restore(_)
+            | Self::RecoverTable(_)
+            | Self::Standby(_)
+            | Self::Drill(_)
+            | Self::DestCheck(_)
+            | Self::Clean(_)
+            | Self::CleanTask(_)
+            | Self::Validate(_)
+            | Self::ValidateTask(_) => false,
         }
     }
 

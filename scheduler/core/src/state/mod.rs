@@ -14,6 +14,7 @@ mod drill;
 mod imported;
 mod initiator;
 mod jobs;
+mod leftovers;
 mod recover;
 mod restore;
 mod schedule;
@@ -36,6 +37,7 @@ pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;
 pub use initiator::{ChildJob, InitiatorJob};
 pub use jobs::Job;
+pub use leftovers::Leftovers;
 pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};
 pub use restore::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
@@ -111,6 +113,8 @@ pub struct State {
     pub audit: Vec<AuditEvent>,
     /// Ids to give out next.
     pub next: Counters,
+    /// What ended backups could not finish, by destination.
+    pub leftovers: BTreeMap<DestId, Leftovers>,
 }
 
 /// Identity of the cluster.
@@ -171,6 +175,12 @@ impl State {
             Some(ms) => now_ms.min(ms.saturating_add(limits::MAX_CLOCK_OFFSET_MS)),
             None => now_ms,
         }
+    }
+
+    /// The present, by the clock of whoever asks as far as it is believed: never before the state's own.
+    #[must_use]
+    pub fn present(&self, now_ms: u64) -> u64 {
+        self.believed(now_ms, None).max(self.clock_ms)
     }
 
     /// True while a worker is heard of. An unknown worker is not a dead one.
@@ -262,6 +272,12 @@ impl State {
     #[must_use]
     pub fn owner_by_id(&self, dest: DestId) -> DestOwner {
         self.destinations.get(&dest).map_or_else(DestOwner::default, |d| self.owner_of(d))
+    }
+
+    /// True while the end placeholder of a set that failed or was cancelled waits for its medium.
+    #[must_use]
+    pub fn is_left_over(&self, dest: DestId, set: BackupSetId) -> bool {
+        self.leftovers.get(&dest).is_some_and(|left| left.sets.contains_key(&set))
     }
 
     /// The restore job that builds a tenant.

@@ -25,13 +25,15 @@ pub enum RecoverStage {
     Completed,
     /// The tables are gone again.
     Failed,
+    /// The tables are gone again, as an administrator asked.
+    Canceled,
 }
 
 impl RecoverStage {
     /// True once nothing more happens.
     #[must_use]
     pub const fn is_ended(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed)
+        matches!(self, Self::Completed | Self::Failed | Self::Canceled)
     }
 }
 
@@ -43,6 +45,7 @@ impl fmt::Display for RecoverStage {
             Self::Importing => "IMPORTING",
             Self::Completed => "COMPLETED",
             Self::Failed => "FAILED",
+            Self::Canceled => "CANCELED",
         })
     }
 }

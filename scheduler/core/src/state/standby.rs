@@ -7,7 +7,7 @@ use super::{RestoreSource, TaskRun, Trouble};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{JobId, LsId, Scn, TenantId};
+use strandline_types::{JobId, LsId, Scn, TenantId, Transition};
 
 /// What a standby does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,19 @@ pub enum StandbyStage {
     Following,
     /// Its log streams are brought to one SCN, then it opens.
     Activating,
+    /// It has everything up to the SCN that was asked for, and stands there.
+    Reached,
+}
+
+impl Transition for StandbyStage {
+    fn next_states(self) -> &'static [Self] {
+        match self {
+            Self::Stopped => &[Self::Following, Self::Activating],
+            Self::Following => &[Self::Stopped, Self::Reached, Self::Activating],
+            Self::Reached => &[Self::Stopped, Self::Following, Self::Activating],
+            Self::Activating => &[],
+        }
+    }
 }
 
 impl fmt::Display for StandbyStage {
@@ -26,6 +39,7 @@ impl fmt::Display for StandbyStage {
             Self::Stopped => "STOPPED",
             Self::Following => "FOLLOWING",
             Self::Activating => "ACTIVATING",
+            Self::Reached => "REACHED",
         })
     }
 }
@@ -51,4 +65,27 @@ pub struct Standby {
     pub scanned_ms: u64,
     /// Why the archive could not be looked at, or goes no further.
     pub trouble: Option<Trouble>,
+}
+
+impl Standby {
+    /// True when the log streams may come as far as was asked for: nothing more of the archive is needed.
+    #[must_use]
+    pub fn is_aimed_at_its_end(&self) -> bool {
+        self.until.is_some_and(|until| self.target_scn >= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standby_that_has_reached_its_end_may_go_on_stop_or_open_and_one_that_opens_does_nothing_else() {
+        use StandbyStage::{Activating, Following, Reached, Stopped};
+        for to in [Following, Stopped, Activating] {
+            assert!(Reached.may_become(to), "{to}");
+            assert!(!Activating.may_become(to), "{to}");
+        }
+        assert!(Following.may_become(Reached) && !Stopped.may_become(Reached));
+    }
 }

@@ -1,5 +1,6 @@
 //! One task from its choice of executor to its end, over all its retries.
 
+use super::Trouble;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strandline_types::{Failure, LsTaskStatus, NodeId, RetryId, TurnId};
@@ -33,6 +34,8 @@ pub struct TaskRun {
     pub failure: Option<Failure>,
     /// Attempts that failed for a reason which trying again does not cure.
     pub hard_failures: u32,
+    /// What holds it up, over all attempts until one comes further.
+    pub trouble: Option<Trouble>,
 }
 
 impl Default for TaskRun {
@@ -51,6 +54,7 @@ impl Default for TaskRun {
             bytes_done: 0,
             failure: None,
             hard_failures: 0,
+            trouble: None,
         }
     }
 }
@@ -60,6 +64,21 @@ impl TaskRun {
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(self.status, LsTaskStatus::Pending | LsTaskStatus::Doing)
+    }
+
+    /// What holds it up after its running attempt has said what it waits for. `moved`: it has come further meanwhile.
+    ///
+    /// A wait of this attempt is over when the medium has answered. Why the attempt before failed holds until bytes move:
+    /// what fails again at the same place was never over.
+    #[must_use]
+    pub fn trouble_after(&self, waiting: Option<Trouble>, answered: bool, moved: bool) -> Option<Trouble> {
+        let before = self.trouble.as_ref();
+        if let Some(waiting) = waiting {
+            return Some(Trouble::again(before, waiting.failure, waiting.since_ms));
+        }
+        let is_of_attempt_before = before.is_some_and(|t| self.failure.as_ref() == Some(&t.failure));
+        let is_over = moved || (answered && !is_of_attempt_before);
+        self.trouble.clone().filter(|_| !is_over)
     }
 
     /// True once it ended well.

@@ -23,6 +23,18 @@ pub struct Worker {
     pub replicas: BTreeMap<(TenantId, LsId), ReplicaSeen>,
     /// Why replicas that it was ordered to host do not run.
     pub replica_troubles: BTreeMap<(TenantId, LsId), Failure>,
+    /// Bytes that were free on the disk of its replicas, as of its last report.
+    pub free_bytes: Option<u64>,
+}
+
+impl Worker {
+    /// How far its clock was ahead of the state's when its newest report was taken, in milliseconds; the way of the report
+    /// is in it.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> i64 {
+        let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        signed(self.clock_ms).saturating_sub(signed(self.last_heard_ms))
+    }
 }
 
 /// What part a replica takes in its group.

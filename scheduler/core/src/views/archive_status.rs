@@ -5,7 +5,7 @@ use super::{Build, Table, Value};
 use crate::checkpoint::{round_lag_ms, tenant_max_scn};
 use crate::spool;
 use crate::state::{Round, State};
-use strandline_types::ArchiveLsState;
+use strandline_types::{ArchiveLsState, LsId, Lsn, Scn};
 
 const STATUS_COLUMNS: [&str; 12] = [
     "TENANT_ID",
@@ -80,7 +80,6 @@ pub(super) fn spools(state: &State, now_ms: u64) -> Table {
         for (round, ls) in state.open_rounds(tenant.id).flat_map(|r| tenant.log_streams.values().map(move |ls| (r, ls)))
         {
             let Some(spool) = spool::spool(round, ls, now_ms) else { continue };
-            let streams = tenant.log_streams.len() as u64;
             view.row([
                 n(tenant.id.0),
                 n(round.dest_id.0),
@@ -93,31 +92,21 @@ pub(super) fn spools(state: &State, now_ms: u64) -> Table {
                 n(spool.age_ms),
                 n(spool.age_ms_max),
                 ratio_real(spool.fill_ratio()),
-                seconds_left(round, &spool, streams).map_or(Value::Null, n),
+                seconds_left(&spool).map_or(Value::Null, n),
             ]);
         }
     }
     view.done()
 }
 
-/// How long the spool lasts if log goes on coming as in the last looks; `None` when it does not fill up.
-fn seconds_left(round: &Round, spool: &spool::Spool, streams: u64) -> Option<u64> {
-    let by_age =
-        (spool.age_ms > 0 && spool.age_ms_max > 0).then(|| spool.age_ms_max.saturating_sub(spool.age_ms) / 1000);
-    let history = &round.lag_history;
-    let (last, first) =
-        (history.last(), history.len().checked_sub(13).and_then(|i| history.get(i)).or(history.first()));
-    let by_size = last.zip(first).and_then(|(last, first)| {
-        let ms = last.at_ms.saturating_sub(first.at_ms);
-        let per_stream = last.log_bytes.saturating_sub(first.log_bytes) / streams.max(1);
-        let left = spool.bytes_max.saturating_sub(spool.waiting_bytes);
-        (spool.waiting_bytes > 0 && per_stream > 0 && ms > 0)
-            .then(|| (u128::from(left) * u128::from(ms) / u128::from(per_stream) / 1000) as u64)
-    });
-    match (by_size, by_age) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+/// How long the spool lasts if log of this stream goes on coming as it has since it began to wait; `None` when it does not
+/// fill up.
+fn seconds_left(spool: &spool::Spool) -> Option<u64> {
+    let age_ms = Some(spool.age_ms).filter(|ms| *ms > 0)?;
+    let by_age = (spool.age_ms_max > 0).then(|| spool.age_ms_max.saturating_sub(age_ms) / 1000);
+    let left = u128::from(spool.bytes_max.saturating_sub(spool.waiting_bytes));
+    let by_size = (left * u128::from(age_ms)).checked_div(u128::from(spool.waiting_bytes)).map(|ms| (ms / 1000) as u64);
+    by_size.into_iter().chain(by_age).min()
 }
 
 const GAP_COLUMNS: [&str; 12] = [
@@ -135,11 +124,22 @@ const GAP_COLUMNS: [&str; 12] = [
     "COMMENT",
 ];
 
-/// Log that no archive has, of every round.
+/// Where the next round of the same destination number begins for a log stream: what was written before, and after the
+/// end of an interrupted round, is in none of its archives. `None` while there is no such round.
+fn goes_on(state: &State, round: &Round, ls: LsId) -> Option<(Lsn, Scn)> {
+    let is_next =
+        |r: &&Round| (r.tenant_id, r.dest_no) == (round.tenant_id, round.dest_no) && r.round_id > round.round_id;
+    // Rounds are in their order.
+    let mut later = state.rounds.values().filter(is_next);
+    later.find_map(|r| Some((r.progress.get(&ls)?.start_lsn, r.clock.round_start)))
+}
+
+/// Log that no archive has, of every round. A gap ends where the next round begins.
 pub(super) fn gaps(state: &State) -> Table {
     let mut view = Build::new(&GAP_COLUMNS);
     for (round, ls, row) in state.rounds.values().flat_map(|r| r.progress.iter().map(move |(ls, p)| (r, ls, p))) {
         let Some(gap) = row.gap.filter(|_| row.state == ArchiveLsState::Interrupted) else { continue };
+        let end = goes_on(state, round, *ls);
         view.row([
             n(round.tenant_id.0),
             n(round.dest_id.0),
@@ -147,11 +147,11 @@ pub(super) fn gaps(state: &State) -> Table {
             n(round.round_id.0),
             n(ls.0),
             n(gap.start_lsn.0),
-            n(gap.end_lsn.0),
+            end.map_or(Value::Null, |(lsn, _)| n(lsn.0)),
             scn(gap.start_scn),
             scn_display(gap.start_scn),
-            scn(gap.end_scn),
-            scn_display(gap.end_scn),
+            end.map_or(Value::Null, |(_, at)| scn(at)),
+            end.map_or(Value::Null, |(_, at)| scn_display(at)),
             t(row.trouble.as_ref().map(|t| t.failure.to_string()).unwrap_or_default()),
         ]);
     }

@@ -1,10 +1,13 @@
 //! Backup jobs, their sets and parameters (fact sheet 2.2).
 
+use super::held_up::held_up;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, InitiatorJob, SetSeal, State};
+use crate::state::{BackupJob, BackupSet, InitiatorJob, Job, SetSeal, State};
 use strandline_types::{BACKUP_COMPATIBLE, BackupJobStatus, BackupMode, BackupSetStatus, INCARNATION, TenantId};
+
+const LEFT_OVER: &str = "its end placeholder is written when the destination takes it, see CDB_STRANDLINE_WAITING";
 
 const JOB_COLUMNS: [&str; 19] = [
     "TENANT_ID",
@@ -57,7 +60,7 @@ fn job_row(state: &State, j: &BackupJob) -> [Value; 19] {
         t(SetSeal::mode(seal)),
         t(SetSeal::passwd(seal)),
         time(Some(j.started_ms)),
-        time(j.ended_ms),
+        time(ended_ms(j)),
         t(job_status(j.status)),
         result(j),
         t(comment(state, j)),
@@ -117,14 +120,17 @@ pub(super) fn result(job: &BackupJob) -> Value {
     Value::Int(job.failure.as_ref().map_or(0, refuse::result_code).into())
 }
 
+/// When it ended: a job that has something left to write has not.
+pub(super) fn ended_ms(job: &BackupJob) -> Option<u64> {
+    job.ended_ms.filter(|_| !job.is_open())
+}
+
 /// Why it failed, what holds it up, or else what is to be known of the set.
 pub(super) fn comment(state: &State, job: &BackupJob) -> String {
-    let of_tasks = || job.tasks.values().chain([&job.index]).chain(job.log_tasks.values());
-    let of_tasks = || of_tasks().find_map(|t| t.failure.as_ref()).filter(|_| job.is_open());
-    let trouble = job.trouble.as_ref().map(|t| &t.failure);
-    let failure = job.failure.as_ref().or(trouble).or_else(of_tasks).map(ToString::to_string);
+    let failure = job.failure.as_ref().or_else(|| held_up([Job::Backup(job)])).map(ToString::to_string);
     let note = || state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.note.clone()).unwrap_or_default();
-    failure.unwrap_or_else(note)
+    let comment = failure.unwrap_or_else(note);
+    if state.is_left_over(job.dest_id, job.set_id) { format!("{comment}; {LEFT_OVER}") } else { comment }
 }
 
 pub(super) fn rate(bytes: u64, from_ms: u64, to_ms: u64) -> u64 {

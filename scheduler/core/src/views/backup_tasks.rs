@@ -1,7 +1,7 @@
 //! What backup jobs do now: the set that each makes with its stage, figures and progress, and the tasks at workers
 //! (fact sheet 2.2).
 
-use super::backup::{comment, rate, result};
+use super::backup::{comment, ended_ms, rate, result};
 use super::progress::Progress;
 use super::value::{n, scn, t, time};
 use super::{Build, Table, Value};
@@ -68,7 +68,7 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let of_tenant =
         || state.tenants.get(&j.tenant_id).map_or(0, |t| t.tables.values().map(|x| x.tablets.len() as u64).sum());
     let tablets = if is_past_data { s.tablet_count } else { of_tenant() };
-    let ended_ms = j.ended_ms.unwrap_or(now_ms);
+    let until_ms = j.ended_ms.unwrap_or(now_ms);
     let output = if is_past_data { s.output_bytes.max(done.output) } else { data.done.max(done.output) };
     let turn = || n(u64::from(s.data_turn.0));
     let log_files = j.log_results.values().map(|r| r.file_count).sum::<u64>().max(s.log_file_count);
@@ -85,7 +85,7 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
         n(INCARNATION),
         n(j.set_id.0),
         time(Some(j.started_ms)),
-        time(j.ended_ms),
+        time(ended_ms(j)),
         t(j.status),
         scn(s.start_scn),
         scn(s.min_restore_scn),
@@ -94,7 +94,7 @@ fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
         t(SetSeal::passwd(s.seal.as_ref())),
         n(s.input_bytes.max(done.input)),
         n(output),
-        n(rate(output, s.start_ms, ended_ms)),
+        n(rate(output, s.start_ms, until_ms)),
         n(s.extra_bytes),
         n(tablets.max(done.tablets)),
         n(done.tablets),

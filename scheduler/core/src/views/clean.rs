@@ -1,11 +1,13 @@
 //! Retention policies, cleaning jobs and what they delete (fact sheet 2.4).
 
+use super::held_up::held_up;
 use super::value::{n, t, time};
 use super::{Build, Table, Value};
-use crate::apply::decide_clean;
+use crate::apply::{Verdicts, check_add_policy, clean_by_policy, decide_clean};
 use crate::orders::MediumName;
-use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun};
-use strandline_types::{CleanStage, Failure, INCARNATION, TenantId};
+use crate::state::{CleanJob, CleanTask, CleanWhat, Job, State};
+use strandline_catalogue::retention::Policy;
+use strandline_types::{CleanStage, Failure, INCARNATION, TenantId, limits};
 
 const JOB_COLUMNS: [&str; 17] = [
     "TENANT_ID",
@@ -59,10 +61,9 @@ fn result(failure: Option<&Failure>) -> Value {
     Value::Int(failure.map_or(0, |f| if f.code == 0 { -4000 } else { f.code }).into())
 }
 
-fn comment<'a>(job: &'a CleanJob, mut tasks: impl Iterator<Item = &'a CleanTask>) -> String {
-    let trouble = || job.trouble.as_ref().map(|t| &t.failure);
-    let of_tasks = || tasks.find_map(|t| t.trouble.as_ref().map(|t| &t.failure));
-    job.failure.as_ref().or_else(trouble).or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+fn comment<'a>(job: &'a CleanJob, tasks: impl Iterator<Item = &'a CleanTask>) -> String {
+    let trouble = || held_up([Job::Clean(job)].into_iter().chain(tasks.map(Job::CleanTask)));
+    job.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default()
 }
 
 const TASK_COLUMNS: [&str; 18] = [
@@ -95,9 +96,8 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
             MediumName::Piece(key) => ("BACKUP PIECE", key.piece_id.0, key.round_id.0),
         };
         let uri = state.destinations.get(&task.dest_id).map(|d| d.uri.to_string()).unwrap_or_default();
-        let trouble = task.trouble.as_ref().map(|t| &t.failure);
-        let of_runs = || task.runs.values().find_map(|r: &TaskRun| r.failure.as_ref());
-        let comment = task.failure.as_ref().or(trouble).or_else(of_runs).map(ToString::to_string).unwrap_or_default();
+        let trouble = || held_up([Job::CleanTask(task)]);
+        let comment = task.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default();
         view.row([
             n(task.tenant_id.0),
             n(task.id.0),
@@ -122,7 +122,7 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
     view.done()
 }
 
-const POLICY_COLUMNS: [&str; 8] = [
+const POLICY_COLUMNS: [&str; 9] = [
     "TENANT_ID",
     "POLICY_NAME",
     "RECOVERY_WINDOW",
@@ -131,6 +131,7 @@ const POLICY_COLUMNS: [&str; 8] = [
     "KEEP_MONTHLY",
     "KEEP_YEARLY",
     "LAST_RUN_TIMESTAMP",
+    "NEXT_RUN_TIMESTAMP",
 ];
 
 /// The policies.
@@ -147,6 +148,8 @@ pub(super) fn policies(state: &State) -> Table {
             n(p.keep_monthly),
             n(p.keep_yearly),
             time(Some(row.last_run_ms)),
+            // A policy without a window deletes nothing, and has no turns.
+            time((p.window_ns > 0).then_some(row.last_run_ms + limits::CLEAN_TICK_MS)),
         ]);
     }
     view.done()
@@ -169,12 +172,24 @@ const PLAN_COLUMNS: [&str; 4] = ["TENANT_ID", "OBJECT", "VERDICT", "WHY"];
 /// # Errors
 /// What stands in the way.
 pub fn clean_preview(state: &State, tenant: TenantId, what: &CleanWhat, now_ms: u64) -> Result<Table, Failure> {
-    let verdicts = decide_clean(state, tenant, what, now_ms)?;
+    Ok(verdicts(tenant, &decide_clean(state, tenant, what, state.present(now_ms))?))
+}
+
+/// What a policy would do now that the tenant does not have yet. Nothing is changed.
+///
+/// # Errors
+/// What stands in the way of adding it.
+pub fn policy_preview(state: &State, tenant: TenantId, policy: &Policy, now_ms: u64) -> Result<Table, Failure> {
+    check_add_policy(state, tenant, policy)?;
+    Ok(verdicts(tenant, &clean_by_policy(state, tenant, policy, state.present(now_ms))))
+}
+
+fn verdicts(tenant: TenantId, verdicts: &Verdicts) -> Table {
     let mut view = Build::new(&PLAN_COLUMNS);
     for (object, is_deleted, why) in verdicts.rows() {
         view.row([n(tenant.0), t(object), t(if is_deleted { "DELETE" } else { "KEEP" }), t(why)]);
     }
-    Ok(view.done())
+    view.done()
 }
 
 const ORPHAN_COLUMNS: [&str; 9] = [

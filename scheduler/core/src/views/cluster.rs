@@ -3,10 +3,11 @@
 use super::value::{n, scn, scn_display, t, time, yes_no};
 use super::{Build, Table, Value};
 use crate::checkpoint::tenant_max_scn;
+use crate::damaged::{outlook, trouble_of};
 use crate::lost::{LOST_TODO, lost_members, seen_replica};
 use crate::plan::plan;
 use crate::state::{ReplicaStanding, State};
-use strandline_types::Scn;
+use strandline_types::{ErrorClass, Scn};
 
 /// Every tenant.
 pub(super) fn tenants(state: &State) -> Table {
@@ -59,6 +60,8 @@ pub(super) fn servers(state: &State, now_ms: u64) -> Table {
         "LEADERS",
         "START_SERVICE_TIME",
         "LAST_HEARD",
+        "FREE_BYTES",
+        "CLOCK_OFFSET_MS",
     ]);
     for (id, address) in &state.schedulers.nodes {
         let leads = *id == state.schedulers.leader;
@@ -75,6 +78,8 @@ pub(super) fn servers(state: &State, now_ms: u64) -> Table {
             Value::Null,
             time(since),
             Value::Null,
+            Value::Null,
+            Value::Null,
         ]);
     }
     for w in state.workers.values() {
@@ -90,6 +95,8 @@ pub(super) fn servers(state: &State, now_ms: u64) -> Table {
             n(leaders),
             time(Some(w.first_heard_ms)),
             time(Some(w.last_heard_ms)),
+            w.free_bytes.map_or(Value::Null, n),
+            Value::Int(w.clock_offset_ms()),
         ]);
     }
     view.done()
@@ -106,9 +113,12 @@ pub(super) fn locations(state: &State, now_ms: u64) -> Table {
             let worker = state.workers.get(member);
             let seen = seen_replica(state, tenant.id, ls, *member);
             let role = if ls.leader == Some(*member) { "LEADER" } else { "FOLLOWER" };
-            let trouble = worker.and_then(|w| w.replica_troubles.get(&(tenant.id, ls.id)));
+            let trouble = trouble_of(state, tenant.id, ls, *member);
             let is_known = state.is_known(*member, now_ms);
             let (status, comment) = match (seen, trouble) {
+                (_, Some(trouble)) if is_known && trouble.class == ErrorClass::Corrupt => {
+                    ("DAMAGED", format!("{}: {trouble}", outlook(state, tenant.id, ls, *member, now_ms)))
+                }
                 (None, Some(trouble)) if is_known => ("STOPPED", trouble.to_string()),
                 (None, _) => ("MISSING", String::new()),
                 (Some(_), _) if !is_known => ("UNKNOWN", String::new()),
@@ -116,11 +126,14 @@ pub(super) fn locations(state: &State, now_ms: u64) -> Table {
                     "LOST",
                     format!("the worker lost the disk with this replica, and no majority is left: {LOST_TODO}"),
                 ),
-                (Some(r), _) => match r.standing {
-                    ReplicaStanding::Full => ("NORMAL", String::new()),
-                    ReplicaStanding::CatchingUp => ("CATCHING_UP", "it began empty and does not vote yet".to_owned()),
-                    ReplicaStanding::Empty => ("EMPTY", "it began empty and waits for its leader".to_owned()),
-                },
+                (Some(r), trouble) => {
+                    let (status, comment) = match r.standing {
+                        ReplicaStanding::Full => ("NORMAL", ""),
+                        ReplicaStanding::CatchingUp => ("CATCHING_UP", "it began empty and does not vote yet"),
+                        ReplicaStanding::Empty => ("EMPTY", "it began empty and waits for its leader"),
+                    };
+                    (status, trouble.map_or_else(|| comment.to_owned(), ToString::to_string))
+                }
             };
             view.row([
                 n(tenant.id.0),

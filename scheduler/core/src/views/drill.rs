@@ -1,9 +1,10 @@
 //! Restore drills and what they have proven.
 
+use super::held_up::held_up;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table};
 use crate::results::FingerprintResult;
-use crate::state::State;
+use crate::state::{Drill, Job, State};
 use std::collections::BTreeMap;
 use strandline_types::LsId;
 
@@ -40,10 +41,17 @@ pub(super) fn drills(state: &State) -> Table {
             n(d.source.values().map(|f| f.keys).sum::<u64>()),
             t(shown(&d.source)),
             t(shown(&d.restored)),
-            t(d.failure.as_ref().map(ToString::to_string).unwrap_or_default()),
+            t(comment(state, d)),
         ]);
     }
     view.done()
+}
+
+/// Why it failed, or what holds it or its restore up.
+fn comment(state: &State, d: &Drill) -> String {
+    let restore = d.restore.and_then(|(job, _)| state.restore_jobs.get(&job)).map(Job::Restore);
+    let trouble = || held_up([Job::Drill(d)].into_iter().chain(restore));
+    d.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default()
 }
 
 /// `1:ab12…,1001:…`: one digest per log stream.

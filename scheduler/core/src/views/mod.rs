@@ -10,6 +10,7 @@ mod backup_tasks;
 mod clean;
 mod cluster;
 mod drill;
+mod held_up;
 mod imported;
 mod progress;
 mod recover;
@@ -20,7 +21,7 @@ mod storage;
 mod validate;
 mod value;
 
-pub use clean::clean_preview;
+pub use clean::{clean_preview, policy_preview};
 pub use value::Value;
 
 use crate::state::State;

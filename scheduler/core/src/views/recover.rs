@@ -1,10 +1,11 @@
 //! Table recovery jobs, running and ended (fact sheet 2.5).
 
+use super::held_up::held_up;
 use super::progress::Progress;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse::result_code;
-use crate::state::{RecoverTableJob, RecoveredTable, State, Tablet};
+use crate::state::{Job, RecoverTableJob, RecoveredTable, State, Tablet};
 
 const COLUMNS: [&str; 27] = [
     "TENANT_ID",
@@ -93,6 +94,5 @@ fn progress(j: &RecoverTableJob) -> Value {
 }
 
 fn comment(j: &RecoverTableJob) -> String {
-    let of_tasks = || j.tasks.values().find_map(|r| r.failure.as_ref());
-    j.failure.as_ref().or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+    j.failure.as_ref().or_else(|| held_up([Job::RecoverTable(j)])).map(ToString::to_string).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! Restore jobs, running and ended (fact sheet 2.5).
 
+use super::held_up::held_up;
 use super::progress::{Progress, eta_s};
 use super::value::{bytes_display, n, percent, scn, scn_display, t, time};
 use super::{Build, Table, Value};
-use crate::state::{RestoreJob, State};
+use crate::state::{Job, RestoreJob, State};
 use strandline_types::{LsId, RestoreStage, TenantId};
 
 /// The tenant under which the original shows the cluster's own part of a restore.
@@ -135,8 +136,7 @@ fn pieces(j: &RestoreJob) -> String {
 }
 
 fn comment(j: &RestoreJob) -> String {
-    let of_tasks = || j.data_tasks.values().chain(j.log_tasks.values()).find_map(|r| r.failure.as_ref());
-    j.failure.as_ref().or_else(of_tasks).map(ToString::to_string).unwrap_or_default()
+    j.failure.as_ref().or_else(|| held_up([Job::Restore(j)])).map(ToString::to_string).unwrap_or_default()
 }
 
 const HISTORY_COLUMNS: [&str; 24] = [

@@ -3,6 +3,7 @@
 use super::value::{n, t, time};
 use super::{Build, Table, Value};
 use crate::cron;
+use crate::plan::schedule_held_up;
 use crate::refuse;
 use crate::state::State;
 
@@ -43,7 +44,7 @@ pub(super) fn schedules(state: &State, now_ms: u64) -> Table {
             last.and_then(|r| r.job).map_or(Value::Null, |job| n(job.0)),
             last.map_or(Value::Null, |r| Value::Int(r.refusal.as_ref().map_or(0, refuse::result_code).into())),
             t(&s.plan.key_source),
-            t(s.trouble.as_ref().map(|t| t.failure.to_string()).unwrap_or_default()),
+            t(schedule_held_up(state, s, now_ms).unwrap_or_default()),
         ]);
     }
     view.done()

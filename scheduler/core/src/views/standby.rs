@@ -3,7 +3,7 @@
 use super::value::{n, scn, scn_display, t};
 use super::{Build, Table};
 use crate::state::{Standby, StandbyStage, State};
-use strandline_types::Scn;
+use strandline_types::{CODE_NOT_ENOUGH_LOG, Failure, Scn, scn_text};
 
 const SOURCE_COLUMNS: [&str; 7] =
     ["TENANT_ID", "ID", "TYPE", "VALUE", "RECOVERY_UNTIL_SCN", "RECOVERY_UNTIL_SCN_DISPLAY", "STATUS"];
@@ -38,9 +38,9 @@ pub(super) fn status(state: &State, now_ms: u64) -> Table {
                 n(ls.id.0),
                 n(ls.end_lsn.0),
                 scn(replayed),
-                t(sync_status(s, ls.leader.is_some(), failure.is_some())),
+                t(sync_status(s, ls.leader.is_some(), failure)),
                 super::Value::Int(failure.map_or(0, |f| f.code).into()),
-                t(failure.map(ToString::to_string).unwrap_or_default()),
+                t(failure.map_or_else(|| comment(s), ToString::to_string)),
                 scn(s.target_scn),
                 n(now_ms.saturating_sub(replayed.as_ms()) / 1000),
             ]);
@@ -49,11 +49,20 @@ pub(super) fn status(state: &State, now_ms: u64) -> Table {
     view.done()
 }
 
-fn sync_status(standby: &Standby, has_leader: bool, is_troubled: bool) -> &'static str {
+fn comment(standby: &Standby) -> String {
+    match (standby.stage, standby.until) {
+        (StandbyStage::Reached, Some(until)) => format!("it holds everything up to SCN {until} ({})", scn_text(until)),
+        _ => String::new(),
+    }
+}
+
+fn sync_status(standby: &Standby, has_leader: bool, failure: Option<&Failure>) -> &'static str {
     match standby.stage {
         StandbyStage::Stopped => "RESTORE SUSPEND",
+        StandbyStage::Reached => "REACHED",
         _ if !has_leader => "RESTORE HANDLER HAS NO LEADER",
-        _ if is_troubled => "NOT AVAILABLE",
+        _ if failure.is_some_and(|f| f.code == CODE_NOT_ENOUGH_LOG) => "SOURCE HAS A GAP",
+        _ if failure.is_some() => "NOT AVAILABLE",
         _ => "NORMAL",
     }
 }

@@ -1,10 +1,12 @@
 //! Validation jobs, what they looked at and what they found (fact sheet 2.3).
 
+use super::held_up::held_up;
 use super::value::{n, t, time};
 use super::{Build, Table, Value};
+use crate::catalogue::file_status;
 use crate::orders::MediumName;
-use crate::state::{State, TaskRun, ValidateKind};
-use strandline_types::{Failure, INCARNATION, JobStatus, LsId};
+use crate::state::{Job, State, TaskRun, ValidateKind, ValidateTask};
+use strandline_types::{Failure, FileStatus, INCARNATION, JobStatus, LsId};
 
 const JOB_COLUMNS: [&str; 20] = [
     "TENANT_ID",
@@ -56,7 +58,7 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
             n(tasks().filter(|t| t.status == JobStatus::Completed).count() as u64),
             result(j.failure.as_ref()),
             t(&j.description),
-            t(comment(j.failure.as_ref())),
+            t(comment(j.failure.as_ref().or_else(|| held_up(tasks().map(Job::ValidateTask))))),
         ]);
     }
     view.done()
@@ -113,7 +115,6 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
         };
         let moving = task.runs.values().filter(|r| !r.is_finished()).map(|r: &TaskRun| r.bytes_done).sum::<u64>();
         let looked_at = task.results.values().map(|r| r.bytes).sum::<u64>() + moving;
-        let of_runs = task.runs.values().find_map(|r| r.failure.as_ref());
         view.row([
             n(task.tenant_id.0),
             n(task.id.0),
@@ -136,7 +137,7 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
             n(task.results.values().map(|r| r.objects).sum::<u64>()),
             n(task.damage_count()),
             result(task.failure.as_ref()),
-            t(comment(task.failure.as_ref().or(of_runs))),
+            t(comment(task.failure.as_ref().or_else(|| held_up([Job::ValidateTask(task)])))),
         ]);
     }
     view.done()
@@ -145,10 +146,16 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
 const DAMAGE_COLUMNS: [&str; 9] =
     ["TENANT_ID", "JOB_ID", "TASK_ID", "OBJECT", "LS_ID", "DEST", "PATH", "KIND", "DETAIL"];
 
-/// Every damage that was named.
+/// Every damage that was named, but of what was deleted since then, or is being deleted: nobody has to do anything about
+/// that any more.
 pub(super) fn damages(state: &State) -> Table {
     let mut view = Build::new(&DAMAGE_COLUMNS);
-    for task in state.validate_tasks.values() {
+    let is_gone = |task: &&ValidateTask| {
+        let dest = state.destinations.values().find(|d| d.uri.place() == task.object.at.place());
+        let status = dest.and_then(|d| file_status(state, d.tenant_id, task.object.name));
+        matches!(status, Some(FileStatus::Deleting | FileStatus::Deleted))
+    };
+    for task in state.validate_tasks.values().filter(|t| !is_gone(t)) {
         for (ls, result) in &task.results {
             for d in &result.damages {
                 let ls: LsId = *ls;

@@ -2,6 +2,8 @@
 //! told, and the leader's loop. Everything is deterministic and has one clock.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod jobs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_scheduler_core::state::{
     ArchivedLog, DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, Trouble,
@@ -46,8 +48,10 @@ pub struct World {
     pub gaps: BTreeMap<(RoundId, LsId), LogGap>,
     /// What was done on the medium, in order.
     pub medium: Vec<MediumWork>,
-    /// Fails every piece of work on the medium, if set.
+    /// Fails work on the medium, if set.
     pub medium_failure: Option<Failure>,
+    /// Which work that is.
+    pub failing: fn(&MediumWork) -> bool,
     /// Leaders do not come to log which tablets are left.
     pub keeps_tablets: bool,
     /// Groups that have no leader elect none.
@@ -81,6 +85,7 @@ impl World {
             gaps: BTreeMap::new(),
             medium: Vec::new(),
             medium_failure: None,
+            failing: |_| true,
             keeps_tablets: false,
             leaderless: false,
             told: Some(restored_dictionary()),
@@ -208,7 +213,7 @@ impl World {
         };
         let dead = no.filter(|no| self.dead.contains(no));
         let away = dead.map(|_| Failure::new(ErrorClass::Transient, "the destination is away", "file:///", ""));
-        away.or_else(|| self.medium_failure.clone().filter(|_| !step.work.is_empty()))
+        away.or_else(|| self.medium_failure.clone().filter(|_| step.work.iter().any(self.failing)))
     }
 
     /// The dictionary that log stream 1 of a tenant holds.
@@ -261,6 +266,7 @@ impl World {
             archive_waiting,
             tasks,
             replica_troubles,
+            free_bytes: None,
         }
     }
 
@@ -477,7 +483,16 @@ fn good_finding() -> DestFinding {
 }
 
 pub fn report(order: &TaskOrder, state: TaskState, failure: Option<Failure>, result: Option<TaskResult>) -> TaskReport {
-    TaskReport { key: order.key, state, bytes_total: 100, bytes_done: 100, failure, result }
+    TaskReport {
+        key: order.key,
+        state,
+        bytes_total: 100,
+        bytes_done: 100,
+        failure,
+        result,
+        waiting: None,
+        answered: true,
+    }
 }
 
 pub fn restored_dictionary() -> Dictionary {

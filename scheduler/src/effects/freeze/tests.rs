@@ -3,10 +3,11 @@
 use super::super::samples::{dest, key};
 use super::*;
 use bytes::Bytes;
+use std::sync::Arc;
 use strandline_format::cipher::derive_key;
 use strandline_format::header::Compressor;
 use strandline_format::part::{PartForm, encode_part};
-use strandline_media::MemoryMedium;
+use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, MemoryMedium, Op};
 use strandline_scheduler_core::state::PieceRow;
 use strandline_types::{FileStatus, Lsn, PieceStatus, Scn};
 
@@ -100,6 +101,33 @@ async fn a_sealed_file_begins_where_the_piece_before_it_ends() {
     let path = ArchivePath::LsFileInfo { key: key(1), ls: LS }.path();
     put::once(&medium, &path, DataType::SingleLsFileList, &before).await.unwrap();
     assert_eq!(frozen_list(&medium).await.min_lsn, 9_000);
+}
+
+#[tokio::test]
+async fn a_listing_that_lacks_archived_log_freezes_nothing() {
+    let inner: Arc<dyn Medium> = Arc::new(MemoryMedium::new("x"));
+    put_parts(inner.as_ref(), &PartForm::RAW).await;
+    let plan = FaultPlan::new(1);
+    let medium = Faulty::new(Arc::clone(&inner), plan.clone());
+    let row = PieceRow { input_bytes: LOG_BYTES as u64, ..row(2) };
+    let step = FreezePiece { piece: row, ..step() };
+    // The infos of the piece come last in a listing, the newest part before them.
+    for lacks in [2, usize::MAX] {
+        let fault = Fault::Short(lacks);
+        plan.add(FaultRule { op: Some(Op::List), path_part: "piece_".into(), skip: 0, times: u32::MAX, fault });
+        let refused = freeze(&medium, &step).await.unwrap_err();
+        assert_eq!(refused.class, ErrorClass::NotFound, "{refused}");
+        plan.heal();
+    }
+    let list = ArchivePath::PieceFileInfo { key: key(2) }.path();
+    assert!(inner.head(&list).await.is_err(), "nothing says what the piece has");
+    // One listing that lags is asked again.
+    let fault = Fault::Short(2);
+    plan.add(FaultRule { op: Some(Op::List), path_part: "piece_".into(), skip: 0, times: 1, fault });
+    freeze(&medium, &step).await.unwrap();
+    let list = ArchivePath::LsFileInfo { key: key(2), ls: LS }.path();
+    let list = put::read(inner.as_ref(), &list, DataType::SingleLsFileList).await.unwrap();
+    assert_eq!(told(&list), expected());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ fn dest_of_work(work: &mut MediumWork) -> Option<&mut DestRef> {
         | MediumWork::RoundEnd { dest, .. }
         | MediumWork::SetStart { dest, .. }
         | MediumWork::SetEnd { dest, .. }
+        | MediumWork::SetAbort { dest, .. }
         | MediumWork::CleanDest { dest } => dest,
         MediumWork::FreezePiece(freeze) => &mut freeze.dest,
         MediumWork::ComplementLog(log) => &mut log.dest,
@@ -44,7 +45,7 @@ fn every_work(uri: &str) -> Vec<MediumWork> {
         log_streams: vec![LsId(1)],
     };
     let sweep = SweepWork { dest: dest(), gone: [].into(), remove: Vec::new(), abort_before_ms: 0 };
-    let follow = FollowWork { dest: dest(), source_tenant: TenantId(1002), from: Scn(1) };
+    let follow = FollowWork { dest: dest(), source_tenant: TenantId(1002), from: Scn(1), known_scn: Scn(1) };
     let others = vec![
         MediumWork::Format { dest: dest(), kind: DestKind::Archive, created_ms: 1, again: true },
         MediumWork::RoundEnd { dest: dest(), round: RoundId(1), clock: CLOCK, checkpoint_scn: Scn(1_120) },

@@ -4,12 +4,13 @@
 //! left to them.
 
 use super::Found;
+use crate::effects::put;
 use std::collections::BTreeSet;
 use strandline_catalogue::PieceEntry;
 use strandline_format::paths::LogPart;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_format::secret::KeyRing;
-use strandline_format::{DataType, pb, small};
+use strandline_format::{DataType, pb};
 use strandline_media::key_source::{check_source, read_secret};
 use strandline_types::{ErrorClass, Failure, LsId};
 
@@ -59,7 +60,5 @@ async fn format_meta(found: &Found, piece: &PieceEntry) -> Result<Option<pb::App
     let is_meta =
         |path: &str| matches!(ArchivePath::parse(path), Some(ArchivePath::LogPart { part: LogPart::FormatMeta, .. }));
     let Some(meta) = files.into_iter().find(|file| is_meta(&file.path)) else { return Ok(None) };
-    let bytes = medium.get(&meta.path).await?;
-    let read = small::read_small(DataType::AppendFormatMeta, &bytes);
-    read.map(Some).map_err(|e| e.into_failure(format!("{}/{}", medium.uri().trim_end_matches('/'), meta.path)))
+    put::read(medium.as_ref(), &meta.path, DataType::AppendFormatMeta).await.map(Some)
 }

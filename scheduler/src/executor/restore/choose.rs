@@ -5,6 +5,7 @@ use crate::effects::put;
 use crate::session::Settings;
 use crate::sql::request::restore::{RestoreFrom, RestoreOptions, Until};
 use strandline_catalogue::{Choice, Owner, PieceEntry, Place, PlaceId, Refusal, Role, SetEntry, Target, choose};
+use strandline_format::paths::archive::piece_dir;
 use strandline_format::paths::backup::complement_log_dir;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
@@ -12,11 +13,13 @@ use strandline_media::identity::CODE_FORMAT_MISMATCH;
 use strandline_reader::{Scan, open_sources, scan as scan_one};
 use strandline_scheduler_core::state::{ArchivedLog, RestoreSource, SourceLs};
 use strandline_types::{
-    Address, BackupSetId, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scheme, Scn, Secret, TurnId,
+    Address, BackupSetId, ErrorClass, Failure, LsId, Lsn, PalfBase, PieceKey, RetryId, Scheme, Scn, Secret, TurnId,
 };
 
 /// The original's number for something that is not allowed.
 const NOT_ALLOWED_CODE: i32 = -4179;
+/// What helps where something may not be read.
+const MAKE_READABLE: &str = "make it readable for the user of the servers, on every scheduler and worker";
 
 /// What was found and chosen.
 pub struct Found {
@@ -123,12 +126,31 @@ async fn read(from: &Sources, all: &[Address], until: Until, options: &RestoreOp
     Ok(Found { scan, choice, metas, replicas, addresses, key_source: options.key_source.clone() })
 }
 
-/// Without any usable set, what could not be read is the reason and not the absence that follows from it.
+/// Without any usable set, what could not be read is the reason and not the absence that follows from it. What is wrong with
+/// the piece that ends the log is said with it.
 fn why(scan: &Scan, refusal: Refusal) -> Failure {
+    if let Refusal::Lost { ended_by, .. } | Refusal::NoLog { ended_by, .. } = &refusal {
+        let is_in =
+            |object: &str, dir: &str| object.contains(&format!("/{dir}/")) || object.ends_with(&format!("/{dir}"));
+        // Of the piece itself, or of the one whose loss cuts it off.
+        let next = |key: PieceKey| PieceKey { piece_id: key.piece_id.next(), ..key };
+        let dirs = ended_by.piece().into_iter().flat_map(|key| [piece_dir(key), piece_dir(next(key))]);
+        let problem = dirs.map(|dir| scan.problems.iter().find(|p| is_in(&p.object, &dir))).find_map(|p| p.cloned());
+        let failure = Failure::from(refusal);
+        return match problem {
+            Some(p) => {
+                let todo = if p.class == ErrorClass::Permission { MAKE_READABLE.to_owned() } else { failure.todo };
+                let class = if p.class == ErrorClass::Permission { p.class } else { failure.class };
+                Failure { class, what: format!("{}: {}", failure.what, p.what), object: p.object, todo, ..failure }
+            }
+            None => failure,
+        };
+    }
     match (&refusal, scan.problems.first()) {
         (Refusal::NoSet { .. }, Some(problem)) => {
             let todo = match problem.class {
                 ErrorClass::Corrupt => "restore from another copy of the destination, or take a new full backup",
+                ErrorClass::Permission => MAKE_READABLE,
                 _ => "restore with a cluster of that version",
             };
             Failure::new(problem.class, problem.what.clone(), problem.object.clone(), todo)

@@ -8,7 +8,7 @@ use strandline_format::pb;
 use strandline_types::{BackupSetId, ErrorClass, Failure, Secret};
 
 /// The original's number for a wrong backup password.
-const WRONG_PASSWORD_CODE: i32 = -9057;
+pub const WRONG_PASSWORD_CODE: i32 = -9057;
 
 /// One encrypted set: its salt and the fingerprint of its key as text.
 pub struct Sealed {

@@ -33,13 +33,13 @@ pub(super) fn validate(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         _ => "DATA_BACKUP_DEST",
     };
     loop {
-        if c.accept(dest_word) {
+        if c.option(dest_word)? {
             c.optional_equals();
             request.dest = Some(c.text("a text with the uri")?.trim().to_owned());
-        } else if c.accept("KEY") {
+        } else if c.option("KEY")? {
             c.optional_equals();
             request.key_source = c.text("a text 'file:/path' or 'command:…'")?.trim().to_owned();
-        } else if c.accept("LEVEL") {
+        } else if c.option("LEVEL")? {
             c.optional_equals();
             let text = c.text_or_word("'basic' or 'physical'")?;
             request.level = ValidateLevel::parse(&text).ok_or_else(|| {
@@ -83,7 +83,13 @@ pub(super) fn delete(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
         DeleteWhat::Sets(ids(c)?)
     } else if c.accept("BACKUPPIECE") {
         c.optional_equals();
-        DeleteWhat::Pieces(ids(c)?)
+        let ids = ids(c)?;
+        let mut dest = None;
+        if c.accept("LOG_ARCHIVE_DEST") {
+            c.optional_equals();
+            dest = Some(c.text("a text with the uri")?.trim().to_owned());
+        }
+        DeleteWhat::Pieces(ids, dest)
     } else if c.accept("OBSOLETE") {
         c.need("BACKUP")?;
         DeleteWhat::Obsolete
@@ -109,12 +115,12 @@ pub(super) fn add_policy(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let name = policy_name(c)?;
     let mut policy = PolicyText { name, window_ms: 0, redundancy: 1, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
     loop {
-        if c.accept("RECOVERY_WINDOW") {
+        if c.option("RECOVERY_WINDOW")? {
             c.optional_equals();
             policy.window_ms = options::window_ms(&c.text("a text '<n>d|h|m' or '0'")?)?;
-        } else if c.accept("REDUNDANCY") {
+        } else if c.option("REDUNDANCY")? {
             policy.redundancy = count(c)?;
-        } else if c.accept("BACKUP_COPIES") {
+        } else if c.option("BACKUP_COPIES")? {
             // As in the original there is one copy; another number would do nothing.
             let copies = count(c)?;
             if copies > 1 {
@@ -124,18 +130,19 @@ pub(super) fn add_policy(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
                     Failure::new(ErrorClass::Invalid, what, "DELETE BACKUP POLICY", todo).with_code(NOT_SUPPORTED_CODE)
                 );
             }
-        } else if c.accept("KEEP_WEEKLY") {
+        } else if c.option("KEEP_WEEKLY")? {
             policy.keep_weekly = count(c)?;
-        } else if c.accept("KEEP_MONTHLY") {
+        } else if c.option("KEEP_MONTHLY")? {
             policy.keep_monthly = count(c)?;
-        } else if c.accept("KEEP_YEARLY") {
+        } else if c.option("KEEP_YEARLY")? {
             policy.keep_yearly = count(c)?;
         } else {
             break;
         }
     }
     let tenants = tenants_clause(c)?;
-    ended(c, AdminRequest::Clean(CleanRequest::AddPolicy { tenants, policy }))
+    let preview = c.accept("PREVIEW");
+    ended(c, AdminRequest::Clean(CleanRequest::AddPolicy { tenants, policy, preview }))
 }
 
 fn count(c: &mut Cursor<'_>) -> Result<u64, Failure> {

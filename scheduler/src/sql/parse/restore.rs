@@ -9,7 +9,7 @@ use crate::sql::request::restore::{
     StandbyRequest, Until,
 };
 use crate::sql::request::{AdminRequest, SessionWord};
-use strandline_types::{ErrorClass, Failure, Scn, parse_time_text};
+use strandline_types::{ErrorClass, Failure, Scn, parse_time_text, split_destinations};
 
 /// After `RESTORE`: with a tenant's name it restores, without one it can only preview.
 pub(super) fn restore(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -78,8 +78,7 @@ pub(super) fn restore_source(c: &mut Cursor<'_>, add: bool) -> Result<AdminReque
     c.need("SOURCE")?;
     let word = if add {
         let text = c.text("a text '<directory of a set or piece>[,…]'")?;
-        let uris: Vec<String> = text.split(',').map(str::trim).filter(|u| !u.is_empty()).map(str::to_owned).collect();
-        SessionWord::AddSources(uris)
+        SessionWord::AddSources(split_destinations(&text).into_iter().map(str::to_owned).collect())
     } else {
         SessionWord::ClearSources
     };

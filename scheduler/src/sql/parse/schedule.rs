@@ -25,27 +25,27 @@ pub(super) fn set(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
     let mut plan = SchedulePlan { time_zone: "UTC".to_owned(), ..SchedulePlan::default() };
     let mut enable = false;
     loop {
-        if c.accept("WEEKLY") {
+        if c.option("WEEKLY")? {
             plan.full = WEEKLY_FULL.to_owned();
             plan.incremental = WEEKLY_INCREMENTAL.to_owned();
-        } else if c.accept("FULL") {
+        } else if c.option("FULL")? {
             plan.full = cron(c)?;
-        } else if c.accept("INCREMENTAL") {
+        } else if c.option("INCREMENTAL")? {
             plan.incremental = cron(c)?;
-        } else if c.accept("SYNTHETIC") {
+        } else if c.option("SYNTHETIC")? {
             plan.synthetic = cron(c)?;
-        } else if c.accept("TIME") {
+        } else if c.option("TIME")? {
             c.need("ZONE")?;
             c.optional_equals();
             plan.time_zone = c.text("a text with the time zone")?;
-        } else if c.accept("MISSED") {
+        } else if c.option("MISSED")? {
             c.need("RUN")?;
             c.optional_equals();
             plan.missed = missed(&c.text_or_word("RUN_ONCE or SKIP")?)?;
-        } else if c.accept("PLUS") {
+        } else if c.option("PLUS")? {
             c.need("ARCHIVELOG")?;
             plan.plus_archivelog = true;
-        } else if c.accept("ENCRYPTION") {
+        } else if c.option("ENCRYPTION")? {
             c.need("KEY")?;
             c.optional_equals();
             plan.key_source = c.text("a text that says where the password is: 'file:/path' or 'command:/path'")?;

@@ -255,11 +255,17 @@ fn what_is_not_understood_says_where_and_what_is() {
 }
 
 #[test]
+fn several_archives_are_refused_with_the_statement_that_takes_them() {
+    let refused = parse("ALTER SYSTEM RESTORE n FROM 'file:///a,file:///b,file:///c'").unwrap_err();
+    assert!(refused.todo.contains("ADD RESTORE SOURCE"), "{refused}");
+}
+
+#[test]
 fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
     for (text, cause) in [
         ("ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ON'", "not a state"),
         ("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///a PIECE_SWITCH_INTERVAL=30d'", "not supported"),
-        ("ALTER SYSTEM RESTORE n FROM 'a,b,c'", "two URIs"),
+        ("ALTER SYSTEM RESTORE n FROM 'file:///a,file:///b,file:///c'", "two URIs"),
         ("ALTER SYSTEM VALIDATE BACKUP LEVEL = 'deep'", "not a level"),
         ("ALTER SYSTEM DELETE BACKUPSET '1,x'", "not an id"),
         ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '7 weeks'", "not a span of time"),
@@ -283,6 +289,10 @@ fn what_is_well_formed_but_wrong_is_refused_with_its_cause() {
         ("SET DECRYPTION IDENTIFIED BY ''", "empty"),
         ("ALTER SYSTEM RESTORE n FROM 'a,b' WITH 'pool_list=nosuchpool'", "pool_list=nosuchpool"),
         ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' BACKUP_COPIES = 2", "BACKUP_COPIES"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE FULL = '0 2 * * *' FULL = '0 3 * * *'", "FULL is said twice"),
+        ("ALTER SYSTEM SET BACKUP SCHEDULE FULL = '0 2 31 2 *'", "never come due"),
+        ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' REDUNDANCY = 1 REDUNDANCY = 2", "REDUNDANCY is said twice"),
+        ("ALTER SYSTEM ADD DELETE BACKUP POLICY = 'default' RECOVERY_WINDOW = '99999999999d'", "longer than 100 years"),
         ("SET ENCRYPTOIN ON IDENTIFIED BY 'x' ONLY", "no session setting 'encryptoin'"),
     ] {
         let failure = parse(text).expect_err(text);
@@ -386,7 +396,11 @@ fn statements_about_validation_and_cleaning_are_read() {
         ("ALTER SYSTEM CANCEL VALIDATE BACKUP TENANT = t", R::CancelValidate(named(&["t"]))),
         ("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = t PREVIEW", delete(DeleteWhat::Obsolete, true)),
         ("ALTER SYSTEM DELETE BACKUPSET 1,2 TENANT = t", delete(DeleteWhat::Sets(vec![1, 2]), false)),
-        ("ALTER SYSTEM DELETE BACKUPPIECE '3' TENANT = t", delete(DeleteWhat::Pieces(vec![3]), false)),
+        ("ALTER SYSTEM DELETE BACKUPPIECE '3' TENANT = t", delete(DeleteWhat::Pieces(vec![3], None), false)),
+        (
+            "ALTER SYSTEM DELETE BACKUPPIECE 1,2 LOG_ARCHIVE_DEST = 'file:///a' TENANT = t PREVIEW",
+            delete(DeleteWhat::Pieces(vec![1, 2], Some("file:///a".into())), true),
+        ),
         (
             "ALTER SYSTEM DELETE BACKUP ALL DATA_BACKUP_DEST = 'file:///d' TENANT = t",
             delete(DeleteWhat::AllData("file:///d".into()), false),
@@ -404,6 +418,22 @@ fn statements_about_validation_and_cleaning_are_read() {
                     keep_monthly: 12,
                     keep_yearly: 0,
                 },
+                preview: false,
+            }),
+        ),
+        (
+            "ALTER SYSTEM ADD DELETE BACKUP POLICY = 'log_only' RECOVERY_WINDOW = '1h' PREVIEW",
+            R::Clean(CleanRequest::AddPolicy {
+                tenants: Tenants::Session,
+                policy: PolicyText {
+                    name: "log_only".into(),
+                    window_ms: 3_600_000,
+                    redundancy: 1,
+                    keep_weekly: 0,
+                    keep_monthly: 0,
+                    keep_yearly: 0,
+                },
+                preview: true,
             }),
         ),
         (

@@ -40,6 +40,8 @@ pub enum CleanRequest {
         tenants: Tenants,
         /// What it says.
         policy: PolicyText,
+        /// `PREVIEW`: say what it would delete and keep and why, and do nothing.
+        preview: bool,
     },
     /// `DROP DELETE BACKUP POLICY`.
     DropPolicy {
@@ -85,8 +87,8 @@ pub struct PolicyText {
 pub enum DeleteWhat {
     /// `BACKUPSET`.
     Sets(Vec<u64>),
-    /// `BACKUPPIECE`.
-    Pieces(Vec<u64>),
+    /// `BACKUPPIECE`, with the archive destination when the ids alone do not say which pieces are meant.
+    Pieces(Vec<u64>, Option<String>),
     /// `OBSOLETE BACKUP`.
     Obsolete,
     /// `BACKUP ALL` of a data backup destination.

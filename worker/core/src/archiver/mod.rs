@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 use strandline_format::palf::PalfError;
 use strandline_types::limits::{
     ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_PAUSE_MS_MAX, ARCHIVE_READ_BYTES_MAX,
-    ARCHIVE_UNIT_BYTES_MAX,
+    ARCHIVE_UNIT_BYTES_MAX, READ_LOOKS_MAX,
 };
 use strandline_types::{ArchiveLsState, ErrorClass, Failure, Lsn, PalfBase, PieceClock, PieceId, Scn};
 
@@ -281,6 +281,7 @@ impl Archiver {
         let known = self.order.known.map_or(self.order.clock.round_start, |k| k.checkpoint);
         let before = match &self.phase {
             Phase::Streaming(s) => s.durable.base.map(|base| base.prev_scn),
+            Phase::Resuming(_) if self.is_resumed => Some(self.progress.checkpoint),
             Phase::Resuming(_) | Phase::Ended => None,
         };
         self.progress.gap =
@@ -289,6 +290,33 @@ impl Archiver {
         self.progress.state = ArchiveLsState::Interrupted;
         self.progress.trouble = Some((recycled(needed, log_start), now_ms));
         self.phase = Phase::Ended;
+    }
+
+    /// What is needed next of the local log: the medium, or memory, has everything before the second position, and the
+    /// medium everything before the first. `None` until the medium was looked at: an earlier leader may have written more
+    /// than is known.
+    #[must_use]
+    pub fn needs(&self) -> Option<(Lsn, Lsn)> {
+        match &self.phase {
+            Phase::Streaming(s) => Some((s.durable.lsn, s.cuts.back().map_or(s.durable.lsn, |cut| cut.range.end))),
+            Phase::Resuming(_) if self.is_resumed => Some((self.progress.archived, self.progress.archived)),
+            Phase::Resuming(_) | Phase::Ended => None,
+        }
+    }
+
+    /// The medium was opened anew: nothing that was known of its files counts, and the round goes on from its truth.
+    pub fn begin_anew(&mut self) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        let known = self.is_resumed.then_some(KnownProgress {
+            piece: self.progress.piece,
+            piece_start: self.piece_start(),
+            start: self.progress.start,
+            archived: self.progress.archived,
+            checkpoint: self.progress.checkpoint,
+        });
+        self.phase = Phase::Resuming(Resume::new(self.order.clock, known.or(self.order.known)));
     }
 
     /// The append under way is durable.
@@ -306,13 +334,17 @@ impl Archiver {
     }
 
     /// The action under way failed. What may pass by itself is tried again later; anything else begins anew from the
-    /// medium's truth, and stays visible meanwhile. `retry_after_ms` is what the medium asked for.
+    /// medium's truth, and stays visible meanwhile. Bytes of the medium that are not right are soon read again at first:
+    /// one answer may have been wrong. `retry_after_ms` is what the medium asked for.
     pub fn on_failed(&mut self, now_ms: u64, failure: Failure, retry_after_ms: Option<u64>) {
         let passes = matches!(
             failure.class,
             ErrorClass::Transient | ErrorClass::Exhausted | ErrorClass::Permission | ErrorClass::NotFound
         );
-        let pause = if passes { backoff_ms(self.failures) } else { ARCHIVE_PAUSE_MS_MAX };
+        let is_first_look = matches!(self.phase, Phase::Resuming(_))
+            && matches!(failure.class, ErrorClass::Corrupt | ErrorClass::Fenced)
+            && self.failures < READ_LOOKS_MAX;
+        let pause = if passes || is_first_look { backoff_ms(self.failures) } else { ARCHIVE_PAUSE_MS_MAX };
         self.failures = self.failures.saturating_add(1);
         self.retry_at_ms = now_ms + pause.max(retry_after_ms.unwrap_or(0).min(ARCHIVE_PAUSE_MS_MAX));
         let since = self.progress.trouble.as_ref().map_or(now_ms, |(_, since)| *since);
@@ -320,15 +352,8 @@ impl Archiver {
         if let (true, Phase::Streaming(s @ Stream { is_proved: true, .. })) = (passes, &mut self.phase) {
             s.cuts.clear();
             s.read_at_ms = 0;
-        } else if !matches!(self.phase, Phase::Ended) {
-            let known = self.is_resumed.then_some(KnownProgress {
-                piece: self.progress.piece,
-                piece_start: self.piece_start(),
-                start: self.progress.start,
-                archived: self.progress.archived,
-                checkpoint: self.progress.checkpoint,
-            });
-            self.phase = Phase::Resuming(Resume::new(self.order.clock, known.or(self.order.known)));
+        } else {
+            self.begin_anew();
         }
     }
 

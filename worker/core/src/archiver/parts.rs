@@ -2,9 +2,10 @@
 //!
 //! Parts never disagree: each holds the file's bytes of its range. So a part that lies wholly inside another one may go,
 //! whoever put it there, and a merge that two writers do differently leaves more parts, never fewer bytes. A part is
-//! removed only after a larger one that covers it was read back.
+//! removed only after a larger one that covers it was read back and proved itself. One that does not prove itself
+//! however often it is read is left alone: it is not merged, nothing is removed for it, and others are read where they can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::limits::{ARCHIVE_PARTS_MERGED, ARCHIVE_UNIT_BYTES_MAX};
 
 /// Plain bytes `[start, end)` of a log file.
@@ -44,6 +45,8 @@ pub enum Tidy {
 pub struct Parts {
     /// Stored length of each.
     spans: BTreeMap<Span, u64>,
+    /// Those that do not prove themselves.
+    damaged: BTreeSet<Span>,
     /// It never grows again.
     pub is_sealed: bool,
     /// Its format file is there.
@@ -63,13 +66,17 @@ impl Parts {
     /// Forgets a part.
     pub fn remove(&mut self, span: Span) {
         self.spans.remove(&span);
+        self.damaged.remove(&span);
     }
 
-    /// Forgets what was listed: another listing follows.
-    pub fn forget(&mut self) {
-        self.spans.clear();
-        self.is_sealed = false;
-        self.has_format = false;
+    /// A part does not prove itself: it is left alone from now on.
+    pub fn distrust(&mut self, span: Span) {
+        self.damaged.insert(span);
+    }
+
+    /// Keeps of what was known before another listing that some parts do not prove themselves.
+    pub fn distrust_as(&mut self, before: &Self) {
+        self.damaged.extend(before.damaged.iter().filter(|span| self.spans.contains_key(span)));
     }
 
     /// Number of parts.
@@ -121,10 +128,10 @@ impl Parts {
         Ok(parts)
     }
 
-    /// The part that holds byte `at` and reaches farthest.
+    /// The part that holds byte `at` and reaches farthest; one that does not prove itself only where no other holds it.
     fn best_from(&self, at: u64) -> Option<Span> {
         let holds = self.spans.keys().take_while(|s| s.start <= at).filter(|s| s.end > at);
-        holds.max_by_key(|s| s.end).copied()
+        holds.max_by_key(|s| (!self.damaged.contains(s), s.end)).copied()
     }
 
     /// What to do next, if anything. `may_remove` is false where the medium keeps what was written.
@@ -139,7 +146,13 @@ impl Parts {
                 return Some(Tidy::Remove(inside));
             }
             let chain = self.chain();
-            let run = like_sized_run(&chain).or_else(|| self.is_closed.then(|| neighbours(&chain)).flatten());
+            let sound = || chain.split(|span| self.damaged.contains(span));
+            // What was merged before and did not prove itself is not merged again.
+            let is_new =
+                |run: &Vec<Span>| !self.damaged.contains(&Span { start: run[0].start, end: run[run.len() - 1].end });
+            let run = sound().find_map(|parts| like_sized_run(parts).filter(is_new));
+            let run =
+                run.or_else(|| sound().filter(|_| self.is_closed).find_map(|parts| neighbours(parts).filter(is_new)));
             if let Some(run) = run {
                 return Some(Tidy::Merge(run));
             }
@@ -147,9 +160,10 @@ impl Parts {
         (self.is_closed && !self.spans.is_empty()).then_some(Tidy::Seal)
     }
 
-    /// Parts that lie wholly inside another one.
+    /// Parts that lie wholly inside another one that may be believed.
     fn superseded(&self) -> Vec<Span> {
-        let inside = |s: &&Span| self.spans.keys().any(|other| other != *s && other.covers(**s));
+        let covers = |other: &Span, s: &Span| other != s && other.covers(*s) && !self.damaged.contains(other);
+        let inside = |s: &&Span| self.spans.keys().any(|other| covers(other, s));
         self.spans.keys().filter(inside).copied().collect()
     }
 }
@@ -238,6 +252,22 @@ mod tests {
         assert_eq!(p.tidy(true), None);
         p.is_sealed = false;
         assert_eq!(p.tidy(false), Some(Tidy::Seal));
+    }
+
+    #[test]
+    fn a_part_that_does_not_prove_itself_is_left_alone_and_the_rest_goes_on() {
+        let mut p = parts(&[(0, 4096), (4096, 5000), (5000, 6000), (6000, 7000), (7000, 8000)]);
+        p.is_closed = true;
+        p.distrust(span(5000, 6000));
+        tidy_up(&mut p);
+        assert!(p.is_sealed, "a file is sealed with what it has");
+        assert_eq!(p.chain(), [span(0, 5000), span(5000, 6000), span(6000, 8000)]);
+        let mut p = parts(&[(0, 4096), (4096, 5000), (0, 5000)]);
+        p.distrust(span(0, 5000));
+        assert_eq!(p.tidy(true), None, "nothing is removed for what does not prove itself");
+        assert_eq!(p.covering(0, 5000), Ok(vec![span(0, 4096), span(4096, 5000)]), "the others are read");
+        p.remove(span(4096, 5000));
+        assert_eq!(p.end(), 5000, "it still tells how long the file is");
     }
 
     proptest! {

@@ -325,7 +325,7 @@ impl WalkFile {
             match walker.next_group() {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(e) => return Err(e.into_failure(object(self.found))),
+                Err(e) => return Err(read_damaged(e.to_string(), self.found)),
             }
         }
         let whole = (walker.lsn().0 - self.lsn.0) as usize;
@@ -337,14 +337,15 @@ impl WalkFile {
         Ok(())
     }
 
-    /// Local log at `from`: must be the bytes that the medium has there.
+    /// Local log at `from`, as much as the reader had at hand: must be the bytes that the medium has there, as far as both go.
     fn on_local(&mut self, from: Lsn, local: &Bytes) -> Result<(), Failure> {
         let Some((at, medium)) = &self.uncompared else { return Ok(()) };
         if *at != from || local.is_empty() {
             return Ok(());
         }
-        if !medium.starts_with(local) {
-            let range = LsnRange { start: *at, end: at.advance(local.len() as u64) };
+        let both = local.len().min(medium.len());
+        if medium[..both] != local[..both] {
+            let range = LsnRange { start: *at, end: at.advance(both as u64) };
             return Err(Failure::new(
                 ErrorClass::Fenced,
                 format!("the archive and the local log differ in the log positions {range}"),
@@ -359,14 +360,18 @@ impl WalkFile {
 }
 
 fn header_start(found: FoundFile, bytes: &[u8]) -> Result<Lsn, Failure> {
-    let corrupt = |what: String| {
-        Failure::new(ErrorClass::Corrupt, what, object(found), "the archive is damaged here: start a new round")
-    };
-    let header = ArchiveFileHeader::decode(bytes).map_err(|e| corrupt(e.to_string()))?;
+    let header = ArchiveFileHeader::decode(bytes).map_err(|e| read_damaged(e.to_string(), found))?;
     if header.file_id() != found.file_id {
-        return Err(corrupt(format!("its header belongs to file {}", header.file_id())));
+        return Err(read_damaged(format!("its header belongs to file {}", header.file_id()), found));
     }
     Ok(header.start_lsn)
+}
+
+/// Bytes that are not what they must be, as this answer of the medium had them: the next one may be right.
+fn read_damaged(what: String, found: FoundFile) -> Failure {
+    let todo = "it is read again, and archiving then goes on by itself; if this lasts the archive is damaged here: start a \
+                new round and take a full backup";
+    Failure::new(ErrorClass::Corrupt, what, object(found), todo)
 }
 
 fn lost(reported: Lsn, there: Lsn) -> Failure {

@@ -1,19 +1,22 @@
 //! The KV client: finds the log streams of a tenant, follows their leaders, carries the causality token.
 //!
-//! Puts and deletes are repeated until they are acknowledged or the deadline passes: they say what a key *is*, so doing
-//! one twice changes nothing. A batch is atomic per log stream, not over them.
+//! Puts and deletes are repeated until they are acknowledged or the deadline passes. Every request has an identity, so
+//! that it is done once however often it is sent (ADR 29); where the outcome stays open the error says so. A batch is
+//! atomic per log stream, not over them.
 
 mod channels;
 mod dictionary;
 mod first;
+mod numbers;
 mod route;
 mod scan;
 mod topology;
 
-use crate::{EngineError, KvWrite, Result, ScanPage};
+use crate::{EngineError, KvWrite, Result, ScanPage, WriteIdentity};
 use bytes::Bytes;
 use channels::Channels;
 use dictionary::DictionaryCache;
+use numbers::Numbers;
 use route::Answer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub use first::{ANSWER_WITHIN, first_answer};
 #[derive(Clone, Debug)]
 pub struct KvClient {
     inner: Arc<Inner>,
+    /// Its requests have no identity.
+    is_nameless: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,7 @@ struct Inner {
     topology: Topology,
     channels: Channels,
     dictionary: DictionaryCache,
+    numbers: Numbers,
     token: AtomicU64,
 }
 
@@ -55,7 +61,15 @@ impl KvClient {
 
     fn over(topology: Topology) -> Self {
         let (channels, dictionary) = (Channels::default(), DictionaryCache::default());
-        Self { inner: Arc::new(Inner { topology, channels, dictionary, token: AtomicU64::new(0) }) }
+        let (numbers, token) = (Numbers::default(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { topology, channels, dictionary, numbers, token }), is_nameless: false }
+    }
+
+    /// The same client as it was before requests had an identity: for a test that has to find out.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn without_identities(self) -> Self {
+        Self { is_nameless: true, ..self }
     }
 
     /// The layout of a table; the dictionary is fetched again when `table` is not in it.
@@ -124,14 +138,20 @@ impl KvClient {
 
     fn write_request(&self, ls: LsId, writes: Vec<v1::Write>) -> Result<v1::WriteRequest> {
         let (tenant_id, causality_scn) = (self.inner.topology.tenant().0, self.token().0.0);
-        let request = v1::WriteRequest { tenant_id, ls_id: ls.0, writes, causality_scn };
+        let request = v1::WriteRequest { tenant_id, ls_id: ls.0, writes, causality_scn, identity: None };
         request.check()?;
         Ok(request)
     }
 
     async fn write_ls(&self, request: v1::WriteRequest) -> Result<Scn> {
         let ls = LsId(request.ls_id);
-        let reply = self.inner.call(ls, request, |mut kv, r| async move {
+        let numbered = self.inner.numbers.next(ls).await;
+        let named = |identity| if self.is_nameless { None } else { Some(identity) };
+        let repeatable = |uncertain_ms| v1::WriteRequest {
+            identity: named(WriteIdentity { uncertain_ms, ..numbered.identity }.into()),
+            ..request.clone()
+        };
+        let reply = self.inner.call_once(ls, repeatable, |mut kv, r| async move {
             let reply = kv.write(r).await?.into_inner();
             Ok(Answer { not_leader: reply.not_leader, failure: reply.failure, value: Scn(reply.scn) })
         });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
 use strandline_proto::v1::kv_client::KvClient as KvGrpc;
-use strandline_types::{Failure, LsId};
+use strandline_types::{CODE_OUTCOME_UNKNOWN, Failure, LsId};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 use tonic::transport::Channel;
@@ -41,14 +41,52 @@ enum Attempt<T> {
 }
 
 impl Inner {
-    /// Sends `request` to the leader of `ls`; what is beyond its bounds is refused before anything is sent.
+    /// Sends a question to the leader of `ls`; what is beyond its bounds is refused before anything is sent.
     pub(super) async fn call<R, T, F, Fut>(&self, ls: LsId, request: R, send: F) -> Result<T>
     where
         R: Clone + Bounded,
         F: Fn(KvGrpc<Channel>, R) -> Fut,
         Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
     {
-        request.check()?;
+        self.attempts(ls, &|_| request.clone(), send, &mut None).await
+    }
+
+    /// Sends a request that is done once to the leader of `ls`. `request` makes it; it is told for how many milliseconds
+    /// it is unknown whether it was done.
+    ///
+    /// # Errors
+    /// `Unknown` when an attempt before the last one may have done it, whatever the last one says.
+    pub(super) async fn call_once<R, T, F, Fut>(&self, ls: LsId, request: impl Fn(u64) -> R, send: F) -> Result<T>
+    where
+        R: Bounded,
+        F: Fn(KvGrpc<Channel>, R) -> Fut,
+        Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
+    {
+        let mut uncertain = None;
+        let done = self.attempts(ls, &request, send, &mut uncertain).await;
+        done.map_err(|last| match uncertain {
+            Some(_) if !last.is_unknown() => {
+                let what = format!("the outcome of a write is unknown; the last attempt: {last}");
+                EngineError::Unknown { what, object: format!("log stream {ls}") }
+            }
+            _ => last,
+        })
+    }
+
+    /// Attempts until there is an answer; `uncertain` is when the first one was sent that may have been done.
+    async fn attempts<R, T, F, Fut>(
+        &self,
+        ls: LsId,
+        request: &impl Fn(u64) -> R,
+        send: F,
+        uncertain: &mut Option<Instant>,
+    ) -> Result<T>
+    where
+        R: Bounded,
+        F: Fn(KvGrpc<Channel>, R) -> Fut,
+        Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
+    {
+        request(0).check()?;
         let deadline = Instant::now() + DEADLINE;
         let mut hint: Option<String> = self.dictionary.leader(ls);
         let mut backoff = BACKOFF_FIRST;
@@ -63,7 +101,7 @@ impl Inner {
             let target = hint.take().or_else(round_robin);
             let last = match target {
                 None => nowhere(ls),
-                Some(address) => match self.attempt(&address, request.clone(), &send).await? {
+                Some(address) => match self.attempt(&address, request, &send, uncertain).await? {
                     Attempt::Done(value) => {
                         self.dictionary.set_leader(ls, &address);
                         return Ok(value);
@@ -96,16 +134,31 @@ impl Inner {
     }
 
     /// One attempt; an error is final.
-    async fn attempt<R, T, F, Fut>(&self, address: &str, request: R, send: &F) -> Result<Attempt<T>>
+    async fn attempt<R, T, F, Fut>(
+        &self,
+        address: &str,
+        request: &impl Fn(u64) -> R,
+        send: &F,
+        uncertain: &mut Option<Instant>,
+    ) -> Result<Attempt<T>>
     where
         F: Fn(KvGrpc<Channel>, R) -> Fut,
         Fut: Future<Output = std::result::Result<Answer<T>, Status>>,
     {
         let kv = self.channels.kv(address)?;
-        let answer = match timeout(ATTEMPT, send(kv, request)).await {
+        let began = Instant::now();
+        let answer = match timeout(ATTEMPT, send(kv, request(uncertain_ms(*uncertain)))).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(status)) => return Ok(Attempt::Silent(no_answer(address, status.message()))),
-            Err(_) => return Ok(Attempt::Silent(no_answer(address, "it did not answer in time"))),
+            Ok(Err(status)) => {
+                if !was_never_sent(&status) {
+                    uncertain.get_or_insert(began);
+                }
+                return Ok(Attempt::Silent(no_answer(address, status.message())));
+            }
+            Err(_) => {
+                uncertain.get_or_insert(began);
+                return Ok(Attempt::Silent(no_answer(address, "it did not answer in time")));
+            }
         };
         if let Some(not_leader) = answer.not_leader {
             return Ok(match not_leader.leader_address {
@@ -115,10 +168,32 @@ impl Inner {
         }
         match answer.failure.map(Failure::from) {
             None => Ok(Attempt::Done(answer.value)),
-            Some(f) if f.class.is_retryable() => Ok(Attempt::Again(f.into())),
+            Some(f) if f.class.is_retryable() => {
+                if f.code == CODE_OUTCOME_UNKNOWN {
+                    uncertain.get_or_insert(began);
+                }
+                Ok(Attempt::Again(f.into()))
+            }
             Some(f) => Err(f.into()),
         }
     }
+}
+
+/// At least 1 once it is uncertain.
+fn uncertain_ms(since: Option<Instant>) -> u64 {
+    since.map_or(0, |at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1))
+}
+
+/// No connection could be made: the request has not left.
+fn was_never_sent(status: &Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
 }
 
 fn nowhere(ls: LsId) -> EngineError {

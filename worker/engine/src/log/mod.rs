@@ -7,7 +7,7 @@
 //!    accepted where nothing after it was acknowledged;
 //! 3. a cut shortens files from the highest block down, so what is left is always a prefix;
 //! 4. a bad group below what was durable is an error, never skipped and never cut; above it a power cut may have left
-//!    pages in any order, and the log ends before the first group that is not whole.
+//!    pages in any order, and the log ends before the first group that is not whole. A kill leaves no such thing.
 
 mod append;
 mod block;

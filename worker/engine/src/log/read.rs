@@ -101,6 +101,11 @@ impl PalfLog {
         match whole_groups(&dir, from, until, max_bytes as u64) {
             // Recycled between the look and the read.
             Err(e) if e.kind() == io::ErrorKind::NotFound && from < self.start() => Ok(None),
+            // Somebody else's position is no damage of these files.
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => match self.base_at(from) {
+                Err(elsewhere) if elsewhere.kind() == io::ErrorKind::InvalidInput => Err(elsewhere),
+                _ => Err(e),
+            },
             other => other.map(Some),
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! A torn end is accepted only in the last block, or in a block whose successors still have their provisional names:
 //! nothing after it was ever durable, so nothing after it was acknowledged. In such a block everything above the mark is
-//! suspect: the log ends there before the first group that is not whole, whatever lies behind it. Everything else is
-//! damage, and so is a log that ends below its mark.
+//! suspect after a power cut: the log ends there before the first group that is not whole, whatever lies behind it. Within
+//! one boot nothing is suspect but the last group of the log, when the file ends in it. Everything else is damage, and so
+//! is a log that ends below its mark.
 
 use super::block::{BlockDir, offset_of};
 use super::floor::Floor;
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use strandline_consensus::LogPos;
+use strandline_consensus::{BootId, LogPos};
 use strandline_format::palf::{BlockHeader, Framer, GroupView};
 use strandline_types::{Lsn, PalfBase};
 
@@ -124,7 +125,8 @@ fn walk_blocks(
     walked: &mut Walked,
 ) -> io::Result<BTreeMap<u64, BlockHeader>> {
     let mut kept = blocks.clone();
-    let marked = mark::load(&dir.path);
+    let mark = mark::load(&dir.path);
+    let (marked, was_killed) = (mark.durable, mark.boot.is_same_boot(BootId::now()));
     for (n, header) in blocks.range(walked.base.lsn.block()..) {
         if header.base != walked.base || header.first_index != walked.index {
             return Err(corrupt(format!("log block {n} does not go on where the block before it ends")));
@@ -133,12 +135,16 @@ fn walk_blocks(
         // A block has its final name only once every block before it is durable.
         let later_confirmed = kept.range(n + 1..).any(|(b, _)| !provisional.contains(b));
         let durable = if later_confirmed { header.base.lsn.block_end() } else { marked };
-        let (end, stop) = walk::block(&file, walked.base, durable, |group| walked.see(group))?;
+        let (end, stop) = walk::block(&file, walked.base, (durable, was_killed), |group| walked.see(group))?;
         if end.lsn == header.base.lsn.block_end() {
             continue;
         }
         if later_confirmed {
             return Err(corrupt(format!("log block {n} ends at lsn {}, before its end", end.lsn)));
+        }
+        if was_killed && kept.range(n + 1..).next().is_some() {
+            let what = format!("log block {n} ends at lsn {}, before its end, and block {} was begun", end.lsn, n + 1);
+            return Err(corrupt(format!("{what}: a kill leaves no such log")));
         }
         cut_torn(dir, *n, &file, end.lsn, stop)?;
         drop(kept.split_off(&(n + 1)));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use std::fs;
 use std::path::PathBuf;
-use strandline_consensus::{EntryBody, Payload};
+use strandline_consensus::{BootId, EntryBody, Payload};
 use strandline_format::entry::EntryKind;
 use strandline_format::palf::GroupWalker;
 use strandline_types::limits::BLOCK_BODY_BYTES;
@@ -26,6 +26,12 @@ fn entry(term: u64, index: u64, scn: u64, body: Vec<u8>) -> Entry {
 
 fn small(range: Range<u64>) -> Vec<Entry> {
     range.map(|i| entry(1, i, 1000 + i, vec![i as u8; 40])).collect()
+}
+
+/// There was a power cut since the log was written: its mark is of another boot.
+fn cut_power(dir: &TempDir) {
+    let mark = mark::load(dir.path());
+    mark::write(dir.path(), mark::Mark { boot: BootId([7; 16]), ..mark }).unwrap();
 }
 
 fn all(log: &PalfLog) -> Vec<Entry> {
@@ -193,7 +199,7 @@ fn a_torn_last_group_is_cut_at_whatever_byte_it_ends() {
 }
 
 #[test]
-fn a_damaged_last_group_is_a_torn_one() {
+fn a_damaged_last_group_is_a_torn_one_after_a_power_cut() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
     log.append(small(0..5)).unwrap();
@@ -204,7 +210,46 @@ fn a_damaged_last_group_is_a_torn_one() {
     let n = bytes.len();
     bytes[n - 10..].fill(0);
     fs::write(block_file(&dir, 0), bytes).unwrap();
+    let damaged = PalfLog::open(dir.path(), ID).unwrap_err();
+    assert_eq!(damaged.kind(), io::ErrorKind::InvalidData, "no kill leaves that: {damaged}");
+    cut_power(&dir);
     assert_eq!(open(&dir).tail(), whole);
+}
+
+#[test]
+fn no_bit_above_the_mark_takes_acknowledged_log_away_within_one_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    log.append(small(0..2)).unwrap();
+    log.sync().unwrap();
+    let first = log.tail().lsn;
+    // Durable and acknowledged, and the mark does not know it yet.
+    log.append(small(2..5)).unwrap();
+    log.sync().unwrap();
+    let end = log.tail().lsn;
+    drop(log);
+    assert!(mark::load(dir.path()).durable < first);
+    let original = fs::read(block_file(&dir, 0)).unwrap();
+    for at in first.0..end.0 {
+        let mut bytes = original.clone();
+        bytes[4096 + at as usize] ^= 0x10;
+        fs::write(block_file(&dir, 0), bytes).unwrap();
+        let damaged = PalfLog::open(dir.path(), ID).unwrap_err();
+        assert_eq!(damaged.kind(), io::ErrorKind::InvalidData, "byte {at}: {damaged}");
+    }
+    fs::write(block_file(&dir, 0), original).unwrap();
+    assert_eq!(open(&dir).tail().lsn, end);
+}
+
+#[test]
+fn the_mark_of_an_earlier_version_is_read_and_of_no_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let lsn = 4711u64.to_be_bytes();
+    let sum = strandline_format::checksum::crc32c_raw(!0, &lsn).to_be_bytes();
+    fs::write(dir.path().join("durable"), [&lsn[..], &sum[..]].concat()).unwrap();
+    assert_eq!(mark::load(dir.path()), mark::Mark { durable: Lsn(4711), boot: BootId::default() });
+    mark::store(dir.path(), Lsn(9)).unwrap();
+    assert_eq!(mark::load(dir.path()), mark::Mark { durable: Lsn(9), boot: BootId::now() });
 }
 
 #[test]
@@ -247,6 +292,7 @@ fn a_power_cut_that_wrote_pages_out_of_order_costs_only_what_was_not_durable() {
         bytes[4096 + from.0 as usize..4096 + to.0 as usize].fill(0);
         fs::write(block_file(&dir, 0), bytes).unwrap();
         mark::store(dir.path(), durable.lsn).unwrap();
+        cut_power(&dir);
     };
     without(hole.lsn, after.lsn);
     assert_eq!(open(&dir).tail(), hole, "whole groups lie after the hole, but nobody was told that they are durable");
@@ -276,6 +322,7 @@ fn a_cut_below_the_mark_lowers_it_before_other_log_is_written_there() {
     let mut bytes = fs::read(block_file(&dir, 0)).unwrap();
     bytes[4096 + cut.lsn.0 as usize + 20] ^= 1;
     fs::write(block_file(&dir, 0), bytes).unwrap();
+    cut_power(&dir);
     assert_eq!(open(&dir).tail(), cut);
 }
 
@@ -325,6 +372,8 @@ fn a_torn_block_is_cut_when_the_block_after_it_was_only_provisional() {
     drop(log);
     assert!(dir.path().join("1.log.new").exists());
     fs::OpenOptions::new().write(true).open(block_file(&dir, 0)).unwrap().set_len(10 << 20).unwrap();
+    assert!(PalfLog::open(dir.path(), ID).is_err(), "no kill leaves that");
+    cut_power(&dir);
     let log = open(&dir);
     assert_eq!(log.tail().lsn.block(), 0);
     let kept = all(&log);

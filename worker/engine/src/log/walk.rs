@@ -28,11 +28,12 @@ pub(super) fn corrupt_group(error: PalfError) -> io::Error {
 }
 
 /// Walks from `base` to the end of its block, calling `see` for each group. Returns the state at the end. Below `durable`
-/// every group has to be right; above it the walk may end before anything.
+/// every group has to be right; above it the walk may end before anything, but where the writer was only killed: then
+/// before a group that the end of the file cuts off.
 pub(super) fn block(
     file: &File,
     base: PalfBase,
-    durable: Lsn,
+    (durable, was_killed): (Lsn, bool),
     mut see: impl FnMut(&GroupView<'_>) -> io::Result<()>,
 ) -> io::Result<(PalfBase, Stop)> {
     let block_end = base.lsn.block_end();
@@ -47,6 +48,11 @@ pub(super) fn block(
         file.read_exact_at(&mut window, at)?;
         match groups(&window, base, &mut see)? {
             (after, Ok(())) if after.lsn > from => base = after,
+            (after, Err(fault)) if was_killed && after.lsn >= durable => {
+                return Err(corrupt(format!(
+                    "{fault}; it was written since the last start of this machine, and no kill leaves that"
+                )));
+            }
             (after, fault) => return judge(file, after, durable, until, fault.err()).map(|stop| (after, stop)),
         }
     }

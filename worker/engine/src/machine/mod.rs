@@ -23,13 +23,14 @@ pub(crate) use replay::apply_replayed;
 pub(crate) use reply::Outcome;
 
 use crate::dirs::{Generation, ReplicaDir};
-use crate::error::corrupt;
+use crate::error::{corrupt, corrupt_text};
 use crate::log::{LogId, PalfLog};
+use crate::sessions::Sessions;
 use crate::tablet::{InnerState, SharedMemory, TabletStore};
 use halt::Halt;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use strandline_consensus::{Applied, Entry, EntryLog, GroupStateMachine, LogPos, Reply, SnapshotDir};
 use strandline_types::{Lsn, Scn};
 use tokio::sync::watch;
@@ -44,10 +45,14 @@ pub(crate) struct Machine {
     store: RwLock<Arc<TabletStore>>,
     /// The records of the store, as of the last applied batch.
     inner: RwLock<Arc<InnerState>>,
+    /// Requests of clients that are done, as of the last applied entry or a moment ahead of it.
+    sessions: Mutex<Sessions>,
     /// Held while entries are applied or a consistent point is taken.
     gate: Mutex<Gate>,
     halt: Halt,
     committed: watch::Sender<Lsn>,
+    /// The first damage that was met in the files since they were opened.
+    damage: OnceLock<String>,
 }
 
 impl std::fmt::Debug for SharedMemory {
@@ -71,6 +76,7 @@ impl Machine {
         let log = Arc::new(PalfLog::open(&generation.log(), id)?);
         let store = TabletStore::open(&generation.db(), memory)?;
         let inner = store.inner_state()?;
+        let sessions = store.sessions()?;
         if let Some(list) = &inner.tablets {
             store.remove_dropped(list)?;
         }
@@ -93,9 +99,11 @@ impl Machine {
             log,
             store: RwLock::new(Arc::new(store)),
             inner: RwLock::new(Arc::new(inner)),
+            sessions: Mutex::new(sessions),
             gate: Mutex::new(Gate { generation, snapshot, installed: false }),
             halt: Halt::after(scn),
             committed: watch::Sender::new(end),
+            damage: OnceLock::new(),
         }))
     }
 
@@ -113,9 +121,27 @@ impl Machine {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The requests of clients that are done.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// End of the applied log.
     pub(crate) fn committed(&self) -> watch::Receiver<Lsn> {
         self.committed.subscribe()
+    }
+
+    /// What is damaged in the files, as far as anybody has met it since they were opened.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
+    }
+
+    /// Remembers an error that says *corrupt*.
+    pub(crate) fn note_damage(&self, error: &io::Error) {
+        if let Some(what) = corrupt_text(error) {
+            // The first one counts: what follows comes of it.
+            let _ = self.damage.set(what);
+        }
     }
 
     /// Makes everything that is applied durable in the tablets.

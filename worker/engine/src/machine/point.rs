@@ -16,7 +16,9 @@ impl Machine {
         // Most of the flushing happens before the pause.
         self.flush()?;
         let (applied, dictionary) = self.link_point(dir)?;
-        let blocks = list_blocks(dir, &self.memory)?;
+        // Whoever gives the point up removes it meanwhile: what is wrong with the copy says nothing of the replica.
+        let of_copy = |e: io::Error| io::Error::other(format!("the consistent point cannot be read: {e}"));
+        let blocks = list_blocks(dir, &self.memory).map_err(of_copy)?;
         Ok(TabletCheckpoint {
             dir: dir.to_owned(),
             index: applied.pos.index,
@@ -24,7 +26,7 @@ impl Machine {
             base: applied.base,
             scn: applied.base.prev_scn,
             blocks,
-            engine_files: engine_files(dir)?,
+            engine_files: engine_files(dir).map_err(of_copy)?,
             dictionary,
         })
     }

@@ -49,10 +49,12 @@ impl Machine {
         files::link_tree(&dir.join("db"), &next.db())?;
         let store = TabletStore::open(&next.db(), &self.memory)?;
         let inner = check_and_complete(&store, &head, membership)?;
+        let sessions = store.sessions()?;
         self.lay_log(&dir.join("log"), &next, &head)?;
         files::sync_tree(next.path())?;
         self.dir.switch(&next)?;
         self.replace(&mut gate, next, store)?;
+        *self.sessions() = sessions;
         self.set_inner(inner);
         Ok(())
     }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::error::EngineError;
 use crate::files;
+use crate::sessions::{Known, SessionId, WriteId, WriteIdentity};
 use crate::{Replayed, RestoredPoint, restore};
 use bytes::Bytes;
 use prost::Message;
@@ -31,7 +32,7 @@ fn open(tmp: &TempDir, name: &str) -> Arc<Machine> {
 fn batch(key: &str, value: &str) -> Bytes {
     let write =
         pb::Write { tablet_id: TABLET.0, key: key.to_owned().into(), value: value.to_owned().into(), delete: false };
-    pb::ClientBatch { writes: vec![write] }.encode_to_vec().into()
+    pb::ClientBatch { writes: vec![write], identities: Vec::new() }.encode_to_vec().into()
 }
 
 /// Appends one entry after the last and applies it.
@@ -201,6 +202,35 @@ fn an_installed_snapshot_replaces_everything_and_keeps_uncommitted_log_that_foll
     assert_eq!(damaged.unwrap_err().kind(), io::ErrorKind::InvalidData, "not the snapshot that was announced");
 }
 
+#[test]
+fn requests_that_are_done_are_known_after_a_crash_and_on_a_replica_that_began_from_a_snapshot() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (leader, follower) = (open(&tmp, "a"), open(&tmp, "b"));
+    let session = SessionId(9);
+    let done = |machine: &Machine, number| {
+        let identity = WriteIdentity { id: WriteId { session, number }, settled: 1, uncertain_ms: 1 };
+        machine.sessions().look(&identity, Scn(100))
+    };
+    let numbered = |number, value: &str| {
+        let identity = pb::WriteIdentity { session: session.0.to_be_bytes().to_vec().into(), number, settled: 1 };
+        let mut batch = pb::ClientBatch::decode(batch("k", value)).unwrap();
+        batch.identities.push(identity);
+        Bytes::from(batch.encode_to_vec())
+    };
+    feed(&leader, 10, EntryKind::ClientBatch, numbered(1, "v"));
+    // Two requests that one entry carries, as the proposer joins them.
+    let both = [numbered(2, "w"), numbered(3, "x")].concat();
+    feed(&leader, 11, EntryKind::ClientBatch, both.into());
+    let sent = leader.build_snapshot().unwrap();
+    follower.install_snapshot(&sent.dir, sent.last, Bytes::from_static(b"m")).unwrap();
+    leader.flush().unwrap();
+    files::link_tree(&tmp.path().join("a"), &tmp.path().join("crashed")).unwrap();
+    for machine in [leader, follower, open(&tmp, "crashed")] {
+        let known = [1, 2, 3, 4].map(|number| done(&machine, number));
+        assert_eq!(known, [Known::Done(Scn(10)), Known::Done(Scn(11)), Known::Done(Scn(11)), Known::New]);
+    }
+}
+
 fn list(version: u64, left: &[u64]) -> Bytes {
     let list = pb::TabletList { version, next_tablet_id: TABLET.0 + 2, tablet_ids: left.to_vec() };
     list.encode_to_vec().into()
@@ -246,7 +276,8 @@ fn a_write_that_the_drop_has_overtaken_leaves_nothing_and_the_rest_of_its_batch_
     feed(&machine, 10, EntryKind::ClientBatch, batch("k", "v"));
     feed(&machine, 11, EntryKind::Tablets, list(5, &[TABLET.0 + 1]));
     let write = |n, key: &'static str| pb::Write { tablet_id: TABLET.0 + n, key: key.into(), ..pb::Write::default() };
-    let late = pb::ClientBatch { writes: vec![write(0, "k"), write(1, "left"), write(2, "new")] };
+    let writes = vec![write(0, "k"), write(1, "left"), write(2, "new")];
+    let late = pb::ClientBatch { writes, identities: Vec::new() };
     assert_eq!(feed(&machine, 12, EntryKind::ClientBatch, late.encode_to_vec().into()), Outcome::Done(Scn(12)));
     assert!(!has(&machine));
     for n in [1, 2] {

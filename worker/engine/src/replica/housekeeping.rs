@@ -50,6 +50,7 @@ impl Replica {
     async fn tend(self: &Arc<Self>, done: &mut Done) {
         let end = *self.machine.committed().borrow();
         self.machine.log().mark_durable();
+        self.release_when_late();
         let idle_since = self.machine.log().last_scn().as_ms();
         let now = self.proposer.clock.now();
         // Log stream 1 begins and the scheduler tells the others how far to follow: if each began, all would follow all.

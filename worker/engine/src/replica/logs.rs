@@ -3,20 +3,24 @@
 use super::Replica;
 use crate::machine::Outcome;
 use crate::proposer::Identity;
-use crate::{Committed, Door, EngineError, ReplayBatch, Result};
+use crate::{Committed, Door, EngineError, KvWrite, ReplayBatch, Result};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use prost::Message;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use strandline_consensus::Payload;
 use strandline_format::entry::EntryKind;
 use strandline_format::pb;
 use strandline_proto::v1;
 use strandline_proto::v1::Dictionary;
-use strandline_types::limits::LOG_ENTRY_BODY_BYTES_MAX;
+use strandline_types::limits::{LOG_ENTRY_BODY_BYTES_MAX, SPOOL_WAIT_MS};
 use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
 use tokio::sync::watch;
+
+/// How long a write waits for the archive to make room.
+const SPOOL_WAIT: Duration = Duration::from_millis(SPOOL_WAIT_MS);
 
 /// One proposal of a kind at a time: orders are repeated faster than a slow group commits. Dropping it, also with a
 /// cancelled caller, lets the next one through.
@@ -81,23 +85,43 @@ impl Replica {
     /// needs; 0 = no bound. What keeps the group itself alive is always logged.
     pub fn bound_log(&self, kept_from: Lsn, bytes_max: u64) {
         let end = if bytes_max == 0 { u64::MAX } else { kept_from.0.saturating_add(bytes_max) };
-        self.log_end_max.store(end, Ordering::Relaxed);
+        self.log_end_max.send_replace(end);
     }
 
-    /// The archive holds log back, and the disk has no room for more of it.
-    pub(super) fn check_spool(&self) -> Result<()> {
-        let (end, max) = (self.committed_lsn().0, self.log_end_max.load(Ordering::Relaxed));
-        if end <= max {
+    /// Waits while the archive holds log back and the disk has no room for more of it; for a while, then the write is
+    /// refused. What waits is bounded over all replicas of the worker.
+    pub(super) async fn spool_room(&self, writes: &[KvWrite]) -> Result<()> {
+        let mut end_max = self.log_end_max.subscribe();
+        if self.committed_lsn().0 <= *end_max.borrow_and_update() {
             return Ok(());
         }
+        let bytes: usize = writes.iter().map(|w| w.key.len() + w.value.as_ref().map_or(0, Bytes::len)).sum();
+        // What does not fit into the number is far beyond the bound.
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(_waits) = self.spool_waits.try_acquire_many(bytes) else { return Err(self.spool_full()) };
+        let has_room = end_max.wait_for(|max| self.committed_lsn().0 <= *max);
+        tokio::select! {
+            _ = tokio::time::timeout(SPOOL_WAIT, has_room) => {}
+            () = self.stop.cancelled() => return Err(self.identity.transient("the replica is stopping")),
+        }
+        if self.committed_lsn().0 <= *self.log_end_max.borrow() { Ok(()) } else { Err(self.spool_full()) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn writes_that_wait(&self) -> bool {
+        self.spool_waits.available_permits() < strandline_types::limits::SPOOL_WAIT_BYTES_MAX
+    }
+
+    fn spool_full(&self) -> EngineError {
+        let (end, max) = (self.committed_lsn().0, *self.log_end_max.borrow());
         let Identity { tenant, ls } = self.identity;
         let what = format!(
             "writes are refused: the log waits for its archive and has {} bytes more than the local disk may hold",
-            end - max
+            end.saturating_sub(max)
         );
         let todo = "mend the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
                     or set BINDING = OPTIONAL";
-        Err(Failure::new(ErrorClass::Exhausted, what, format!("log stream {tenant}/{ls}"), todo).into())
+        Failure::new(ErrorClass::Exhausted, what, format!("log stream {tenant}/{ls}"), todo).into()
     }
 
     /// Appends a keep-alive group with exactly `scn` when this replica leads, clients may write, and its stream is below

@@ -4,6 +4,7 @@
 
 mod check;
 mod housekeeping;
+mod leading;
 mod logs;
 mod start;
 
@@ -11,21 +12,25 @@ pub(crate) use start::{Context, Parts, wait_released};
 
 use crate::dirs::ReplicaDir;
 use crate::machine::{Machine, Seen};
-use crate::proposer::{Identity, Proposer, WriteJob};
+use crate::proposer::{Identity, Proposer, Waiting, WriteJob};
+use crate::sessions::WriteIdentity;
 use crate::spec::StoredSpec;
 use crate::{Door, EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
 use bytes::Bytes;
 use prost::Message;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::{Group, Health};
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
-use strandline_types::{CausalityToken, ErrorClass, Failure, Fingerprint, LsId, NodeId, Scn, TabletId, TenantId, Term};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use strandline_types::{
+    CODE_SCN_PASSED, CausalityToken, ErrorClass, Failure, Fingerprint, LsId, NodeId, Scn, TabletId, TenantId, Term,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a client's write may take from queue to apply.
@@ -49,7 +54,10 @@ pub struct Replica {
     keep_alive_on_its_way: AtomicBool,
     write_room: Arc<Semaphore>,
     /// Clients' writes are refused once the committed log ends after this position; `u64::MAX` = no bound.
-    log_end_max: AtomicU64,
+    log_end_max: watch::Sender<u64>,
+    /// Bytes of client writes that wait for that, over all replicas.
+    spool_waits: Arc<Semaphore>,
+    leading: Mutex<leading::Leading>,
     stop: CancellationToken,
 }
 
@@ -176,21 +184,44 @@ impl Replica {
         Err(EngineError::NotLeader { tenant, ls, leader: role.leader.map(NodeId) })
     }
 
-    /// Writes an atomic batch; returns its SCN once it is applied here.
+    /// Writes an atomic batch that nobody can send again; returns its SCN once it is applied here.
     pub async fn write(&self, writes: Vec<KvWrite>, token: CausalityToken) -> Result<Scn> {
+        self.write_once(writes, token, None).await
+    }
+
+    /// Writes an atomic batch; returns its SCN once it is applied here. One with an identity is done once, however often
+    /// it comes: the answer is that of the first time.
+    ///
+    /// # Errors
+    /// `Unknown` when it may have been done.
+    pub async fn write_once(
+        &self,
+        writes: Vec<KvWrite>,
+        token: CausalityToken,
+        identity: Option<WriteIdentity>,
+    ) -> Result<Scn> {
+        let deadline = Instant::now() + WRITE_DEADLINE;
         self.check_writable()?;
         self.check_leader()?;
-        self.check_spool()?;
         self.check_token(token)?;
         check::writes(&writes, &self.machine.store(), &self.machine.inner())?;
+        self.spool_room(&writes).await?;
+        // What waits here is older when it is looked at than its client knew.
+        let identity = identity.map(|identity| identity.waited(WRITE_DEADLINE));
         let writes = writes.into_iter().map(|w| pb::Write {
             tablet_id: w.tablet.0,
             key: w.key,
             delete: w.value.is_none(),
             value: w.value.unwrap_or_default(),
         });
-        let body = Bytes::from(pb::ClientBatch { writes: writes.collect() }.encode_to_vec());
-        check::batch_bytes(body.len())?;
+        let mut batch = pb::ClientBatch { writes: writes.collect(), identities: Vec::new() };
+        check::batch_bytes(batch.encoded_len())?;
+        batch.identities.extend(identity.map(|identity| pb::WriteIdentity {
+            session: identity.id.session.0.to_be_bytes().to_vec().into(),
+            number: identity.id.number,
+            settled: identity.settled,
+        }));
+        let body = Bytes::from(batch.encode_to_vec());
         let (done, answer) = oneshot::channel();
         let queue = self.writes.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(queue) = queue else { return Err(self.identity.transient("the replica is stopping")) };
@@ -198,18 +229,18 @@ impl Replica {
             // The cast is exact: a batch is far below u32::MAX (checked above). Nobody closes the semaphore.
             let room = self.write_room.clone().acquire_many_owned(body.len() as u32).await;
             let room = room.map_err(|_| self.identity.transient("the worker takes no writes"))?;
-            let job = WriteJob { body, token: token.0, done, room };
+            let job = WriteJob { body, identity, token: token.0, waiting: Waiting { done, _room: room } };
             queue.send(job).await.map_err(|_| self.identity.transient("the replica is stopping"))?;
-            answer.await.map_err(|_| self.identity.transient("the replica stopped before the outcome was known"))?
+            answer.await.map_err(|_| self.identity.unknown("the replica stopped before the outcome was known"))?
         };
         tokio::select! {
-            done = tokio::time::timeout(WRITE_DEADLINE, write) => match done {
+            done = tokio::time::timeout_at(deadline, write) => match done {
                 Ok(done) => done,
-                Err(_) => Err(self.identity.transient("the write was not committed in time; it may still be")),
+                Err(_) => Err(self.identity.unknown("the write was not committed in time; it may still be")),
             },
             () = self.majority_lost() => {
                 let what = "this worker led and has lost touch with the majority; the write may still be committed";
-                Err(self.identity.transient(what))
+                Err(self.identity.unknown(what))
             }
         }
     }
@@ -245,7 +276,7 @@ impl Replica {
         self.check_readable()?;
         check::tablet(tablet)?;
         check::key(key)?;
-        self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        self.group.read_index().await.map_err(|e| self.identity.not_confirmed(e))?;
         check::not_dropped(tablet, &self.machine.inner())?;
         let (store, key) = (self.machine.store(), key.to_vec());
         self.blocking("reading a key", move || store.get(tablet, &key)).await
@@ -255,7 +286,7 @@ impl Replica {
     pub async fn scan(&self, tablet: TabletId, start: &[u8], end: &[u8], limit: usize) -> Result<ScanPage> {
         self.check_readable()?;
         check::tablet(tablet)?;
-        self.group.read_index().await.map_err(|e| self.identity.refused(e))?;
+        self.group.read_index().await.map_err(|e| self.identity.not_confirmed(e))?;
         check::not_dropped(tablet, &self.machine.inner())?;
         let (store, start, end) = (self.machine.store(), start.to_vec(), end.to_vec());
         let limit = if limit == 0 { usize::MAX } else { limit };
@@ -298,7 +329,8 @@ impl Replica {
             Seen::Passed(changed) => {
                 let what = format!("the content has changed at scn {changed}, after the scn that was asked for");
                 let object = format!("log stream {}/{}", self.identity.tenant, self.identity.ls);
-                Err(Failure::new(ErrorClass::Invalid, what, object, "ask for an SCN that is still to come").into())
+                let passed = Failure::new(ErrorClass::Invalid, what, object, "ask for an SCN that is still to come");
+                Err(passed.with_code(CODE_SCN_PASSED).into())
             }
             Seen::Busy => Err(self.identity.transient("another look at the content is under way, or it came too late")),
             Seen::Cancelled => Err(self.identity.transient("nobody wants the digest any more")),
@@ -311,6 +343,13 @@ impl Replica {
         work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     ) -> Result<T> {
         let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
-        done.and_then(|r| r).map_err(|e| EngineError::io(op, self.dir.root(), e))
+        let done = done.and_then(|r| r).inspect_err(|e| self.machine.note_damage(e));
+        done.map_err(|e| EngineError::io(op, self.dir.root(), e))
+    }
+
+    /// What is damaged in its files, as far as anybody has met it since it was started.
+    pub(crate) fn damage(&self) -> Option<EngineError> {
+        let what = self.machine.damage()?.to_owned();
+        Some(EngineError::Corrupt { what, path: self.dir.root().to_owned() })
     }
 }

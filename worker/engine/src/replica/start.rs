@@ -11,11 +11,11 @@ use crate::tablet::SharedMemory;
 use crate::{Clock, EngineError, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, GroupError, Node};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) group: GroupConfig,
     /// Bytes of client writes that wait for their commit, over all replicas.
     pub(crate) write_room: Arc<Semaphore>,
+    /// Bytes of client writes that wait for their archive to make room, over all replicas.
+    pub(crate) spool_waits: Arc<Semaphore>,
     /// Notified when a replica begins or ceases to lead.
     pub(crate) news: Arc<Notify>,
 }
@@ -63,8 +65,13 @@ impl Replica {
             .start_group(&name, context.group.clone(), machine.log().clone(), machine.clone())
             .await
             .map_err(GroupError::into_failure)?;
-        let proposer =
-            Proposer { identity, group: group.clone(), machine: machine.clone(), clock: context.clock.clone() };
+        let proposer = Proposer {
+            identity,
+            group: group.clone(),
+            machine: machine.clone(),
+            clock: context.clock.clone(),
+            on_its_way: Arc::default(),
+        };
         let replica = Arc::new(Self {
             identity,
             dir,
@@ -77,7 +84,9 @@ impl Replica {
             tablets_on_their_way: AtomicBool::new(false),
             keep_alive_on_its_way: AtomicBool::new(false),
             write_room: context.write_room.clone(),
-            log_end_max: AtomicU64::new(u64::MAX),
+            log_end_max: watch::Sender::new(u64::MAX),
+            spool_waits: context.spool_waits.clone(),
+            leading: Mutex::default(),
             stop: CancellationToken::new(),
         });
         tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.news)));

@@ -5,6 +5,7 @@ use super::store::TabletStore;
 use super::{AppliedRecord, InnerState, TabletList, name_of, rocks};
 use crate::Replayed;
 use crate::error::corrupt;
+use crate::sessions::Change;
 use bytes::Bytes;
 use rocksdb::{BoundColumnFamily, WriteBatch};
 use std::collections::{BTreeSet, HashMap};
@@ -92,6 +93,18 @@ impl<'a> Effects<'a> {
         if self.inner.tablets.as_ref().is_none_or(|t| t.version() < list.version()) {
             self.inner.tablets = Some(Arc::new(list));
         }
+    }
+
+    /// Writes these records of clients' sessions: key, and value or `None` for one that goes.
+    pub(crate) fn put_sessions(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let cf = self.store.inner_cf()?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.batch.put_cf(&cf, key, value),
+                None => self.batch.delete_cf(&cf, key),
+            }
+        }
+        Ok(())
     }
 
     /// How far the source log `level` steps up is applied.

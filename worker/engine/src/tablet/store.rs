@@ -5,16 +5,18 @@ use super::options::{SharedMemory, without_wal};
 use super::{DEFAULT, INNER, name_of, rocks, tablet_of};
 use crate::ScanPage;
 use crate::error::corrupt;
+use crate::sessions::{FORGOTTEN_KEY, SESSION_PREFIX, Sessions};
 use bytes::Bytes;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BoundColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch,
+    BoundColumnFamily, ColumnFamilyDescriptor, DB, Direction, FlushOptions, IteratorMode, Options, ReadOptions,
+    WriteBatch,
 };
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use strandline_types::{Scn, TabletId};
+use strandline_types::{Defect, Scn, TabletId};
 
 /// Tablets and records of one replica.
 pub(crate) struct TabletStore {
@@ -80,6 +82,16 @@ impl TabletStore {
     /// What the inner column family says.
     pub(crate) fn inner_state(&self) -> io::Result<InnerState> {
         InnerState::load(&self.db, &self.inner_cf()?)
+    }
+
+    /// The clients' sessions that the inner column family holds.
+    pub(crate) fn sessions(&self) -> io::Result<Sessions> {
+        let cf = self.inner_cf()?;
+        let forgotten = self.db.get_cf(&cf, FORGOTTEN_KEY).map_err(rocks)?;
+        let from = IteratorMode::From(SESSION_PREFIX, Direction::Forward);
+        let records = self.db.iterator_cf(&cf, from).map(|record| record.map_err(rocks));
+        let records = records.take_while(|r| r.as_ref().map_or(true, |(key, _)| key.starts_with(SESSION_PREFIX)));
+        Sessions::load(records, forgotten.as_deref())
     }
 
     pub(super) fn inner_cf(&self) -> io::Result<Arc<BoundColumnFamily<'_>>> {
@@ -182,8 +194,18 @@ pub(super) fn column_families(options: &Options, path: &Path) -> io::Result<Vec<
     if !path.join("CURRENT").exists() {
         return Ok(empty());
     }
-    let names = DB::list_cf(options, path).map_err(rocks)?;
-    Ok(if names == [DEFAULT] { empty() } else { names })
+    let names = DB::list_cf(options, path).map_err(|error| manifest_of(path).err().unwrap_or_else(|| rocks(error)))?;
+    Ok(if names == [DEFAULT] && !Defect::F6.is_planted() { empty() } else { names })
+}
+
+/// Whether `CURRENT` names a file that is there. RocksDB takes a damaged name for an error of the disk.
+fn manifest_of(path: &Path) -> io::Result<()> {
+    let current = std::fs::read(path.join("CURRENT"))?;
+    let name = std::str::from_utf8(&current).ok().and_then(|text| text.strip_suffix('\n'));
+    match name.filter(|name| name.starts_with("MANIFEST-")) {
+        Some(name) if path.join(name).exists() => Ok(()),
+        _ => Err(corrupt(format!("CURRENT in {} does not name a manifest that is there", path.display()))),
+    }
 }
 
 #[cfg(test)]

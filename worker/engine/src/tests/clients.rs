@@ -124,3 +124,20 @@ async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_h
     write(&leader, "k", "after").await;
     assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_waits_for_its_archive_to_make_room_and_is_then_done() {
+    let cluster = Cluster::with_stream(1).await;
+    let leader = cluster.leader(TENANT, LS).await;
+    write(&leader, "k", "before").await;
+    leader.bound_log(Lsn(0), 1);
+    let waits = tokio::spawn({
+        let leader = Arc::clone(&leader);
+        async move { leader.write(vec![put("k", "after")], CausalityToken::default()).await }
+    });
+    until(async || leader.writes_that_wait().then_some(())).await;
+    assert_eq!(read(&leader, "k").await.as_deref(), Some("before"));
+    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    waits.await.unwrap().unwrap();
+    assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
+}

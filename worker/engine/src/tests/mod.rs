@@ -4,9 +4,12 @@
 mod backup;
 mod bytes;
 mod clients;
+mod damage;
 mod drops;
 mod fingerprint;
 mod full_disk;
+mod leading;
+mod once;
 mod scn;
 mod survive;
 

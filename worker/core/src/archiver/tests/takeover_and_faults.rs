@@ -95,6 +95,27 @@ fn another_history_on_the_medium_is_never_continued() {
 }
 
 #[test]
+fn a_reader_that_has_more_log_at_hand_than_was_asked_for_is_no_other_history() {
+    let mut log = Log::at(0);
+    log.put(100, b"one");
+    let mut medium = Medium::default();
+    run(&mut Archiver::new(order(None)), T0, &log, &mut medium);
+    log.put(101, b"two").put(102, b"three");
+    let mut new = Archiver::new(order(None));
+    for _ in 0..100 {
+        match new.next(T0, log.view()) {
+            // As the reader of several destinations does: what one of them has read is given whole to the others.
+            Action::ReadLog { from, .. } => new.on_log(T0, from, log.read(from, usize::MAX)),
+            Action::Wait { .. } => break,
+            _ => assert!(step(&mut new, T0, &log, &mut medium)),
+        }
+        assert_eq!(new.trouble(), None, "the archive is only behind");
+    }
+    run(&mut new, T0 + LAG_MS, &log, &mut medium);
+    assert!(medium.log(&CLOCK) == (Lsn(0), log.bytes.clone()));
+}
+
+#[test]
 fn a_history_that_forked_where_the_local_log_is_recycled_is_still_found() {
     let mut theirs = Log::begun_at(BLOCK_BODY_BYTES - 3000);
     theirs.put(100, &[1; 2700]);

@@ -21,6 +21,7 @@ pub(super) fn restrict(catalogue: &Catalogue, places: &BTreeSet<PlaceId>) -> Cat
         places: catalogue.places.clone(),
         pieces: catalogue.pieces.iter().filter(is_here).copied().collect(),
         rounds: catalogue.rounds.iter().filter(|r| places.contains(&r.place)).copied().collect(),
+        short: catalogue.short.iter().filter(|s| places.contains(&s.place)).copied().collect(),
         sets,
     }
 }

@@ -3,11 +3,12 @@
 //! The recovery window is counted back from the present, or from the newest SCN that can be restored where that one is
 //! older: an archive that stands still, a dropped tenant and a stopped cluster keep their last window for ever.
 
+use super::periods::Periods;
+use super::planted::{Planted, has};
 use super::scope::{forgive, has_own_log, restrict, without_carried_log};
 use super::{KeepWhy, Policy, losses};
 use crate::cover::log_cover;
 use crate::nouns::{Catalogue, PlaceId, SetEntry};
-use crate::retention::Periods;
 use crate::window::{Window, are_kin, usable_sets, window_of, windows};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{BackupSetId, BackupSetKind, Scn};
@@ -38,15 +39,17 @@ pub(super) struct Needs {
 /// nothing can be restored at all.
 pub(super) fn readings(catalogue: &Catalogue, policy: &Policy, expire: Scn, home: &BTreeSet<PlaceId>) -> Vec<Needs> {
     let here = restrict(catalogue, home);
-    let scopes = if here == *catalogue { vec![here] } else { vec![catalogue.clone(), here] };
+    let is_all = here == *catalogue || has(Planted::CopyIsHeir);
+    let scopes = if is_all { vec![catalogue.clone()] } else { vec![catalogue.clone(), here] };
     let mut found = Vec::new();
     for judged in scopes {
         let forgiven = forgive(&judged);
         let newest = losses::newest(&judged).or_else(|| losses::newest(forgiven.as_ref()?));
         let Some((newest, _)) = newest else { continue };
-        let floor = expire.min(Scn(newest.0.saturating_sub(policy.window_ns)));
+        let of_newest = Scn(newest.0.saturating_sub(policy.window_ns));
+        let floor = if has(Planted::WindowFromNow) { expire } else { expire.min(of_newest) };
         found.push(Needs::of(&judged, policy, floor));
-        if let Some(forgiven) = forgiven {
+        if let Some(forgiven) = forgiven.filter(|_| !has(Planted::BrokenIsFinal)) {
             found.push(Needs::of_doubtful(&judged, &forgiven, floor));
         }
     }

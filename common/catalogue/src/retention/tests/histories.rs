@@ -7,6 +7,7 @@
 //! 20,000) the number of random steps: a nightly run takes 6 and 1,000,000.
 
 use super::super::losses::{first_lost, newest};
+use super::super::planted::{Planted, plant};
 use super::super::scope::restrict;
 use super::*;
 
@@ -310,52 +311,71 @@ fn policies() -> Vec<Policy> {
     vec![policy(2), Policy { redundancy: 2, keep_weekly: 1, ..policy(5) }]
 }
 
-/// All histories that go on from here, with up to `left` more events.
-fn every_history(twins: &Twins, told: &mut Vec<Event>, left: u64, count: &mut u64) {
+/// All histories that go on from here, with up to `left` more events; an error tells what was lost after which.
+fn every_history(twins: &Twins, told: &mut Vec<Event>, left: u64, count: &mut u64) -> Result<(), String> {
     if left == 0 {
-        return;
+        return Ok(());
     }
     for event in EVENTS {
         let mut next = twins.clone();
         told.push(event);
         next.step(event);
         *count += 1;
-        if let Err(lost) = next.clean_and_compare() {
-            panic!("after {told:?} with {:?}: {lost}", twins.policy);
-        }
-        every_history(&next, told, left - 1, count);
+        next.clean_and_compare().map_err(|lost| format!("after {told:?} with {:?}: {lost}", twins.policy))?;
+        every_history(&next, told, left - 1, count)?;
         told.pop();
     }
+    Ok(())
 }
 
-#[test]
-fn no_short_history_loses_the_newest_moment_its_way_or_a_moment_of_the_window() {
-    let events = from_environment("STRANDLINE_HISTORY_EVENTS", 4);
-    let mut count = 0;
-    for policy in policies() {
-        every_history(&Twins::new(policy), &mut Vec::new(), events, &mut count);
-    }
-    println!("{count} histories of up to {events} events");
+/// Every history of up to so many events under every policy.
+fn short_histories(events: u64, count: &mut u64) -> Result<(), String> {
+    policies().into_iter().try_for_each(|policy| every_history(&Twins::new(policy), &mut Vec::new(), events, count))
 }
 
-#[test]
-fn twins_stay_equal_over_long_random_histories() {
-    let steps = from_environment("STRANDLINE_HISTORY_STEPS", 20_000);
+/// Long random histories until so many steps are done.
+fn long_histories(steps: u64, done: &mut u64) -> Result<(), String> {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut done = 0;
-    while done < steps {
+    while *done < steps {
         let history = prop::collection::vec(prop::sample::select(EVENTS.to_vec()), 10..60);
         let history = history.new_tree(&mut runner).unwrap().current();
         for policy in policies() {
             let mut twins = Twins::new(policy);
             for (at, event) in history.iter().enumerate() {
                 twins.step(*event);
-                done += 1;
-                if let Err(lost) = twins.clean_and_compare() {
-                    panic!("after {:?} with {policy:?}: {lost}", &history[..=at]);
-                }
+                *done += 1;
+                let compared = twins.clean_and_compare();
+                compared.map_err(|lost| format!("after {:?} with {policy:?}: {lost}", &history[..=at]))?;
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn no_short_history_loses_the_newest_moment_its_way_or_a_moment_of_the_window() {
+    let events = from_environment("STRANDLINE_HISTORY_EVENTS", 4);
+    let mut count = 0;
+    short_histories(events, &mut count).unwrap();
+    println!("{count} histories of up to {events} events");
+}
+
+#[test]
+fn twins_stay_equal_over_long_random_histories() {
+    let steps = from_environment("STRANDLINE_HISTORY_STEPS", 20_000);
+    let mut done = 0;
+    long_histories(steps, &mut done).unwrap();
     println!("{done} steps");
+}
+
+#[test]
+fn every_planted_error_is_found_within_the_share_of_ci() {
+    for error in [Planted::WindowFromNow, Planted::BrokenIsFinal, Planted::CopyIsHeir] {
+        plant(Some(error));
+        let (mut short, mut long) = (0, 0);
+        let found = (short_histories(4, &mut short), long_histories(20_000, &mut long));
+        plant(None);
+        println!("{error:?}: after {short} short histories ({:?}), after {long} random steps", found.0.as_ref().err());
+        assert!(found.0.is_err() || found.1.is_err(), "{error:?} is not found");
+    }
 }

@@ -1,0 +1,209 @@
+//! While a tenant writes, and its archive is written, merged, frozen and cleaned, it is restored to moments of its window
+//! and validated, again and again: no restore and no validation fails for that, and every restore shows exactly what was
+//! acknowledged at its moment.
+//!
+//! On a directory and on S3. `STRANDLINE_READERS` says how often (nightly: 500 each), `STRANDLINE_SEED` to which moments.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::settings::number;
+use strandline_chaos::sim::Rng;
+use strandline_cli::admin::Rows;
+use strandline_cli::cluster::Cluster;
+use strandline_engine::KvClient;
+use strandline_media::testing::servers::{self, Server};
+use strandline_types::Scn;
+
+const TENANT: &str = "busy";
+const TABLE: &str = "numbers";
+const PIECE_SECONDS: u64 = 3;
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Restores, and as many validations.
+const ROUNDS: u64 = 8;
+/// Every so many rounds another set is taken; in every round what is older than the window is deleted.
+const ROUNDS_PER_SET: u64 = 4;
+/// Of the sets so many full ones, then one that is incremental.
+const FULL_SETS: u64 = 2;
+const WINDOW_SECONDS: u64 = 3;
+/// Restores go to the newest part of the window: the rest may be deleted between a look at it and the statement.
+const MOMENTS_NS: u64 = 2_000_000_000;
+/// Keys that are written over and over.
+const KEYS: u64 = 400;
+const BETWEEN_WRITES: Duration = Duration::from_millis(4);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_an_archive_in_a_directory_every_restore_and_validation_succeeds() {
+    let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
+    let uri = |name: &str| format!("file://{}", site.directory(name).unwrap().display());
+    run(&site, 61, uri("data"), uri("archive")).await.unwrap_or_else(|failure| panic!("{failure}"));
+    site.done();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_an_archive_on_s3_every_restore_and_validation_succeeds() {
+    let Some(_) = servers::needed("s3s-fs") else { return };
+    let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
+    let root = site.directory("store").unwrap();
+    std::fs::create_dir_all(root.join("bucket")).unwrap();
+    let store = Server::s3_over(&root, None).expect("it was found just now");
+    let uri = |path: &str| store.s3_uri("bucket", path);
+    run(&site, 62, uri("data"), uri("archive")).await.unwrap_or_else(|failure| panic!("{failure}"));
+    drop(store);
+    site.done();
+}
+
+/// What was acknowledged, by SCN. One writer alone: of what is older than its newest SCN nothing is missing.
+#[derive(Debug, Default)]
+struct Written(Mutex<BTreeMap<Scn, (Bytes, Bytes)>>);
+
+impl Written {
+    fn add(&self, scn: Scn, pair: (Bytes, Bytes)) {
+        self.0.lock().unwrap().insert(scn, pair);
+    }
+
+    fn at(&self, scn: Scn) -> BTreeMap<Bytes, Bytes> {
+        self.0.lock().unwrap().range(..=scn).map(|(_, pair)| pair.clone()).collect()
+    }
+
+    /// A moment between two SCNs that something was written at, or the later one.
+    fn moment(&self, rng: &mut Rng, (from, to): (Scn, Scn)) -> Scn {
+        let scns: Vec<Scn> = self.0.lock().unwrap().range(from..=to).map(|(scn, _)| *scn).collect();
+        rng.pick(&scns).unwrap_or(to)
+    }
+}
+
+/// Writes until it is told to stop.
+async fn write(client: KvClient, written: Arc<Written>, stop: Arc<AtomicBool>) -> Outcome<()> {
+    let mut n = 0_u64;
+    while !stop.load(Ordering::Relaxed) {
+        let key = Bytes::from(format!("key {:04}", n * 7 % KEYS));
+        let value = Bytes::from(format!("value {n} ").repeat(40));
+        let scn = client.put(TABLE, key.clone(), value.clone()).await?;
+        written.add(scn, (key, value));
+        n += 1;
+        tokio::time::sleep(BETWEEN_WRITES).await;
+    }
+    Ok(())
+}
+
+struct Bed<'a> {
+    site: &'a Site,
+    cluster: Cluster,
+    data: String,
+    archive: String,
+}
+
+async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()> {
+    // One cluster at a time: two that look for free ports at the same moment may find the same one.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _alone = ALONE.lock().await;
+    let (story, rounds) = (Story::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
+    let mut rng = Rng::new(number("STRANDLINE_SEED").unwrap_or(1));
+    let bed = Bed { site, cluster: site.cluster(id, "servers", 1, 3).await?, data, archive };
+    jobs::make_tenant(&bed.cluster, TENANT, 2, TABLE).await?;
+    bed.begin().await?;
+    let (written, stop) = (Arc::<Written>::default(), Arc::<AtomicBool>::default());
+    let client = KvClient::connect(&bed.cluster.endpoints(), TENANT).await?;
+    let writer = tokio::spawn(write(client, Arc::clone(&written), Arc::clone(&stop)));
+    for n in 0..rounds {
+        if n % ROUNDS_PER_SET == 0 {
+            bed.take_set(n / ROUNDS_PER_SET).await?;
+        }
+        // One that still runs is as good.
+        drop(bed.sql(&format!("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = {TENANT}")).await);
+        let (restored, validated) = tokio::join!(bed.restore(n, &mut rng, &written), bed.validate());
+        validated?;
+        let (target, scn) = restored?;
+        bed.compare(&target, &written.at(scn), scn).await?;
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.await.expect("the writer does not panic")?;
+    let gone = bed.query("SELECT * FROM CDB_OB_BACKUP_DELETE_JOB_HISTORY").await?.len();
+    let writes = written.0.lock().unwrap().len();
+    story.tell(&format!("{rounds} restores, {rounds} validations, {gone} cleanings, {writes} writes meanwhile"));
+    assert!(rounds <= ROUNDS_PER_SET || gone > 0, "nothing was cleaned meanwhile");
+    bed.cluster.destroy()
+}
+
+impl Bed<'_> {
+    async fn sql(&self, statement: &str) -> Outcome<()> {
+        self.cluster.admin()?.sql(statement).await.map(drop)
+    }
+
+    async fn query(&self, statement: &str) -> Outcome<Rows> {
+        self.cluster.admin()?.query(statement).await
+    }
+
+    async fn begin(&self) -> Outcome<()> {
+        let (data, archive) = (&self.data, &self.archive);
+        let location = format!("LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s COMPRESSION=lz4");
+        self.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{location}' TENANT = {TENANT}")).await?;
+        self.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}")).await?;
+        self.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {TENANT}")).await?;
+        jobs::until_rounds(&mut self.cluster.admin()?, "it archives", (1, "DOING")).await?;
+        let policy = format!("ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW = '{WINDOW_SECONDS}s'");
+        self.sql(&format!("ALTER SYSTEM {policy} TENANT = {TENANT}")).await
+    }
+
+    /// Begins a job and waits for its row among those that have ended, which has to say that it succeeded.
+    async fn succeeds(&self, begin: &str, history: &str) -> Outcome<()> {
+        let before = self.query(history).await?.len();
+        self.sql(begin).await?;
+        let patience = Patience::new(format!("{begin} ends"), PATIENCE);
+        loop {
+            let ended = self.query(history).await?;
+            if ended.len() > before {
+                let newest = (0..ended.len()).max_by_key(|row| ended.number(*row, "JOB_ID")).unwrap();
+                let (status, comment) = (ended.text(newest, "STATUS"), ended.text(newest, "COMMENT"));
+                assert!(status == "COMPLETED" || status.ends_with("SUCCESS"), "{begin}: {status}: {comment}");
+                return Ok(());
+            }
+            patience.once_more("it runs").await?;
+        }
+    }
+
+    async fn take_set(&self, n: u64) -> Outcome<()> {
+        let kind = if n % (FULL_SETS + 1) == FULL_SETS { "INCREMENTAL " } else { "" };
+        let history = "SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY";
+        self.succeeds(&format!("ALTER SYSTEM BACKUP {kind}TENANT = {TENANT}"), history).await
+    }
+
+    async fn validate(&self) -> Outcome<()> {
+        let history = "SELECT * FROM CDB_OB_BACKUP_VALIDATE_JOB_HISTORY";
+        self.succeeds(&format!("ALTER SYSTEM VALIDATE BACKUP TENANT = {TENANT}"), history).await
+    }
+
+    async fn restore(&self, n: u64, rng: &mut Rng, written: &Written) -> Outcome<(String, Scn)> {
+        let (target, scn) = (format!("again_{n}"), written.moment(rng, self.window()));
+        let history = format!("SELECT * FROM CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '{target}'");
+        let from = format!("'{},{}' UNTIL SCN = {scn}", self.data, self.archive);
+        let begin = format!("ALTER SYSTEM RESTORE {target} FROM {from} WITH 'pool_list=default&replicas=1'");
+        self.succeeds(&begin, &history).await?;
+        Ok((target, scn))
+    }
+
+    /// What can be restored, and for a while.
+    fn window(&self) -> (Scn, Scn) {
+        let output =
+            Command::new(self.site.program()).args(["window", "--json", &self.data, &self.archive]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let window: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(window["problems"].as_array().map(Vec::len), Some(0), "{window}");
+        let newest = window["intervals"].as_array().unwrap().last().expect("an interval");
+        let [from, to] = ["from_scn", "to_scn"].map(|name| newest[name].as_u64().unwrap());
+        (Scn(from.max(to - MOMENTS_NS)), Scn(to))
+    }
+
+    async fn compare(&self, tenant: &str, expected: &BTreeMap<Bytes, Bytes>, scn: Scn) -> Outcome<()> {
+        let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
+        let restored: BTreeMap<Bytes, Bytes> = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
+        assert!(restored == *expected, "{tenant} at SCN {scn}: {} keys, {} expected", restored.len(), expected.len());
+        self.sql(&format!("DROP TENANT {tenant}")).await
+    }
+}
