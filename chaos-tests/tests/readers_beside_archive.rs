@@ -100,7 +100,7 @@ struct Bed<'a> {
 }
 
 async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()> {
-    // One cluster at a time: two that look for free ports at the same moment may find the same one.
+    // One cluster at a time: each of them keeps the machine busy.
     static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _alone = ALONE.lock().await;
     let (story, rounds) = (Story::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
@@ -111,7 +111,13 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
     let (written, stop) = (Arc::<Written>::default(), Arc::<AtomicBool>::default());
     let client = KvClient::connect(&bed.cluster.endpoints(), TENANT).await?;
     let writer = tokio::spawn(write(client, Arc::clone(&written), Arc::clone(&stop)));
-    for n in 0..rounds {
+    let patience = Patience::new("a cleaning has removed something", PATIENCE);
+    let (mut n, mut cleanings) = (0, 0);
+    // What is removed first is as old as the window: a quick machine has done its rounds before.
+    while n < rounds || cleanings == 0 {
+        if n >= rounds {
+            patience.once_more("all rounds are done").await?;
+        }
         if n % ROUNDS_PER_SET == 0 {
             bed.take_set(n / ROUNDS_PER_SET).await?;
         }
@@ -121,13 +127,13 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
         validated?;
         let (target, scn) = restored?;
         bed.compare(&target, &written.at(scn), scn).await?;
+        cleanings = bed.query("SELECT * FROM CDB_OB_BACKUP_DELETE_JOB_HISTORY").await?.len();
+        n += 1;
     }
     stop.store(true, Ordering::Relaxed);
     writer.await.expect("the writer does not panic")?;
-    let gone = bed.query("SELECT * FROM CDB_OB_BACKUP_DELETE_JOB_HISTORY").await?.len();
     let writes = written.0.lock().unwrap().len();
-    story.tell(&format!("{rounds} restores, {rounds} validations, {gone} cleanings, {writes} writes meanwhile"));
-    assert!(rounds <= ROUNDS_PER_SET || gone > 0, "nothing was cleaned meanwhile");
+    story.tell(&format!("{n} restores, {n} validations, {cleanings} cleanings, {writes} writes meanwhile"));
     bed.cluster.destroy()
 }
 
