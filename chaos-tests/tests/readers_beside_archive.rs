@@ -157,21 +157,10 @@ impl Bed<'_> {
         self.sql(&format!("ALTER SYSTEM {policy} TENANT = {TENANT}")).await
     }
 
-    /// Begins a job and waits for its row among those that have ended, which has to say that it succeeded.
     async fn succeeds(&self, begin: &str, history: &str) -> Outcome<()> {
-        let before = self.query(history).await?.len();
-        self.sql(begin).await?;
-        let patience = Patience::new(format!("{begin} ends"), PATIENCE);
-        loop {
-            let ended = self.query(history).await?;
-            if ended.len() > before {
-                let newest = (0..ended.len()).max_by_key(|row| ended.number(*row, "JOB_ID")).unwrap();
-                let (status, comment) = (ended.text(newest, "STATUS"), ended.text(newest, "COMMENT"));
-                assert!(status == "COMPLETED" || status.ends_with("SUCCESS"), "{begin}: {status}: {comment}");
-                return Ok(());
-            }
-            patience.once_more("it runs").await?;
-        }
+        let (status, comment) = jobs::run_to_end(&mut self.cluster.admin()?, begin, history, PATIENCE).await?;
+        assert!(jobs::is_success(&status), "{begin}: {status}: {comment}");
+        Ok(())
     }
 
     async fn take_set(&self, n: u64) -> Outcome<()> {

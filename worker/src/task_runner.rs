@@ -136,11 +136,11 @@ impl TaskRunner {
         let (done, news, room) = (Arc::clone(&end), Arc::clone(&self.news), Arc::clone(&self.room));
         let busy = Arc::clone(&self.busy);
         let task = tokio::spawn(async move {
-            tracing::info!(?key, "a task begins");
+            tracing::info!(task = ?key, "a task begins");
             let result = run_in_turn(&room, &busy, &ctx, spec, key).await;
             match &result {
-                Ok(_) => tracing::info!(?key, "a task is done"),
-                Err(failure) => tracing::warn!(?key, %failure, "a task failed"),
+                Ok(_) => tracing::info!(task = ?key, "a task is done"),
+                Err(failure) => tracing::warn!(task = ?key, %failure, "a task failed"),
             }
             remove_scratch(&ctx.scratch).await;
             // Set once: this is the only writer.

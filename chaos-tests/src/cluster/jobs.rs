@@ -4,7 +4,7 @@
 use super::{Outcome, Patience};
 use std::path::Path;
 use std::time::Duration;
-use strandline_cli::admin::Admin;
+use strandline_cli::admin::{Admin, Rows};
 use strandline_cli::cluster::Cluster;
 use strandline_types::{ErrorClass, Failure, Scn};
 
@@ -159,6 +159,32 @@ pub async fn begin_restore_from(cluster: &Cluster, tenant: &str, data: &str, arc
     let with = "pool_list=default&replicas=2";
     let statement = format!("ALTER SYSTEM RESTORE {tenant} FROM '{from}' UNTIL SCN = {until} WITH '{with}'");
     cluster.admin()?.sql(&statement).await.map(drop)
+}
+
+/// Begins a job and waits for its end: gives the status and the comment of its row in `history`, which may hold so many of
+/// earlier ones that it grows no more.
+///
+/// # Errors
+/// A refusal; it does not end in time.
+pub async fn run_to_end(admin: &mut Admin, begin: &str, history: &str, limit: Duration) -> Outcome<(String, String)> {
+    let newest = |rows: &Rows| (0..rows.len()).max_by_key(|row| rows.number(*row, "JOB_ID"));
+    let id = |rows: &Rows| newest(rows).map(|row| rows.number(row, "JOB_ID"));
+    let before = id(&admin.query(history).await?);
+    admin.sql(begin).await?;
+    let patience = Patience::new(format!("{begin} ends"), limit);
+    loop {
+        let ended = admin.query(history).await?;
+        if let Some(row) = newest(&ended).filter(|_| id(&ended) > before) {
+            return Ok((ended.text(row, "STATUS"), ended.text(row, "COMMENT")));
+        }
+        patience.once_more("it runs").await?;
+    }
+}
+
+/// True for the status of a job that ended well.
+#[must_use]
+pub fn is_success(status: &str) -> bool {
+    status == "COMPLETED" || status.ends_with("SUCCESS")
 }
 
 /// Waits until a tenant is restored.

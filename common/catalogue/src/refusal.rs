@@ -21,7 +21,7 @@ pub enum Refusal {
         /// The smallest restorable SCN above it.
         above: Option<Scn>,
         /// The set that would serve, and what its log lacks; `None` when every set is newer than the target.
-        missing: Option<(BackupSetId, String)>,
+        missing: Option<(BackupSetId, LogEnd)>,
     },
     /// The newest moment was asked for, and no set has the log that it needs.
     NoLog {
@@ -51,7 +51,7 @@ impl Refusal {
             target,
             below: usable().filter(|w| w.to < target).map(|w| w.to).max(),
             above: usable().filter(|w| w.from > target).map(|w| w.from).min(),
-            missing: lacks.map(|w| (w.set_id, w.ended_by.to_string())),
+            missing: lacks.map(|w| (w.set_id, w.ended_by.clone())),
         }
     }
 }

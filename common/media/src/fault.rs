@@ -281,7 +281,12 @@ impl Medium for Faulty {
     }
 
     async fn list_dirs(&self, dir: &str) -> Result<Vec<String>, MediaError> {
-        self.maybe(Op::List, dir, self.inner.list_dirs(dir)).await
+        let fault = self.plan.draw(Op::List, dir, 0);
+        let mut answer = self.with(fault, Op::List, dir, self.inner.list_dirs(dir)).await?;
+        if let Some(Fault::Short(by)) = fault {
+            answer.truncate(answer.len().saturating_sub(by));
+        }
+        Ok(answer)
     }
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {

@@ -85,10 +85,7 @@ async fn pieces(source: &Source, found: &mut Scan, clocks: &Clocks) -> Result<BT
     let medium = source.medium.as_ref();
     // Before the directories: a piece that ends meanwhile is not taken for one whose directory is gone.
     let ended = deleted::ended(source, found).await?;
-    let dirs = medium.list_dirs("").await?;
-    let mut keys: Vec<PieceKey> = dirs.iter().filter_map(|d| parse_piece_dir(d)).collect();
-    keys.retain(|key| source.has_piece(*key));
-    keys.sort_unstable();
+    let keys = piece_dirs(source, &ended).await?;
     // The history in the newest piece tells of all frozen ones before it: one read instead of one per piece.
     let mut known: BTreeMap<PieceKey, PieceEntry> = BTreeMap::new();
     let mut told: BTreeMap<PieceKey, Told> = BTreeMap::new();
@@ -137,6 +134,21 @@ async fn pieces(source: &Source, found: &mut Scan, clocks: &Clocks) -> Result<BT
     entries.sort_unstable_by_key(|piece| piece.key);
     found.catalogue.pieces = entries;
     Ok(told)
+}
+
+/// Directories of pieces. One that has to be there and is not takes more than one listing.
+async fn piece_dirs(source: &Source, ended: &BTreeSet<PieceKey>) -> Result<Vec<PieceKey>, Failure> {
+    let looks = Looks::default();
+    let mut keys = BTreeSet::new();
+    for looked in 1..=looks.most {
+        let dirs = source.medium.list_dirs("").await?;
+        keys.extend(dirs.iter().filter_map(|d| parse_piece_dir(d)).filter(|key| source.has_piece(*key)));
+        if looked == looks.most || ended.iter().all(|key| keys.contains(key) || !source.has_piece(*key)) {
+            break;
+        }
+        looks.pause(looked).await;
+    }
+    Ok(keys.into_iter().collect())
 }
 
 /// What never changes of a piece; `Absent` before the checkpoint enters it, `Bad` where it is missing afterwards.
@@ -233,7 +245,11 @@ async fn own_piece(
     let path = ArchivePath::SinglePieceInfo { key }.path();
     let broken =
         PieceEntry { start_scn, end_scn, checkpoint_scn: start_scn, ..unentered(key, None, FileStatus::Broken) };
-    match small_if_there::<pb::SinglePieceInfo>(found, medium, &path, DataType::SinglePieceInfo).await? {
+    let mut info = small_if_there::<pb::SinglePieceInfo>(found, medium, &path, DataType::SinglePieceInfo).await?;
+    if matches!(info, Small::Absent) && ended.contains(&key) {
+        info = small(found, medium, &path, DataType::SinglePieceInfo).await?;
+    }
+    match info {
         Small::Read(single) => {
             let piece = frozen_piece(&single.piece.unwrap_or_default());
             if piece.key != key {

@@ -6,7 +6,7 @@
 //! numbers of the other log files come from the listing. Earlier pieces are not looked at, nor is what lies before the last
 //! group: that is what a verification is for. Without its key a sealed file tells nothing but its length.
 
-use super::{Scan, Small, small_if_there};
+use super::{Scan, Small, small};
 use crate::log::chain::{ChainError, LogFile, fold_each};
 use crate::log::tail::{LogTail, Wanted, log_tail};
 use crate::log::{CODE_WRONG_KEY, LogFiles, LogSource, log_object};
@@ -90,7 +90,7 @@ impl Newest<'_> {
         }
         let path = ArchivePath::PieceFileInfo { key: self.piece.key }.path();
         let medium = source.medium.as_ref();
-        match small_if_there::<pb::PieceFileList>(found, medium, &path, DataType::PieceFileList).await? {
+        match small::<pb::PieceFileList>(found, medium, &path, DataType::PieceFileList).await? {
             Small::Read(list) => Ok(Lists::Read(list.log_streams.into_iter().map(|l| (LsId(l.ls_id), l)).collect())),
             // It is written before what makes a piece a frozen one.
             Small::Absent => {

@@ -14,7 +14,7 @@ use strandline_format::{DataType, pb};
 use strandline_media::{Medium, MemoryMedium};
 use strandline_reader::Keys;
 use strandline_types::limits::BLOCK_BODY_BYTES;
-use strandline_types::{DestId, LsId, Lsn, PalfBase, PieceId, PieceKey, RoundId, Scn, Term};
+use strandline_types::{DestId, FileStatus, LsId, Lsn, PalfBase, PieceId, PieceKey, PieceStatus, RoundId, Scn, Term};
 
 pub const LS: LsId = LsId(1001);
 pub const PIECE: PieceKey = PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(1) };
@@ -126,5 +126,63 @@ pub async fn growing_archive(form: &PartForm, checkpoint: u64) -> Arc<MemoryMedi
     small(m, ArchivePath::CheckpointInfo { key }, DataType::CheckpointInfo, &info).await;
     let name = ArchivePath::<Scn>::Checkpoint { key, scn: Scn(checkpoint) }.path();
     medium.put(&name, Vec::new().into()).await.unwrap();
+    medium
+}
+
+/// Log files of a frozen piece: number and bytes.
+const FROZEN_LOG: [(u64, u64); 2] = [(1, 500), (2, 300)];
+
+fn frozen_attr(file_status: FileStatus) -> pb::PieceAttr {
+    pb::PieceAttr {
+        tenant_id: 1002,
+        dest_id: PIECE.dest_id.0,
+        round_id: PIECE.round_id.0,
+        piece_id: PIECE.piece_id.0,
+        start_scn: 5,
+        checkpoint_scn: 104,
+        end_scn: 105,
+        status: PieceStatus::Frozen.to_string(),
+        file_status: file_status.to_string(),
+        ..Default::default()
+    }
+}
+
+/// A frozen piece, its log plain or in parts, and the piece after it whose history names it.
+pub async fn frozen_archive(name: &str, in_parts: bool, told: FileStatus) -> Arc<MemoryMedium> {
+    let medium = memory(name);
+    let m: &dyn Medium = medium.as_ref();
+    let (key, dest_id, round_id, piece_id) = (PIECE, PIECE.dest_id.0, PIECE.round_id.0, PIECE.piece_id.0);
+    let format = pb::PathFormat { tenant_id: 1002, dest_id, dest_type: "archive_log".to_owned(), ..Default::default() };
+    small(m, ArchivePath::Format, DataType::Format, &format).await;
+    for (file_id, bytes) in FROZEN_LOG {
+        let file_id = file_id.into();
+        let part = |part| ArchivePath::<Scn>::LogPart { key, ls: LS, file_id, part }.path();
+        let whole = vec![(ArchivePath::<Scn>::Log { key, ls: LS, file_id }.path(), bytes)];
+        let data = |start, end| (part(LogPart::Data { start, end }), end - start);
+        let objects =
+            vec![(part(LogPart::FormatMeta), 10), data(0, 200), data(200, bytes), (part(LogPart::SealMeta), 9)];
+        for (path, bytes) in if in_parts { objects } else { whole } {
+            m.put(&path, vec![7; bytes as usize].into()).await.unwrap();
+        }
+    }
+    let files =
+        FROZEN_LOG.iter().map(|(file_id, size_bytes)| pb::LogFile { file_id: *file_id, size_bytes: *size_bytes });
+    let list = pb::SingleLsFileList { ls_id: LS.0, files: files.collect(), ..Default::default() };
+    let all = pb::PieceFileList { dest_id, round_id, piece_id, log_streams: vec![list.clone()] };
+    small(m, ArchivePath::LsFileInfo { key, ls: LS }, DataType::SingleLsFileList, &list).await;
+    small(m, ArchivePath::PieceFileInfo { key }, DataType::PieceFileList, &all).await;
+    let single = pb::SinglePieceInfo { piece: Some(frozen_attr(FileStatus::Available)) };
+    small(m, ArchivePath::SinglePieceInfo { key }, DataType::SinglePieceInfo, &single).await;
+    let infos = |piece_id, history| {
+        let (start_scn, end_scn) = (5, 105);
+        pb::TenantArchivePieceInfos { dest_id, round_id, piece_id, start_scn, end_scn, history, ..Default::default() }
+    };
+    small(m, ArchivePath::TenantArchivePieceInfos { key }, DataType::TenantArchivePieceInfos, &infos(piece_id, vec![]))
+        .await;
+    let next = PieceKey { piece_id: PieceId(2), ..PIECE };
+    let later = infos(next.piece_id.0, vec![frozen_attr(told)]);
+    small(m, ArchivePath::TenantArchivePieceInfos { key: next }, DataType::TenantArchivePieceInfos, &later).await;
+    let end = ArchivePath::PieceEnd { key, time_scn: Scn(104) };
+    small(m, end, DataType::PieceEnd, &pb::PieceEnd::default()).await;
     medium
 }

@@ -4,11 +4,13 @@ use super::in_time;
 use crate::effects::put;
 use crate::session::Settings;
 use crate::sql::request::restore::{RestoreFrom, RestoreOptions, Until};
+use std::time::Duration;
 use strandline_catalogue::{Choice, Owner, PieceEntry, Place, PlaceId, Refusal, Role, SetEntry, Target, choose};
 use strandline_format::paths::archive::piece_dir;
 use strandline_format::paths::backup::complement_log_dir;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
+use strandline_media::Looks;
 use strandline_media::identity::CODE_FORMAT_MISMATCH;
 use strandline_reader::{Scan, open_sources, scan as scan_one};
 use strandline_scheduler_core::state::{ArchivedLog, RestoreSource, SourceLs};
@@ -18,6 +20,8 @@ use strandline_types::{
 
 /// The original's number for something that is not allowed.
 const NOT_ALLOWED_CODE: i32 = -4179;
+/// A refusal takes two scans: what lies there may change while it is looked at, and a listing may be one of before.
+const SCANS: Looks = Looks { most: 2, first: Duration::from_millis(200) };
 /// What helps where something may not be read.
 const MAKE_READABLE: &str = "make it readable for the user of the servers, on every scheduler and worker";
 
@@ -96,19 +100,7 @@ async fn read(from: &Sources, all: &[Address], until: Until, options: &RestoreOp
         let what = "a destination in memory keeps nothing";
         return Err(Failure::new(ErrorClass::Invalid, what, address.to_string(), todo));
     }
-    let (mut scan, mut addresses) = (Scan::default(), Vec::new());
-    for named in open_sources(all)? {
-        let found = scan_one(&named.source).await?;
-        addresses.extend(std::iter::repeat_n(named.address, found.media.len()));
-        scan.absorb(found);
-    }
-    check_roles(from, &scan)?;
-    check_owners(&scan)?;
-    let target = match until {
-        Until::Latest => Target::Newest,
-        Until::Scn(scn) => Target::Scn(scn),
-    };
-    let choice = choose(&scan.catalogue, target).map_err(|refusal| why(&scan, refusal))?;
+    let (scan, addresses, choice) = SCANS.sure(|| chosen(from, all, until)).await?;
     let set = last(&choice)?;
     if let Some(other) = choice.sets.iter().find(|s| s.place != set.place) {
         let todo = "copy the sets of one chain into one destination";
@@ -126,18 +118,44 @@ async fn read(from: &Sources, all: &[Address], until: Until, options: &RestoreOp
     Ok(Found { scan, choice, metas, replicas, addresses, key_source: options.key_source.clone() })
 }
 
+/// What all destinations hold, and what is needed of it.
+async fn chosen(from: &Sources, all: &[Address], until: Until) -> Result<(Scan, Vec<Address>, Choice), Failure> {
+    let (mut scan, mut addresses) = (Scan::default(), Vec::new());
+    for named in open_sources(all)? {
+        let found = scan_one(&named.source).await?;
+        addresses.extend(std::iter::repeat_n(named.address, found.media.len()));
+        scan.absorb(found);
+    }
+    check_roles(from, &scan)?;
+    check_owners(&scan)?;
+    let target = match until {
+        Until::Latest => Target::Newest,
+        Until::Scn(scn) => Target::Scn(scn),
+    };
+    let choice = choose(&scan.catalogue, target).map_err(|refusal| why(&scan, refusal))?;
+    Ok((scan, addresses, choice))
+}
+
 /// Without any usable set, what could not be read is the reason and not the absence that follows from it. What is wrong with
 /// the piece that ends the log is said with it.
 fn why(scan: &Scan, refusal: Refusal) -> Failure {
-    if let Refusal::Lost { ended_by, .. } | Refusal::NoLog { ended_by, .. } = &refusal {
+    if let Refusal::Lost { ended_by, .. }
+    | Refusal::NoLog { ended_by, .. }
+    | Refusal::OutOfReach { missing: Some((_, ended_by)), .. } = &refusal
+    {
         let is_in =
             |object: &str, dir: &str| object.contains(&format!("/{dir}/")) || object.ends_with(&format!("/{dir}"));
         // Of the piece itself, or of the one whose loss cuts it off.
         let next = |key: PieceKey| PieceKey { piece_id: key.piece_id.next(), ..key };
         let dirs = ended_by.piece().into_iter().flat_map(|key| [piece_dir(key), piece_dir(next(key))]);
         let problem = dirs.map(|dir| scan.problems.iter().find(|p| is_in(&p.object, &dir))).find_map(|p| p.cloned());
+        let keeps_object = matches!(refusal, Refusal::OutOfReach { .. });
         let failure = Failure::from(refusal);
         return match problem {
+            // The object is the SCN that was asked for.
+            Some(p) if keeps_object => {
+                Failure { what: format!("{}: {}: {}", failure.what, p.object, p.what), ..failure }
+            }
             Some(p) => {
                 let todo = if p.class == ErrorClass::Permission { MAKE_READABLE.to_owned() } else { failure.todo };
                 let class = if p.class == ErrorClass::Permission { p.class } else { failure.class };
