@@ -8,6 +8,7 @@ mod folder;
 mod keys;
 pub mod log;
 mod scan;
+mod set_names;
 mod source;
 pub mod verify;
 
@@ -16,4 +17,5 @@ pub use folder::Folder;
 pub use keys::Keys;
 pub use log::{LogGroup, LogReader, LogSource, later_pieces};
 pub use scan::{Problem, Scan, scan, scan_all};
+pub use set_names::SetNames;
 pub use source::{NamedSource, Only, Source, object_name, open_sources, split_uri};

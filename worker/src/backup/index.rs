@@ -21,8 +21,9 @@ use strandline_format::{DataType, pb};
 use strandline_media::{Looks, Medium};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupIndexResult, BackupIndexSpec, LsTurn};
+use strandline_reader::SetNames;
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
-use strandline_types::{BackupSetId, ErrorClass, Failure, LsId, RetryId, TurnId};
+use strandline_types::{ErrorClass, Failure, LsId, RetryId, TurnId};
 use strandline_worker_core::index_merge::{Mergeable, merge};
 
 /// Runs the task.
@@ -43,7 +44,7 @@ pub async fn run_backup_index(
 async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<BackupIndexResult, Failure> {
     let medium = ctx.medium_to_write(&spec.dest_uri, &spec.access, spec.owner)?;
     let set = set_name(spec.backup_set_id, spec.incremental);
-    let sets = sets_of(&*medium, set).await?;
+    let sets = SetNames::new(Arc::clone(&medium), Looks::default(), [set]);
     let mut merger = Merger { medium, set, sets, id, parts: &spec.parts, result: BackupIndexResult::default() };
     let tablets = merger.tablet_map().await?;
     for kind in InfoKind::ALL {
@@ -61,8 +62,8 @@ async fn build(ctx: &TaskCtx, spec: &BackupIndexSpec, id: TaskKey) -> Result<Bac
 struct Merger<'a> {
     medium: Arc<dyn Medium>,
     set: SetName,
-    /// Every set of the destination: an index may name blocks of earlier sets of its chain.
-    sets: BTreeMap<BackupSetId, SetName>,
+    /// The sets of the destination: an index may name blocks of earlier sets of its chain.
+    sets: SetNames,
     id: TaskKey,
     parts: &'a [LsTurn],
     result: BackupIndexResult,
@@ -103,7 +104,7 @@ impl Merger<'_> {
         let mut files: BTreeMap<String, u64> = BTreeMap::new();
         for p in places {
             let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-            let set = self.sets.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.set });
+            let set = self.sets.name(p.backup_set_id).await?;
             let path = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
             let end = files.entry(path).or_default();
             *end = (*end).max(p.offset + p.length);
@@ -155,13 +156,6 @@ impl Merger<'_> {
     fn object(&self, path: &str) -> String {
         object(&*self.medium, path)
     }
-}
-
-/// Every set of a destination by its id, this one included.
-pub(super) async fn sets_of(medium: &dyn Medium, this: SetName) -> Result<BTreeMap<BackupSetId, SetName>, Failure> {
-    let dirs = medium.list_dirs("").await?;
-    let found = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set));
-    Ok(found.chain([(this.id, this)]).collect())
 }
 
 fn place(part: &LsTurn) -> (LsId, TurnId, RetryId) {

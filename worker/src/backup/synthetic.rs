@@ -6,7 +6,6 @@
 //! with the key of the new set. Order: data, indexes, then the metas, as in a set that a replica wrote.
 
 use super::data_dir::{DirWriter, LsPlace, Written, file_bytes};
-use super::index::sets_of;
 use super::known::{object, read_index};
 use super::ls::{seal_key, set_name};
 use super::share::{TenantShare, share};
@@ -15,7 +14,6 @@ use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use prost::Message;
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use strandline_format::blocks::{
@@ -34,6 +32,7 @@ use strandline_format::{DataType, FormatError, pb};
 use strandline_media::{Looks, Medium};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{BackupLsResult, SyntheticSpec};
+use strandline_reader::SetNames;
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;
 use strandline_types::{BackupSetId, DataKind, ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, RetryId, Scn, TurnId};
 use tokio::sync::OwnedSemaphorePermit;
@@ -66,7 +65,7 @@ async fn build(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> Result<Backu
     let mut dirs = Vec::new();
     for kind in DataKind::ALL {
         let blocks = chain.blocks(kind).await?;
-        chain.check_seals(&blocks, seal)?;
+        chain.check_seals(&blocks, seal).await?;
         dirs.push((kind, blocks));
     }
     let input_bytes = dirs.iter().flat_map(|(_, blocks)| blocks).map(|e| e.plain_bytes).sum();
@@ -123,7 +122,7 @@ async fn put_metas(
 struct Chain {
     medium: Arc<dyn Medium>,
     set: SetName,
-    sets: BTreeMap<BackupSetId, SetName>,
+    sets: SetNames,
     ls: LsId,
     index_turn: TurnId,
     index_retry: RetryId,
@@ -136,7 +135,7 @@ impl Chain {
         let medium = ctx.medium_to_write(&spec.dest_uri, &spec.access, spec.owner)?;
         let set = set_name(spec.chain_set_id, spec.chain_incremental);
         Ok(Self {
-            sets: sets_of(&*medium, set).await?,
+            sets: SetNames::new(Arc::clone(&medium), Looks::default(), [set]),
             medium,
             set,
             ls: LsId(spec.source_ls_id),
@@ -185,8 +184,8 @@ impl Chain {
         let mut metas = Vec::with_capacity(entries.len());
         for entry in entries {
             let look = || async {
-                let bytes = self.bytes(&entry.physical).await?;
-                FramedBlock::read(&bytes).map_err(|e| self.bad(e, &self.path(&entry.physical)))
+                let (bytes, path) = self.bytes(&entry.physical).await?;
+                FramedBlock::read(&bytes).map_err(|e| self.bad(e, &path))
             };
             let block = Looks::default().sure(look).await?;
             metas.push((entry, block));
@@ -195,25 +194,27 @@ impl Chain {
     }
 
     /// A set has one password: the key of the new one, or none at all where the new set is to be sealed on the way.
-    fn check_seals(&self, blocks: &[MacroIndexEntry], seal: Option<KeyFingerprint>) -> Result<(), Failure> {
+    async fn check_seals(&self, blocks: &[MacroIndexEntry], seal: Option<KeyFingerprint>) -> Result<(), Failure> {
         let foreign = |e: &&MacroIndexEntry| e.storage.sealed_by.is_some() && e.storage.sealed_by != seal;
         let Some(entry) = blocks.iter().find(foreign) else { return Ok(()) };
         Err(Failure::new(
             ErrorClass::Invalid,
             "the chain is sealed with another password than the new set would be",
-            object(&*self.medium, &self.path(&entry.physical)),
+            object(&*self.medium, &self.path(&entry.physical).await?),
             "take a full backup instead",
         ))
     }
 
-    fn path(&self, p: &PhysicalId) -> String {
-        let set = self.sets.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.set });
+    async fn path(&self, p: &PhysicalId) -> Result<String, Failure> {
+        let set = self.sets.name(p.backup_set_id).await?;
         let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-        BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path()
+        Ok(BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path())
     }
 
-    async fn bytes(&self, p: &PhysicalId) -> Result<Bytes, Failure> {
-        Ok(self.medium.get_range(&self.path(p), p.offset..p.offset.saturating_add(p.length)).await?)
+    /// A block, and the file that it comes from.
+    async fn bytes(&self, p: &PhysicalId) -> Result<(Bytes, String), Failure> {
+        let path = self.path(p).await?;
+        Ok((self.medium.get_range(&path, p.offset..p.offset.saturating_add(p.length)).await?, path))
     }
 
     fn bad(&self, error: FormatError, path: &str) -> Failure {
@@ -278,7 +279,7 @@ impl Mover<'_> {
             return Ok(None);
         };
         let chain = &self.fetcher.chain;
-        let from = chain.path(&first.physical);
+        let from = chain.path(&first.physical).await?;
         let medium = &*chain.medium;
         let bytes = medium.head(&from).await?;
         let look = || async {
@@ -355,8 +356,8 @@ impl Fetcher {
     }
 
     async fn fetch_once(&self, entry: &MacroIndexEntry) -> Result<EncodedBlock, Failure> {
-        let bytes = self.chain.bytes(&entry.physical).await?;
-        let bad = |e: FormatError| self.chain.bad(e.moved(entry.physical.offset), &self.chain.path(&entry.physical));
+        let (bytes, path) = self.chain.bytes(&entry.physical).await?;
+        let bad = |e: FormatError| self.chain.bad(e.moved(entry.physical.offset), &path);
         let (checksum, storage) = (entry.checksum, entry.storage);
         Ok(if storage.sealed_by == self.seal {
             let block = FramedBlock::read(&bytes).map_err(bad)?;

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use strandline_format::blocks::open_macroblock;
 use strandline_format::cipher::{self, Key};
-use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry};
+use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry, PhysicalId};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError, pb};
 use strandline_media::{Looks, Medium};
 use strandline_proto::v1::RestoreDataSpec;
-use strandline_reader::object_name;
+use strandline_reader::{SetNames, object_name};
 use strandline_types::{
     BackupSetId, BackupSetKind, DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, TurnId,
 };
@@ -26,8 +26,8 @@ use strandline_worker_core::restore_plan::BlockRun;
 pub(super) struct BackupSet {
     medium: Arc<dyn Medium>,
     name: SetName,
-    /// Every set of the destination: an index may name blocks of earlier sets.
-    sets: BTreeMap<BackupSetId, SetName>,
+    /// The sets of the destination: an index may name blocks of earlier ones.
+    sets: Arc<SetNames>,
     ls: LsId,
     index_turn: TurnId,
     ls_turn: TurnId,
@@ -39,11 +39,11 @@ pub(super) struct BackupSet {
 impl BackupSet {
     pub(super) async fn open(medium: Arc<dyn Medium>, spec: &RestoreDataSpec) -> Result<Self, Failure> {
         let kind = if spec.incremental { BackupSetKind::Inc } else { BackupSetKind::Full };
-        let dirs = medium.list_dirs("").await?;
-        let sets = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set)).collect();
+        let name = SetName { id: BackupSetId(spec.backup_set_id), kind };
+        let sets = Arc::new(SetNames::new(Arc::clone(&medium), Looks::default(), [name]));
         Ok(Self {
             medium,
-            name: SetName { id: BackupSetId(spec.backup_set_id), kind },
+            name,
             sets,
             ls: LsId(spec.source_ls_id),
             index_turn: TurnId(spec.turn),
@@ -130,7 +130,7 @@ impl BackupSet {
 
     /// The bytes of blocks that lie side by side, in one read.
     pub(super) async fn read(&self, run: &BlockRun) -> Result<Bytes, Failure> {
-        Ok(self.medium.get_range(&self.data_path(run), run.offset()..run.end()).await?)
+        Ok(self.medium.get_range(&self.data_path(run).await?, run.offset()..run.end()).await?)
     }
 
     /// One block of a run, opened and verified against its header and the index.
@@ -142,14 +142,20 @@ impl BackupSet {
         let key_of =
             |fingerprint: &KeyFingerprint| self.keys.get(fingerprint).or_else(|| self.keys.values().next()).cloned();
         open_macroblock(&bytes.slice(at..end), entry, key_of)
-            .map_err(|e| self.bad_object(e.moved(entry.physical.offset), &self.data_path(run)))
+            .map_err(|e| self.bad_object(e.moved(entry.physical.offset), &self.path_as_read(run)))
     }
 
-    fn data_path(&self, run: &BlockRun) -> String {
-        let p = run.blocks()[0].entry.physical;
-        let set = self.sets.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.name });
-        let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-        BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path()
+    /// Where the blocks of a run lie.
+    async fn data_path(&self, run: &BlockRun) -> Result<String, Failure> {
+        let place = run.blocks()[0].entry.physical;
+        Ok(data_path(self.sets.name(place.backup_set_id).await?, &place))
+    }
+
+    /// The same for messages about what was read from there.
+    fn path_as_read(&self, run: &BlockRun) -> String {
+        let place = run.blocks()[0].entry.physical;
+        let set = self.sets.found(place.backup_set_id);
+        set.map_or_else(|| format!("backup set {}", place.backup_set_id), |set| data_path(set, &place))
     }
 
     fn bad_object(&self, error: FormatError, path: &str) -> Failure {
@@ -160,6 +166,11 @@ impl BackupSet {
         let object = object_name(&self.medium.uri(), &format!("{} log stream {}", self.name, self.ls));
         Failure::new(ErrorClass::Corrupt, what, object, "use another backup set or another copy of the destination")
     }
+}
+
+fn data_path(set: SetName, place: &PhysicalId) -> String {
+    let (ls, kind, turn, retry, n) = (place.ls_id, place.kind, place.turn, place.retry, place.file_id.0);
+    BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path()
 }
 
 fn keys_of(spec: &RestoreDataSpec) -> BTreeMap<KeyFingerprint, Key> {

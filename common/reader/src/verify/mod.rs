@@ -26,6 +26,7 @@ pub use report::{Damage, DamageKind, Level, Remark, Report};
 pub use set::TAIL_BYTES;
 
 use crate::keys::Keys;
+use crate::set_names::SetNames;
 use crate::source::{Only, Source};
 use checker::Checker;
 use data::Known;
@@ -135,8 +136,7 @@ pub async fn set(
     let look = || async {
         let c = checker(medium, options, &[SETS_DIR.to_owned(), set_dir(name)]).await?;
         let tenant = tenant_of(&c).await?;
-        let dirs = medium.list_dirs("").await?;
-        let names = dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set)).collect();
+        let names = SetNames::new(Arc::clone(medium), options.looks, [name]);
         let shared = Shared { tenant, names: Arc::new(names), known: Arc::default() };
         if c.listed.keys().all(|path| !path.contains(&name.to_string())) {
             c.damage(set_dir(name), DamageKind::Missing, "there is nothing of this set");
@@ -256,7 +256,8 @@ async fn backup(c: &Arc<Checker>, tenant: Option<TenantId>) -> Result<(), Failur
             sets.insert(set.id, set);
         }
     }
-    let shared = Shared { tenant, names: Arc::new(sets.clone()), known: Arc::new(Known::default()) };
+    let names = SetNames::new(Arc::clone(&c.medium), c.looks, sets.values().copied());
+    let shared = Shared { tenant, names: Arc::new(names), known: Arc::new(Known::default()) };
     for set in sets.values() {
         set::check(c, *set, &shared, None).await?;
     }

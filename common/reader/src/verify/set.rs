@@ -10,6 +10,7 @@ use super::data::{self, Fact, Known};
 use super::report::DamageKind;
 use super::set_small::{self, SetFacts};
 use crate::folder::Folder;
+use crate::set_names::SetNames;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strandline_format::blocks::{FileKind, open_macroblock};
@@ -33,8 +34,8 @@ pub const TAIL_BYTES: u64 = BLOCK_ALIGN_BYTES as u64;
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) tenant: Option<TenantId>,
-    /// Every set of the destination by id: an index names blocks of earlier ones.
-    pub(super) names: Arc<BTreeMap<BackupSetId, SetName>>,
+    /// The sets of the destination by id: an index names blocks of earlier ones.
+    pub(super) names: Arc<SetNames>,
     pub(super) known: Arc<Known>,
 }
 
@@ -364,8 +365,11 @@ impl Compare<'_> {
     /// A block of a file that is not read in this run: an earlier set of the chain, seen from one set alone.
     async fn fetched(&self, path: &str, entry: &MacroIndexEntry) -> Result<(), Failure> {
         let p = entry.physical;
-        let set =
-            self.shared.names.get(&p.backup_set_id).copied().unwrap_or(SetName { id: p.backup_set_id, ..self.set });
+        let Some(set) = self.shared.names.find(p.backup_set_id).await? else {
+            let detail = format!("it names a block of backup set {}, of which there is no directory", p.backup_set_id);
+            self.c.damage(path, DamageKind::Missing, detail);
+            return Ok(());
+        };
         let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
         let file = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
         if p.backup_set_id == self.set.id && !self.c.listed.contains_key(&file) {
