@@ -32,7 +32,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 pub(super) const TENANT: TenantId = TenantId(1002);
 pub(super) const LS: LsId = LsId(1001);
 pub(super) const TABLET: TabletId = TabletId(200_001);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The system clock, moved by hand.
 #[derive(Debug, Default)]
