@@ -31,6 +31,7 @@ mod round_machine;
 pub mod spool;
 pub mod state;
 mod step;
+mod stored;
 mod task;
 pub mod views;
 

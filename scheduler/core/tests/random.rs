@@ -321,10 +321,12 @@ proptest! {
         let (log, state) = run(&events);
         let mut other = State::default();
         for command in log {
-            let _ = apply(&mut other, command);
+            let read: Command = decode(&encode(&command).unwrap()).unwrap();
+            prop_assert_eq!(&read, &command);
+            let _ = apply(&mut other, read);
         }
-        let bytes = postcard::to_allocvec(&state).unwrap();
-        prop_assert_eq!(&bytes, &postcard::to_allocvec(&other).unwrap());
-        prop_assert_eq!(postcard::from_bytes::<State>(&bytes).unwrap(), state);
+        let bytes = encode(&state).unwrap();
+        prop_assert_eq!(&bytes, &encode(&other).unwrap());
+        prop_assert_eq!(decode::<State>(&bytes).unwrap(), state);
     }
 }
