@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strandline_scheduler_core::state::{DestState, LsPiece, Trouble};
 use strandline_scheduler_core::*;
+use strandline_stored::{decode, encode};
 use strandline_types::*;
 
 fn tenants() -> impl Strategy<Value = TenantId> {
