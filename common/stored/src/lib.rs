@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! version      u8, from [`FIRST_VERSION`] to [`LAST_VERSION`]
+//! form         u8: 0 = the body follows; 1 = its length as u32 (little endian) and one LZ4 block follow
 //! body         MessagePack; structs as maps from field name to value, enum variants by name
 //! ```
 //!
@@ -13,6 +14,7 @@
 //!
 //! The crate must never touch a clock, a random source or any I/O. Why MessagePack and names: ADR 30.
 
+mod body;
 mod error;
 mod record;
 mod tree;

@@ -1,6 +1,6 @@
 //! Encoding and decoding of records, with the steps that bring older ones up to date.
 
-use crate::{StoredError, Tree};
+use crate::{StoredError, Tree, body};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Cursor, Write};
@@ -40,11 +40,12 @@ pub trait Stored: Serialize + DeserializeOwned {
 pub fn encode<T: Stored>(record: &T) -> Result<Vec<u8>, StoredError> {
     let unwritable = |why: String| StoredError::Unwritable { kind: T::KIND, why };
     let mut bytes = vec![T::VERSION];
-    rmp_serde::encode::write_named(&mut bytes, record).map_err(|e| unwritable(e.to_string()))?;
+    let body = rmp_serde::to_vec_named(record).map_err(|e| unwritable(e.to_string()))?;
+    body::write(&mut bytes, &body).map_err(unwritable)?;
     Ok(bytes)
 }
 
-/// How many bytes a value takes as a part of a record. A value that cannot be written takes none.
+/// How many bytes a value takes as a part of a record that is not compressed. A value that cannot be written takes none.
 #[must_use]
 pub fn bytes_in_record<T: Serialize>(value: &T) -> usize {
     struct Counted(usize);
@@ -69,18 +70,19 @@ pub fn bytes_in_record<T: Serialize>(value: &T) -> usize {
 pub fn decode<T: Stored>(bytes: &[u8]) -> Result<T, StoredError> {
     const { assert!(T::VERSION as usize == FIRST_VERSION as usize + T::STEPS.len(), "one step for every version") };
     let malformed = |why: String| StoredError::Malformed { kind: T::KIND, why };
-    let Some((&version, body)) = bytes.split_first() else { return Err(malformed("it is empty".to_owned())) };
+    let Some((&version, rest)) = bytes.split_first() else { return Err(malformed("it is empty".to_owned())) };
     if !(FIRST_VERSION..=LAST_VERSION).contains(&version) {
         return T::unversioned(bytes);
     }
     if version > T::VERSION {
         return Err(StoredError::TooNew { kind: T::KIND, found: version, known: T::VERSION });
     }
+    let body = body::read(rest).map_err(malformed)?;
     let steps = T::STEPS.get(usize::from(version - FIRST_VERSION)..).unwrap_or_default();
     if steps.is_empty() {
-        return read(body).map_err(malformed);
+        return read(&body).map_err(malformed);
     }
-    let mut tree = Tree::read(body).map_err(malformed)?;
+    let mut tree = Tree::read(&body).map_err(malformed)?;
     for step in steps {
         tree = step(tree).map_err(malformed)?;
     }

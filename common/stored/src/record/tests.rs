@@ -84,7 +84,7 @@ fn a_record_of_the_version_before_is_brought_up_to_date() {
 
 #[test]
 fn a_step_that_does_not_find_what_it_looks_for_says_so() {
-    let bytes = [vec![FIRST_VERSION], rmp_serde::to_vec_named(&BTreeMap::from([("id", 7)])).unwrap()].concat();
+    let bytes = [vec![FIRST_VERSION, 0], rmp_serde::to_vec_named(&BTreeMap::from([("id", 7)])).unwrap()].concat();
     let why = "it has no field tenant".to_owned();
     assert_eq!(decode::<Job2>(&bytes), Err(StoredError::Malformed { kind: KIND, why }));
 }
@@ -113,7 +113,7 @@ fn nothing_and_a_record_that_is_cut_off_or_goes_on_are_malformed() {
 
 #[test]
 fn the_bytes_of_a_value_are_those_that_it_takes_in_a_record() {
-    assert_eq!(bytes_in_record(&new()) + 1, encode(&new()).unwrap().len());
+    assert_eq!(bytes_in_record(&new()) + 2, encode(&new()).unwrap().len());
 }
 
 proptest! {
