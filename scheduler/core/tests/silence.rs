@@ -155,6 +155,7 @@ fn since(w: &World) -> u64 {
         .find(|l| matches!(l.who, Who::Backup(_) | Who::Validate(_)))
         .unwrap_or_else(|| panic!("{lines:#?}"))
         .since_ms
+        .unwrap()
 }
 
 #[test]
