@@ -31,10 +31,8 @@ mod round_machine;
 pub mod spool;
 pub mod state;
 mod step;
-mod stored;
 mod task;
 pub mod views;
-mod waiting;
 
 pub use apply::{apply, check_recover_table, check_restore_name};
 pub use catalogue::StateCatalogue;
@@ -62,7 +60,6 @@ pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{
     CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SealRun, SetInfos, Step,
-    SweepWork, failure_action,
+    SweepWork, Waiting, failure_action,
 };
 pub use task::{TaskKey, TaskKind};
-pub use waiting::{Condition, On, Outlook, TenantName, Waiting, Who};

@@ -11,7 +11,6 @@ mod full_disk;
 mod leading;
 mod once;
 mod scn;
-mod stored;
 mod survive;
 
 use crate::{Clock, Door, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
