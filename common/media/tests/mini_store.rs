@@ -80,6 +80,29 @@ async fn s3_keeps_the_contract_with_conditions_and_without_them() {
 }
 
 #[tokio::test]
+async fn objects_that_are_written_at_the_same_time_are_not_mixed_up() {
+    const PART_BYTES: usize = 9 << 20;
+    let store = MiniStore::start(false, Conditions::Kept).await;
+    let m = open(&store.uri("p", "")).unwrap();
+    let begun = async |name: &str| {
+        let mut writer = m.open_writer(name).await.unwrap();
+        writer.write(Bytes::from(name.repeat(PART_BYTES / name.len()))).await.unwrap();
+        writer.write(Bytes::from(name.to_owned())).await.unwrap();
+        writer
+    };
+    let (a, b) = (begun("a").await, begun("bb").await);
+    a.finish().await.unwrap();
+    // An upload that begins when another has ended.
+    let c = begun("ccc").await;
+    c.finish().await.unwrap();
+    b.finish().await.unwrap();
+    for name in ["a", "bb", "ccc"] {
+        let expected = name.repeat(PART_BYTES / name.len() + 1);
+        assert!(m.get(name).await.unwrap() == expected.as_bytes(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_ignores_if_none_match_is_named() {
     for is_oss in [false, true] {
         let store = MiniStore::start(is_oss, Conditions::Ignored).await;

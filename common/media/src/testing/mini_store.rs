@@ -50,6 +50,8 @@ struct Object {
 struct Inner {
     objects: BTreeMap<String, Object>,
     uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
+    /// Uploads that were ever begun: an id is given once, also after others have ended.
+    uploads_begun: u64,
 }
 
 /// The store; it serves one bucket, `b`.
@@ -100,7 +102,7 @@ impl MiniStore {
             has_versions: AtomicBool::new(false),
             locks: AtomicBool::new(false),
             without_digest: AtomicU32::new(0),
-            inner: Mutex::new(Inner { objects: BTreeMap::new(), uploads: BTreeMap::new() }),
+            inner: Mutex::new(Inner { objects: BTreeMap::new(), uploads: BTreeMap::new(), uploads_begun: 0 }),
             port: listener.local_addr().unwrap().port(),
         });
         let app = Router::new().fallback(serve).with_state(Arc::clone(&store));
@@ -230,7 +232,8 @@ impl MiniStore {
             return Ok(answer(200, ""));
         }
         if query.contains_key("uploads") {
-            let id = format!("upload{}", inner.uploads.len());
+            inner.uploads_begun += 1;
+            let id = format!("upload{}", inner.uploads_begun);
             inner.uploads.insert(id.clone(), (key.to_owned(), BTreeMap::new()));
             return Ok(answer(200, format!("<I><Bucket>b</Bucket><UploadId>{id}</UploadId></I>")));
         }
