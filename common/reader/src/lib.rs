@@ -17,5 +17,5 @@ pub use folder::Folder;
 pub use keys::Keys;
 pub use log::{LogGroup, LogReader, LogSource, later_pieces};
 pub use scan::{Problem, Scan, scan, scan_all};
-pub use set_names::SetNames;
+pub use set_names::{SetNames, data_file};
 pub use source::{NamedSource, Only, Source, object_name, open_sources, split_uri};

@@ -6,7 +6,8 @@
 use crate::source::object_name;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use strandline_format::paths::SetName;
+use strandline_format::index::PhysicalId;
+use strandline_format::paths::{BackupPath, SetName};
 use strandline_media::{Looks, MediaError, Medium};
 use strandline_types::{BackupSetId, ErrorClass, Failure};
 
@@ -31,18 +32,24 @@ impl SetNames {
     /// # Errors
     /// What the medium says.
     pub async fn find(&self, id: BackupSetId) -> Result<Option<SetName>, MediaError> {
-        for looked in 0..=self.looks.most {
-            let found = self.found(id);
-            if found.is_some() || looked == self.looks.most {
-                return Ok(found);
-            }
+        let mut looked = 0;
+        while self.found(id).is_none() && looked < self.looks.most {
             if looked > 0 {
                 self.looks.pause(looked).await;
             }
             let dirs = self.medium.list_dirs("").await?;
             self.known().extend(dirs.iter().filter_map(|dir| SetName::parse(dir)).map(|set| (set.id, set)));
+            looked += 1;
         }
-        Ok(None)
+        Ok(self.found(id))
+    }
+
+    /// The data file that holds a block.
+    ///
+    /// # Errors
+    /// As [`SetNames::name`].
+    pub async fn data_file(&self, place: &PhysicalId) -> Result<String, Failure> {
+        Ok(data_file(self.name(place.backup_set_id).await?, place))
     }
 
     /// The name of a set that was found before.
@@ -67,6 +74,13 @@ impl SetNames {
         // Entries are only added: a poisoned map is still good.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The data file that holds a block of a set.
+#[must_use]
+pub fn data_file(set: SetName, place: &PhysicalId) -> String {
+    let (ls, kind, turn, retry, n) = (place.ls_id, place.kind, place.turn, place.retry, place.file_id.0);
+    BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path()
 }
 
 #[cfg(test)]

@@ -103,10 +103,7 @@ impl Merger<'_> {
     async fn check_data_files<'p>(&self, places: impl Iterator<Item = &'p PhysicalId>) -> Result<(), Failure> {
         let mut files: BTreeMap<String, u64> = BTreeMap::new();
         for p in places {
-            let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-            let set = self.sets.name(p.backup_set_id).await?;
-            let path = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
-            let end = files.entry(path).or_default();
+            let end = files.entry(self.sets.data_file(p).await?).or_default();
             *end = (*end).max(p.offset + p.length);
         }
         stream::iter(files)

@@ -200,20 +200,14 @@ impl Chain {
         Err(Failure::new(
             ErrorClass::Invalid,
             "the chain is sealed with another password than the new set would be",
-            object(&*self.medium, &self.path(&entry.physical).await?),
+            object(&*self.medium, &self.sets.data_file(&entry.physical).await?),
             "take a full backup instead",
         ))
     }
 
-    async fn path(&self, p: &PhysicalId) -> Result<String, Failure> {
-        let set = self.sets.name(p.backup_set_id).await?;
-        let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-        Ok(BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path())
-    }
-
     /// A block, and the file that it comes from.
     async fn bytes(&self, p: &PhysicalId) -> Result<(Bytes, String), Failure> {
-        let path = self.path(p).await?;
+        let path = self.sets.data_file(p).await?;
         Ok((self.medium.get_range(&path, p.offset..p.offset.saturating_add(p.length)).await?, path))
     }
 
@@ -279,7 +273,7 @@ impl Mover<'_> {
             return Ok(None);
         };
         let chain = &self.fetcher.chain;
-        let from = chain.path(&first.physical).await?;
+        let from = chain.sets.data_file(&first.physical).await?;
         let medium = &*chain.medium;
         let bytes = medium.head(&from).await?;
         let look = || async {

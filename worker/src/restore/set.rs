@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use strandline_format::blocks::open_macroblock;
 use strandline_format::cipher::{self, Key};
-use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry, PhysicalId};
+use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry};
 use strandline_format::paths::{BackupPath, IndexKind, InfoKind, SetName};
 use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError, pb};
 use strandline_media::{Looks, Medium};
 use strandline_proto::v1::RestoreDataSpec;
-use strandline_reader::{SetNames, object_name};
+use strandline_reader::{SetNames, data_file, object_name};
 use strandline_types::{
     BackupSetId, BackupSetKind, DataKind, ErrorClass, Failure, LsId, Lsn, PalfBase, RetryId, Scn, TurnId,
 };
@@ -130,7 +130,8 @@ impl BackupSet {
 
     /// The bytes of blocks that lie side by side, in one read.
     pub(super) async fn read(&self, run: &BlockRun) -> Result<Bytes, Failure> {
-        Ok(self.medium.get_range(&self.data_path(run).await?, run.offset()..run.end()).await?)
+        let path = self.sets.data_file(&run.blocks()[0].entry.physical).await?;
+        Ok(self.medium.get_range(&path, run.offset()..run.end()).await?)
     }
 
     /// One block of a run, opened and verified against its header and the index.
@@ -145,17 +146,11 @@ impl BackupSet {
             .map_err(|e| self.bad_object(e.moved(entry.physical.offset), &self.path_as_read(run)))
     }
 
-    /// Where the blocks of a run lie.
-    async fn data_path(&self, run: &BlockRun) -> Result<String, Failure> {
-        let place = run.blocks()[0].entry.physical;
-        Ok(data_path(self.sets.name(place.backup_set_id).await?, &place))
-    }
-
-    /// The same for messages about what was read from there.
+    /// Where the blocks of a run lie, for messages about what was read from there.
     fn path_as_read(&self, run: &BlockRun) -> String {
         let place = run.blocks()[0].entry.physical;
         let set = self.sets.found(place.backup_set_id);
-        set.map_or_else(|| format!("backup set {}", place.backup_set_id), |set| data_path(set, &place))
+        set.map_or_else(|| format!("backup set {}", place.backup_set_id), |set| data_file(set, &place))
     }
 
     fn bad_object(&self, error: FormatError, path: &str) -> Failure {
@@ -166,11 +161,6 @@ impl BackupSet {
         let object = object_name(&self.medium.uri(), &format!("{} log stream {}", self.name, self.ls));
         Failure::new(ErrorClass::Corrupt, what, object, "use another backup set or another copy of the destination")
     }
-}
-
-fn data_path(set: SetName, place: &PhysicalId) -> String {
-    let (ls, kind, turn, retry, n) = (place.ls_id, place.kind, place.turn, place.retry, place.file_id.0);
-    BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path()
 }
 
 fn keys_of(spec: &RestoreDataSpec) -> BTreeMap<KeyFingerprint, Key> {

@@ -245,10 +245,11 @@ async fn own_piece(
     let path = ArchivePath::SinglePieceInfo { key }.path();
     let broken =
         PieceEntry { start_scn, end_scn, checkpoint_scn: start_scn, ..unentered(key, None, FileStatus::Broken) };
-    let mut info = small_if_there::<pb::SinglePieceInfo>(found, medium, &path, DataType::SinglePieceInfo).await?;
-    if matches!(info, Small::Absent) && ended.contains(&key) {
-        info = small(found, medium, &path, DataType::SinglePieceInfo).await?;
-    }
+    let info = if ended.contains(&key) {
+        small::<pb::SinglePieceInfo>(found, medium, &path, DataType::SinglePieceInfo).await?
+    } else {
+        small_if_there(found, medium, &path, DataType::SinglePieceInfo).await?
+    };
     match info {
         Small::Read(single) => {
             let piece = frozen_piece(&single.piece.unwrap_or_default());

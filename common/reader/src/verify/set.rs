@@ -10,7 +10,7 @@ use super::data::{self, Fact, Known};
 use super::report::DamageKind;
 use super::set_small::{self, SetFacts};
 use crate::folder::Folder;
-use crate::set_names::SetNames;
+use crate::set_names::{SetNames, data_file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strandline_format::blocks::{FileKind, open_macroblock};
@@ -370,8 +370,7 @@ impl Compare<'_> {
             self.c.damage(path, DamageKind::Missing, detail);
             return Ok(());
         };
-        let (ls, kind, turn, retry, n) = (p.ls_id, p.kind, p.turn, p.retry, p.file_id.0);
-        let file = BackupPath::MacroBlockData { set, ls, kind, turn, retry, n }.path();
+        let file = data_file(set, &p);
         if p.backup_set_id == self.set.id && !self.c.listed.contains_key(&file) {
             self.c.damage(&file, DamageKind::Missing, format!("{path} names a block in it"));
             return Ok(());
