@@ -8,10 +8,11 @@ use std::process::Command;
 /// Each crate and the crates of ours that it may know. Crates that are not here may know everybody.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("strandline-types", &[]),
+    ("strandline-stored", &["strandline-types"]),
     ("strandline-format", &["strandline-types"]),
     ("strandline-catalogue", &["strandline-types"]),
     ("strandline-reader", &["strandline-types", "strandline-format", "strandline-media", "strandline-catalogue"]),
-    ("strandline-scheduler-core", &["strandline-types", "strandline-catalogue"]),
+    ("strandline-scheduler-core", &["strandline-types", "strandline-stored", "strandline-catalogue"]),
     ("strandline-worker-core", &["strandline-types", "strandline-format"]),
     ("strandline-proto", &["strandline-types"]),
     ("strandline-media", &["strandline-types", "strandline-format"]),
@@ -34,6 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "strandline-scheduler",
         &[
             "strandline-scheduler-core",
+            "strandline-stored",
             "strandline-consensus",
             "strandline-reader",
             "strandline-catalogue",
@@ -65,6 +67,7 @@ const TEST_CRATE: &str = "strandline-chaos";
 /// Crates without I/O, and what must not be reachable from them.
 const PURE: &[&str] = &[
     "strandline-types",
+    "strandline-stored",
     "strandline-format",
     "strandline-catalogue",
     "strandline-scheduler-core",

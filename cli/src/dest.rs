@@ -10,11 +10,11 @@ use crate::{Outcome, endpoints, output};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
-use strandline_media::{Finding, Verdict, open_patiently, probe, split_secrets};
+use strandline_media::{Finding, open_patiently, probe, split_secrets};
 use strandline_proto::bounds::Bounded;
-use strandline_proto::v1;
 use strandline_proto::v1::probe_client::ProbeClient;
-use strandline_types::Failure;
+use strandline_proto::{OnWire, v1};
+use strandline_types::{Failure, Verdict};
 use tonic::transport::Endpoint;
 
 /// Something is bad.
@@ -88,12 +88,8 @@ async fn ask(address: &str, spec: v1::DestCheckSpec) -> Result<v1::DestCheckResu
 }
 
 fn finding(f: v1::DestFinding) -> Finding {
-    let verdict = match f.verdict {
-        1 => Verdict::Good,
-        2 => Verdict::Limited,
-        // A verdict of a newer worker that we do not know is no good one.
-        _ => Verdict::Bad,
-    };
+    // A verdict of a newer worker that is not known here is no good one.
+    let verdict = Verdict::from_wire(f.verdict).unwrap_or(Verdict::Bad);
     Finding { probe: f.probe, verdict, detail: f.detail, took_us: f.took_us }
 }
 

@@ -22,6 +22,7 @@ pub async fn scheduler(args: ServerArgs) -> Outcome<()> {
     }
     config.check()?;
     check_disk(&config.data_dir)?;
+    strandline_scheduler::DATA_VERSIONS.check(&config.data_dir)?;
     if args.check {
         return print_line(&format!("scheduler {}: the configuration can work", config.node_id));
     }
@@ -39,6 +40,7 @@ pub async fn worker(args: ServerArgs) -> Outcome<()> {
     }
     config.check()?;
     check_disk(&config.data_dir)?;
+    strandline_worker::DATA_VERSIONS.check(&config.data_dir)?;
     if args.check {
         return print_line(&format!("worker {}: the configuration can work", config.node_id));
     }

@@ -3,8 +3,7 @@
 
 use crate::v1;
 use strandline_types::{
-    ArchiveLsState, ClusterId, DestId, DestOwner, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn,
-    TenantId, TurnId,
+    ClusterId, DestId, DestOwner, ErrorClass, Failure, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TenantId, TurnId,
 };
 
 impl From<Failure> for v1::Failure {
@@ -50,29 +49,6 @@ impl From<v1::PalfBase> for PalfBase {
             prev_accumulated_checksum: b.prev_accumulated_checksum,
             prev_scn: Scn(b.prev_scn),
         }
-    }
-}
-
-/// Number of an archive state in `ArchiveProgress.state`.
-#[must_use]
-pub const fn archive_state_number(state: ArchiveLsState) -> u32 {
-    match state {
-        ArchiveLsState::Doing => 1,
-        ArchiveLsState::Stopped => 2,
-        ArchiveLsState::Interrupted => 3,
-        ArchiveLsState::Suspended => 4,
-    }
-}
-
-/// The archive state of a number; `None` for a number that this version does not know.
-#[must_use]
-pub const fn archive_state(number: u32) -> Option<ArchiveLsState> {
-    match number {
-        1 => Some(ArchiveLsState::Doing),
-        2 => Some(ArchiveLsState::Stopped),
-        3 => Some(ArchiveLsState::Interrupted),
-        4 => Some(ArchiveLsState::Suspended),
-        _ => None,
     }
 }
 

@@ -11,5 +11,7 @@ pub mod v1 {
 
 pub mod bounds;
 mod convert;
+mod known;
 
-pub use convert::{TaskKey, archive_state, archive_state_number};
+pub use convert::TaskKey;
+pub use known::{OnWire, Unknown};

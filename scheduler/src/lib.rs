@@ -8,6 +8,7 @@ mod clock;
 mod cluster;
 mod cluster_file;
 mod config;
+mod data_versions;
 mod doors;
 mod effects;
 mod executor;
@@ -23,6 +24,7 @@ mod session;
 pub mod sql;
 
 pub use config::{PeerConfig, SchedulerConfig};
+pub use data_versions::DATA_VERSIONS;
 pub use executor::forward::FORWARDED;
 pub use executor::jobs_named;
 pub use server::{Listeners, SchedulerHandle, serve, serve_on};

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::cluster_file;
 use crate::config::SchedulerConfig;
+use crate::data_versions::DATA_VERSIONS;
 use crate::raft::machine::Machine;
 use crate::raft::mind::Mind;
 use crate::readiness::Seen;
@@ -76,6 +77,7 @@ impl SchedulerNode {
         addresses: BTreeMap<u64, String>,
     ) -> Result<(Arc<Self>, Arc<Node>), Failure> {
         let dir = config.data_dir.clone();
+        DATA_VERSIONS.bring_up(&dir)?;
         cluster_file::check(&dir, config.cluster_id)?;
         let (id, path) = (config.node_id, dir.clone());
         let opened = tokio::task::spawn_blocking(move || {
@@ -236,9 +238,7 @@ impl SchedulerNode {
     /// The core's refusal, or why it could not be proposed.
     pub async fn act(&self, action: Action) -> Outcome {
         let command = Command { proposed_at_ms: clock::now().as_ms(), action };
-        let body: Bytes = postcard::to_stdvec(&command)
-            .map_err(|e| Failure::new(ErrorClass::Invalid, format!("a command cannot be encoded: {e}"), GROUP, ""))?
-            .into();
+        let body: Bytes = strandline_stored::encode(&command).map_err(|e| e.into_failure(GROUP))?.into();
         if body.len() > LOG_ENTRY_BODY_BYTES_MAX {
             let what = format!("a change of {} bytes, at most {LOG_ENTRY_BODY_BYTES_MAX} go into one", body.len());
             let todo = "name fewer things in one statement";

@@ -7,10 +7,10 @@ use crate::task_ctx::{TaskCtx, cancelled};
 use std::sync::Arc;
 use std::time::Instant;
 use strandline_media::key_source::read_secret;
-use strandline_media::{Finding, Guarded, KEY_PROBE, Medium, Right, Verdict, Waits, Watched};
-use strandline_proto::v1;
+use strandline_media::{Finding, Guarded, KEY_PROBE, Medium, Right, Waits, Watched};
+use strandline_proto::{OnWire, v1};
 use strandline_types::limits::PROBES_MAX;
-use strandline_types::{DestOwner, Failure};
+use strandline_types::{DestOwner, Failure, Verdict};
 use tokio::sync::Semaphore;
 
 /// The task.
@@ -85,7 +85,7 @@ async fn key(source: &str) -> Option<Finding> {
 }
 
 fn finding(f: Finding) -> v1::DestFinding {
-    v1::DestFinding { probe: f.probe, verdict: f.verdict.number(), detail: f.detail, took_us: f.took_us }
+    v1::DestFinding { probe: f.probe, verdict: f.verdict.on_wire(), detail: f.detail, took_us: f.took_us }
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
         let spec = v1::DestCheckSpec { dest_uri, owner, ..v1::DestCheckSpec::default() };
         let found = check(&spec, &Arc::default()).await.unwrap().findings;
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].probe.as_str(), found[0].verdict), ("identity", Verdict::Bad.number()));
+        assert_eq!((found[0].probe.as_str(), found[0].verdict), ("identity", Verdict::Bad.on_wire()));
         assert!(found[0].detail.contains("not mounted"), "{}", found[0].detail);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
@@ -147,7 +147,7 @@ mod tests {
             let found = check(&spec, &Arc::default()).await.unwrap().findings;
             let of_key: Vec<_> = found.iter().filter(|f| f.probe == KEY_PROBE).collect();
             assert!(
-                matches!(of_key[..], [f] if f.verdict == verdict.number() && f.detail.contains(word)),
+                matches!(of_key[..], [f] if f.verdict == verdict.on_wire() && f.detail.contains(word)),
                 "{of_key:?}"
             );
             let plain = check(&v1::DestCheckSpec { key_source: String::new(), ..spec }, &Arc::default()).await.unwrap();

@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod contact;
 mod data_dir;
+mod data_versions;
 mod dest_check;
 mod dictionary;
 mod disk;
@@ -37,4 +38,5 @@ pub mod validate;
 
 pub use clock::WallClock;
 pub use config::WorkerConfig;
+pub use data_versions::DATA_VERSIONS;
 pub use server::{WorkerHandle, serve};

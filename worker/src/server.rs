@@ -7,6 +7,7 @@ use crate::archive::ArchiveManager;
 use crate::clock::WallClock;
 use crate::config::WorkerConfig;
 use crate::contact::Contact;
+use crate::data_versions::DATA_VERSIONS;
 use crate::engine_source::BuiltInEngine;
 use crate::fence::Fence;
 use crate::heartbeat::{Heartbeat, Reporter};
@@ -99,6 +100,7 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
+    DATA_VERSIONS.bring_up(&config.data_dir)?;
     data_dir::claim(&config.data_dir, NodeId(config.node_id))?;
     let grpc_addr = address(&grpc)?;
     let http_addr = http.as_ref().map(address).transpose()?;

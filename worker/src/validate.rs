@@ -11,6 +11,7 @@ use strandline_format::cipher::Key;
 use strandline_format::paths::SetName;
 use strandline_format::secret::KeySecret;
 use strandline_media::key_source::read_secret;
+use strandline_proto::OnWire;
 use strandline_proto::v1::{Damage, ValidateResult, ValidateSpec};
 use strandline_reader::verify::{self, Level, Options, Report};
 use strandline_reader::{Keys, object_name};
@@ -47,10 +48,9 @@ async fn validate(ctx: &TaskCtx, spec: &ValidateSpec) -> Result<Report, Failure>
 }
 
 fn level(spec: &ValidateSpec) -> Result<Level, Failure> {
-    match spec.level {
-        n if n == ValidateLevel::Basic.number() => Ok(Level::Basic),
-        n if n == ValidateLevel::Physical.number() => Ok(Level::Physical),
-        n => Err(invalid(&format!("there is no level {n}"), spec)),
+    match ValidateLevel::from_wire(spec.level).map_err(|unknown| unknown.into_failure(&spec.uri))? {
+        ValidateLevel::Basic => Ok(Level::Basic),
+        ValidateLevel::Physical => Ok(Level::Physical),
     }
 }
 

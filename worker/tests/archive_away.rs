@@ -13,7 +13,7 @@ use strandline_media::{Fault, FaultRule, FileMedium, Guarded, Medium, Op, Right}
 use strandline_proto::v1;
 use strandline_types::{ClusterId, DestOwner, ErrorClass, Scn, Term};
 
-const LZ4: u32 = 2;
+const LZ4: i32 = v1::Compression::Lz4 as i32;
 
 fn rule(op: Op, path_part: &str, times: u32, fault: Fault) -> FaultRule {
     FaultRule { op: Some(op), path_part: path_part.into(), skip: 0, times, fault }
@@ -28,7 +28,7 @@ async fn write(bed: &Bed, from: u64, to: u64) {
 
 /// Stops, and compares every seal with the log.
 async fn stop_and_compare(bed: &Bed, order: &v1::RoundOrder) {
-    bed.reconcile(&[v1::RoundOrder { state: 2, ..order.clone() }]);
+    bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order.clone() }]);
     bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
     assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
     let seals = bed.names("SEAL_META").await;

@@ -171,8 +171,8 @@ async fn an_encrypted_archive_is_read_with_its_key_and_with_no_other() {
     std::fs::write(&key_file, "correct horse battery staple").unwrap();
     let bed = Bed::new(memory("sealed", false), &[1001]).await;
     let order = v1::RoundOrder {
-        compression: 3,
-        encryption: 1,
+        compression: v1::Compression::Zstd.into(),
+        cipher: v1::Cipher::Aes256Gcm.into(),
         key_source: format!("file:{}", key_file.display()),
         ..bed.order(1)
     };
@@ -181,7 +181,7 @@ async fn an_encrypted_archive_is_read_with_its_key_and_with_no_other() {
     }
     bed.reconcile(std::slice::from_ref(&order));
     bed.until_archived(1001).await;
-    bed.reconcile(&[v1::RoundOrder { state: 2, ..order }]);
+    bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order }]);
     bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
     let pieces: Vec<u64> = bed.said(1001).unwrap().pieces.iter().map(|p| p.piece_id).collect();
     assert!(pieces.len() > 1, "{pieces:?}");
@@ -215,7 +215,12 @@ async fn a_wrong_key_that_was_put_right_goes_on_by_itself() {
         std::fs::write(&key_file, "correct horse battery staple").unwrap();
         let bed = Bed::new(memory("another key", in_parts), &[1001]).await;
         let key_source = format!("file:{}", key_file.display());
-        let order = v1::RoundOrder { compression: 3, encryption: 1, key_source, ..bed.order(1) };
+        let order = v1::RoundOrder {
+            compression: v1::Compression::Zstd.into(),
+            cipher: v1::Cipher::Aes256Gcm.into(),
+            key_source,
+            ..bed.order(1)
+        };
         bed.log(1001).put(1000, b"sealed");
         bed.reconcile(std::slice::from_ref(&order));
         bed.until_archived(1001).await;

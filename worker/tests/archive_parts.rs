@@ -21,8 +21,9 @@ use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
 use tokio::sync::Notify;
 
-const LZ4: u32 = 2;
-const ZSTD: u32 = 3;
+const PLAIN: i32 = v1::Compression::None as i32;
+const LZ4: i32 = v1::Compression::Lz4 as i32;
+const ZSTD: i32 = v1::Compression::Zstd as i32;
 
 #[tokio::test]
 async fn many_small_parts_are_merged_and_every_byte_stays_readable() {
@@ -133,12 +134,14 @@ async fn compressed_and_encrypted_log_is_readable_with_the_key_alone_on_every_me
     let dir = tempfile::tempdir().unwrap();
     let key_file = dir.path().join("key");
     std::fs::write(&key_file, "5a".repeat(32)).unwrap();
-    for (nth, (compression, encryption)) in [(LZ4, 0), (ZSTD, 0), (0, 1), (ZSTD, 1)].into_iter().enumerate() {
+    let (open, sealed) = (v1::Cipher::None as i32, v1::Cipher::Aes256Gcm as i32);
+    let forms = [(LZ4, open), (ZSTD, open), (PLAIN, sealed), (ZSTD, sealed)];
+    for (nth, (compression, cipher)) in forms.into_iter().enumerate() {
         for in_parts in [false, true] {
             let mut bed = Bed::new(memory(&format!("packed {nth}"), in_parts), &[1, 1001]).await;
             let key_source = format!("file:{}", key_file.display());
-            let order = v1::RoundOrder { compression, encryption, key_source, ..bed.order(1) };
-            bed.key = (encryption == 1).then(|| Key::from_bytes([0x5a; 32]));
+            let order = v1::RoundOrder { compression, cipher, key_source, ..bed.order(1) };
+            bed.key = (cipher == sealed).then(|| Key::from_bytes([0x5a; 32]));
             for n in 0..40 {
                 bed.log(1001).put(1000 + n * 60, "a row like every other row; ".repeat(200).as_bytes());
                 bed.log(1).put(1000 + n * 60, &random(2000, n));
@@ -150,7 +153,7 @@ async fn compressed_and_encrypted_log_is_readable_with_the_key_alone_on_every_me
             }
             let said = bed.said(1001).unwrap();
             let stored: u64 = bed.medium.list("").await.unwrap().iter().map(|o| o.bytes).sum();
-            if compression != 0 {
+            if compression != PLAIN {
                 let log_bytes = said.archived_lsn - said.start_lsn;
                 assert!(stored < log_bytes / 2, "{stored} bytes stored of {log_bytes}");
             }
@@ -214,7 +217,7 @@ async fn a_key_that_cannot_be_read_is_told_before_there_is_progress_and_comes_la
     bed.key = Some(Key::from_bytes([0x11; 32]));
     bed.log(1001).put(1100, b"x");
     let key_source = format!("file:{}", key_file.display());
-    bed.reconcile(&[v1::RoundOrder { encryption: 1, key_source, ..bed.order(1) }]);
+    bed.reconcile(&[v1::RoundOrder { cipher: v1::Cipher::Aes256Gcm.into(), key_source, ..bed.order(1) }]);
     bed.until("it waits for the key", || !bed.manager.waiting().is_empty()).await;
     let waiting = bed.manager.waiting().remove(0);
     assert!(waiting.trouble.unwrap().what.contains("key") && waiting.since_ms > 0);

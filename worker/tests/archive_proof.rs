@@ -13,7 +13,8 @@ use strandline_media::{Fault, FaultRule, Op};
 use strandline_proto::v1;
 use strandline_types::{ErrorClass, Term};
 
-const ZSTD: u32 = 3;
+const PLAIN: i32 = v1::Compression::None as i32;
+const ZSTD: i32 = v1::Compression::Zstd as i32;
 const PARTS: u64 = 20;
 
 /// Bytes that no compressor makes smaller: parts stay raw under any compression.
@@ -40,7 +41,7 @@ async fn write(bed: &Bed, from: u64, to: u64) {
 }
 
 async fn stop(bed: &Bed, order: &v1::RoundOrder) {
-    bed.reconcile(&[v1::RoundOrder { state: 2, ..order.clone() }]);
+    bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order.clone() }]);
     bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
 }
 
@@ -60,7 +61,7 @@ async fn whichever_read_of_a_merge_is_spoilt_the_archive_is_the_log() {
     let faults = [Fault::Flip(77), Fault::Flip(5_003), Fault::Short(1), Fault::Refuse(ErrorClass::NotFound)];
     let mut spoilt = 0;
     for (nth, fault) in faults.into_iter().enumerate() {
-        for compression in [0, ZSTD] {
+        for compression in [PLAIN, ZSTD] {
             for skip in 0.. {
                 let bed = Bed::new(memory(&format!("spoilt {nth} {compression} {skip}"), true), &[1001]).await;
                 let order = v1::RoundOrder { compression, ..bed.order(1) };
@@ -110,7 +111,7 @@ async fn whichever_read_of_a_new_leader_is_spoilt_the_archive_is_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_that_stays_damaged_is_named_left_alone_and_holds_up_nothing() {
-    for compression in [0, ZSTD] {
+    for compression in [PLAIN, ZSTD] {
         let bed = Bed::new(memory(&format!("stays damaged {compression}"), true), &[1001]).await;
         let order = v1::RoundOrder { compression, ..bed.order(1) };
         bed.reconcile(std::slice::from_ref(&order));

@@ -21,7 +21,8 @@ use strandline_reader::{LogReader, LogSource, Source, scan};
 use strandline_types::{ErrorClass, FileStatus, LsId, Lsn, PieceId, PieceKey, PieceStatus, Scn};
 
 const LS: LsId = LsId(1001);
-const ZSTD: u32 = 3;
+const PLAIN: i32 = v1::Compression::None as i32;
+const ZSTD: i32 = v1::Compression::Zstd as i32;
 /// Groups of log; some forty of them make a piece.
 const GROUPS: u64 = 480;
 
@@ -194,7 +195,7 @@ async fn look(kind: u64, medium: &Arc<dyn Medium>, log: &[u8], all: impl Fn() ->
 }
 
 /// Looks of every kind while the archive is written; gives how many there were of each. `faults` spoils answers.
-async fn beside(name: &str, compression: u32, faults: impl Fn(&FaultPlan)) -> [u64; 5] {
+async fn beside(name: &str, compression: i32, faults: impl Fn(&FaultPlan)) -> [u64; 5] {
     let bed = Arc::new(Bed::new(memory(name, true), &[LS.0]).await);
     let order = v1::RoundOrder { compression, ..bed.order(1) };
     bed.reconcile(std::slice::from_ref(&order));
@@ -242,7 +243,7 @@ async fn beside(name: &str, compression: u32, faults: impl Fn(&FaultPlan)) -> [u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_reader_fails_beside_an_archive_that_is_merged_and_frozen() {
-    for compression in [0, ZSTD] {
+    for compression in [PLAIN, ZSTD] {
         let counts = beside(&format!("beside {compression}"), compression, |_| {}).await;
         println!("compression {compression}: looks [restore, verify, basic, piece, scan] {counts:?}, none failed");
         assert!(counts.iter().all(|count| *count > 0), "{counts:?}");

@@ -12,7 +12,7 @@ use strandline_format::blocks::{BlockType, read_file};
 use strandline_format::paths::BackupPath;
 use strandline_format::small::open_small;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, Op};
-use strandline_proto::v1::{BackupIndexSpec, BackupLsSpec, LsTurn, RestoreDataSpec};
+use strandline_proto::v1::{self, BackupIndexSpec, BackupLsSpec, LsTurn, RestoreDataSpec};
 use strandline_types::{DataKind, ErrorClass, Failure, LsId, Scn};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::restore::run_restore_data;
@@ -72,6 +72,7 @@ impl World {
             incremental: false,
             min_checkpoint_scn: 90,
             data_file_bytes: 1 << 20,
+            compression: v1::Compression::None.into(),
             ..Default::default()
         }
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use strandline_format::cipher::Key;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, Op};
 use strandline_proto::v1::{
-    BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec, SetKey, SetSeal, SyntheticSpec,
+    self, BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec, SetKey, SetSeal, SyntheticSpec,
 };
 use strandline_types::{DataKind, ErrorClass, Failure, LsId, Scn, TabletId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls, run_synthetic};
@@ -89,6 +89,7 @@ impl World {
             backup_set_id: set,
             min_checkpoint_scn: 90,
             data_file_bytes: 1 << 20,
+            compression: v1::Compression::None.into(),
             ..Default::default()
         }
     }

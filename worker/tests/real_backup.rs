@@ -12,7 +12,7 @@ use strandline_engine::{
     Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
 };
 use strandline_proto::TaskKey;
-use strandline_proto::v1::{BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
+use strandline_proto::v1::{self, BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
 use strandline_types::{CausalityToken, ErrorClass, Failure, JobId, LsId, NodeId, RetryId, TabletId, TenantId, TurnId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
 use strandline_worker::engine_source::BuiltInEngine;
@@ -60,7 +60,8 @@ impl Worker {
 
     async fn back_up(&self, spec: BackupLsSpec, retry: u32) -> Result<BackupLsResult, Failure> {
         let min_checkpoint_scn = self.leader(SOURCE).await.status().max_scn.0;
-        let spec = BackupLsSpec { min_checkpoint_scn, data_file_bytes: 1 << 30, ..spec };
+        let compression = v1::Compression::None.into();
+        let spec = BackupLsSpec { min_checkpoint_scn, data_file_bytes: 1 << 30, compression, ..spec };
         let result = run_backup_ls(&self.ctx(), &spec, key(SOURCE, LS, retry)).await?;
         let index = BackupIndexSpec {
             dest_uri: spec.dest_uri,

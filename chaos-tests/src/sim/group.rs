@@ -135,8 +135,8 @@ impl Group {
     pub fn restart(&mut self, at: usize, from_snapshot: bool) -> Result<(), Broken> {
         let node = &mut self.nodes[at];
         if from_snapshot {
-            let bytes = postcard::to_allocvec(&node.state).map_err(|e| e.to_string())?;
-            let state: State = postcard::from_bytes(&bytes).map_err(|e| format!("a snapshot cannot be read: {e}"))?;
+            let bytes = strandline_stored::encode(&node.state).map_err(|e| e.to_string())?;
+            let state: State = strandline_stored::decode(&bytes).map_err(|e| e.to_string())?;
             if state != node.state {
                 return Err(format!("scheduler {at}: its snapshot is another state"));
             }

@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn golden_bytes() {
+        let hex = |mark| encode(9, &mark).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(Mark { is_damaged: true, ..mark(300) }), "");
+        assert_eq!(hex(Mark::default()), "");
+    }
+
+    #[test]
     fn nothing_durable_and_damage_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let (mut file, _) = MarkFile::load(dir.path()).unwrap();

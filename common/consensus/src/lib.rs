@@ -19,6 +19,7 @@ mod boot;
 mod catch_up;
 mod config;
 mod convert;
+mod data_version;
 mod durable_mark;
 mod error;
 mod form;
@@ -54,6 +55,7 @@ mod wal_check;
 
 pub use boot::BootId;
 pub use config::{GroupConfig, NodeConfig};
+pub use data_version::{DataStep, DataVersions};
 pub use error::{GroupError, ProposeError};
 pub use forming::FormWait;
 pub use group::Group;

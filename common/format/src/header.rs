@@ -6,6 +6,7 @@ use crate::FormatError;
 use crate::checksum::crc32c_raw;
 use crate::error::need;
 use serde::Serialize;
+use strandline_types::Compression;
 
 /// Length of the common header.
 pub const COMMON_HEADER_BYTES: usize = 48;
@@ -47,6 +48,16 @@ impl Compressor {
             2 => Some(Self::Lz4),
             3 => Some(Self::Zstd),
             _ => None,
+        }
+    }
+}
+
+impl From<Compression> for Compressor {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::None,
+            Compression::Lz4 => Self::Lz4,
+            Compression::Zstd => Self::Zstd,
         }
     }
 }

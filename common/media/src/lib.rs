@@ -46,7 +46,7 @@ pub use medium::{Listed, LogForm, Medium, ObjectWriter, PutOutcome, Stray, Surve
 pub use memory::MemoryMedium;
 pub use metered::Metered;
 pub use owned::{Guarded, Right};
-pub use probe::{Finding, KEY_PROBE, Verdict, is_of_probe, probe};
+pub use probe::{Finding, KEY_PROBE, is_of_probe, probe};
 pub use retry::{RetryPolicy, Retrying};
 pub use strandline_types::split_secrets;
 pub use traffic::{DestStatus, Requests, all_requests, describe_metrics, requests_of, set_gauges};

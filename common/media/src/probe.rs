@@ -7,7 +7,7 @@
 use crate::{LogForm, Looks, MediaError, Medium};
 use bytes::Bytes;
 use std::time::Instant;
-use strandline_types::ErrorClass;
+use strandline_types::{ErrorClass, Verdict};
 
 /// Bytes of the object that is streamed to a store: more than one part of an upload.
 const STREAMED_BYTES: usize = 9 << 20;
@@ -34,39 +34,6 @@ pub struct Finding {
     pub detail: String,
     /// How long it took.
     pub took_us: u64,
-}
-
-/// How a probe went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// As it has to be.
-    Good,
-    /// It works, with a limit that is worth knowing.
-    Limited,
-    /// This destination must not be used like this.
-    Bad,
-}
-
-impl Verdict {
-    /// Number on the wire (`DestFinding.verdict`).
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Good => 1,
-            Self::Limited => 2,
-            Self::Bad => 3,
-        }
-    }
-
-    /// For people.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Limited => "limited",
-            Self::Bad => "bad",
-        }
-    }
 }
 
 type Seen = Result<(Verdict, String), MediaError>;

@@ -132,15 +132,6 @@ pub enum ValidateLevel {
 }
 
 impl ValidateLevel {
-    /// Number on the wire.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Basic => 1,
-            Self::Physical => 2,
-        }
-    }
-
     /// By its name, without case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -6,6 +6,7 @@
 mod access;
 mod backup;
 mod causality;
+mod compression;
 pub mod config_check;
 mod dest_list;
 mod dest_owner;
@@ -28,10 +29,12 @@ mod scn;
 mod secret;
 mod time_text;
 mod transition;
+mod verdict;
 
 pub use access::{Access, split_secrets};
 pub use backup::{BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, DataKind, LsTaskStatus};
 pub use causality::CausalityToken;
+pub use compression::Compression;
 pub use dest_list::split_destinations;
 pub use dest_owner::DestOwner;
 pub use dest_uri::{Address, DestUri};
@@ -52,3 +55,4 @@ pub use scn::Scn;
 pub use secret::Secret;
 pub use time_text::{TimeTextError, moment_text, parse_time_text, scn_tag, scn_text};
 pub use transition::{IllegalTransition, Transition};
+pub use verdict::Verdict;

@@ -5,6 +5,7 @@
 
 use crate::lost::seen_replica;
 use crate::state::{LogStream, ReplicaStanding, State};
+use crate::waiting::Outlook;
 use strandline_types::{ErrorClass, Failure, NodeId, TenantId};
 
 /// What a worker last said against its replica of a log stream.
@@ -43,12 +44,12 @@ pub(crate) fn is_rebuilt(state: &State, tenant: TenantId, ls: &LogStream, member
 }
 
 /// What becomes of a damaged replica, for users.
-pub(crate) fn outlook(state: &State, tenant: TenantId, ls: &LogStream, member: NodeId, now_ms: u64) -> &'static str {
+pub(crate) fn outlook(state: &State, tenant: TenantId, ls: &LogStream, member: NodeId, now_ms: u64) -> Outlook {
     if is_rebuilt(state, tenant, ls, member, now_ms) {
-        "it is put aside and rebuilt from the others"
+        Outlook::Rebuilt
     } else if ls.members.len() == 1 {
-        "it is the only one, so nothing is moved"
+        Outlook::Only
     } else {
-        "the others are no majority that votes now, so nothing is moved"
+        Outlook::NoMajority
     }
 }

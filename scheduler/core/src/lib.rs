@@ -31,8 +31,10 @@ mod round_machine;
 pub mod spool;
 pub mod state;
 mod step;
+mod stored;
 mod task;
 pub mod views;
+mod waiting;
 
 pub use apply::{apply, check_recover_table, check_restore_name};
 pub use catalogue::StateCatalogue;
@@ -60,6 +62,7 @@ pub use round_machine::{RoundEvent, next as next_round_state};
 pub use state::State;
 pub use step::{
     CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SealRun, SetInfos, Step,
-    SweepWork, Waiting, failure_action,
+    SweepWork, failure_action,
 };
 pub use task::{TaskKey, TaskKind};
+pub use waiting::{Condition, On, Outlook, TenantName, Waiting, Who};

@@ -25,6 +25,3 @@ pub(crate) fn lost_members(state: &State, tenant: TenantId, ls: &LogStream) -> V
     let is_lost = ls.started && !is_led && ls.members.len() - empty.len() < majority;
     if is_lost { empty } else { Vec::new() }
 }
-
-/// What a user does about it.
-pub(crate) const LOST_TODO: &str = "bring its old disk back, or DROP TENANT and RESTORE it from a backup";

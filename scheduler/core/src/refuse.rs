@@ -2,6 +2,7 @@
 //! has one (fact sheet 4.13).
 
 use crate::state::{Destination, MissedRun, Round, TenantStatus};
+use crate::waiting::Who;
 use strandline_types::{DestUri, ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, moment_text, scn_text};
 
 fn invalid(what: impl Into<String>, object: impl Into<String>, todo: impl Into<String>) -> Failure {
@@ -328,9 +329,9 @@ pub fn canceled(job: &str) -> Failure {
     invalid("it was cancelled", job, "start it again when it is wanted").with_code(-4072)
 }
 
-pub fn stalled(object: impl Into<String>) -> Failure {
+pub fn stalled(who: &Who) -> Failure {
     let what = "nothing has moved for too long";
-    Failure::new(ErrorClass::Exhausted, what, object, "see CDB_STRANDLINE_WAITING, mend it and start again")
+    Failure::new(ErrorClass::Exhausted, what, who.to_string(), "see CDB_STRANDLINE_WAITING, mend it and start again")
         .with_code(-4012)
 }
 

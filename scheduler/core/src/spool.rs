@@ -31,6 +31,13 @@ impl Spool {
         by_size.max(by_age)
     }
 
+    /// The same in whole percent.
+    #[must_use]
+    pub fn full_percent(&self) -> u32 {
+        // A ratio is never negative, and a spool that is 2^32 % full is not told apart from one that is fuller.
+        (self.fill_ratio() * 100.0).round() as u32
+    }
+
     /// True once an administrator should hear of it: long before anything is lost.
     #[must_use]
     pub fn is_alarming(&self) -> bool {

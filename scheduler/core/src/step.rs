@@ -8,7 +8,7 @@ use crate::command::{Action, Subject};
 use crate::orders::MediumName;
 use crate::report::BackupLsResult;
 use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tenant};
-use serde::{Deserialize, Serialize};
+use crate::waiting::Waiting;
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, DestUri, Failure, LsId, Lsn, NodeId,
@@ -33,19 +33,6 @@ pub struct Step {
     pub work: Vec<MediumWork>,
     /// The action to propose once all of it is durable.
     pub then: Action,
-}
-
-/// Something that wants to move and cannot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Tenant.
-    pub tenant_id: TenantId,
-    /// What waits: "archive round 3", "backup job 7".
-    pub what: String,
-    /// What it waits for.
-    pub on: String,
-    /// Since when, as far as known.
-    pub since_ms: u64,
 }
 
 impl Step {

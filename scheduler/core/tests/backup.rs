@@ -193,7 +193,11 @@ fn a_backup_waits_until_the_checkpoint_covers_it() {
     w.run(10);
     assert_eq!(job(&w).status, BackupJobStatus::Log);
     let waiting = plan(&w.state, w.now_ms).waiting;
-    assert!(waiting.iter().any(|x| x.what == "backup job 1" && x.on.contains("min_restore_scn")), "{waiting:?}");
+    assert!(
+        waiting.iter().any(|x| x.to_string().starts_with("backup job 1 waits for checkpoint_scn")
+            && x.to_string().contains("min_restore_scn")),
+        "{waiting:?}"
+    );
     w.stuck.clear();
     w.until("the end", ended);
     assert_eq!(job(&w).status, BackupJobStatus::Completed);

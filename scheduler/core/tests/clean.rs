@@ -149,7 +149,7 @@ fn a_locked_object_is_waited_for_and_not_an_error() {
     }
     assert_eq!(job(&w).status, JobStatus::Doing);
     let waiting = plan(&w.state, w.now_ms).waiting;
-    assert!(waiting.iter().any(|x| x.on.contains("locked until its retention ends")), "{waiting:?}");
+    assert!(waiting.iter().any(|x| x.on.to_string().contains("locked until its retention ends")), "{waiting:?}");
     w.task_hook = all_done;
     w.until("the end", |w| job(w).status.is_ended());
     assert_eq!(job(&w).status, JobStatus::Completed);

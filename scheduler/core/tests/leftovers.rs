@@ -94,7 +94,7 @@ fn ends(w: &World, id: JobId) -> BTreeSet<bool> {
 
 /// WHAT and WAITING_ON of everything that waits.
 fn waiting(w: &World) -> String {
-    plan(&w.state, w.now_ms).waiting.iter().map(|l| format!("{}: {}\n", l.what, l.on)).collect()
+    plan(&w.state, w.now_ms).waiting.iter().map(|l| format!("{}: {}\n", l.who, l.on)).collect()
 }
 
 fn comment(w: &World, name: &str) -> String {

@@ -76,7 +76,7 @@ fn shown(w: &World, worker: NodeId) -> (String, String, String) {
 /// What [`LS`] waits on.
 fn waits_on(w: &World) -> Option<String> {
     let waiting = plan(&w.state, w.now_ms).waiting;
-    waiting.into_iter().find(|x| x.what.contains("log stream 1001")).map(|x| x.on)
+    waiting.into_iter().find(|x| matches!(x.who, Who::LogStream(LS, _))).map(|x| x.on.to_string())
 }
 
 #[test]
@@ -241,7 +241,8 @@ fn nobody_is_moved_when_all_clocks_are_off_and_the_schedulers_is_named() {
         assert_eq!((order(&w, worker).hand_over_to, order(&w, worker).held_back), (None, false));
     }
     let waiting = plan(&w.state, w.now_ms).waiting;
-    let on: Vec<String> = waiting.into_iter().filter(|x| x.what.contains("clock of worker")).map(|x| x.on).collect();
+    let on: Vec<String> =
+        waiting.into_iter().filter(|x| matches!(x.who, Who::Clock(_))).map(|x| x.on.to_string()).collect();
     assert!(!on.is_empty() && on.iter().all(|on| on.contains("clock of the leading scheduler")), "{on:?}");
 }
 
@@ -272,7 +273,7 @@ fn a_clock_that_is_far_off_is_shown_and_named_until_it_is_right() {
     w.run(2);
     let wrong = |w: &World| {
         let waiting = plan(&w.state, w.now_ms).waiting;
-        waiting.into_iter().find(|x| x.what.contains("clock of worker 2")).map(|x| x.on)
+        waiting.into_iter().find(|x| x.who == Who::Clock(NodeId(2))).map(|x| x.on.to_string())
     };
     assert_eq!(wrong(&w), None);
     let hour_ms = 3_600_000;

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strandline_scheduler_core::state::{DestState, LsPiece, Trouble};
 use strandline_scheduler_core::*;
+use strandline_stored::{decode, encode};
 use strandline_types::*;
 
 fn tenants() -> impl Strategy<Value = TenantId> {
@@ -321,10 +322,12 @@ proptest! {
         let (log, state) = run(&events);
         let mut other = State::default();
         for command in log {
-            let _ = apply(&mut other, command);
+            let read: Command = decode(&encode(&command).unwrap()).unwrap();
+            prop_assert_eq!(&read, &command);
+            let _ = apply(&mut other, read);
         }
-        let bytes = postcard::to_allocvec(&state).unwrap();
-        prop_assert_eq!(&bytes, &postcard::to_allocvec(&other).unwrap());
-        prop_assert_eq!(postcard::from_bytes::<State>(&bytes).unwrap(), state);
+        let bytes = encode(&state).unwrap();
+        prop_assert_eq!(&bytes, &encode(&other).unwrap());
+        prop_assert_eq!(decode::<State>(&bytes).unwrap(), state);
     }
 }

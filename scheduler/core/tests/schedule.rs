@@ -121,7 +121,9 @@ fn a_run_waits_for_the_backup_before_it() {
     w.now_ms += DAY_MS - w.now_ms % DAY_MS + 2 * 60 * MINUTE_MS;
     w.beat();
     let waiting = plan(&w.state, w.now_ms).waiting;
-    let found = waiting.iter().any(|x| x.what.contains("scheduled FULL backup") && x.on.contains("backup job 1"));
+    let found = waiting
+        .iter()
+        .any(|x| matches!(x.who, Who::ScheduledRun(BackupMode::Full, _)) && x.on == On::BackupJob(JobId(1)));
     assert!(found, "{waiting:?}");
     let shown = format!("{:?}", views::view(&w.state, w.now_ms, "CDB_STRANDLINE_BACKUP_SCHEDULES").unwrap().rows);
     assert!(shown.contains("waits for backup job 1 to end"), "COMMENT says it as well: {shown}");
@@ -198,7 +200,7 @@ fn an_encrypted_run_waits_for_its_key_and_is_run_once_with_it() {
     w.act(Action::MediumFailed { subject: Subject::Schedule(TENANT), failure: failure.clone() }).unwrap();
     assert!(w.state.backup_jobs.is_empty(), "nothing is backed up in the clear instead");
     let waiting = plan(&w.state, w.now_ms).waiting;
-    assert!(waiting.iter().any(|wait| wait.on.contains("no such file")), "{waiting:?}");
+    assert!(waiting.iter().any(|wait| wait.on.to_string().contains("no such file")), "{waiting:?}");
     assert_eq!(seal_of(&w), work, "it is tried again");
 
     let mut run = work.run;

@@ -82,7 +82,7 @@ fn comments(w: &World, name: &str) -> Vec<String> {
 }
 
 fn silent_lines(w: &World) -> Vec<Waiting> {
-    plan(&w.state, w.now_ms).waiting.into_iter().filter(|l| l.on.contains("does not answer")).collect()
+    plan(&w.state, w.now_ms).waiting.into_iter().filter(|l| l.on.to_string().contains("does not answer")).collect()
 }
 
 /// Brings a job to where it needs its medium.
@@ -105,7 +105,7 @@ fn every_kind_of_job_says_what_it_waits_for_and_since_when() {
         until_it_waits(&mut w, job);
         let lines = silent_lines(&w);
         assert_eq!(lines.len(), 1, "{job:?}: {lines:#?}");
-        assert!(lines[0].on.contains("file:///data") && lines[0].since_ms > 0, "{job:?}: {lines:#?}");
+        assert!(lines[0].on.to_string().contains("file:///data") && lines[0].since_ms > Some(0), "{job:?}: {lines:#?}");
         if let Some(name) = running_view(job) {
             let all = comments(&w, name);
             assert!(all.iter().all(|c| c.contains("does not answer")) && !all.is_empty(), "{job:?}: {all:?}");
@@ -152,9 +152,10 @@ fn since(w: &World) -> u64 {
     let lines = plan(&w.state, w.now_ms).waiting;
     lines
         .iter()
-        .find(|l| l.what.contains("backup job") || l.what.contains("validation job"))
+        .find(|l| matches!(l.who, Who::Backup(_) | Who::Validate(_)))
         .unwrap_or_else(|| panic!("{lines:#?}"))
         .since_ms
+        .unwrap()
 }
 
 #[test]
@@ -239,8 +240,8 @@ fn since_of_a_schedule_whose_key_does_not_come_is_when_it_first_did_not() {
         let failure = Failure::new(ErrorClass::Transient, text, "command:/usr/bin/kms", "");
         w.act(Action::MediumFailed { subject: Subject::Schedule(TENANT), failure }).unwrap();
         let lines = plan(&w.state, w.now_ms).waiting;
-        let line = lines.iter().find(|l| l.what.contains("scheduled FULL backup")).unwrap();
-        assert_eq!((line.since_ms, line.on.contains(text)), (began_ms, true), "{line:?}");
+        let line = lines.iter().find(|l| matches!(l.who, Who::ScheduledRun(BackupMode::Full, _))).unwrap();
+        assert_eq!((line.since_ms, line.on.to_string().contains(text)), (Some(began_ms), true), "{line:?}");
         assert!(comments(&w, "CDB_STRANDLINE_BACKUP_SCHEDULES")[0].contains(text));
         w.now_ms += 7_000;
     }

@@ -72,7 +72,7 @@ fn column(w: &World, name: &str, column: &str) -> Vec<String> {
 
 fn waits_on(w: &World) -> Vec<String> {
     let waiting = plan(&w.state, w.now_ms).waiting;
-    waiting.into_iter().filter(|x| x.what.starts_with("standby tenant")).map(|x| x.on).collect()
+    waiting.into_iter().filter(|x| matches!(x.who, Who::Standby(_))).map(|x| x.on.to_string()).collect()
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! Orders and results of backup tasks to and from the wire.
 
 use bytes::Bytes;
-use strandline_proto::v1;
+use strandline_proto::{OnWire, v1};
 use strandline_scheduler_core as core;
 use strandline_types::{Lsn, PieceKey, Scn};
 
-/// The cipher's number on the wire: AES-256-GCM.
-const AES_256_GCM: u32 = 1;
-
 fn seal(seal: core::SealSpec) -> v1::SetSeal {
     v1::SetSeal {
-        cipher: AES_256_GCM,
+        cipher: v1::Cipher::Aes256Gcm.into(),
         key: Bytes::copy_from_slice(seal.key.expose()),
         salt: Bytes::copy_from_slice(&seal.salt),
     }
@@ -38,7 +35,7 @@ pub fn backup_ls(s: core::BackupLsSpec) -> v1::BackupLsSpec {
         base_index_retry: s.base.map_or(0, |b| b.index_retry.0),
         base_incremental: s.base.is_some_and(|b| b.incremental),
         failed_retries: s.failed_retries.into_iter().map(ls_turn).collect(),
-        compression: s.compression,
+        compression: s.compression.on_wire(),
         seal: s.seal.map(seal),
         bytes_per_s_max: s.bytes_per_s_max,
         threads_max: s.threads_max,

@@ -45,7 +45,7 @@ impl Inbox {
     /// # Errors
     /// `Transient` when it could not be recorded: the worker reports again.
     pub async fn record(&self, report: WorkerReport) -> Result<(), Failure> {
-        let bytes = postcard::to_stdvec(&report).map_or(BATCH_BYTES_MAX, |b| b.len());
+        let bytes = strandline_stored::bytes_in_record(&report);
         let (done, outcome) = oneshot::channel();
         let busy = || {
             let todo = "it is reported again";

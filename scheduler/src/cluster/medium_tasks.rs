@@ -1,7 +1,7 @@
 //! Orders and results of tasks over what lies on a medium: restore, validation, cleaning, drills, table recovery.
 
 use bytes::Bytes;
-use strandline_proto::v1;
+use strandline_proto::{OnWire, v1};
 use strandline_scheduler_core as core;
 use strandline_types::{BackupSetKind, PieceKey, Scn, Secret, limits};
 
@@ -65,7 +65,7 @@ pub fn validate(s: core::ValidateSpec) -> v1::ValidateSpec {
     v1::ValidateSpec {
         uri: s.at.uri.to_string(),
         access: s.at.access.reveal().to_owned(),
-        level: s.level.number(),
+        level: s.level.on_wire(),
         backup_set_id,
         incremental,
         piece,

@@ -1,9 +1,9 @@
 //! The core's orders to the wire.
 
 use super::{backup_tasks, medium_tasks};
-use strandline_proto::v1;
+use strandline_proto::{OnWire, v1};
 use strandline_scheduler_core as core;
-use strandline_scheduler_core::state::Dictionary;
+use strandline_scheduler_core::state::{Dictionary, Encryption};
 
 /// The orders of one worker; the caller adds who leads in which term.
 #[must_use]
@@ -49,11 +49,7 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
         tenant_id: r.tenant_id.0,
         dest_id: r.dest_id.0,
         round_id: r.round_id.0,
-        state: match r.work {
-            core::RoundWork::Write => 1,
-            core::RoundWork::Stop => 2,
-            core::RoundWork::Suspend => 3,
-        },
+        work: round_work(r.work).into(),
         dest_uri: r.uri,
         start_scn: r.clock.round_start.0,
         base_piece_id: r.clock.base_piece.0,
@@ -73,12 +69,27 @@ fn round(r: core::RoundOrder) -> v1::RoundOrder {
             })
             .collect(),
         dest_no: r.dest_no.0.into(),
-        compression: r.compression.number(),
-        encryption: r.encryption.number(),
+        compression: r.compression.on_wire(),
+        cipher: cipher(&r.encryption).into(),
         key_source: r.encryption.key_source().to_owned(),
         access: r.access.reveal().to_owned(),
         concurrency: r.concurrency,
         owner: Some(r.owner.into()),
+    }
+}
+
+const fn round_work(work: core::RoundWork) -> v1::RoundWork {
+    match work {
+        core::RoundWork::Write => v1::RoundWork::Write,
+        core::RoundWork::Stop => v1::RoundWork::Stop,
+        core::RoundWork::Suspend => v1::RoundWork::Suspend,
+    }
+}
+
+const fn cipher(encryption: &Encryption) -> v1::Cipher {
+    match encryption {
+        Encryption::None => v1::Cipher::None,
+        Encryption::Aes256 { .. } => v1::Cipher::Aes256Gcm,
     }
 }
 

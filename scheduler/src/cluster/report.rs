@@ -2,14 +2,14 @@
 //! an unknown archive state or task kind drops that one line of the report.
 
 use super::{backup_tasks, medium_tasks};
-use strandline_proto::v1;
+use strandline_proto::{OnWire, v1};
 use strandline_scheduler_core as core;
 use strandline_scheduler_core::state::{
     DestFinding, Dictionary, LogGap, LsPiece, ReplicaStanding, Table, Tablet, Trouble,
 };
 use strandline_types::{
-    DestId, Failure, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId, TenantId, Term,
-    TurnId,
+    ArchiveLsState, DestId, Failure, JobId, LsId, Lsn, NodeId, PieceId, RetryId, RoundId, Scn, TableId, TabletId,
+    TenantId, Term, TurnId, Verdict,
 };
 
 /// The report of one worker.
@@ -67,7 +67,7 @@ fn archive(a: v1::ArchiveProgress) -> Option<core::ArchiveReport> {
         dest_id: DestId(a.dest_id),
         round_id: RoundId(a.round_id),
         term: Term(a.term),
-        state: strandline_proto::archive_state(a.state)?,
+        state: ArchiveLsState::from_wire(a.state).ok()?,
         piece_id: PieceId(a.piece_id),
         start_scn: Scn(a.start_scn),
         start_lsn: Lsn(a.start_lsn),
@@ -176,7 +176,7 @@ fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
             replayed_scn: Scn(r.replayed_scn),
             replayed_bytes: r.replayed_bytes,
         }),
-        R::DestCheck(d) => core::TaskResult::DestCheck(d.findings.into_iter().map(finding).collect()),
+        R::DestCheck(d) => core::TaskResult::DestCheck(d.findings.into_iter().map(finding).collect::<Option<_>>()?),
         R::Validate(v) => core::TaskResult::Validate(medium_tasks::validate_result(v)),
         R::Clean(c) => core::TaskResult::Clean(core::CleanResult { objects: c.objects, bytes: c.bytes }),
         R::Fingerprint(f) => core::TaskResult::Fingerprint(medium_tasks::fingerprint_result(f)),
@@ -184,8 +184,9 @@ fn task_result(result: v1::task_report::Result) -> Option<core::TaskResult> {
     })
 }
 
-fn finding(f: v1::DestFinding) -> DestFinding {
-    DestFinding { probe: f.probe, verdict: f.verdict, detail: f.detail, took_us: f.took_us }
+fn finding(f: v1::DestFinding) -> Option<DestFinding> {
+    let verdict = Verdict::from_wire(f.verdict).ok()?;
+    Some(DestFinding { probe: f.probe, verdict, detail: f.detail, took_us: f.took_us })
 }
 
 /// A dictionary from the wire.

@@ -147,6 +147,6 @@ fn parameters(infos: &SetInfos) -> Vec<pb::Parameter> {
     let BackupParams { data_file_bytes, ha_low_thread_score, compression } = tenant.backup;
     add(data_file_bytes != default.data_file_bytes, "backup_data_file_size", format!("{data_file_bytes}B"));
     add(ha_low_thread_score != default.ha_low_thread_score, "ha_low_thread_score", ha_low_thread_score.to_string());
-    add(compression != default.compression, "backup_compression", tenant.backup.compression_name().to_owned());
+    add(compression != default.compression, "backup_compression", compression.to_string());
     changed
 }

@@ -10,10 +10,12 @@ use crate::clock;
 use crate::effects::{self, destination};
 use std::sync::Arc;
 use std::time::Duration;
-use strandline_media::{KEY_PROBE, Medium, Verdict};
+use strandline_media::{KEY_PROBE, Medium};
 use strandline_scheduler_core::state::DestKind;
 use strandline_scheduler_core::{Action, DestRef, Done, address};
-use strandline_types::{Access, Address, DestId, DestNo, DestOwner, ErrorClass, Failure, JobId, NodeId, Scheme};
+use strandline_types::{
+    Access, Address, DestId, DestNo, DestOwner, ErrorClass, Failure, JobId, NodeId, Scheme, Verdict,
+};
 
 /// A destination that does not answer for this long is refused.
 const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -144,7 +146,7 @@ impl Executor {
         self.node.read(|state| {
             let Some(check) = state.dest_checks.get(&job) else { return Ok(String::new()) };
             for (worker, findings) in &check.findings {
-                if let Some(bad) = findings.iter().find(|f| f.verdict == Verdict::Bad.number()) {
+                if let Some(bad) = findings.iter().find(|f| f.verdict == Verdict::Bad) {
                     if bad.probe == KEY_PROBE {
                         return Err(bad_key(*worker, &bad.detail, key_source));
                     }

@@ -118,10 +118,9 @@ fn dir_name(last: Option<LogPos>) -> String {
 
 /// A command that this node cannot read stops it: if it went on without, its State would no longer be the others'.
 fn read_command(body: &[u8]) -> io::Result<Command> {
-    postcard::from_bytes(body).map_err(|e| {
-        let what =
-            format!("a command in the scheduler log cannot be read: {e}; upgrade this node to the others' version");
-        io::Error::new(io::ErrorKind::InvalidData, what)
+    strandline_stored::decode(body).map_err(|e| {
+        let failure = e.into_failure("scheduler log");
+        io::Error::new(io::ErrorKind::InvalidData, failure.to_string())
     })
 }
 

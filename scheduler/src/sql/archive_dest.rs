@@ -8,8 +8,8 @@
 use super::NOT_SUPPORTED_CODE;
 use super::options::{duration_ms, piece_interval_seconds};
 use super::request::archive::ArchiveDest;
-use strandline_scheduler_core::state::{Compression, DestOptions, Encryption};
-use strandline_types::{Binding, ErrorClass, Failure};
+use strandline_scheduler_core::state::{DestOptions, Encryption};
+use strandline_types::{Binding, Compression, ErrorClass, Failure};
 
 const DEST_FORM: &str = "write 'LOCATION=<uri> [BINDING=Optional|Mandatory] [PIECE_SWITCH_INTERVAL=1d] \
     [COMPRESSION=none|lz4|zstd] [ENCRYPTION=none|aes256 KEY=file:/path] [SPOOL_SIZE=4GB] [SPOOL_AGE=1h] \

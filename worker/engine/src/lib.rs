@@ -39,5 +39,5 @@ pub use foreground::{Foreground, foreground};
 pub use replica::Replica;
 pub use service::KvService;
 pub use sessions::{SessionId, WriteId, WriteIdentity};
-pub use strandline_consensus::{CaughtUp, GroupConfig, Health, Node, NodeConfig};
+pub use strandline_consensus::{CaughtUp, DataVersions, GroupConfig, Health, Node, NodeConfig};
 pub use types::*;

@@ -1,6 +1,6 @@
 //! Archiving: which streams of which rounds are archived here, and what they report.
 //!
-//! The orders are the whole wish: a driver runs for every ordered round of every log stream that this worker leads, and
+//! The orders say everything: a driver runs for every ordered round of every log stream that this worker leads, and
 //! for nothing else; a tenant with several destinations has a round, and a driver per stream, for each. A stream that
 //! has stopped, paused or was interrupted keeps its last word until the order goes.
 
@@ -11,6 +11,7 @@ mod gate;
 mod keys;
 mod memory;
 mod opening;
+mod ordered;
 mod parts;
 mod shown;
 mod tidy;
@@ -25,13 +26,14 @@ use gate::Gate;
 use keys::Keys;
 use memory::Memory;
 use opening::Opening;
+use ordered::Ordered;
 use shown::{Picture, Shown};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use strandline_format::secret::round_salt;
-use strandline_proto::{archive_state_number, v1};
-use strandline_types::{ArchiveLsState, DestId, LsId, Lsn, PieceClock, PieceId, RoundId, Scn, TenantId, Term};
+use strandline_proto::{OnWire, v1};
+use strandline_types::{ArchiveLsState, DestId, Failure, LsId, Lsn, PieceClock, PieceId, RoundId, Scn, TenantId, Term};
 use strandline_worker_core::archiver::{ArchiveOrder, Archiver, Goal, KnownProgress, Progress};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -108,6 +110,8 @@ pub struct ArchiveManager {
     clock: WallClock,
     news: Arc<Notify>,
     streams: Mutex<BTreeMap<StreamKey, Running>>,
+    /// Streams whose orders are not understood, and since when.
+    refused: Mutex<BTreeMap<StreamKey, (Failure, u64)>>,
 }
 
 impl fmt::Debug for ArchiveManager {
@@ -121,30 +125,36 @@ impl ArchiveManager {
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, clock: WallClock, news: Arc<Notify>) -> Self {
         let (keys, feeds, gates, streams) = (Arc::default(), Mutex::default(), Mutex::default(), Mutex::default());
-        Self { engine, open_medium, memory: Memory::new(), keys, feeds, gates, clock, news, streams }
+        let (memory, refused) = (Memory::new(), Mutex::default());
+        Self { engine, open_medium, memory, keys, feeds, gates, clock, news, streams, refused }
     }
 
     /// Makes what runs here equal to the orders.
     pub fn reconcile(&self, rounds: &[v1::RoundOrder], led: &[Led]) {
         let mut streams = self.lock();
-        let mut wished = BTreeMap::new();
+        let (mut ordered, mut refused) = (BTreeMap::new(), BTreeMap::new());
         for round in rounds {
+            let understood = Ordered::read(round);
             for stream in led.iter().filter(|l| l.tenant.0 == round.tenant_id) {
                 let (dest, round_id) = (DestId(round.dest_id), RoundId(round.round_id));
                 let key = StreamKey { tenant: stream.tenant, ls: stream.ls, dest, round: round_id };
-                wished.insert(key, (round, stream.term));
+                match &understood {
+                    Ok(order) => drop(ordered.insert(key, (round, *order, stream.term))),
+                    Err(failure) => drop(refused.insert(key, failure.clone())),
+                }
             }
         }
         let now_ms = self.clock.now_ms();
+        self.refuse(refused, now_ms);
         streams.retain(|key, running| {
-            let keep = wished.get(key).is_some_and(|(round, term)| running.is_good_for(*term, goal(round), now_ms));
+            let keep = ordered.get(key).is_some_and(|(_, order, term)| running.is_good_for(*term, order.goal, now_ms));
             if !keep {
                 running.stop.cancel();
             }
             keep
         });
-        for (key, (round, term)) in wished {
-            let wanted = wanted(round, key.ls);
+        for (key, (round, order, term)) in ordered {
+            let wanted = wanted(round, order.goal, key.ls);
             self.gate(key, round.concurrency).set(round.concurrency);
             if let Some(running) = streams.get(&key) {
                 running.wanted.send_if_modified(|w| {
@@ -152,13 +162,28 @@ impl ArchiveManager {
                     *w = wanted;
                     is_new
                 });
-            } else if let Some(running) = self.start(key, round, term, wanted) {
+            } else if let Some(running) = self.start(key, (round, order), term, wanted) {
                 streams.insert(key, running);
             }
         }
     }
 
-    fn start(&self, key: StreamKey, round: &v1::RoundOrder, term: Term, wanted: Wanted) -> Option<Running> {
+    /// Notes what is not understood; what was noted before keeps its time.
+    fn refuse(&self, refused: BTreeMap<StreamKey, Failure>, now_ms: u64) {
+        // Replaced whole: a poisoned map is still good.
+        let mut noted = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |key: &StreamKey| noted.get(key).map_or(now_ms, |(_, since)| *since);
+        let now = refused.into_iter().map(|(key, failure)| (key, (failure, since(&key)))).collect();
+        *noted = now;
+    }
+
+    fn start(
+        &self,
+        key: StreamKey,
+        (round, ordered): (&v1::RoundOrder, Ordered),
+        term: Term,
+        wanted: Wanted,
+    ) -> Option<Running> {
         let feed = self.feed(key, term)?;
         let (order, has_stopped) = order(round, key.ls, &wanted);
         let (send, receive) = watch::channel(wanted);
@@ -167,8 +192,7 @@ impl ArchiveManager {
             key,
             uri: round.dest_uri.clone(),
             owner: round.owner.map(Into::into).unwrap_or_default(),
-            compression: round.compression,
-            encryption: round.encryption,
+            form: ordered.form,
             salt: round_salt(key.tenant, key.dest, key.round, order.clock.round_start),
             open_medium: Arc::clone(&self.open_medium),
             keys: Arc::clone(&self.keys),
@@ -235,19 +259,21 @@ impl ArchiveManager {
     #[must_use]
     pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
         let (streams, now_ms) = (self.lock(), self.clock.now_ms());
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = streams.iter().filter_map(|(key, running)| {
             let picture = running.shown.get(now_ms).filter(|p| p.progress.is_none())?;
-            let (failure, since_ms) = picture.trouble?;
-            Some(v1::ArchiveWaiting {
-                tenant_id: key.tenant.0,
-                ls_id: key.ls.0,
-                dest_id: key.dest.0,
-                round_id: key.round.0,
-                trouble: Some(failure.into()),
-                since_ms,
-            })
+            Some((*key, picture.trouble?))
         });
-        waiting.collect()
+        let waiting = waiting.chain(refused.iter().map(|(key, trouble)| (*key, trouble.clone())));
+        let message = |(key, (failure, since_ms)): (StreamKey, (Failure, u64))| v1::ArchiveWaiting {
+            tenant_id: key.tenant.0,
+            ls_id: key.ls.0,
+            dest_id: key.dest.0,
+            round_id: key.round.0,
+            trouble: Some(failure.into()),
+            since_ms,
+        };
+        waiting.map(message).collect()
     }
 
     /// How far behind every stream is.
@@ -308,19 +334,11 @@ impl Running {
     }
 }
 
-fn goal(round: &v1::RoundOrder) -> Goal {
-    match round.state {
-        2 => Goal::Stop,
-        3 => Goal::Suspend,
-        _ => Goal::Write,
-    }
-}
-
-fn wanted(round: &v1::RoundOrder, ls: LsId) -> Wanted {
+fn wanted(round: &v1::RoundOrder, goal: Goal, ls: LsId) -> Wanted {
     let resume = round.log_streams.iter().find(|l| l.ls_id == ls.0);
     Wanted {
         known_piece: resume.map_or(PieceId(round.base_piece_id), |l| PieceId(l.piece_id)),
-        goal: goal(round),
+        goal,
         lag_target_ms: round.lag_target_ms,
         access: round.access.clone(),
         key_source: round.key_source.clone(),
@@ -372,7 +390,7 @@ fn report(key: StreamKey, running: &Running, progress: Progress, picture: &Pictu
         dest_id: key.dest.0,
         round_id: key.round.0,
         term: running.term.0,
-        state: archive_state_number(progress.state),
+        state: progress.state.on_wire(),
         piece_id: progress.piece.0,
         start_scn: running.start_scn.0,
         start_lsn: progress.start.0,

@@ -7,24 +7,20 @@ use super::driver::Wanted;
 use super::files::RoundFiles;
 use super::gate::Gate;
 use super::keys::Keys;
+use super::ordered::OrderedForm;
 use crate::task_ctx::MediumOpener;
 use std::sync::Arc;
 use strandline_format::cipher::SALT_BYTES;
-use strandline_format::compress::Compressor;
 use strandline_format::part::PartForm;
 use strandline_media::{Medium, Right};
-use strandline_types::{DestOwner, ErrorClass, Failure};
-
-/// Number of AES-256-GCM in an order.
-const AES_256_GCM: u32 = 1;
+use strandline_types::{DestOwner, Failure};
 
 /// What never changes about a round's destination.
 pub(super) struct Opening {
     pub key: StreamKey,
     pub uri: String,
     pub owner: DestOwner,
-    pub compression: u32,
-    pub encryption: u32,
+    pub form: OrderedForm,
     pub salt: [u8; SALT_BYTES],
     pub open_medium: MediumOpener,
     pub keys: Arc<Keys>,
@@ -40,32 +36,21 @@ impl Opening {
     /// The stream's files in the round.
     pub(super) async fn open(&self, wanted: &Wanted) -> Result<RoundFiles, Failure> {
         let medium = self.medium(&wanted.access)?;
-        let key = match self.encryption {
-            0 => None,
-            AES_256_GCM => Some(self.keys.key(&wanted.key_source, self.salt).await?),
-            other => return Err(self.unknown("encryption", other)),
+        let key = match self.form.is_encrypted {
+            true => Some(self.keys.key(&wanted.key_source, self.salt).await?),
+            false => None,
         };
-        let compressor = match u16::try_from(self.compression).ok() {
-            Some(0) => Compressor::None,
-            number => {
-                number.and_then(Compressor::from_number).ok_or_else(|| self.unknown("compression", self.compression))?
-            }
-        };
-        Ok(RoundFiles::new(self.key, medium, PartForm { compressor, key }, self.salt, Arc::clone(&self.gate)))
+        let form = PartForm { compressor: self.form.compression.into(), key };
+        Ok(RoundFiles::new(self.key, medium, form, self.salt, Arc::clone(&self.gate)))
     }
 
     /// Whether there is a key at all.
     pub(super) const fn is_encrypted(&self) -> bool {
-        self.encryption != 0
+        self.form.is_encrypted
     }
 
     /// The key turned out wrong or was refused: its source is read again.
     pub(super) fn forget_key(&self, source: &str) {
         self.keys.forget(source);
-    }
-
-    fn unknown(&self, what: &str, number: u32) -> Failure {
-        let todo = "upgrade this worker: the scheduler knows something that it does not";
-        Failure::new(ErrorClass::Invalid, format!("{what} {number} is not known here"), self.uri.clone(), todo)
     }
 }

@@ -19,19 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::blocks::Coding;
 use strandline_format::cipher::{self, Key};
-use strandline_format::compress::Compressor;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::small::write_small;
 use strandline_format::{DataType, pb};
-use strandline_proto::TaskKey;
-use strandline_proto::v1::{BackupLsResult, BackupLsSpec, SetSeal};
+use strandline_proto::v1::{self, BackupLsResult, BackupLsSpec, SetSeal};
+use strandline_proto::{OnWire, TaskKey};
 use strandline_types::limits::BACKUP_CATCH_UP_MS_MAX;
-use strandline_types::{BackupSetId, BackupSetKind, ErrorClass, Failure, Lsn, Scn, TabletId};
+use strandline_types::{BackupSetId, BackupSetKind, Compression, ErrorClass, Failure, Lsn, Scn, TabletId};
 use strandline_worker_core::backup_plan::{DirPlan, plan_backup, tablet_metas};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// The only cipher that sets are sealed with.
-const CIPHER_AES_256_GCM: u32 = 1;
 /// Pause between two looks at a replica that has not come far enough.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -103,15 +101,9 @@ async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<Back
 
 /// What the order says is done to blocks.
 fn coding(spec: &BackupLsSpec) -> Result<Coding, Failure> {
-    let invalid = |what: &str| {
-        let todo = "upgrade this worker: the scheduler orders what it does not know";
-        Failure::new(ErrorClass::Invalid, what, format!("backup set {}", spec.backup_set_id), todo)
-    };
-    let compressor = match spec.compression {
-        0 => Compressor::None,
-        n => u16::try_from(n).ok().and_then(Compressor::from_number).ok_or_else(|| invalid("an unknown compressor"))?,
-    };
-    Ok(Coding { compressor, key: seal_key(spec.seal.as_ref())? })
+    let compression = Compression::from_wire(spec.compression)
+        .map_err(|unknown| unknown.into_failure(format!("backup set {}", spec.backup_set_id)))?;
+    Ok(Coding { compressor: compression.into(), key: seal_key(spec.seal.as_ref())? })
 }
 
 /// The key of a set that is sealed.
@@ -120,7 +112,7 @@ fn coding(spec: &BackupLsSpec) -> Result<Coding, Failure> {
 /// `Invalid` for a cipher that is not known, and for a key that is none.
 pub(super) fn seal_key(seal: Option<&SetSeal>) -> Result<Option<Key>, Failure> {
     let Some(seal) = seal else { return Ok(None) };
-    let key = Key::from_slice(&seal.key).filter(|_| seal.cipher == CIPHER_AES_256_GCM);
+    let key = Key::from_slice(&seal.key).filter(|_| seal.cipher() == v1::Cipher::Aes256Gcm);
     key.map(Some).ok_or_else(|| {
         let todo = "give the backup its password again, or upgrade this worker";
         Failure::new(ErrorClass::Invalid, "an unknown cipher, or no key for it", "backup set", todo)

@@ -169,12 +169,15 @@ impl Bed {
         &self.logs[&LsId(ls)]
     }
 
-    pub fn order(&self, state: u32) -> v1::RoundOrder {
+    /// The order of the round; `work` is the number of a `v1::RoundWork`.
+    pub fn order(&self, work: i32) -> v1::RoundOrder {
         v1::RoundOrder {
             tenant_id: TENANT.0,
             dest_id: DEST.0,
             round_id: ROUND.0,
-            state,
+            work,
+            compression: v1::Compression::None.into(),
+            cipher: v1::Cipher::None.into(),
             dest_uri: self.medium.uri(),
             start_scn: CLOCK.round_start.0,
             base_piece_id: CLOCK.base_piece.0,

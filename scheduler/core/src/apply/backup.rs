@@ -42,7 +42,7 @@ pub(super) fn set_param(state: &mut State, id: TenantId, param: BackupParam) -> 
     match param {
         BackupParam::DataFileBytes(bytes) => tenant.backup.data_file_bytes = bytes.clamp(min, max),
         BackupParam::LowThreads(n) => tenant.backup.ha_low_thread_score = n.min(limits::HA_LOW_THREADS_MAX),
-        BackupParam::Compression(number) => tenant.backup.compression = number,
+        BackupParam::Compression(compression) => tenant.backup.compression = compression,
     }
     Ok(Done::Ok)
 }

@@ -6,6 +6,7 @@
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
 use crate::state::{BackupJob, LogStream, State, TaskRun, Tenant};
+use crate::waiting::On;
 use std::collections::BTreeSet;
 use strandline_types::{BackupJobStatus, BackupMode, JobId, LsId, TabletId, TurnId, limits};
 
@@ -55,13 +56,13 @@ fn moved(job: &BackupJob, tenant: &Tenant) -> BTreeSet<LsId> {
 }
 
 /// What another turn has to wait for: before that it would copy the old state again. `None` = nothing.
-pub(crate) fn waits_for(tenant: &Tenant, changed: &Changed) -> Option<&'static str> {
+pub(crate) fn waits_for(tenant: &Tenant, changed: &Changed) -> Option<On> {
     let logged = |ls: &LogStream| ls.dictionary_version >= tenant.dictionary_version;
     if !tenant.log_streams.get(&LsId::SYS).is_none_or(logged) {
-        return Some("log stream 1 to log the newest data dictionary");
+        return Some(On::Dictionary);
     }
     let mut again = changed.redo.iter().filter_map(|ls| tenant.log_streams.get(ls));
-    again.any(LogStream::is_shrinking).then_some("its log streams to drop the tablets of dropped tables")
+    again.any(LogStream::is_shrinking).then_some(On::DroppedTablets)
 }
 
 /// Begins the next turn, if the tenant has changed indeed.

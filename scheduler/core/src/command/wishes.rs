@@ -5,7 +5,9 @@
 
 use crate::state::{DestOptions, MediumObject, RestoreSource, SchedulePlan, SetSeal, ValidateKind};
 use serde::{Deserialize, Serialize};
-use strandline_types::{Access, BackupMode, BackupSetId, DestId, JobId, RoundId, Scn, Secret, TenantId, ValidateLevel};
+use strandline_types::{
+    Access, BackupMode, BackupSetId, Compression, DestId, JobId, RoundId, Scn, Secret, TenantId, ValidateLevel,
+};
 
 /// What LOG_ARCHIVE_DEST says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub enum BackupParam {
     /// `ha_low_thread_score`.
     LowThreads(u32),
     /// `backup_compression`: the format's compressor number.
-    Compression(u32),
+    Compression(Compression),
 }
 
 /// A change of a tenant's backup schedule.

@@ -6,8 +6,8 @@ use super::{LsTurn, TaskOrder, TaskSpec};
 use crate::state::{BackupJob, BackupSet, State, TaskRun};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, DestOwner, LsId, Lsn, NodeId, PieceKey, RetryId,
-    Scn, Secret, TurnId,
+    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, Compression, DestOwner, LsId, Lsn, NodeId,
+    PieceKey, RetryId, Scn, Secret, TurnId,
 };
 
 /// Back up one consistent point of one log stream.
@@ -30,7 +30,7 @@ pub struct BackupLsSpec {
     /// Earlier attempts of this task: their finished blocks may be referenced.
     pub failed_retries: Vec<LsTurn>,
     /// Compressor number of the format.
-    pub compression: u32,
+    pub compression: Compression,
     /// Blocks are encrypted with this.
     pub seal: Option<SealSpec>,
     /// Bytes per second at most; 0 = the default.

@@ -15,11 +15,11 @@ pub use medium_tasks::{
     CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,
 };
 
-use crate::state::{ArchivedLog, Compression, Dictionary, Encryption, TabletList};
+use crate::state::{ArchivedLog, Dictionary, Encryption, TabletList};
 use crate::task::TaskKey;
 use strandline_types::{
-    Access, Address, BackupSetId, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase, PieceClock, PieceId,
-    RetryId, RoundId, Scn, Secret, TenantId, TurnId,
+    Access, Address, BackupSetId, Compression, DestId, DestNo, DestOwner, JobId, LsId, Lsn, NodeId, PalfBase,
+    PieceClock, PieceId, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// The orders of one worker.

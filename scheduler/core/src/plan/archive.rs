@@ -9,7 +9,8 @@ use crate::round_machine::{RoundEvent, next};
 use crate::spool;
 use crate::state::{DestState, Round, State};
 use crate::step::{DestRef, MediumWork, Plan};
-use strandline_types::{ArchiveLsState, Binding, LsId, PieceStatus, RoundState, limits};
+use crate::waiting::{On, Who};
+use strandline_types::{ArchiveLsState, LsId, PieceStatus, RoundState, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     restart::plan_reopen(state, plan);
@@ -18,12 +19,12 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
         let dest_ref = DestRef { dest_no: round.dest_no, ..dest_ref(state, dest) };
         let ctx = Ctx { state, round, dest: dest_ref, now_ms };
         if let Some(trouble) = &round.trouble {
-            plan.wait(round.tenant_id, ctx.name(), trouble.failure.to_string(), trouble.since_ms);
+            plan.wait(round.tenant_id, ctx.who(), On::failure(trouble.failure.clone()), trouble.since_ms);
         }
         ctx.wait_for_log_streams(plan);
         ctx.warn_of_spool(plan);
         if !dest.formatted {
-            plan.wait(round.tenant_id, ctx.name(), "its destination, which is not ready", round.state_since_ms);
+            plan.wait(round.tenant_id, ctx.who(), On::Destination(None), round.state_since_ms);
         }
         if round.state == RoundState::Stopping {
             ctx.plan_stop(plan);
@@ -42,8 +43,8 @@ pub(super) struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    pub(super) fn name(&self) -> String {
-        format!("archive round {}", self.round.round_id)
+    pub(super) const fn who(&self) -> Who {
+        Who::Round(self.round.round_id)
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -157,11 +158,11 @@ impl Ctx<'_> {
             let row = round.progress.get(ls);
             let waiting = || round.waiting.get(ls).filter(|_| row.is_none());
             if let Some(trouble) = row.and_then(|p| p.trouble.as_ref()).or_else(waiting) {
-                let on = format!("log stream {ls}: {}", trouble.failure);
-                plan.wait(round.tenant_id, self.name(), on, trouble.since_ms);
+                let on = On::StreamFailure(*ls, trouble.failure.clone());
+                plan.wait(round.tenant_id, self.who(), on, trouble.since_ms);
             } else if row.is_none_or(|p| p.state != wanted) {
-                let on = format!("log stream {ls} to report {wanted}");
-                plan.wait(round.tenant_id, self.name(), on, round.state_since_ms);
+                let on = On::StreamState(*ls, wanted);
+                plan.wait(round.tenant_id, self.who(), on, round.state_since_ms);
             }
         }
     }
@@ -172,16 +173,9 @@ impl Ctx<'_> {
         let Some(tenant) = self.state.tenants.get(&round.tenant_id) else { return };
         for ls in tenant.log_streams.values() {
             let Some(spool) = spool::spool(round, ls, self.now_ms).filter(spool::Spool::is_alarming) else { continue };
-            let end = match round.options.binding {
-                Binding::Mandatory => "writes are refused when it is full",
-                Binding::Optional => "log is let go when it is full, and the round is interrupted",
-            };
-            let on = format!(
-                "its destination to take the log of stream {}: the spool is {:.0} % full; {end}",
-                ls.id,
-                spool.fill_ratio() * 100.0
-            );
-            plan.wait(round.tenant_id, self.name(), on, self.now_ms.saturating_sub(spool.age_ms));
+            let (full_percent, binding) = (spool.full_percent(), round.options.binding);
+            let on = On::Spool { ls: ls.id, full_percent, binding };
+            plan.wait(round.tenant_id, self.who(), on, self.now_ms.saturating_sub(spool.age_ms));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::refuse;
 use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
 use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::{On, Who};
 use std::collections::BTreeMap;
 use strandline_types::{
     BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId,
@@ -35,8 +36,8 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    fn name(&self) -> String {
-        format!("backup job {}", self.job.id)
+    const fn who(&self) -> Who {
+        Who::Backup(self.job.id)
     }
 
     /// The archive round that the set relies on.
@@ -89,7 +90,7 @@ impl Ctx<'_> {
             // What is decided stays decided; only a medium that takes nothing for so long is given up.
             (moved_ms >= limits::FORCE_STOP_MS).then(|| refuse::end_unknown(job.set_id))
         } else {
-            self.round_failure().or_else(|| (moved_ms >= limits::JOB_STALL_MS).then(|| refuse::stalled(self.name())))
+            self.round_failure().or_else(|| (moved_ms >= limits::JOB_STALL_MS).then(|| refuse::stalled(&self.who())))
         };
         let Some(failure) = failure else { return false };
         plan.propose(Action::JobFailed { job: job.id, failure });
@@ -114,9 +115,8 @@ impl Ctx<'_> {
     fn plan_start(&self, plan: &mut Plan) {
         let dest = self.state.destinations.get(&self.job.dest_id);
         if dest.is_some_and(|d| !d.formatted) {
-            let trouble = dest.and_then(|d| d.trouble.as_ref()).map(|t| t.failure.to_string()).unwrap_or_default();
-            let on = format!("its destination, which is not ready. {trouble}");
-            return plan.wait(self.job.tenant_id, self.name(), on.trim_end(), self.job.progress_ms);
+            let trouble = dest.and_then(|d| d.trouble.as_ref()).map(|t| t.failure.clone());
+            return plan.wait(self.job.tenant_id, self.who(), On::Destination(trouble), self.job.progress_ms);
         }
         self.work(plan, vec![self.set_start()], self.advance(BackupJobStatus::Data));
     }
@@ -129,7 +129,7 @@ impl Ctx<'_> {
             return plan.propose(self.advance(BackupJobStatus::Index));
         }
         if let Some(on) = backup_turn::waits_for(self.tenant, &changed) {
-            return plan.wait(job.tenant_id, self.name(), on, job.progress_ms);
+            return plan.wait(job.tenant_id, self.who(), on, job.progress_ms);
         }
         plan.propose(Action::NextTurn { job: job.id, turn: job.turn });
     }
@@ -246,8 +246,8 @@ impl Ctx<'_> {
             let to = if with_log { BackupJobStatus::CopyLog } else { BackupJobStatus::Infos };
             return plan.propose(self.advance(to));
         }
-        let on = format!("checkpoint_scn {checkpoint} to reach min_restore_scn {}", self.set.min_restore_scn);
-        plan.wait(self.job.tenant_id, self.name(), on, self.job.progress_ms);
+        let on = On::Checkpoint { at: checkpoint, needed: self.set.min_restore_scn, name: Some("min_restore_scn") };
+        plan.wait(self.job.tenant_id, self.who(), on, self.job.progress_ms);
     }
 
     /// The set as its files describe it: as it will be once they are all there.

@@ -12,6 +12,7 @@ use crate::refuse;
 use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus, is_object_lock};
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::{On, Who};
 use std::collections::BTreeSet;
 use strandline_types::{CleanStage, DestId, FileStatus, JobStatus, NodeId, RetryId, TenantId, TurnId, limits};
 
@@ -37,8 +38,8 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    fn name(&self) -> String {
-        format!("cleaning job {}", self.job.id)
+    const fn who(&self) -> Who {
+        Who::Clean(self.job.id)
     }
 
     fn plan(&self, plan: &mut Plan) {
@@ -62,8 +63,9 @@ impl Ctx<'_> {
         for task in tasks.iter().filter(|t| t.stage == CleanStage::Waiting).take(free) {
             let object = task.name.object();
             match used.get(&object) {
-                Some(who) => {
-                    plan.wait(self.job.tenant_id, format!("{}: {object}", self.name()), who.clone(), task.progress_ms)
+                Some(reader) => {
+                    let who = Who::Deletion(self.job.id, object);
+                    plan.wait(self.job.tenant_id, who, On::Reader(reader.clone()), task.progress_ms);
                 }
                 None => plan.propose(move_task(task, CleanStage::Begin)),
             }
@@ -74,7 +76,7 @@ impl Ctx<'_> {
         let is_locked = task.trouble.as_ref().is_some_and(|t| is_object_lock(&t.failure));
         let is_stalled = self.now_ms.saturating_sub(task.progress_ms) >= limits::JOB_STALL_MS;
         if is_stalled && !is_locked {
-            let failure = task.trouble.as_ref().map_or_else(|| refuse::stalled(self.name()), |t| t.failure.clone());
+            let failure = task.trouble.as_ref().map_or_else(|| refuse::stalled(&self.who()), |t| t.failure.clone());
             return plan.propose(Action::JobFailed { job: task.id, failure });
         }
         match task.stage {
@@ -148,8 +150,8 @@ fn plan_sweeps(state: &State, tenant: TenantId, now_ms: u64, plan: &mut Plan) {
     for dest in state.destinations.values().filter(|d| d.tenant_id == tenant && d.formatted) {
         let sweep = state.sweeps.get(&dest.id).cloned().unwrap_or_default();
         if let Some(trouble) = &sweep.trouble {
-            let what = format!("orphans of {}", super::dest_name(dest));
-            plan.wait(tenant, what, trouble.failure.to_string(), trouble.since_ms);
+            let who = Who::Orphans(Box::new(super::who_of(dest)));
+            plan.wait(tenant, who, On::failure(trouble.failure.clone()), trouble.since_ms);
         }
         if now_ms.saturating_sub(sweep.last_ms) < limits::CLEAN_TICK_MS {
             continue;

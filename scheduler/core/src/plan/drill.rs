@@ -7,6 +7,7 @@ use crate::refuse;
 use crate::state::{Drill, DrillStage, State, TaskRun, Tenant, TenantStatus};
 use crate::step::{DrillWork, MediumWork, Plan};
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::{On, Who};
 use strandline_types::{RestoreStage, RetryId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -32,8 +33,8 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    fn name(&self) -> String {
-        format!("restore drill {}", self.drill.id)
+    const fn who(&self) -> Who {
+        Who::Drill(self.drill.id)
     }
 
     fn advance(&self, plan: &mut Plan, to: DrillStage) {
@@ -49,7 +50,7 @@ impl Ctx<'_> {
         let is_stalled = self.now_ms.saturating_sub(drill.progress_ms) >= limits::JOB_STALL_MS;
         let waits_for_itself = matches!(drill.stage, DrillStage::Restore | DrillStage::Drop);
         if is_stalled && !waits_for_itself {
-            return self.fail(plan, refuse::stalled(self.name()));
+            return self.fail(plan, refuse::stalled(&self.who()));
         }
         let all_seen = drill.runs.values().all(TaskRun::is_finished);
         match drill.stage {
@@ -68,7 +69,7 @@ impl Ctx<'_> {
                 if is_gone || is_stalled {
                     self.advance(plan, DrillStage::Proven);
                 } else {
-                    plan.wait(drill.tenant_id, self.name(), "its tenant to be dropped", drill.progress_ms);
+                    plan.wait(drill.tenant_id, self.who(), On::DropOfDrill, drill.progress_ms);
                 }
             }
             DrillStage::Proven | DrillStage::Failed => {}
@@ -97,8 +98,8 @@ impl Ctx<'_> {
             return self.fail(plan, refuse::archive_not_running("the archive of the tenant"));
         };
         if round.checkpoint_scn < drill.scn {
-            let on = format!("checkpoint_scn {} to reach {}", round.checkpoint_scn, drill.scn);
-            return plan.wait(drill.tenant_id, self.name(), on, drill.progress_ms);
+            let on = On::Checkpoint { at: round.checkpoint_scn, needed: drill.scn, name: None };
+            return plan.wait(drill.tenant_id, self.who(), on, drill.progress_ms);
         }
         let dest = |id| self.state.destinations.get(&id).map(|d| dest_ref(self.state, d));
         let data = self.state.tenants.get(&drill.tenant_id).and_then(|t| t.data_dest).and_then(dest);

@@ -1,17 +1,18 @@
 //! The next step in each destination where ended backups have left something: one set after the other, oldest first.
 
-use super::{dest_name, dest_ref};
+use super::{dest_ref, who_of};
 use crate::command::{Action, Subject};
 use crate::state::{BackupSet, State};
 use crate::step::{DestRef, MediumWork, Plan};
+use crate::waiting::{On, Who};
 
 pub(super) fn plan(state: &State, plan: &mut Plan) {
     for (id, left) in &state.leftovers {
         let Some(dest) = state.destinations.get(id) else { continue };
         for (set, since_ms) in &left.sets {
-            let what = format!("the end placeholder of backup set {set}");
-            let trouble = left.trouble.as_ref().map_or_else(String::new, |t| format!(": {}", t.failure));
-            plan.wait(dest.tenant_id, what, format!("{} to take it{trouble}", dest_name(dest)), *since_ms);
+            let trouble = left.trouble.as_ref().map(|t| t.failure.clone());
+            let on = On::Placeholder(Box::new(who_of(dest)), trouble);
+            plan.wait(dest.tenant_id, Who::EndPlaceholder(*set), on, *since_ms);
         }
         let mut sets = left.sets.keys().filter_map(|set| state.backup_sets.get(&(dest.tenant_id, *set)));
         if let Some(set) = sets.next() {

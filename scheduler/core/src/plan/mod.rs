@@ -23,7 +23,8 @@ mod waiting;
 
 use crate::command::{Action, Subject};
 use crate::state::{DestKind, Destination, State};
-use crate::step::{DestRef, MediumWork, Plan, Step, Waiting};
+use crate::step::{DestRef, MediumWork, Plan, Step};
+use crate::waiting::{On, Waiting, Who};
 use strandline_types::{DestNo, TenantId};
 
 pub(crate) use schedule::held_up as schedule_held_up;
@@ -63,8 +64,8 @@ impl Plan {
         self.steps.push(Step { subject: Some(subject), work, then });
     }
 
-    fn wait(&mut self, tenant_id: TenantId, what: String, on: impl Into<String>, since_ms: u64) {
-        self.waiting.push(Waiting { tenant_id, what, on: on.into(), since_ms });
+    fn wait(&mut self, tenant_id: TenantId, who: Who, on: On, since_ms: impl Into<Option<u64>>) {
+        self.waiting.push(Waiting { tenant_id, who, on, since_ms: since_ms.into() });
     }
 }
 
@@ -85,10 +86,10 @@ pub fn dest_ref(state: &State, dest: &Destination) -> DestRef {
     }
 }
 
-/// What a destination is called in waiting lists.
-fn dest_name(dest: &Destination) -> String {
+/// A destination that waits, or is waited for.
+const fn who_of(dest: &Destination) -> Who {
     match dest.kind {
-        DestKind::Archive => format!("archive destination {}", dest.id),
-        DestKind::Data => format!("data backup destination {}", dest.id),
+        DestKind::Archive => Who::ArchiveDest(dest.id),
+        DestKind::Data => Who::DataDest(dest.id),
     }
 }

@@ -8,6 +8,7 @@ use crate::refuse;
 use crate::state::{RecoverStage, RecoverTableJob, State, TaskRun};
 use crate::step::Plan;
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::{On, Who};
 use strandline_types::{RetryId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -17,9 +18,9 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
 }
 
 fn plan_job(state: &State, job: &RecoverTableJob, now_ms: u64, plan: &mut Plan) {
-    let name = || format!("table recovery job {}", job.id);
+    let who = || Who::RecoverTable(job.id);
     if now_ms.saturating_sub(job.progress_ms) >= limits::JOB_STALL_MS {
-        return plan.propose(Action::JobFailed { job: job.id, failure: refuse::stalled(name()) });
+        return plan.propose(Action::JobFailed { job: job.id, failure: refuse::stalled(&who()) });
     }
     let advance = |to| Action::MoveRecoverTable { job: job.id, from: job.stage, to };
     match job.stage {
@@ -27,8 +28,7 @@ fn plan_job(state: &State, job: &RecoverTableJob, now_ms: u64, plan: &mut Plan) 
             plan.propose(advance(RecoverStage::Importing));
         }
         RecoverStage::Prepare => {
-            let on = "the leader of log stream 1 to log the tables";
-            plan.wait(job.tenant_id, name(), on, job.progress_ms);
+            plan.wait(job.tenant_id, who(), On::RecoveredTables, job.progress_ms);
         }
         RecoverStage::Importing if job.tasks.values().all(TaskRun::is_finished) => {
             plan.propose(advance(RecoverStage::Completed));

@@ -4,6 +4,7 @@ use super::archive::Ctx;
 use crate::command::Action;
 use crate::state::{DestState, Restart, Round, State};
 use crate::step::Plan;
+use crate::waiting::{On, Who};
 use strandline_types::RoundState;
 
 /// For an open round: an interrupted one stops; a new one that is DOING wants its full backup.
@@ -20,11 +21,11 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let dest = owner.data_dest.and_then(|d| ctx.state.destinations.get(&d));
     let on = match (ctx.state.open_backup_job(tenant), dest) {
-        (Some(job), _) => format!("backup job {} to end, to begin a full backup after the interruption", job.id),
-        (None, Some(dest)) if !dest.formatted => "the data backup destination, which is not ready".to_owned(),
+        (Some(job), _) => On::BackupJobBeforeFull(job.id),
+        (None, Some(dest)) if !dest.formatted => On::DataDestination,
         _ => return plan.propose(Action::BackupAfterRestart { tenant, round: id, version }),
     };
-    plan.wait(tenant, ctx.name(), on, round.state_since_ms);
+    plan.wait(tenant, ctx.who(), on, round.state_since_ms);
 }
 
 /// For rounds that have stopped because they were interrupted: the next one opens once the destination is usable.
@@ -38,12 +39,12 @@ pub(super) fn plan_reopen(state: &State, plan: &mut Plan) {
         let on = match config {
             // Nobody wants it any more: the word that it is so clears the wish.
             None => None,
-            Some(config) if config.state == DestState::Defer => Some("ENABLE"),
-            Some(_) if !is_usable => Some("its destination, which is not ready"),
+            Some(config) if config.state == DestState::Defer => Some(On::Enable),
+            Some(_) if !is_usable => Some(On::Destination(None)),
             Some(_) => None,
         };
         match on {
-            Some(on) => plan.wait(tenant, format!("the round after {id}"), on, round.state_since_ms),
+            Some(on) => plan.wait(tenant, Who::RoundAfter(id), on, round.state_since_ms),
             None => plan.propose(Action::ReopenRound { tenant, round: id }),
         }
     }

@@ -7,6 +7,7 @@ use crate::refuse;
 use crate::state::{RestoreJob, State, TaskRun, Tenant};
 use crate::step::Plan;
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::{On, Who};
 use strandline_types::{LsId, NodeId, RestoreStage, RetryId, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -24,8 +25,8 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    fn name(&self) -> String {
-        format!("restore job {}", self.job.id)
+    const fn who(&self) -> Who {
+        Who::Restore(self.job.id)
     }
 
     fn advance(&self, plan: &mut Plan, to: RestoreStage) {
@@ -35,7 +36,7 @@ impl Ctx<'_> {
     fn plan(&self, plan: &mut Plan) {
         let job = self.job;
         if self.now_ms.saturating_sub(job.progress_ms) >= limits::JOB_STALL_MS {
-            return plan.propose(Action::JobFailed { job: job.id, failure: refuse::stalled(self.name()) });
+            return plan.propose(Action::JobFailed { job: job.id, failure: refuse::stalled(&self.who()) });
         }
         match job.stage {
             RestoreStage::CreateTenant => self.advance(plan, RestoreStage::RestoreData),
@@ -50,8 +51,7 @@ impl Ctx<'_> {
             RestoreStage::ReplayLog => self.plan_replay(plan),
             RestoreStage::PostCheck if job.dictionary.is_some() => self.advance(plan, RestoreStage::Success),
             RestoreStage::PostCheck => {
-                let on = "the leader of log stream 1 to tell its dictionary";
-                plan.wait(job.tenant_id, self.name(), on, job.progress_ms);
+                plan.wait(job.tenant_id, self.who(), On::RestoredDictionary, job.progress_ms);
             }
             RestoreStage::Success | RestoreStage::Failed => {}
         }
@@ -93,7 +93,7 @@ impl Ctx<'_> {
             return self.advance(plan, RestoreStage::ReplayLog);
         }
         for ls in waiting {
-            plan.wait(self.job.tenant_id, self.name(), format!("a leader of log stream {ls}"), self.job.progress_ms);
+            plan.wait(self.job.tenant_id, self.who(), On::LeaderOf(ls), self.job.progress_ms);
         }
     }
 

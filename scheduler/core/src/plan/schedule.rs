@@ -6,6 +6,7 @@ use crate::command::{Action, BackupWish, Subject};
 use crate::cron;
 use crate::state::{BackupSchedule, State, TenantStatus};
 use crate::step::{MediumWork, Plan, SealRun};
+use crate::waiting::{On, Who};
 use strandline_types::{BackupMode, moment_text};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -21,8 +22,7 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     let Some(due) = cron::due(schedule, now_ms) else { return };
     let tenant = schedule.tenant_id;
     if let Some(on) = waits_for(state, schedule, &due) {
-        let what = format!("scheduled {} backup of {}", due.mode, moment_text(due.due_ms));
-        return plan.wait(tenant, what, on, due.due_ms);
+        return plan.wait(tenant, Who::ScheduledRun(due.mode, due.due_ms), on, due.due_ms);
     }
     let wish = (!due.is_skipped).then(|| BackupWish {
         plus_archivelog: schedule.plan.plus_archivelog && due.mode != BackupMode::Synthetic,
@@ -37,8 +37,8 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     let dest = state.tenants.get(&tenant).and_then(|t| t.data_dest).and_then(|d| state.destinations.get(&d));
     let Some(dest) = dest.filter(|_| is_sealed) else { return plan.propose(run) };
     if let Some(trouble) = &schedule.trouble {
-        let what = format!("scheduled {} backup of {}", due.mode, moment_text(due.due_ms));
-        plan.wait(tenant, what, trouble.failure.to_string(), trouble.since_ms);
+        let who = Who::ScheduledRun(due.mode, due.due_ms);
+        plan.wait(tenant, who, On::failure(trouble.failure.clone()), trouble.since_ms);
     }
     let newest = chain::newest(state, tenant, dest.id).filter(|_| due.mode != BackupMode::Full);
     let seal = SealRun {
@@ -52,9 +52,9 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
 }
 
 /// What a due run waits for before anything is done for it: the backup before it.
-fn waits_for(state: &State, schedule: &BackupSchedule, due: &cron::Due) -> Option<String> {
+fn waits_for(state: &State, schedule: &BackupSchedule, due: &cron::Due) -> Option<On> {
     let job = state.open_backup_job(schedule.tenant_id).filter(|_| !due.is_skipped)?;
-    Some(format!("backup job {} to end", job.id))
+    Some(On::BackupJob(job.id))
 }
 
 /// What holds a run up that is due: the same words as in the list of what waits.

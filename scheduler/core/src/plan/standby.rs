@@ -6,7 +6,8 @@ use crate::refuse;
 use crate::state::{Standby, StandbyStage, State, TaskRun, Tenant};
 use crate::step::{DestRef, FollowWork, MediumWork, Plan};
 use crate::task::{TaskKey, TaskKind};
-use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits, scn_text};
+use crate::waiting::{On, TenantName, Who};
+use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     for standby in state.standbys.values() {
@@ -37,13 +38,11 @@ fn is_done(standby: &Standby) -> bool {
 /// An end that the archive does not hold yet. Why it goes no further is told as a trouble.
 fn wait_for_archive(standby: &Standby, tenant: &Tenant, plan: &mut Plan) {
     let Some(until) = standby.until.filter(|_| !standby.is_aimed_at_its_end()) else { return };
-    let (until, at) = (scn_said(until), scn_said(standby.target_scn));
-    let on = format!("its source's archive to come to {until}: it holds everything up to {at}");
-    plan.wait(tenant.id, format!("standby tenant {}", tenant.name), on, 0);
+    plan.wait(tenant.id, who(tenant), On::SourceArchive { until, at: standby.target_scn }, None);
 }
 
-fn scn_said(scn: Scn) -> String {
-    format!("SCN {scn} ({})", scn_text(scn))
+fn who(tenant: &Tenant) -> Who {
+    Who::Standby(TenantName::Name(tenant.name.clone()))
 }
 
 /// SCN up to which every log stream of a standby has replayed.
@@ -62,8 +61,7 @@ fn plan_scan(state: &State, standby: &Standby, now_ms: u64, plan: &mut Plan) {
     let Some(tenant) = state.tenants.get(&standby.tenant_id).filter(|_| is_due && !is_there) else { return };
     let base = standby.source.log_streams.iter().map(|ls| ls.base.prev_scn).min().unwrap_or_default();
     let Some(dest) = archive_ref(state, standby) else {
-        let what = format!("standby tenant {}", tenant.name);
-        return plan.wait(tenant.id, what, "an archive: ALTER SYSTEM SET LOG_RESTORE_SOURCE", standby.scanned_ms);
+        return plan.wait(tenant.id, who(tenant), On::RestoreSource, standby.scanned_ms);
     };
     let from = replayed_scn(state, tenant).max(base);
     let (source_tenant, known_scn) = (standby.source.tenant_id, standby.target_scn);

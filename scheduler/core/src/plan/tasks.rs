@@ -8,6 +8,7 @@ use crate::refuse;
 use crate::state::{Job, State, TaskRun};
 use crate::step::Plan;
 use crate::task::TaskKey;
+use crate::waiting::{On, Who};
 use strandline_types::{LsTaskStatus, NodeId};
 
 /// The key of a run's present attempt.
@@ -48,7 +49,7 @@ pub(super) fn assign(
     let chosen = fresh.or(candidates.first()).copied();
     match chosen {
         Some(executor) => plan.propose(Action::AssignTask { key, executor }),
-        None => plan.wait(key.tenant_id, key.to_string(), "a live worker that can do it", 0),
+        None => plan.wait(key.tenant_id, Who::Task(key), On::LiveWorker, None),
     }
     chosen
 }

@@ -1,11 +1,12 @@
 //! Tenants and tables that are being dropped, log streams without a leader, destinations that are not ready.
 
-use super::{dest_name, dest_ref};
+use super::{dest_ref, who_of};
 use crate::command::{Action, Subject};
 use crate::damaged::{damage_of, outlook, trouble_of};
-use crate::lost::{LOST_TODO, lost_members, seen_replica};
+use crate::lost::{lost_members, seen_replica};
 use crate::state::{Destination, LogStream, State, Tenant, TenantStatus};
 use crate::step::{MediumWork, Plan};
+use crate::waiting::{Condition, On, TenantName, Who};
 use strandline_types::NodeId;
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -34,7 +35,8 @@ fn plan_drop(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
     let is_busy = state.open_backup_job(tenant.id).is_some();
     match state.workers.values().find(hosts) {
         Some(worker) => {
-            plan.wait(tenant.id, format!("drop of tenant {}", tenant.name), format!("worker {}", worker.id), 0);
+            let who = Who::DropOfTenant(TenantName::Name(tenant.name.clone()));
+            plan.wait(tenant.id, who, On::Release(worker.id), None);
         }
         None if !is_busy => plan.propose(Action::TenantGone { tenant: tenant.id }),
         None => {}
@@ -43,54 +45,52 @@ fn plan_drop(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
 
 fn wait_for_leaders(state: &State, now_ms: u64, tenant: &Tenant, plan: &mut Plan) {
     for ls in tenant.log_streams.values() {
-        let what = || format!("log stream {} of {}", ls.id, tenant.name);
+        let who = || Who::LogStream(ls.id, TenantName::Name(tenant.name.clone()));
         let lost = lost_members(state, tenant.id, ls);
         if !lost.is_empty() {
-            let workers: Vec<String> = lost.iter().map(ToString::to_string).collect();
-            let on = format!("the replica that worker {} lost with its disk: {LOST_TODO}", workers.join(", "));
-            plan.wait(tenant.id, what(), on, 0);
+            plan.wait(tenant.id, who(), On::LostReplicas(lost), None);
             continue;
         }
         match ls.leader {
-            None => plan.wait(tenant.id, what(), "a leader", 0),
+            None => plan.wait(tenant.id, who(), On::Leader, None),
             Some(leader) if !state.is_known(leader, now_ms) => {
-                let since_ms = state.workers.get(&leader).map_or(0, |w| w.last_heard_ms);
-                plan.wait(tenant.id, what(), format!("its leader, worker {leader}, which is not heard of"), since_ms);
+                let since_ms = state.workers.get(&leader).map(|w| w.last_heard_ms);
+                plan.wait(tenant.id, who(), On::SilentLeader(leader), since_ms);
             }
             Some(_) => {}
         }
         for member in &ls.members {
             if let Some(on) = waits_on_replica(state, now_ms, tenant, ls, *member) {
-                plan.wait(tenant.id, what(), on, 0);
+                plan.wait(tenant.id, who(), on, None);
             }
         }
     }
 }
 
 /// What is the matter with one replica.
-fn waits_on_replica(state: &State, now_ms: u64, tenant: &Tenant, ls: &LogStream, member: NodeId) -> Option<String> {
-    let trouble = trouble_of(state, tenant.id, ls, member)?;
-    let how = if damage_of(state, tenant.id, ls, member).is_some() {
-        format!("which is damaged; {}", outlook(state, tenant.id, ls, member, now_ms))
-    } else if seen_replica(state, tenant.id, ls, member).is_some() {
-        "which is not whole".to_owned()
+fn waits_on_replica(state: &State, now_ms: u64, tenant: &Tenant, ls: &LogStream, worker: NodeId) -> Option<On> {
+    let failure = trouble_of(state, tenant.id, ls, worker)?.clone();
+    let condition = if damage_of(state, tenant.id, ls, worker).is_some() {
+        Condition::Damaged(outlook(state, tenant.id, ls, worker, now_ms))
+    } else if seen_replica(state, tenant.id, ls, worker).is_some() {
+        Condition::NotWhole
     } else {
-        "which does not run".to_owned()
+        Condition::Stopped
     };
-    Some(format!("its replica on worker {member}, {how}: {trouble}"))
+    Some(On::Replica { worker, condition, failure })
 }
 
 /// Dropped tables still take room.
 fn wait_for_tablets(tenant: &Tenant, plan: &mut Plan) {
     for ls in tenant.log_streams.values().filter(|ls| ls.is_shrinking()) {
-        let what = format!("dropped tables of {}", tenant.name);
-        plan.wait(tenant.id, what, format!("log stream {} to drop their tablets", ls.id), 0);
+        let who = Who::DroppedTables(TenantName::Name(tenant.name.clone()));
+        plan.wait(tenant.id, who, On::DroppedTabletsOf(ls.id), None);
     }
 }
 
 fn plan_format(state: &State, dest: &Destination, plan: &mut Plan) {
     if let Some(trouble) = &dest.trouble {
-        plan.wait(dest.tenant_id, dest_name(dest), trouble.failure.to_string(), trouble.since_ms);
+        plan.wait(dest.tenant_id, who_of(dest), On::failure(trouble.failure.clone()), trouble.since_ms);
         if !trouble.failure.class.is_retryable() {
             // Not tried again before the administrator names the destination again.
             return;

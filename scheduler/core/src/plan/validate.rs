@@ -6,6 +6,7 @@ use crate::refuse;
 use crate::state::{State, ValidateJob};
 use crate::step::Plan;
 use crate::task::{TaskKey, TaskKind};
+use crate::waiting::Who;
 use std::collections::BTreeMap;
 use strandline_types::{JobStatus, NodeId, RetryId, TurnId, limits};
 
@@ -15,7 +16,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
         if tasks.all(|t| t.status.is_ended()) {
             plan.propose(Action::FinishValidate { job: job.id });
         } else if now_ms.saturating_sub(job.progress_ms) >= limits::JOB_STALL_MS {
-            let failure = refuse::stalled(format!("validation job {}", job.id));
+            let failure = refuse::stalled(&Who::Validate(job.id));
             plan.propose(Action::JobFailed { job: job.id, failure });
         } else {
             plan_tasks(state, job, now_ms, plan);

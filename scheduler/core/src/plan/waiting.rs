@@ -5,25 +5,24 @@
 
 use crate::state::{Job, State, Trouble};
 use crate::step::Plan;
+use crate::waiting::On;
 use std::collections::BTreeMap;
 use strandline_types::TenantId;
 
 pub(super) fn plan(state: &State, plan: &mut Plan) {
-    let mut held_up: BTreeMap<(TenantId, String), Vec<&Trouble>> = BTreeMap::new();
+    let mut held_up: BTreeMap<(TenantId, String), (Job<'_>, Vec<&Trouble>)> = BTreeMap::new();
     for job in state.jobs() {
         let troubles = troubles(job);
         // A set or piece is told under the job that it is a part of.
         if !troubles.is_empty() {
-            held_up.entry((job.tenant_id(), job.to_string())).or_default().extend(troubles);
+            let of_job = held_up.entry((job.tenant_id(), job.to_string())).or_insert((job, Vec::new()));
+            of_job.1.extend(troubles);
         }
     }
-    for ((tenant, name), troubles) in held_up {
+    for ((tenant, _), (job, troubles)) in held_up {
         let Some(oldest) = troubles.iter().min_by_key(|t| t.since_ms) else { continue };
-        let more = match troubles.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more of its tasks)"),
-        };
-        plan.wait(tenant, name, format!("{}{more}", oldest.failure), oldest.since_ms);
+        let on = On::Failure { failure: oldest.failure.clone(), more: troubles.len() - 1 };
+        plan.wait(tenant, job.who(), on, oldest.since_ms);
     }
 }
 

@@ -6,8 +6,8 @@ use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestUri, Failure, FileStatus,
-    JobId, LsId, NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
+    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, Compression, DestId, DestUri, Failure,
+    FileStatus, JobId, LsId, NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// What was asked for with BACKUP DATABASE, for one tenant.
@@ -48,7 +48,7 @@ pub struct BackupJob {
     /// Size at which a data file is closed.
     pub data_file_bytes: u64,
     /// Compressor number of the format.
-    pub compression: u32,
+    pub compression: Compression,
     /// Threads of one executor at most; 0 = the default.
     pub threads_max: u32,
     /// Key of an encrypted set; wiped when the job ends.

@@ -4,7 +4,7 @@ use super::TaskRun;
 use crate::task::{TaskKey, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strandline_types::{Access, Failure, JobId, NodeId, RetryId, TenantId, TurnId};
+use strandline_types::{Access, Failure, JobId, NodeId, RetryId, TenantId, TurnId, Verdict};
 
 /// One check: every worker that was known when it was asked for probes the destination once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +49,8 @@ impl DestCheck {
 pub struct DestFinding {
     /// What was tried.
     pub probe: String,
-    /// 1 good, 2 works with limits, 3 bad.
-    pub verdict: u32,
+    /// How it went.
+    pub verdict: Verdict,
     /// What was seen.
     pub detail: String,
     /// How long it took.

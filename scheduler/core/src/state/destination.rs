@@ -8,7 +8,7 @@ use crate::refuse;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{Access, Binding, DestId, DestNo, DestUri, Failure, TenantId, limits};
+use strandline_types::{Access, Binding, Compression, DestId, DestNo, DestUri, Failure, TenantId, limits};
 
 /// What a destination is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,40 +97,6 @@ impl fmt::Display for DestState {
     }
 }
 
-/// How archived log is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// Fast.
-    Lz4,
-    /// Small.
-    Zstd,
-}
-
-impl Compression {
-    /// The format's number, on the wire and in headers.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::None => 1,
-            Self::Lz4 => 2,
-            Self::Zstd => 3,
-        }
-    }
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        })
-    }
-}
-
 /// Where workers find the key of an encrypted archive: `file:/path` or `command:…`. Never a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
@@ -145,15 +111,6 @@ pub enum Encryption {
 }
 
 impl Encryption {
-    /// The number on the wire.
-    #[must_use]
-    pub const fn number(&self) -> u32 {
-        match self {
-            Self::None => 0,
-            Self::Aes256 { .. } => 1,
-        }
-    }
-
     /// Where the key is; empty without encryption.
     #[must_use]
     pub fn key_source(&self) -> &str {

@@ -8,6 +8,7 @@ use super::{
     BackupJob, CleanJob, CleanTask, DestCheck, Drill, InitiatorJob, RecoverTableJob, RestoreJob, Standby, StandbyStage,
     State, TaskRun, Trouble, ValidateJob, ValidateTask,
 };
+use crate::waiting::{TenantName, Who};
 use std::fmt;
 use strandline_types::{JobId, TenantId};
 
@@ -212,21 +213,28 @@ impl<'a> Job<'a> {
     }
 }
 
-impl fmt::Display for Job<'_> {
+impl Job<'_> {
     /// As messages name it; a task is named by its job, which is what an administrator started.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    #[must_use]
+    pub const fn who(self) -> Who {
         match self {
-            Self::Backup(j) => write!(f, "backup job {}", j.id),
-            Self::Initiator(j) => write!(f, "backup job {} of sys", j.id),
-            Self::Restore(j) => write!(f, "restore job {}", j.id),
-            Self::RecoverTable(j) => write!(f, "table recovery job {}", j.id),
-            Self::Standby(s) => write!(f, "standby tenant {}", s.tenant_id),
-            Self::Drill(d) => write!(f, "restore drill {}", d.id),
-            Self::DestCheck(c) => write!(f, "destination check {}", c.id),
-            Self::Clean(j) => write!(f, "cleaning job {}", j.id),
-            Self::CleanTask(t) => write!(f, "cleaning job {}", t.job_id),
-            Self::Validate(j) => write!(f, "validation job {}", j.id),
-            Self::ValidateTask(t) => write!(f, "validation job {}", t.job_id),
+            Self::Backup(j) => Who::Backup(j.id),
+            Self::Initiator(j) => Who::Initiator(j.id),
+            Self::Restore(j) => Who::Restore(j.id),
+            Self::RecoverTable(j) => Who::RecoverTable(j.id),
+            Self::Standby(s) => Who::Standby(TenantName::Id(s.tenant_id)),
+            Self::Drill(d) => Who::Drill(d.id),
+            Self::DestCheck(c) => Who::DestCheck(c.id),
+            Self::Clean(j) => Who::Clean(j.id),
+            Self::CleanTask(t) => Who::Clean(t.job_id),
+            Self::Validate(j) => Who::Validate(j.id),
+            Self::ValidateTask(t) => Who::Validate(t.job_id),
         }
+    }
+}
+
+impl fmt::Display for Job<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.who().fmt(f)
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use clean::is_object_lock;
 pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
 pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
-    ArchiveConfig, ArchiveDest, Compression, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
+    ArchiveConfig, ArchiveDest, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
 pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;

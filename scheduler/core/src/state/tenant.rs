@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strandline_types::{
-    BackupSetId, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId, Term, limits,
+    BackupSetId, Compression, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId,
+    Term, limits,
 };
 
 /// Life of a tenant.
@@ -103,25 +104,13 @@ pub struct BackupParams {
     pub data_file_bytes: u64,
     /// `ha_low_thread_score`: threads of one backup, cleaning or validation task; 0 = the worker's default.
     pub ha_low_thread_score: u32,
-    /// `backup_compression`: the format's compressor number.
-    pub compression: u32,
+    /// `backup_compression`.
+    pub compression: Compression,
 }
 
 impl Default for BackupParams {
     fn default() -> Self {
-        Self { data_file_bytes: limits::BACKUP_DATA_FILE_BYTES, ha_low_thread_score: 0, compression: 1 }
-    }
-}
-
-impl BackupParams {
-    /// The compressor as `ALTER SYSTEM SET BACKUP_COMPRESSION` reads it.
-    #[must_use]
-    pub const fn compression_name(&self) -> &'static str {
-        match self.compression {
-            2 => "lz4",
-            3 => "zstd",
-            _ => "none",
-        }
+        Self { data_file_bytes: limits::BACKUP_DATA_FILE_BYTES, ha_low_thread_score: 0, compression: Compression::None }
     }
 }
 

@@ -246,7 +246,7 @@ pub(super) fn parameters(state: &State) -> Table {
         let params = tenant.backup;
         view.row([n(tenant.id.0), t("backup_data_file_size"), t(params.data_file_bytes)]);
         view.row([n(tenant.id.0), t("ha_low_thread_score"), t(params.ha_low_thread_score)]);
-        view.row([n(tenant.id.0), t("backup_compression"), t(params.compression_name())]);
+        view.row([n(tenant.id.0), t("backup_compression"), t(params.compression)]);
     }
     view.done()
 }

@@ -4,9 +4,10 @@ use super::value::{n, scn, scn_display, t, time, yes_no};
 use super::{Build, Table, Value};
 use crate::checkpoint::tenant_max_scn;
 use crate::damaged::{outlook, trouble_of};
-use crate::lost::{LOST_TODO, lost_members, seen_replica};
+use crate::lost::{lost_members, seen_replica};
 use crate::plan::plan;
 use crate::state::{ReplicaStanding, State};
+use crate::waiting::LOST_TODO;
 use strandline_types::{ErrorClass, Scn};
 
 /// Every tenant.
@@ -180,9 +181,8 @@ pub(super) fn tablets(state: &State) -> Table {
 pub(super) fn waiting(state: &State, now_ms: u64) -> Table {
     let mut view = Build::new(&["TENANT_ID", "WHAT", "WAITING_ON", "SINCE", "SECONDS"]);
     for w in plan(state, now_ms).waiting {
-        let since = (w.since_ms > 0).then_some(w.since_ms);
-        let seconds = since.map_or(Value::Null, |s| n(now_ms.saturating_sub(s) / 1000));
-        view.row([n(w.tenant_id.0), t(w.what), t(w.on), time(since), seconds]);
+        let seconds = w.since_ms.map_or(Value::Null, |s| n(now_ms.saturating_sub(s) / 1000));
+        view.row([n(w.tenant_id.0), t(w.who), t(w.on), time(w.since_ms), seconds]);
     }
     view.done()
 }

@@ -97,12 +97,7 @@ pub(super) fn checks(state: &State) -> Table {
                 ]);
             };
             for f in found.into_iter().flatten() {
-                let verdict = match f.verdict {
-                    1 => "good",
-                    2 => "limited",
-                    _ => "bad",
-                };
-                line(&f.probe, verdict, f.detail.clone(), f.took_us);
+                line(&f.probe, f.verdict.word(), f.detail.clone(), f.took_us);
             }
             if found.is_none() {
                 line("", "", failure.map(ToString::to_string).unwrap_or_default(), 0);

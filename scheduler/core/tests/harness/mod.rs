@@ -479,7 +479,7 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
 }
 
 fn good_finding() -> DestFinding {
-    DestFinding { probe: "write".to_owned(), verdict: 1, detail: String::new(), took_us: 10 }
+    DestFinding { probe: "write".to_owned(), verdict: Verdict::Good, detail: String::new(), took_us: 10 }
 }
 
 pub fn report(order: &TaskOrder, state: TaskState, failure: Option<Failure>, result: Option<TaskResult>) -> TaskReport {

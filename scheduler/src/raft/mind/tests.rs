@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 fn entry(index: u64, action: Action) -> Entry {
     let command = Command { proposed_at_ms: index, action };
-    let body = Bytes::from(postcard::to_stdvec(&command).unwrap());
+    let body = Bytes::from(strandline_stored::encode(&command).unwrap());
     Entry { pos: LogPos { term: 1, index }, body: EntryBody::Normal(Payload { scn: 0, kind: 1, body }) }
 }
 
@@ -48,12 +48,24 @@ fn a_refusal_comes_back_as_a_refusal_and_the_position_moves_on() {
 }
 
 #[test]
+fn commands_that_were_written_before_there_were_versions_are_applied_as_they_were() {
+    let dir = TempDir::new().unwrap();
+    let mind = Mind::open(dir.path().into()).unwrap();
+    let action = Action::TakeLead { node: NodeId(7), term: Term(3) };
+    let command = Command { proposed_at_ms: 1_700_000_000_000, action };
+    let body = Bytes::from(postcard::to_stdvec(&command).unwrap());
+    let body = EntryBody::Normal(Payload { scn: 0, kind: 1, body });
+    mind.apply(vec![Entry { pos: LogPos { term: 1, index: 0 }, body }]).unwrap();
+    assert_eq!(mind.read(|state| (state.schedulers.leader, state.clock_ms)), (NodeId(7), 1_700_000_000_000));
+}
+
+#[test]
 fn a_command_that_cannot_be_read_stops_the_node_before_its_state_differs() {
     let dir = TempDir::new().unwrap();
     let mind = Mind::open(dir.path().into()).unwrap();
     mind.apply(vec![lead(1)]).unwrap();
-    let unknown = Bytes::from_static(&[0, 0xff, 0x7f]);
-    let body = EntryBody::Normal(Payload { scn: 0, kind: 1, body: unknown });
+    let newer = Bytes::from_static(&[strandline_stored::LAST_VERSION, 0xff, 0x7f]);
+    let body = EntryBody::Normal(Payload { scn: 0, kind: 1, body: newer });
     let error = mind.apply(vec![Entry { pos: LogPos { term: 1, index: 2 }, body }]).unwrap_err();
     assert!(error.to_string().contains("upgrade"), "{error}");
     assert_eq!(mind.applied().unwrap().last.unwrap().index, 1, "it is applied after the upgrade");

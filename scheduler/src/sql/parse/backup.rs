@@ -7,7 +7,7 @@ use crate::sql::request::backup::BackupRequest;
 use crate::sql::request::{AdminRequest, SessionWord, Tenants};
 use strandline_format::secret::passphrase;
 use strandline_scheduler_core::BackupParam;
-use strandline_types::{BackupMode, ErrorClass, Failure, limits};
+use strandline_types::{BackupMode, Compression, ErrorClass, Failure, limits};
 
 /// After `ALTER SYSTEM BACKUP`.
 pub(super) fn backup(c: &mut Cursor<'_>) -> Result<AdminRequest, Failure> {
@@ -125,14 +125,8 @@ fn low_threads(c: &mut Cursor<'_>) -> Result<BackupParam, Failure> {
 
 fn compression(c: &mut Cursor<'_>) -> Result<BackupParam, Failure> {
     let text = c.text_or_word("'none', 'lz4' or 'zstd'")?;
-    let number = match text.to_ascii_lowercase().as_str() {
-        "none" => 1,
-        "lz4" => 2,
-        "zstd" => 3,
-        _ => {
-            let what = format!("'{text}' is not a compression of backups");
-            return Err(Failure::new(ErrorClass::Invalid, what, text, "write 'none', 'lz4' or 'zstd'"));
-        }
-    };
-    Ok(BackupParam::Compression(number))
+    Compression::parse(&text).map(BackupParam::Compression).ok_or_else(|| {
+        let what = format!("'{text}' is not a compression of backups");
+        Failure::new(ErrorClass::Invalid, what, text, "write 'none', 'lz4' or 'zstd'")
+    })
 }

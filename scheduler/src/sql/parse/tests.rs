@@ -8,7 +8,7 @@ use super::super::request::restore::*;
 use super::*;
 use strandline_scheduler_core::BackupParam;
 use strandline_scheduler_core::state::{DestOptions, MissedRun, SchedulePlan};
-use strandline_types::{BackupMode, Binding, DestNo, ErrorClass, Scn, ValidateLevel, limits};
+use strandline_types::{BackupMode, Binding, Compression, DestNo, ErrorClass, Scn, ValidateLevel, limits};
 
 fn named(names: &[&str]) -> Tenants {
     Tenants::Named(names.iter().map(|n| (*n).to_owned()).collect())
@@ -124,7 +124,7 @@ fn every_statement_is_read() {
         ),
         (
             "ALTER SYSTEM SET backup_compression = 'zstd'",
-            R::SetBackupParam { tenant: None, param: BackupParam::Compression(3) },
+            R::SetBackupParam { tenant: None, param: BackupParam::Compression(Compression::Zstd) },
         ),
         ("SET ENCRYPTION ON IDENTIFIED BY 'secret' ONLY", R::Session(SessionWord::Encryption(t("secret")))),
         (

@@ -11,6 +11,7 @@ mod full_disk;
 mod leading;
 mod once;
 mod scn;
+mod stored;
 mod survive;
 
 use crate::{Clock, Door, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
