@@ -4,7 +4,7 @@
 //! One database per statement, thrown away after it: nothing that a statement does can outlive it, and the
 //! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
 
-use super::shown::shown;
+use super::masking::shown;
 use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::limits::Limit;
