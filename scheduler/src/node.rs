@@ -221,7 +221,7 @@ impl SchedulerNode {
         self.read(|s| s.schedulers.leader == self.id() && s.schedulers.term == Term(term))
     }
 
-    /// Address of the leader's gRPC door, unless it is this node or not known.
+    /// Address of the leader's gRPC server, unless it is this node or not known.
     pub fn leader_address(&self) -> Option<String> {
         let leader = self.role().leader.filter(|id| *id != self.config.node_id)?;
         self.addresses.get(&leader).cloned()

@@ -1,5 +1,5 @@
-//! The HTTP door: `/metrics`, `/healthz` (the group runs here, or is about to) and `/readyz` (statements can be served).
-//! What is not so is said in the body, with the reason.
+//! The HTTP server: `/metrics`, `/healthz` (the group runs here, or is about to) and `/readyz` (statements can be served).
+//! The body of a refusal has the reason.
 
 use crate::metrics;
 use crate::node::SchedulerNode;
@@ -23,7 +23,7 @@ pub async fn serve(listener: TcpListener, node: Arc<SchedulerNode>, stop: Cancel
         .with_state(node);
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await;
     if let Err(error) = served {
-        warn!(%error, "the HTTP door ended");
+        warn!(%error, "the HTTP server ended");
     }
 }
 

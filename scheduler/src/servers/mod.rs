@@ -1,4 +1,4 @@
-//! The doors: gRPC (Admin), MySQL protocol, HTTP.
+//! The servers for clients: gRPC (Admin), MySQL protocol, HTTP.
 
 pub mod admin;
 pub mod http;

@@ -15,7 +15,7 @@ pub fn statement_reference() -> String {
     );
     for topic in TOPICS {
         // Writing into a String does not fail.
-        let _ = write!(page, "\n## {}\n", topic.title);
+        let _ = writeln!(page, "\n## {}", topic.title);
         for syntax in topic.statements {
             entry(&mut page, syntax);
         }
@@ -24,9 +24,9 @@ pub fn statement_reference() -> String {
 }
 
 fn entry(page: &mut String, syntax: &Syntax) {
-    let _ = write!(page, "\n```text\n");
+    let _ = writeln!(page, "\n```text");
     for words in syntax.words {
         let _ = writeln!(page, "{}", format!("{words} {}", syntax.rest).trim_end());
     }
-    let _ = write!(page, "```\n\n{}\n", syntax.about);
+    let _ = writeln!(page, "```\n\n{}", syntax.about);
 }
