@@ -1,5 +1,5 @@
 //! Tenants are made under load, and a worker is killed at a random instant of the first second: every one of them serves
-//! afterwards, with all of its replicas, and nobody lends a hand.
+//! afterwards, with all of its replicas, and without help by hand.
 //!
 //! `STRANDLINE_CREATIONS` says how many (nightly: 500), `STRANDLINE_SEED` when whom it meets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_chaos::sim::Rng;
 use strandline_cli::cluster::Cluster;
@@ -32,7 +32,7 @@ async fn tenants_whose_creation_is_killed_at_a_random_instant_serve_with_all_the
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let (story, creations) = (Story::begin(), number("STRANDLINE_CREATIONS").unwrap_or(CREATIONS));
+    let (events, creations) = (EventLog::begin(), number("STRANDLINE_CREATIONS").unwrap_or(CREATIONS));
     let mut rng = Rng::new(number("STRANDLINE_SEED").unwrap_or(1));
     let mut cluster = site.cluster(71, "servers", 1, 3).await?;
     jobs::make_tenant(&cluster, LOAD, 2, TABLE).await?;
@@ -60,7 +60,7 @@ async fn run(site: &Site) -> Outcome<()> {
     load.await.expect("the load does not panic");
     let writes = writes.load(Ordering::Relaxed);
     assert!(writes > 0, "there was no load");
-    story.tell(&format!("{creations} creations were killed, and all serve; {writes} writes meanwhile"));
+    events.record(&format!("{creations} creations were killed, and all serve; {writes} writes meanwhile"));
     cluster.destroy()
 }
 

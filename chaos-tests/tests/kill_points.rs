@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use std::path::Path;
 use std::time::Duration;
-use strandline_chaos::cluster::{KillStep, Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, KillStep, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use strandline_cli::cluster::config::Identity;
@@ -121,13 +121,13 @@ impl Bed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_whose_creation_is_killed_at_any_step_serves_after_the_next_start() {
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut bed = Bed::new(31).await?;
         let make = async |cluster: &Cluster, tenant: &str| {
             sql(cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 1")).await
         };
         let tries = bed.try_all(stride(12), make).await?;
-        story.tell(&format!("{tries} creations were killed, and all served"));
+        events.record(&format!("{tries} creations were killed, and all served"));
         assert!(tries > 5, "{tries}");
         bed.site.done();
         Outcome::Ok(())
@@ -138,7 +138,7 @@ async fn a_replica_whose_creation_is_killed_at_any_step_serves_after_the_next_st
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_is_killed_at_any_step_ends_with_what_was_backed_up() {
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut bed = Bed::new(32).await?;
         sql(&bed.cluster, "CREATE TENANT source LOG_STREAMS = 1 REPLICAS = 1").await?;
         assert!(serves(&mut bed.cluster, "source").await?);
@@ -153,7 +153,7 @@ async fn a_restore_that_is_killed_at_any_step_ends_with_what_was_backed_up() {
             sql(cluster, &format!("ALTER SYSTEM RESTORE {tenant} {from} WITH 'replicas=1'")).await
         };
         let tries = bed.try_all(stride(25), make).await?;
-        story.tell(&format!("{tries} restores were killed, and all ended well"));
+        events.record(&format!("{tries} restores were killed, and all ended well"));
         assert!(tries > 5, "{tries}");
         bed.site.done();
         Outcome::Ok(())

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_chaos::sim::Rng;
 use strandline_cli::admin::Rows;
@@ -103,7 +103,7 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
     // One cluster at a time: each of them keeps the machine busy.
     static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _alone = ALONE.lock().await;
-    let (story, rounds) = (Story::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
+    let (events, rounds) = (EventLog::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
     let mut rng = Rng::new(number("STRANDLINE_SEED").unwrap_or(1));
     let bed = Bed { site, cluster: site.cluster(id, "servers", 1, 3).await?, data, archive };
     jobs::make_tenant(&bed.cluster, TENANT, 2, TABLE).await?;
@@ -133,7 +133,7 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
     stop.store(true, Ordering::Relaxed);
     writer.await.expect("the writer does not panic")?;
     let writes = written.0.lock().unwrap().len();
-    story.tell(&format!("{n} restores, {n} validations, {cleanings} cleanings, {writes} writes meanwhile"));
+    events.record(&format!("{n} restores, {n} validations, {cleanings} cleanings, {writes} writes meanwhile"));
     bed.cluster.destroy()
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
-use strandline_chaos::cluster::{Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, Story, jobs};
+use strandline_chaos::cluster::{EventLog, Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, jobs};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -64,7 +64,8 @@ fn rounds() -> Vec<(String, Vec<Rule>)> {
 async fn run(site: &Site, port: u16, data: String, archive: String) -> Outcome<()> {
     let seed = number("STRANDLINE_SEED").unwrap_or(1);
     let proxy = StoreProxy::before(port).await?;
-    let mut bed = Bed { site, cluster: site.cluster(51, "servers", 1, 3).await?, proxy, port, story: Story::begin() };
+    let mut bed =
+        Bed { site, cluster: site.cluster(51, "servers", 1, 3).await?, proxy, port, events: EventLog::begin() };
     for (name, rules) in rounds() {
         bed.life(&name, Plan::new(rules, seed), &data, &archive).await?;
     }
@@ -76,7 +77,7 @@ struct Bed<'a> {
     cluster: Cluster,
     proxy: StoreProxy,
     port: u16,
-    story: Story,
+    events: EventLog,
 }
 
 /// What was written, by SCN.
@@ -139,7 +140,7 @@ impl Bed<'_> {
         for uri in [&data, &archive] {
             self.is_sound(uri);
         }
-        self.story.tell(&format!("{name}: {met} faults so far; jobs that named a cause: {told:?}"));
+        self.events.record(&format!("{name}: {met} faults so far; jobs that named a cause: {told:?}"));
         Ok(())
     }
 
@@ -238,8 +239,8 @@ impl Bed<'_> {
 
     fn is_sound(&self, uri: &str) {
         let verify = Command::new(self.site.program()).args(["verify", uri]).output().expect("it runs");
-        let said = [verify.stdout, verify.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        assert!(verify.status.success(), "{uri}: {:?} {said}", verify.status);
+        let output = [verify.stdout, verify.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(verify.status.success(), "{uri}: {:?} {output}", verify.status);
     }
 }
 

@@ -62,7 +62,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// May know everybody: nobody depends on it.
+/// May depend on every crate; none depends on it.
 const TEST_CRATE: &str = "strandline-chaos";
 /// Crates without I/O, and what must not be reachable from them.
 const PURE: &[&str] = &[
@@ -74,8 +74,8 @@ const PURE: &[&str] = &[
     "strandline-worker-core",
 ];
 const IMPURE: &[&str] = &["tokio", "tonic", "openraft", "object_store", "rocksdb", "mio", "hyper"];
-/// Doors that only one crate may open.
-const ONLY_DOOR: &[(&str, &str)] = &[("openraft", "strandline-consensus"), ("object_store", "strandline-media")];
+/// Proxies that only one crate may open.
+const ONLY_OWNER: &[(&str, &str)] = &[("openraft", "strandline-consensus"), ("object_store", "strandline-media")];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
@@ -122,7 +122,7 @@ fn no_crate_knows_one_that_it_may_not_know() {
 }
 
 #[test]
-fn nobody_knows_the_test_crate() {
+fn no_crate_depends_on_the_test_crate() {
     assert!(edges(&metadata()).iter().all(|(_, to, _)| to != TEST_CRATE));
 }
 
@@ -153,9 +153,9 @@ fn nothing_impure_is_reachable_from_a_pure_crate() {
 #[test]
 fn openraft_and_object_store_have_one_door_each() {
     for package in metadata().workspace_packages() {
-        for (door, owner) in ONLY_DOOR {
-            let opens = package.dependencies.iter().any(|d| d.name == *door);
-            assert!(!opens || package.name.as_str() == *owner, "{} names {door}", package.name);
+        for (proxy, owner) in ONLY_OWNER {
+            let opens = package.dependencies.iter().any(|d| d.name == *proxy);
+            assert!(!opens || package.name.as_str() == *owner, "{} names {proxy}", package.name);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The archivers of the workers: begun and ended by orders, driven one operation at a time.
 //!
-//! An archiver is begun only under orders that answer a report in which its worker said that it leads the stream in
+//! An archiver is begun only under orders that answer a report in which its worker reported that it leads the stream in
 //! this term: older orders may come from before the scheduler knew of the leader, and the round may be over since.
 
 use super::workers::WorkerKey;
@@ -48,9 +48,9 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let claims = worker.claims.clone();
         let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
-        let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
+        let ordered = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
         worker.archivers.retain(|key, running| {
-            wished(key).is_some_and(|order| running.is_good_for(leads(key.1), goal(order.work)))
+            ordered(key).is_some_and(|order| running.is_good_for(leads(key.1), goal(order.work)))
         });
         let mut fresh = Vec::new();
         for order in rounds {

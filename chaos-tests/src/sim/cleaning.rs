@@ -2,11 +2,11 @@
 //! ends (invariant 9).
 //!
 //! A cleaning is looked at twice. When it is decided: everything that stays is told with a reason, and nothing stays that
-//! is older than the window and that nobody needs. When it has ended, however it ended: every SCN that the policy promises
+//! is older than the window and that nothing needs. When it has ended, however it ended: every SCN that the policy promises
 //! is still restored, and of what it deleted nothing is left.
 
 use super::deletion::left_of;
-use super::truth::Without;
+use super::expected_state::Without;
 use super::world::{TENANT, World};
 use crate::invariants::{Broken, Promise, first_bare};
 use std::cmp::Reverse;
@@ -238,10 +238,10 @@ impl World {
     fn cleaning_ended(&mut self, id: JobId) -> Result<(), Broken> {
         self.check()?;
         let catalogue = self.catalogue();
-        let truth = self.restorable(&catalogue);
+        let expected = self.restorable(&catalogue);
         let none = Without::new();
         let newest = self.newest(&catalogue, &none);
-        let left = Promise { intervals: truth.clone(), fulls: self.fulls(&catalogue, &none), newest };
+        let left = Promise { intervals: expected.clone(), fulls: self.fulls(&catalogue, &none), newest };
         let promise = self.cleanings.ended(id, &left)?;
         let job = self.job(id)?;
         let done: Vec<MediumName> = self.tasks(job).filter(|t| t.stage == CleanStage::Done).map(|t| t.name).collect();
@@ -263,7 +263,7 @@ impl World {
         self.cleaned.by_hand += usize::from(is_complete && !by_policy);
         let borders: Vec<Scn> = promise.intervals.iter().flat_map(|(from, to)| [*from, *to]).collect();
         let targets: BTreeSet<Scn> = (0..TARGETS).filter_map(|_| self.rng.pick(&borders)).collect();
-        self.try_targets(&catalogue, &truth, targets)
+        self.try_targets(&catalogue, &expected, targets)
     }
 
     /// In calm weather a cleaning by policy completes.

@@ -5,10 +5,10 @@
 //! come as far as the last write and to stop cleanly.
 //!
 //! In the storm and at the end backup sets, full ones and chains (`backups`), are restored to many SCNs and compared with
-//! the oracle (`restores`, `truth`). Sets and pieces are deleted by policy and by hand (`cleaning`), and what has to stay
+//! the oracle (`restores`, `expected_state`). Sets and pieces are deleted by policy and by hand (`cleaning`), and what has to stay
 //! is restored again.
 //!
-//! `world` holds the state and the loop, `schedulers`, `workers` and their `archivers` the two sides, `faults` what goes wrong, `wishes`
+//! `world` holds the state and the loop, `schedulers`, `workers` and their `archivers` the two sides, `faults` what goes wrong, `requests`
 //! what administrators and clients want.
 
 mod archivers;
@@ -16,10 +16,12 @@ mod backups;
 mod cleaning;
 mod content;
 mod deletion;
+mod expected_state;
 mod faults;
 mod group;
 mod medium;
 mod queue;
+mod requests;
 mod restores;
 mod rng;
 mod scan;
@@ -28,8 +30,6 @@ mod steps;
 mod stream;
 mod tasks;
 mod trace;
-mod truth;
-mod wishes;
 mod workers;
 mod world;
 

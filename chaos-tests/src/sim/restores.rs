@@ -2,7 +2,7 @@
 //! it is refused with the nearest restorable bounds.
 //!
 //! The catalogue is read as a reader of the medium would (`scan`); choice, windows, chains and replay are those of
-//! production. What is restorable is found a second time without them (`truth`).
+//! production. What is restorable is found a second time without them (`expected_state`).
 
 use super::content::Content;
 use super::world::{Event, START_MS, World};
@@ -55,41 +55,41 @@ impl World {
         let next = self.rng.between(2_000, 6_000);
         self.after(next, Event::Restore);
         let catalogue = self.catalogue();
-        let truth = self.restorable(&catalogue);
+        let expected = self.restorable(&catalogue);
         let mut targets = BTreeSet::new();
         for _ in 0..TARGETS {
-            if let Some((from, to)) = self.rng.pick(&truth) {
+            if let Some((from, to)) = self.rng.pick(&expected) {
                 targets.extend([from.prev(), from, to, to.next()]);
             }
             targets.insert(Scn::from_ms(self.rng.between(START_MS, self.now_ms + 1000)));
-            if let Some((from, to)) = self.rng.pick(&truth) {
+            if let Some((from, to)) = self.rng.pick(&expected) {
                 targets.insert(Scn(self.rng.between(from.0, to.0 + 1)));
             }
         }
-        self.try_targets(&catalogue, &truth, targets)
+        self.try_targets(&catalogue, &expected, targets)
     }
 
     /// Restores to each of some SCNs, or is refused.
     pub(super) fn try_targets(
         &mut self,
         catalogue: &Catalogue,
-        truth: &[(Scn, Scn)],
+        expected: &[(Scn, Scn)],
         targets: impl IntoIterator<Item = Scn>,
     ) -> Result<(), Broken> {
-        targets.into_iter().try_for_each(|target| self.try_restore(catalogue, truth, target))
+        targets.into_iter().try_for_each(|target| self.try_restore(catalogue, expected, target))
     }
 
-    fn try_restore(&mut self, catalogue: &Catalogue, truth: &[(Scn, Scn)], target: Scn) -> Result<(), Broken> {
-        let can_be = truth.iter().any(|(from, to)| *from <= target && target <= *to);
+    fn try_restore(&mut self, catalogue: &Catalogue, expected: &[(Scn, Scn)], target: Scn) -> Result<(), Broken> {
+        let can_be = expected.iter().any(|(from, to)| *from <= target && target <= *to);
         match choose(catalogue, Target::Scn(target)) {
             Ok(choice) if can_be => self.restore(&choice).map_err(|e| format!("restore to {target}: {e}")),
-            Ok(_) => Err(format!("a restore to {target} was not refused, restorable is {truth:?}")),
+            Ok(_) => Err(format!("a restore to {target} was not refused, restorable is {expected:?}")),
             Err(refusal) if can_be => {
-                Err(format!("a restore to {target} was refused ({refusal:?}), restorable is {truth:?}"))
+                Err(format!("a restore to {target} was refused ({refusal:?}), restorable is {expected:?}"))
             }
             Err(refusal) => {
                 self.restores.refused += 1;
-                nearest(truth, target, &refusal)
+                nearest(expected, target, &refusal)
             }
         }
     }
@@ -187,11 +187,11 @@ fn apply(batch: Option<ReplayBatch>, content: &mut Content) -> Result<(), Broken
 }
 
 /// A refusal names the nearest bounds below and above.
-fn nearest(truth: &[(Scn, Scn)], target: Scn, refusal: &Refusal) -> Result<(), Broken> {
-    let below = truth.iter().map(|(_, to)| *to).filter(|to| *to < target).max();
-    let above = truth.iter().map(|(from, _)| *from).filter(|from| *from > target).min();
+fn nearest(expected: &[(Scn, Scn)], target: Scn, refusal: &Refusal) -> Result<(), Broken> {
+    let below = expected.iter().map(|(_, to)| *to).filter(|to| *to < target).max();
+    let above = expected.iter().map(|(from, _)| *from).filter(|from| *from > target).min();
     match refusal {
-        Refusal::NoSet { .. } if truth.is_empty() => Ok(()),
+        Refusal::NoSet { .. } if expected.is_empty() => Ok(()),
         Refusal::OutOfReach { below: b, above: a, .. } if (*b, *a) == (below, above) => Ok(()),
         other => {
             Err(format!("a restore to {target} was refused with {other:?}, the bounds are {below:?} and {above:?}"))

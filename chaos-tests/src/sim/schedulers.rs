@@ -1,7 +1,7 @@
 //! The scheduler side: the leader's loop, its writes to the medium, and the answers to workers.
 //!
 //! A node that only believes to lead does the same from the state that it has: its writes reach the medium, its
-//! proposals reach nobody.
+//! proposals reach no other node.
 
 use super::steps::{Part, parts};
 use super::workers::Reply;

@@ -60,9 +60,9 @@ pub(super) enum Event {
     /// Something goes wrong.
     Fault,
     /// Something is well again.
-    Mend(super::faults::Mend),
+    Repair(super::faults::Repair),
     /// An administrator wants something.
-    Wish,
+    Request,
     /// Somebody tries what can be restored.
     Restore,
 }
@@ -191,7 +191,7 @@ impl World {
         let storm_ends = self.now_ms + STORM_MS;
         self.after(300, Event::Write);
         self.after(1500, Event::Fault);
-        self.after(2000, Event::Wish);
+        self.after(2000, Event::Request);
         self.after(3000, Event::Restore);
         self.run_until(storm_ends, |_| false)?;
         self.heal()?;
@@ -283,8 +283,8 @@ impl World {
             Event::Write => self.client_writes(),
             Event::Elect(ls) => self.elect(ls),
             Event::Fault => self.fault(),
-            Event::Mend(mend) => self.mend(mend),
-            Event::Wish => self.wish(),
+            Event::Repair(repair) => self.repair(repair),
+            Event::Request => self.request(),
             Event::Restore => self.try_restores(),
         }
     }
@@ -300,8 +300,8 @@ impl World {
         }
         let rounds = &self.group.state().rounds;
         let clock = |_: DestId, round: RoundId| -> Option<PieceClock> { rounds.get(&(TENANT, round)).map(|r| r.clock) };
-        let truth = |ls: LsId, at: Lsn, length: usize| self.streams.get(&ls).and_then(|s| s.slice(at, length));
-        self.archive.check(&self.medium, &changed, clock, truth)?;
+        let expected = |ls: LsId, at: Lsn, length: usize| self.streams.get(&ls).and_then(|s| s.slice(at, length));
+        self.archive.check(&self.medium, &changed, clock, expected)?;
         let groups = self.streams.iter().map(|(id, s)| (*id, s.groups.as_slice())).collect();
         self.checkpoints.check(&self.medium, &changed, &self.archive, &groups)?;
         self.frozen.check(&self.medium, &changed)
@@ -329,10 +329,10 @@ impl World {
     fn rounds_begin_where_they_say(&self) -> Result<(), Broken> {
         for round in self.group.state().rounds.values() {
             let (dest_id, round_id) = (round.dest_id, round.round_id);
-            for (&ls_id, said) in round.progress.iter().filter(|(_, p)| p.archived_lsn > p.start_lsn) {
+            for (&ls_id, reported) in round.progress.iter().filter(|(_, p)| p.archived_lsn > p.start_lsn) {
                 let found = self.archive.begins(StreamKey { dest_id, round_id, ls_id });
-                if found != Some(said.start_lsn) {
-                    let start = said.start_lsn;
+                if found != Some(reported.start_lsn) {
+                    let start = reported.start_lsn;
                     return Err(format!(
                         "round {round_id} says that log stream {ls_id} begins at {start}, not {found:?}"
                     ));

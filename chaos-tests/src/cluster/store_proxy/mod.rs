@@ -41,7 +41,7 @@ struct Shared {
     behind: u16,
     plan: Mutex<Plan>,
     met: Mutex<BTreeMap<(Fault, Kind), u64>>,
-    /// What listings said before, by their path and query.
+    /// Earlier answers of listings, by their path and query.
     listings: Mutex<HashMap<String, Reply>>,
 }
 

@@ -48,7 +48,7 @@ impl World {
     }
 }
 
-/// How far log goes from an SCN on, whoever archived it.
+/// How far log goes from an SCN on, over all archivers.
 fn reach(log: &[(Scn, Scn)], from: Scn) -> Option<Scn> {
     let mut reach = log.iter().filter(|(a, b)| *a <= from && from <= *b).map(|(_, b)| *b).max()?;
     while let Some(further) = log.iter().filter(|(a, b)| *a <= reach.next() && *b > reach).map(|(_, b)| *b).max() {

@@ -1,4 +1,4 @@
-//! The blows: `kill -9` and `SIGSTOP` of the server that leads, chosen by what the cluster says at that moment.
+//! The faults: `kill -9` and `SIGSTOP` of the server that leads, chosen by what the cluster says at that moment.
 //!
 //! A process is addressed by its own id only, and is started again on its old disk, as a supervisor would do.
 
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The worker that leads most log streams of `tenant`.
 ///
 /// # Errors
-/// Nobody leads any for too long.
+/// For too long none has a leader.
 pub async fn leading_worker(cluster: &Cluster, tenant: &str) -> Outcome<u64> {
     let patience = Patience::new("a log stream has a leader", PATIENCE);
     loop {
@@ -47,7 +47,7 @@ pub async fn until_led_by_others(cluster: &Cluster, tenant: &str, worker: u64) -
 /// `kill -9` of the leading worker; it stays down until `restart_killed`.
 ///
 /// # Errors
-/// Nobody leads.
+/// There is no leader.
 pub async fn kill_leading_worker(cluster: &mut Cluster, tenant: &str) -> Outcome<u64> {
     let victim = leading_worker(cluster, tenant).await?;
     cluster.kill_worker(victim);
@@ -57,7 +57,7 @@ pub async fn kill_leading_worker(cluster: &mut Cluster, tenant: &str) -> Outcome
 /// `kill -9` of the leading scheduler; it stays down until `restart_killed`.
 ///
 /// # Errors
-/// Nobody leads.
+/// There is no leader.
 pub async fn kill_leading_scheduler(cluster: &mut Cluster) -> Outcome<u64> {
     let patience = Patience::new("a scheduler leads", PATIENCE);
     loop {

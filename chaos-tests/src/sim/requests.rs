@@ -58,12 +58,12 @@ impl World {
     }
 
     /// An administrator changes their mind.
-    pub(super) fn wish(&mut self) -> Result<(), Broken> {
+    pub(super) fn request(&mut self) -> Result<(), Broken> {
         if self.is_calm {
             return Ok(());
         }
         let next = self.rng.between(200, 2000);
-        self.after(next, Event::Wish);
+        self.after(next, Event::Request);
         let action = match self.rng.between(0, 36) {
             0 => Action::NoArchiveLog { tenant: TENANT },
             1..=4 => Action::ArchiveLog { tenant: TENANT },

@@ -1,7 +1,7 @@
-//! The wires between workers: every worker is reached through a door of this test, which can cut one worker off from
-//! the others and from nobody else, in both directions or in one, and lose answers to whoever is no worker.
+//! The links between workers: every worker is reached through a proxy of this test, which can cut one worker off from
+//! the others and from no client, in both directions or in one, and lose answers to callers that are no workers.
 //!
-//! A cut is what a network does: nothing is refused, bytes stand still, and go on when the cut is mended. A lost answer is
+//! A cut is what a network does: nothing is refused, bytes stand still, and go on when the cut is repaired. A lost answer is
 //! a connection that ends after the request has gone through. Whose connection it is says the system (`/proc`): clients
 //! and schedulers talk to the cut-off worker as before, and its way to a medium never led through here.
 
@@ -61,29 +61,29 @@ struct Cut {
     ports: BTreeMap<u64, BTreeSet<u16>>,
 }
 
-/// The doors before all workers of a cluster; dropping it closes them.
+/// The proxies before all workers of a cluster; dropping it closes them.
 #[derive(Debug)]
-pub struct Wires {
+pub struct Links {
     cut: Arc<watch::Sender<Cut>>,
     lost: Arc<AtomicU64>,
-    _doors: JoinSet<()>,
+    _proxies: JoinSet<()>,
 }
 
-impl Wires {
-    /// Puts a door before every worker of `places`, which then advertise the doors.
+impl Links {
+    /// Puts a proxy before every worker of `places`, which then advertise the proxies.
     ///
     /// # Errors
     /// The loopback has no free port.
     pub async fn before(places: &mut Places) -> Outcome<Self> {
         let cut = Arc::new(watch::Sender::new(Cut::default()));
         let lost = Arc::new(AtomicU64::new(0));
-        let mut doors = JoinSet::new();
+        let mut proxies = JoinSet::new();
         for (to, place) in (FIRST_WORKER..).zip(&mut places.workers) {
-            let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| no_door(&e))?;
-            place.advertise = Some(listener.local_addr().map_err(|e| no_door(&e))?.to_string());
-            doors.spawn(serve(listener, to, place.grpc.clone(), Arc::clone(&cut), Arc::clone(&lost)));
+            let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| no_port(&e))?;
+            place.advertise = Some(listener.local_addr().map_err(|e| no_port(&e))?.to_string());
+            proxies.spawn(serve(listener, to, place.grpc.clone(), Arc::clone(&cut), Arc::clone(&lost)));
         }
-        Ok(Self { cut, lost, _doors: doors })
+        Ok(Self { cut, lost, _proxies: proxies })
     }
 
     /// Cuts `victim` off from all other workers.
@@ -96,7 +96,7 @@ impl Wires {
         self.cut.send_replace(Cut { victim: Some(victim), way, ..Cut::default() }.looked(pids(cluster)));
     }
 
-    /// From now on answers get lost: of a thousand portions of bytes to whoever is no worker, so many.
+    /// From now on answers get lost: so many of a thousand portions of bytes to callers that are no workers.
     pub fn lose_answers(&self, cluster: &Cluster, per_mille: u64) {
         self.cut.send_replace(Cut { lost_per_mille: per_mille, ..Cut::default() }.looked(pids(cluster)));
     }
@@ -108,7 +108,7 @@ impl Wires {
     }
 
     /// Everybody reaches everybody again.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         self.cut.send_replace(Cut::default());
     }
 }
@@ -176,7 +176,7 @@ async fn serve(listener: TcpListener, to: u64, address: String, cut: Arc<watch::
 }
 
 async fn carry(client: TcpStream, address: String, line: Line, cut: watch::Receiver<Cut>, lost: Arc<AtomicU64>) {
-    // Without a worker behind the door the connection ends, as it would without the door.
+    // Without a worker behind the proxy the connection ends, as it would without the proxy.
     let Ok(worker) = TcpStream::connect(&address).await else { return };
     let _ = (client.set_nodelay(true), worker.set_nodelay(true));
     let ((from_client, to_client), (from_worker, to_worker)) = (client.into_split(), worker.into_split());
@@ -247,7 +247,7 @@ fn port_and_socket(line: &str) -> Option<(u16, u64)> {
     Some((u16::from_str_radix(port, 16).ok()?, fields.nth(7)?.parse().ok()?))
 }
 
-fn no_door(e: &std::io::Error) -> Failure {
+fn no_port(e: &std::io::Error) -> Failure {
     Failure::new(ErrorClass::Exhausted, format!("cannot listen: {e}"), "127.0.0.1", "free some ports")
 }
 

@@ -1,14 +1,14 @@
-//! What happens in a run, with its time, for whoever reads its output.
+//! What happens in a run, with its time, on its output.
 
 use std::time::Instant;
 
 /// A run that has begun.
 #[derive(Clone, Copy, Debug)]
-pub struct Story {
+pub struct EventLog {
     began: Instant,
 }
 
-impl Story {
+impl EventLog {
     /// It begins now.
     #[must_use]
     pub fn begin() -> Self {

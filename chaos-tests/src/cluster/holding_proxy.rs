@@ -1,9 +1,9 @@
-//! A gate in front of an S3 server: requests pass it, or are held as long as a test wants, or find the server dead.
+//! A proxy in front of an S3 server: requests pass it, or are held as long as a test wants, or find the server dead.
 //!
 //! It may ask for one pair of keys and one region, as a real store does: the server behind it checks signatures, and no
-//! region. Whoever signs otherwise is refused, and noted.
+//! region. A request that is signed otherwise is refused, and counted.
 //!
-//! Holding the one request that ends a stage holds the stage: a blow falls exactly there, without a race. A held request
+//! Holding the one request that ends a stage holds the stage: a fault falls exactly there, without a race. A held request
 //! is passed on later even when its sender is dead by then, as a network may do. Every request has a connection of its
 //! own, so that one that is held holds no other.
 
@@ -27,9 +27,9 @@ const TURNED_AWAY_MAX: usize = 100;
 const TURNED_AWAY: &str = "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 94\r\n\r\n\
     <Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong region or key</Message></Error>";
 
-/// The gate and the server behind it; both end when it is dropped.
+/// The proxy and the server behind it; both end when it is dropped.
 #[derive(Debug)]
-pub struct Gate {
+pub struct HoldingProxy {
     root: PathBuf,
     port: u16,
     behind: u16,
@@ -95,8 +95,8 @@ impl Shared {
     }
 }
 
-impl Gate {
-    /// Starts a server over `root` and the gate before it. `None` = no such server is installed.
+impl HoldingProxy {
+    /// Starts a server over `root` and the proxy before it. `None` = no such server is installed.
     ///
     /// # Errors
     /// No port is free.
@@ -126,7 +126,7 @@ impl Gate {
         Ok(Some(Self { root: root.to_owned(), port, behind, server: Mutex::new(Some(server)), shared, accepting }))
     }
 
-    /// A destination behind the gate; its bucket is made when it is not there.
+    /// A destination behind the proxy; its bucket is made when it is not there.
     ///
     /// # Errors
     /// The bucket cannot be made.
@@ -136,7 +136,7 @@ impl Gate {
         Ok(format!("s3://{bucket}/{path}?host=http://127.0.0.1:{}&access_id=ak&access_key=sk", self.port))
     }
 
-    /// A destination behind the gate without keys and region; its bucket is made when it is not there.
+    /// A destination behind the proxy without keys and region; its bucket is made when it is not there.
     ///
     /// # Errors
     /// The bucket cannot be made.
@@ -186,7 +186,7 @@ impl Gate {
     /// Waits until so many requests have found no server.
     ///
     /// # Errors
-    /// Nobody asks.
+    /// No request came in time.
     pub async fn until_refused(&self, count: u64) -> Outcome<()> {
         let patience = Patience::new(format!("{count} requests find no server"), PATIENCE);
         loop {
@@ -217,7 +217,7 @@ fn no_room(dir: &Path, error: &std::io::Error) -> Failure {
     Failure::new(ErrorClass::Exhausted, error.to_string(), dir.display().to_string(), "make room there")
 }
 
-impl Drop for Gate {
+impl Drop for HoldingProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -249,7 +249,7 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let is_held = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.holds(&line));
     if is_held(&hold.borrow_and_update()) {
         shared.held.fetch_add(1, Ordering::SeqCst);
-        // Ends with an error only when the gate is gone.
+        // Ends with an error only when the proxy is gone.
         let _ = hold.wait_for(|part| !is_held(part)).await;
     }
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", shared.behind)).await else {

@@ -1,4 +1,4 @@
-//! A door before an object store that loses replies: the store has done what was asked, durably, and whoever asked
+//! A proxy before an object store that loses replies: the store has done what was asked, durably, and the client
 //! never hears of it.
 //!
 //! It reads HTTP/1.1 only as far as it must: the first line of a request, and that a reply has begun. Bytes go through
@@ -23,26 +23,26 @@ struct Losses {
     lost: AtomicU64,
 }
 
-/// The door; dropping it closes it.
+/// The proxy; dropping it closes it.
 #[derive(Debug)]
-pub struct LossyDoor {
+pub struct LossyProxy {
     /// Where it listens, on the loopback.
     pub port: u16,
     losses: Arc<Losses>,
     task: JoinHandle<()>,
 }
 
-impl LossyDoor {
-    /// Opens a door before the store at `port`; it loses nothing yet.
+impl LossyProxy {
+    /// Opens a proxy before the store at `port`; it loses nothing yet.
     ///
     /// # Errors
     /// The loopback has no free port.
     pub async fn before(port: u16) -> Outcome<Self> {
-        let no_door = |e: std::io::Error| {
+        let no_port = |e: std::io::Error| {
             Failure::new(ErrorClass::Exhausted, format!("cannot listen: {e}"), "127.0.0.1", "free some ports")
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(no_door)?;
-        let own = listener.local_addr().map_err(no_door)?.port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(no_port)?;
+        let own = listener.local_addr().map_err(no_port)?.port();
         let losses = Arc::new(Losses::default());
         let task = tokio::spawn(serve(listener, port, Arc::clone(&losses)));
         Ok(Self { port: own, losses, task })
@@ -60,7 +60,7 @@ impl LossyDoor {
     }
 }
 
-impl Drop for LossyDoor {
+impl Drop for LossyProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -151,15 +151,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_asked_arrives_and_the_answer_does_not() {
         let store = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let door = LossyDoor::before(store.local_addr().unwrap().port()).await.unwrap();
-        door.lose_every(1);
-        let mut client = TcpStream::connect(("127.0.0.1", door.port)).await.unwrap();
+        let proxy = LossyProxy::before(store.local_addr().unwrap().port()).await.unwrap();
+        proxy.lose_every(1);
+        let mut client = TcpStream::connect(("127.0.0.1", proxy.port)).await.unwrap();
         client.write_all(b"PUT /x/logstream_1/log/1.obarc HTTP/1.1\r\n\r\nbody").await.unwrap();
         let (mut arrived, mut buffer) = (store.accept().await.unwrap().0, [0; 100]);
         let read = arrived.read(&mut buffer).await.unwrap();
         assert!(buffer[..read].ends_with(b"body"));
         arrived.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         assert_eq!(client.read(&mut buffer).await.unwrap_or(0), 0);
-        assert_eq!(door.lost(), 1);
+        assert_eq!(proxy.lost(), 1);
     }
 }
