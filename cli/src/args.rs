@@ -321,7 +321,7 @@ pub enum CatalogCommand {
         /// Name of the tenant that stands for its owner here; `imported_<tenant>` when left out.
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
-        /// Nobody else writes it any more: this cluster may delete from it.
+        /// No other cluster writes it any more: this one may delete from it.
         #[arg(long)]
         allow_delete: bool,
     },

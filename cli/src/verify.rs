@@ -36,7 +36,7 @@ pub async fn run(client: &ClientArgs, args: &VerifyArgs) -> Outcome<()> {
     }
 }
 
-/// What is said of a destination as a whole.
+/// What is reported of a destination as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Sound,

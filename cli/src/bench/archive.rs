@@ -92,7 +92,7 @@ impl Bench {
         let before = self.writer.acked();
         self.dest.break_off()?;
         self.pass(length).await?;
-        self.dest.mend()?;
+        self.dest.repair()?;
         let (back, acked_back) = (Instant::now(), self.writer.acked());
         self.until_caught_up().await?;
         let took = back.elapsed().as_secs_f64();

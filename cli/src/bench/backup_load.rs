@@ -79,10 +79,10 @@ impl Load {
     pub async fn write_for(&self, time: Duration) -> Outcome<f64> {
         self.generation.fetch_add(1, Ordering::Relaxed);
         let (began, acked) = (Instant::now(), AtomicU64::new(0));
-        let lanes = (0..IN_FLIGHT as u64).map(|lane| {
+        let writers = (0..IN_FLIGHT as u64).map(|writer| {
             let acked = &acked;
             async move {
-                let mut at = self.values / IN_FLIGHT as u64 * lane;
+                let mut at = self.values / IN_FLIGHT as u64 * writer;
                 while began.elapsed() < time {
                     let n = 4;
                     self.batch((at..at + n).map(|i| i % self.values).collect()).await?;
@@ -93,7 +93,7 @@ impl Load {
                 Ok::<_, Failure>(())
             }
         });
-        futures::future::try_join_all(lanes).await?;
+        futures::future::try_join_all(writers).await?;
         Ok(acked.into_inner() as f64 / began.elapsed().as_secs_f64())
     }
 

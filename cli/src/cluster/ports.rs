@@ -13,7 +13,7 @@ const RANGE: std::ops::Range<u16> = 20_000..32_000;
 static NEXT: Mutex<Option<u32>> = Mutex::new(None);
 
 /// `count` different ports that are free now, and that this process was not given lately. They are free again when this
-/// returns: whoever starts a server on one may still meet another program there, and says so.
+/// returns: a server that starts on one may still meet another program there, and reports it.
 pub fn free(count: usize) -> Outcome<Vec<u16>> {
     let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
     let start = next.unwrap_or_else(any_start);

@@ -144,7 +144,7 @@ fn pair_json(key: &[u8], value: &[u8]) -> serde_json::Value {
     )
 }
 
-/// A value from standard input. It is read up to its bound and not to its end: whoever pipes a disk into it is told so at
+/// A value from standard input. It is read up to its bound and not to its end: a user who pipes a disk into it is told so at
 /// once.
 fn standard_input() -> Outcome<Vec<u8>> {
     let mut value = Vec::new();

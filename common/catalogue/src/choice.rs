@@ -12,7 +12,7 @@ use strandline_types::{BackupSetKind, Scn};
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// As far as the log goes. Refused where it ends before what was archived: nobody is to find out later that he has an
+    /// As far as the log goes. Refused where it ends before what was archived: a user must not find out later that he has an
     /// earlier moment than he asked for.
     Newest,
     /// This SCN, inclusive. (A time is an SCN: `types::parse_time_text`.)

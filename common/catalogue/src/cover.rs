@@ -155,7 +155,7 @@ pub struct LogCover {
     pub ended_by: LogEnd,
 }
 
-/// The log of `owner` (`None` = whoever) from `from` on, as far as it goes without a gap.
+/// The log of `owner` (`None` = any) from `from` on, as far as it goes without a gap.
 #[must_use]
 pub fn log_cover(catalogue: &Catalogue, owner: Option<Owner>, from: Scn) -> LogCover {
     let mut all: Vec<PieceEntry> =

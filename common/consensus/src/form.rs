@@ -7,7 +7,7 @@ use crate::formed::FormedMark;
 use crate::forming::{Answer, FormWait, Standing, Step, decide};
 use crate::group::Group;
 use crate::log::EntryLog;
-use crate::peers::Lane;
+use crate::peers::Traffic;
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -119,7 +119,7 @@ impl Group {
     /// Who of the others votes, by their own word; `None` = no answer. Takes a second at most.
     pub async fn voters(&self, members: &BTreeMap<u64, String>) -> BTreeMap<u64, Option<bool>> {
         let vote = |answer| match answer {
-            Answer::Said(standing) => Some(standing.is_full),
+            Answer::Standing(standing) => Some(standing.is_full),
             Answer::Silent(_) => None,
         };
         self.ask(members).await.into_iter().map(|(id, answer)| (id, vote(answer))).collect()
@@ -131,7 +131,7 @@ impl Group {
         Ok(())
     }
 
-    /// A start is no news; what lasts is told again and again.
+    /// A start alone is not logged; what lasts is logged again and again.
     fn tell_wait(&self, wait: &FormWait, begun: Instant, told: &mut Option<Instant>) {
         if begun.elapsed() >= ANSWER_DEADLINE && told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *told = Some(Instant::now());
@@ -148,7 +148,7 @@ impl Group {
         let others = members.iter().filter(|(id, _)| **id != self.inner.network.node_id);
         let asked = others.map(|(id, address)| async move {
             let answer = match timeout(ANSWER_DEADLINE, self.ask_one(*id, address)).await {
-                Ok(Ok(standing)) => Answer::Said(standing),
+                Ok(Ok(standing)) => Answer::Standing(standing),
                 Ok(Err(why)) => Answer::Silent(why),
                 Err(_) => Answer::Silent(format!("nothing within {ANSWER_DEADLINE:?}")),
             };
@@ -158,7 +158,7 @@ impl Group {
     }
 
     async fn ask_one(&self, id: u64, address: &str) -> Result<Standing, String> {
-        let channel = self.inner.network.peers.channel(id, address, Lane::Messages).map_err(|e| e.to_string())?;
+        let channel = self.inner.network.peers.channel(id, address, Traffic::Messages).map_err(|e| e.to_string())?;
         let group = self.name().to_owned();
         let call = RaftCall { target_node: id, group, kind: RaftKind::Standing.into(), payload: bytes::Bytes::new() };
         let reply = RaftTransportClient::new(channel).call(call).await.map_err(|status| words(address, &status))?;

@@ -1,4 +1,4 @@
-//! The one door to openraft: type config, group-commit log adapter, multi-group tonic transport, vote store, snapshot
+//! The one crate that uses openraft: type config, group-commit log adapter, multi-group tonic transport, vote store, snapshot
 //! transfer as files.
 //!
 //! Owners of groups (scheduler, engine) implement [`EntryLog`] and [`GroupStateMachine`], start a [`Group`] on the

@@ -1,4 +1,4 @@
-//! Keeps the mark of a log close behind what is durable, on a thread of its own: nobody who appends waits for it.
+//! Keeps the mark of a log close behind what is durable, on a thread of its own: no append waits for it.
 //!
 //! After a flush the mark follows within [`MARK_EVERY`], also when nothing more is appended; a log that is closed is marked
 //! exactly. What the mark cannot tell is thus at most what was flushed in the last tenth of a second before a power cut.
@@ -71,7 +71,7 @@ impl Marker {
         }
     }
 
-    /// Everything after `pos` is about to be removed. Nothing more is said of it when this returns.
+    /// Everything after `pos` is about to be removed. Nothing more is written of it when this returns.
     pub(crate) fn cut_to(&self, pos: Option<LogPos>) -> io::Result<()> {
         let mut state = self.shared.lock();
         state.cuts += 1;

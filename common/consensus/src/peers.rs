@@ -18,7 +18,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 
 /// Which of a peer's two channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Traffic {
     Messages,
     Snapshots,
 }
@@ -55,10 +55,10 @@ impl Peers {
     }
 
     /// A channel to `id`. `fallback` is its address in the membership, used until `set` says another.
-    pub(crate) fn channel(&self, id: u64, fallback: &str, lane: Lane) -> Result<Channel, NoAddress> {
-        let known = |peer: &Peer| match lane {
-            Lane::Messages => peer.messages.clone(),
-            Lane::Snapshots => peer.snapshots.clone(),
+    pub(crate) fn channel(&self, id: u64, fallback: &str, traffic: Traffic) -> Result<Channel, NoAddress> {
+        let known = |peer: &Peer| match traffic {
+            Traffic::Messages => peer.messages.clone(),
+            Traffic::Snapshots => peer.snapshots.clone(),
         };
         if let Some(channel) = self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(known) {
             return Ok(channel);
@@ -68,9 +68,9 @@ impl Peers {
         if peer.address.is_empty() {
             peer.address = fallback.to_owned();
         }
-        let slot = match lane {
-            Lane::Messages => &mut peer.messages,
-            Lane::Snapshots => &mut peer.snapshots,
+        let slot = match traffic {
+            Traffic::Messages => &mut peer.messages,
+            Traffic::Snapshots => &mut peer.snapshots,
         };
         if let Some(channel) = slot {
             return Ok(channel.clone());

@@ -36,7 +36,7 @@ impl Rooms {
         }
     }
 
-    /// Waits for room, first come first served. Nobody closes the semaphores, so this fails only for a body that is
+    /// Waits for room, first come first served. The semaphores are never closed, so this fails only for a body that is
     /// larger than an entry may be.
     pub(crate) async fn take(&self, payload: &Payload) -> Result<Room, ProposeError> {
         let bytes = payload.body.len();
@@ -68,7 +68,7 @@ impl<T: Send + 'static> Responder<TypeConfig, T> for Answer<T> {
     fn on_commit(&mut self, _log_id: LogId) {}
 
     fn on_complete(self, result: T) {
-        // Nobody has to wait for a reply.
+        // No caller waits for a reply.
         let _ = self.sender.send(result);
     }
 }
@@ -152,7 +152,7 @@ pub(crate) fn refusal(forward: &ForwardToLeader) -> Option<ProposeError> {
         ForwardReason::LeaseExpired => None,
         ForwardReason::LeadershipTransfer => Some(ProposeError::refused("the leadership is being handed over")),
         ForwardReason::NotLeader => {
-            Some(ProposeError::NotLeader { leader: forward.leader_id.filter(|id| *id != crate::group::NOBODY) })
+            Some(ProposeError::NotLeader { leader: forward.leader_id.filter(|id| *id != crate::group::NO_NODE) })
         }
     }
 }

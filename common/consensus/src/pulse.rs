@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(crate) struct Pulse {
     heard: Mutex<Option<Instant>>,
-    /// What the first leader had committed when it first spoke: whoever has applied that has caught up with the time in
+    /// What the first leader had committed when it first spoke: a node that has applied that has caught up with the time in
     /// which it was away.
     goal: OnceLock<u64>,
 }

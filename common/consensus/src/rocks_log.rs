@@ -81,7 +81,7 @@ impl RocksLog {
     }
 }
 
-/// What can be said of a database before it is opened.
+/// What is known of a database before it is opened.
 fn damage_before(dir: &Path, found: &Found) -> io::Result<Option<String>> {
     match found {
         _ if Defect::D1.is_planted() => Ok(None),

@@ -181,7 +181,7 @@ fn reply<T: Serialize>(response: &T) -> Result<Vec<u8>, Status> {
     encode(response).map_err(|e| Status::internal(e.to_string()))
 }
 
-/// The group has stopped on this node: for the caller, nobody is there.
+/// The group has stopped on this node: for the caller, no server is there.
 fn stopped(e: impl Display) -> Status {
     Status::unavailable(e.to_string())
 }

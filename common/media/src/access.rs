@@ -1,4 +1,4 @@
-//! Keys of a destination: where they come from, and that nobody ever sees them.
+//! Keys of a destination: where they come from, and that they are never shown.
 //!
 //! Keys come, in this order, from the access text that the scheduler keeps apart from the destination, from a file
 //! that the destination names (`access_key_file=`; read again whenever it changes, so that a key is rotated without

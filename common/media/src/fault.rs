@@ -28,7 +28,7 @@ pub enum Fault {
     Hang,
     /// The answer to a read has this bit changed (counted from its start, and over again when it is shorter).
     Flip(u64),
-    /// The answer to a read lacks so many bytes at its end, that to a listing so many objects; nobody says so.
+    /// The answer to a read lacks so many bytes at its end, that to a listing so many objects; no error shows it.
     Short(usize),
 }
 

@@ -99,7 +99,7 @@ impl Medium for FileMedium {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         let found = self.survey(dir).await?;
-        // Whoever asks what there is must not take what nobody could see for absent.
+        // What cannot be read must not be listed as absent.
         match found.strays.into_iter().find(|stray| stray.hides) {
             Some(stray) => Err(MediaError::new(ErrorClass::Permission, Op::List, &self.uri, &stray.path, stray.what)),
             None => Ok(found.objects),

@@ -1,4 +1,4 @@
-//! What a piece of work waits for at the moment, and for how long: told while it lasts, whoever asks.
+//! What a piece of work waits for at the moment, and for how long: readable while it lasts.
 //!
 //! Every call on a medium is noted by [`crate::Watched`]; other waits are noted where they happen. A trouble lasts from the
 //! call that met it until some call is answered: trying again does not end it. Nothing here changes an outcome.

@@ -103,7 +103,7 @@ pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
 pub const LOG_TAIL_BYTES_FIRST: u64 = 256 << 10;
 /// Log streams whose end a scan looks at side by side.
 pub const SCAN_STREAMS_MAX: usize = 8;
-/// Checks of destinations under way on one worker, those included that nobody waits for any more.
+/// Checks of destinations under way on one worker, those included whose caller has given up.
 pub const PROBES_MAX: usize = 16;
 /// Pieces of a round whose log a look at its end goes back over, when nothing in the newer ones is good.
 pub const SCAN_PIECES_BACK_MAX: usize = 8;
@@ -167,7 +167,7 @@ pub const LS_PIECES_REPORTED_MAX: usize = 64;
 pub const ARCHIVE_APPENDS_PER_CORE: usize = 16;
 /// Workers report to the scheduler this often.
 pub const HEARTBEAT_MS: u64 = 150;
-/// News go up at once, but not more often than this.
+/// A changed report is sent at once, but not more often than this.
 pub const HEARTBEAT_MS_MIN: u64 = 20;
 /// A worker that has not reported for this long is *unknown*: its tasks get a new retry id.
 pub const WORKER_UNKNOWN_MS: u64 = 5_000;
@@ -192,7 +192,7 @@ pub const TASK_STALL_MS: u64 = 10 * 60 * 1000;
 pub const JOB_STALL_MS: u64 = 60 * 60 * 1000;
 /// A failed task is not tried again before this.
 pub const LS_TASK_RETRY_DELAY_MS: u64 = 1_000;
-/// A report without news still goes through Raft this often, so that the state knows who lives.
+/// An unchanged report still goes through Raft this often, so that the state knows who lives.
 pub const HEARD_AGAIN_MS: u64 = 1_000;
 /// The start placeholder of a piece is written this long before its first SCN comes, or half a piece before.
 pub const PIECE_AHEAD_MS: u64 = 5_000;
@@ -278,7 +278,7 @@ pub const PIECE_INTERVAL_SECONDS_MAX: u64 = 7 * 86_400;
 pub const PIECE_INTERVAL_SECONDS_DEFAULT: u64 = 86_400;
 /// Largest small file that a reader takes into memory.
 pub const SMALL_FILE_BYTES_MAX: u64 = 64 << 20;
-/// Statement text that the SQL door takes.
+/// Statement text that the SQL server takes.
 pub const SQL_BYTES_MAX: usize = 64 << 10;
 /// Log streams of one tenant.
 pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
@@ -362,6 +362,6 @@ const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 // A tenant has two log streams or more; each writes once, the checkpoint comes and the one before it goes.
 const _: () = assert!(2 + 2 <= 2 * (KEEP_ALIVE_IDLE_MS / IDLE_WRITE_MS));
-// A cancel ends a job within half a minute, also where nobody has asked the medium yet.
+// A cancel ends a job within half a minute, also where no request to the medium has begun.
 const _: () = assert!(CLOSE_MS_MAX + MEDIUM_SILENT_MS < 30_000);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

@@ -129,7 +129,7 @@ impl Transition for FileStatus {
             // A piece becomes usable in place when the checkpoint enters it (fact sheet 2.9).
             Incomplete => &[Copying, Deleting, Available],
             Copying => &[Available, Incomplete],
-            // Mended from a copy, and validated again.
+            // Repaired from a copy, and validated again.
             Broken => &[Available, Deleting],
             Expired => &[Available, Deleting],
             Deleting => &[Deleted],

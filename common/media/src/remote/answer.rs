@@ -111,7 +111,7 @@ impl Reply {
 
 /// True for the refusal to remove or to replace a locked object. Azure has codes for it; S3 has one code for all that is
 /// denied and says the rest in words, which count only where something was to be removed: that a bucket locks objects is
-/// said in other refusals, too.
+/// used in other refusals, too.
 fn is_locked(op: Op, code: &str, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     matches!(code, "FileImmutable" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ObjectLocked")

@@ -144,7 +144,7 @@ impl Server {
 static S3: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 static AZURITE: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
-/// The process's s3s-fs; started when nobody has it. `None` = not installed.
+/// The process's s3s-fs; started at the first use. `None` = not installed.
 #[must_use]
 pub fn s3() -> Option<Arc<Server>> {
     shared(&S3, || {
@@ -156,7 +156,7 @@ pub fn s3() -> Option<Arc<Server>> {
     })
 }
 
-/// The process's Azurite; started when nobody has it. `None` = not installed.
+/// The process's Azurite; started at the first use. `None` = not installed.
 #[must_use]
 pub fn azurite() -> Option<Arc<Server>> {
     shared(&AZURITE, Server::azurite)

@@ -129,7 +129,7 @@ impl Traffic {
         books.book_bytes(self.now(), bytes);
     }
 
-    /// The store said "slow down".
+    /// The store answered "slow down".
     pub(crate) fn complained(&self, retry_after: Option<Duration>) {
         let pause = retry_after.map(|d| u64::try_from(d.min(RETRY_AFTER_MAX).as_nanos()).unwrap_or(u64::MAX));
         let rate = {
@@ -206,7 +206,7 @@ pub fn describe_metrics() {
     describe_counter!("strandline_media_bytes_total", Unit::Bytes, "Bytes of successful calls, by operation");
     describe_histogram!("strandline_media_seconds", Unit::Seconds, "Time of calls on destinations, by operation");
     describe_counter!("strandline_media_requests_total", "Requests to a destination, by kind as vendors bill them");
-    describe_counter!("strandline_media_throttled_total", "Answers of a destination that said slow down");
+    describe_counter!("strandline_media_throttled_total", "Answers of a destination that asked to slow down");
     describe_gauge!(
         "strandline_media_rate_limit",
         "Requests per second that the governor allows to a destination; 0 = no limit"

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure};
 
-/// Writes go on for this long before the blow, so that it hits a busy server.
+/// Writes go on for this long before the kill, so that it hits a busy server.
 const BEFORE: Duration = Duration::from_millis(400);
 /// A failover that takes longer is a failure of the demo.
 const PATIENCE: Duration = Duration::from_secs(60);

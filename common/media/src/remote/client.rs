@@ -69,7 +69,7 @@ impl<'a> Ask<'a> {
 
 /// The line to one bucket.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct Client {
     client: HttpClient,
     signer: Signer,
     traffic: Arc<Traffic>,
@@ -81,7 +81,7 @@ pub(crate) struct Wire {
     code: i32,
 }
 
-impl Wire {
+impl Client {
     pub(crate) fn new(
         uri: String,
         base: String,
