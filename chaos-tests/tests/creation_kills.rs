@@ -42,7 +42,7 @@ async fn run(site: &Site) -> Outcome<()> {
     for first in (0..creations).step_by(AT_ONCE as usize) {
         let tenants: Vec<String> = (first..creations.min(first + AT_ONCE)).map(|n| format!("made_{n}")).collect();
         for tenant in &tenants {
-            sql(&cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 3")).await?;
+            jobs::sql(&cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 3")).await?;
         }
         tokio::time::sleep(Duration::from_millis(rng.between(0, INSTANT_MS_MAX))).await;
         cluster.kill_worker(rng.pick(&workers).expect("there are workers"));
@@ -53,7 +53,7 @@ async fn run(site: &Site) -> Outcome<()> {
         until_whole(&cluster).await?;
         cluster.check_alive()?;
         for tenant in &tenants {
-            sql(&cluster, &format!("DROP TENANT {tenant}")).await?;
+            jobs::sql(&cluster, &format!("DROP TENANT {tenant}")).await?;
         }
     }
     stop.store(true, Ordering::Relaxed);
@@ -79,17 +79,13 @@ async fn write(endpoints: Vec<String>, stop: Arc<AtomicBool>, writes: Arc<Atomic
     }
 }
 
-async fn sql(cluster: &Cluster, statement: &str) -> Outcome<()> {
-    cluster.admin()?.sql(statement).await.map(drop)
-}
-
 /// A table is made and written.
 async fn until_it_serves(cluster: &Cluster, tenant: &str) -> Outcome<()> {
     let patience = Patience::new(format!("tenant {tenant} takes a write"), PATIENCE);
     loop {
         let tried = async {
             // It may be there from the last try.
-            let _ = sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
+            let _ = jobs::sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
             let client = KvClient::connect(&cluster.endpoints(), tenant).await?;
             client.put(TABLE, Bytes::from_static(b"key"), Bytes::from_static(b"value")).await
         };

@@ -7,10 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
-use strandline_chaos::cluster::{EventLog, Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, jobs};
+use strandline_chaos::cluster::{AckedPairs, EventLog, Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, jobs};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -80,24 +79,6 @@ struct Bed<'a> {
     events: EventLog,
 }
 
-/// What was written, by SCN.
-#[derive(Default)]
-struct Written(BTreeMap<Scn, (Bytes, Bytes)>);
-
-impl Written {
-    fn at(&self, scn: Scn) -> BTreeMap<Bytes, Bytes> {
-        self.0.range(..=scn).map(|(_, pair)| pair.clone()).collect()
-    }
-
-    fn newest(&self) -> Scn {
-        self.0.keys().next_back().copied().unwrap_or(Scn::MIN)
-    }
-
-    fn middle(&self) -> Scn {
-        self.0.keys().nth(self.0.len() / 2).copied().unwrap_or(Scn::MIN)
-    }
-}
-
 impl Bed<'_> {
     /// The same destination behind the proxy, in a folder of its own.
     fn behind(&self, uri: &str, name: &str) -> String {
@@ -110,32 +91,37 @@ impl Bed<'_> {
     async fn life(&mut self, name: &str, plan: Plan, data: &str, archive: &str) -> Outcome<()> {
         let (data, archive) = (self.behind(data, name), self.behind(archive, name));
         jobs::make_tenant(&self.cluster, name, 1, TABLE).await?;
-        self.sql(&format!(
-            "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s \
+        jobs::sql(
+            &self.cluster,
+            &format!(
+                "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s \
              COMPRESSION=zstd' TENANT = {name}"
-        ))
+            ),
+        )
         .await?;
-        self.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {name}")).await?;
-        self.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {name}")).await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {name}")).await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM ARCHIVELOG TENANT = {name}")).await?;
         self.proxy.set(plan);
-        let mut written = Written::default();
+        let written = AckedPairs::default();
         let mut told = Vec::new();
         for (n, kind) in ["", "INCREMENTAL", "INCREMENTAL", ""].iter().enumerate() {
-            self.write(name, n as u64, &mut written).await?;
+            self.write(name, n as u64, &written).await?;
             told.extend(self.backup(name, kind).await?);
         }
-        self.write(name, 9, &mut written).await?;
-        self.until_covered(name, written.newest()).await?;
+        self.write(name, 9, &written).await?;
+        let scns = written.scns();
+        let (middle, newest) = (scns[scns.len() / 2], scns[scns.len() - 1]);
+        self.until_covered(name, newest).await?;
         told.extend(self.validate(name).await?);
-        for (n, scn) in [written.newest(), written.middle()].into_iter().enumerate() {
+        for (n, scn) in [newest, middle].into_iter().enumerate() {
             let target = format!("{name}_{n}");
             told.extend(self.restore(&target, &data, &archive, scn).await?);
-            self.compare(&target, &written.at(scn), scn).await?;
+            written.compare(&self.cluster, (&target, TABLE), scn).await?;
         }
         let met: u64 = self.proxy.met().values().sum();
         self.proxy.set(Plan::new(Vec::new(), 0));
         // Everything is well again: what lies there is whole, whatever happened while it was written.
-        self.until_covered(name, written.newest()).await?;
+        self.until_covered(name, newest).await?;
         assert!(self.validate(name).await?.is_empty(), "nothing goes wrong any more");
         for uri in [&data, &archive] {
             self.is_sound(uri);
@@ -144,18 +130,14 @@ impl Bed<'_> {
         Ok(())
     }
 
-    async fn sql(&self, statement: &str) -> Outcome<()> {
-        self.cluster.admin()?.sql(statement).await.map(drop)
-    }
-
-    async fn write(&self, tenant: &str, stretch: u64, written: &mut Written) -> Outcome<()> {
+    async fn write(&self, tenant: &str, stretch: u64, written: &AckedPairs) -> Outcome<()> {
         let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
         for n in 0..KEYS {
             // Some keys are written again and again.
             let key = Bytes::from(format!("key {:04}", if n % 4 == 0 { n } else { stretch * KEYS + n }));
             let value = Bytes::from(format!("{stretch} {n} ").repeat(60));
             let scn = client.put(TABLE, key.clone(), value.clone()).await?;
-            written.0.insert(scn, (key, value));
+            written.add(scn, (key, value));
         }
         Ok(())
     }
@@ -228,13 +210,6 @@ impl Bed<'_> {
             self.cluster.check_alive()?;
             patience.once_more(&format!("{status} {at} {}", rounds.text(0, "COMMENT"))).await?;
         }
-    }
-
-    async fn compare(&self, tenant: &str, expected: &BTreeMap<Bytes, Bytes>, scn: Scn) -> Outcome<()> {
-        let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
-        let restored: BTreeMap<Bytes, Bytes> = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
-        assert!(restored == *expected, "{tenant} at SCN {scn}: {} keys, {} expected", restored.len(), expected.len());
-        self.sql(&format!("DROP TENANT {tenant}")).await
     }
 
     fn is_sound(&self, uri: &str) {

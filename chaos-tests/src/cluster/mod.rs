@@ -1,13 +1,15 @@
 //! A real cluster of real processes, with faults while it works.
 //!
-//! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged; [`Registers`]
-//! are read and written by clients that note everything; [`server_faults`] kill and pause, [`Links`] cut a worker off, a
-//! [`ClockStep`] moves clocks, a [`KillStep`] kills a server at the n-th step that it takes on its files; a [`HoldingProxy`] holds
-//! requests to a store, a [`LossyProxy`] loses its replies, a [`StoreProxy`] does everything else that happens on the way;
+//! [`Site`] is the directory of one run. [`Writers`] write numbered keys and remember what was acknowledged, [`AckedPairs`]
+//! does so for the one writer of a table, [`Registers`] are read and written by clients that note everything.
+//! [`server_faults`] kill and pause servers, [`Links`] cut a worker off, a [`ClockStep`] moves clocks, a [`KillStep`] kills a
+//! server at the n-th step that it takes on its files. A [`HoldingProxy`] holds requests to a store, a [`LossyProxy`] loses its
+//! replies, a [`StoreProxy`] injects every other fault of a store.
 //! [`Watch`] looks at the archive destination all the while, with the checkers of [`crate::invariants`]; [`Oracle`] says
 //! what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is
 //! known from its ports, its process id and the medium.
 
+mod acked_pairs;
 mod clock_step;
 pub mod copies;
 mod event_log;
@@ -30,6 +32,7 @@ mod store_proxy;
 mod watch;
 mod writers;
 
+pub use acked_pairs::AckedPairs;
 pub use clock_step::ClockStep;
 pub use event_log::EventLog;
 pub use history::{History, Proof};
