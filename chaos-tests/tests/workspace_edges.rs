@@ -1,4 +1,4 @@
-//! Who may know whom: the table of the architecture page, section 1, against what cargo says.
+//! Who may know whom: the table below, against what cargo says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};

@@ -52,7 +52,7 @@ impl From<v1::PalfBase> for PalfBase {
     }
 }
 
-/// Identity of a task: what fences an old executor (protocols page, section 1).
+/// Identity of a task: what fences an old executor (docs/protocols.md, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskKey {
     /// Job.

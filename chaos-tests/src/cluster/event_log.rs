@@ -9,14 +9,14 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// It begins now.
+    /// Begins now.
     #[must_use]
     pub fn begin() -> Self {
         Self { began: Instant::now() }
     }
 
-    /// A moment of it.
-    pub fn tell(&self, what: &str) {
+    /// Prints what happened, with the time since the beginning.
+    pub fn record(&self, what: &str) {
         eprintln!("chaos: {:6.2} s: {what}", self.began.elapsed().as_secs_f64());
     }
 }

@@ -1,4 +1,4 @@
-//! A destination in memory with the medium's contract (format page, section 1) and faults of its own: it fails before
+//! A destination in memory with the medium's contract (docs/format-reference.md) and faults of its own: it fails before
 //! or after the effect, and tears appends.
 
 use super::rng::Rng;

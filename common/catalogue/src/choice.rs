@@ -1,4 +1,4 @@
-//! Which set and which pieces a restore needs: a pure function of what the media hold and the target (fact sheet 4.8).
+//! Which set and which pieces a restore needs: a pure function of what the media hold and the target (docs/oceanbase.md, 4.8).
 //!
 //! A log group is filed by its *largest* SCN: an entry at the target may lie in the piece after the one that covers the
 //! target, so a piece that begins after the target is still taken when it is there and continues the chain.

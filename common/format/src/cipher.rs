@@ -1,6 +1,6 @@
 //! Sealed bytes: AES-256-GCM whose nonce follows from key, place and content.
 //!
-//! A second writer of the same object thus writes the same bytes (format page, principle 1). Layout:
+//! A second writer of the same object thus writes the same bytes (docs/format-reference.md). Layout:
 //! `fingerprint of the key (8) | raw CRC32C of the fingerprint (4, little-endian) | nonce (12) | ciphertext | tag (16)`.
 //! The fingerprint with a checksum of its own tells a wrong key from damage. Three subkeys come from the key by
 //! HMAC-SHA256 over a label each: what encrypts never makes a nonce, and what is shown (the fingerprint) does neither.

@@ -1,4 +1,4 @@
-//! Blocking writes to a directory tree with the durability that the format page asks for.
+//! Blocking writes to a directory tree with the durability that docs/format-reference.md asks for.
 //!
 //! Order rules: a directory is durable before a file in it is reported; an appended range is compared first, written
 //! second, synced third. The root of a destination is created only together with its identity file: otherwise an
@@ -128,7 +128,7 @@ impl Disk {
     /// See [`crate::Medium::append`].
     ///
     /// Comparing and writing are one step for everybody in this process. Writers in other processes can only write the
-    /// same bytes at the same place (format page, section 1, kind 1): no lock on the medium is needed for them.
+    /// same bytes at the same place (docs/format-reference.md): no lock on the medium is needed for them.
     pub(crate) fn append(&self, path: &str, at: u64, data: &[u8]) -> Result<u64, MediaError> {
         let dest = self.root.join(path);
         let _one_step = append_lock(&dest);

@@ -1,7 +1,7 @@
 //! A destination in a directory: local disk or NFS.
 //!
 //! Reading goes through [`Tree`], which waits for no pipe and is stopped by no strange name; writing through [`Disk`], which
-//! never replaces an object and syncs files and directories in the order of the format page. File names on disk are exactly
+//! never replaces an object and syncs files and directories in the order of docs/format-reference.md. File names on disk are exactly
 //! those given.
 
 use crate::disk::Disk;

@@ -16,7 +16,7 @@ const COPY_BYTES: u64 = 8 << 20;
 /// changes nothing. The same place with *other* bytes is `Fenced`, and nothing is written.
 #[async_trait]
 pub trait Medium: Send + Sync + Debug {
-    /// How a log file grows here (format page, section 5).
+    /// How a log file grows here (docs/format-reference.md).
     fn log_form(&self) -> LogForm;
 
     /// Writes a whole object; on return it is durable, and it was never visible in part.

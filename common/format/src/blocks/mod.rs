@@ -1,5 +1,5 @@
-//! Data files and index files: a 4096-byte file header, blocks, and a trailer in the last 4096 bytes (format page,
-//! section 6). A file without a valid trailer is unfinished.
+//! Data files and index files: a 4096-byte file header, blocks, and a trailer in the last 4096 bytes. A file without a
+//! valid trailer is unfinished (docs/format-reference.md).
 //!
 //! Nothing here does I/O: writers give bytes in the order in which they stand in the file, readers take bytes.
 

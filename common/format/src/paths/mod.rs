@@ -1,4 +1,4 @@
-//! Every path of both trees, built and parsed here and nowhere else (format page, sections 2 and 3).
+//! Every path of both trees, built and parsed here and nowhere else (docs/format-reference.md).
 //!
 //! Paths are relative to the root of a destination, with `/` between the parts. Building takes SCNs, parsing gives
 //! [`TimeTag`]s: a time in a name is for people and nothing is ever decided by it, so it cannot become an SCN again.

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 use strandline_types::ErrorClass;
 
-/// The original's number for "object storage: no permission" (fact sheet 4.13).
+/// The original's number for "object storage: no permission" (docs/oceanbase.md, 4.13).
 const CODE_PERMISSION: i32 = -9116;
 /// What an administrator can do about refused keys.
 const GIVE_KEYS: &str = "give keys that are valid and may list, read, write and delete below the destination: ALTER SYSTEM ALTER \

@@ -77,7 +77,7 @@ pub(crate) struct Client {
     pub(crate) uri: String,
     /// The bucket's URL without a `/` at its end.
     base: String,
-    /// The original's number for an error of this kind of store (fact sheet 4.13).
+    /// The original's number for an error of this kind of store (docs/oceanbase.md, 4.13).
     code: i32,
 }
 

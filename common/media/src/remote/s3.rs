@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_types::{ErrorClass, Scheme};
 
-/// The original's numbers for errors of OSS and S3 (fact sheet 4.13).
+/// The original's numbers for errors of OSS and S3 (docs/oceanbase.md, 4.13).
 const CODE_OSS: i32 = -9003;
 const CODE_S3: i32 = -9105;
 /// Parts of a streamed object: this size for the first thousand, then larger, so that 10 000 parts hold 300 GB.
