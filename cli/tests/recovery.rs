@@ -4,9 +4,10 @@
 
 mod support;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use support::medium::{flip, largest};
 use support::source::{Source, value};
 use support::{Cluster, number, text, uri, wait};
@@ -18,7 +19,7 @@ const PERMISSION: i32 = 12;
 /// One at a time: all of them work on the same few servers.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    ALONE.lock()
 }
 
 /// A tenant with a large table and a small one, a backup, and an archive that goes on.

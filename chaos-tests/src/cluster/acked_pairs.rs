@@ -4,8 +4,8 @@
 
 use super::{Outcome, jobs};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 use strandline_types::Scn;
@@ -17,20 +17,20 @@ pub struct AckedPairs(Mutex<BTreeMap<Scn, (Bytes, Bytes)>>);
 impl AckedPairs {
     /// A write was acknowledged at `scn`.
     pub fn add(&self, scn: Scn, pair: (Bytes, Bytes)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(scn, pair);
+        self.0.lock().insert(scn, pair);
     }
 
     /// What a reader sees at `scn`: of each key the newest value.
     #[must_use]
     pub fn at(&self, scn: Scn) -> BTreeMap<Bytes, Bytes> {
-        let pairs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairs = self.0.lock();
         pairs.range(..=scn).map(|(_, pair)| pair.clone()).collect()
     }
 
     /// SCNs of all writes, in order.
     #[must_use]
     pub fn scns(&self) -> Vec<Scn> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+        self.0.lock().keys().copied().collect()
     }
 
     /// Waits for nothing: compares a restored tenant with what was acknowledged at `scn`, and drops the tenant.

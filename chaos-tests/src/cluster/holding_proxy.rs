@@ -8,9 +8,10 @@
 //! own, so that one that is held holds no other.
 
 use super::{Outcome, Patience};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strandline_media::testing::servers::Server;
 use strandline_types::{ErrorClass, Failure};
@@ -88,7 +89,7 @@ struct Shared {
 impl Shared {
     /// A full list tells no less than a longer one.
     fn turn_away(&self, line: String) {
-        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turned_away = self.turned_away.lock();
         if turned_away.len() < TURNED_AWAY_MAX {
             turned_away.push(line);
         }
@@ -148,7 +149,7 @@ impl HoldingProxy {
     /// The first lines of requests that were signed for another region or by another key.
     #[must_use]
     pub fn turned_away(&self) -> Vec<String> {
-        self.shared.turned_away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.turned_away.lock().clone()
     }
 
     /// From now on requests that write an object whose path holds `part` are held.
@@ -207,9 +208,9 @@ impl HoldingProxy {
         }
     }
 
-    fn server(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
+    fn server(&self) -> parking_lot::MutexGuard<'_, Option<Server>> {
         // It is there or not: a poisoned lock is still good.
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+        self.server.lock()
     }
 }
 

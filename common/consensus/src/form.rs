@@ -9,10 +9,11 @@ use crate::group::Group;
 use crate::log::EntryLog;
 use crate::peers::Traffic;
 use futures::future::join_all;
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
@@ -58,7 +59,7 @@ impl Formation {
     pub(crate) fn standing(&self) -> io::Result<Standing> {
         let log = self.log.upgrade().ok_or_else(|| io::Error::other("the group has stopped on this node"))?;
         let last = log.state()?.last.map(|pos| pos.index);
-        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        let told = self.told.read();
         Ok(Standing {
             last,
             is_formed: last.is_some() || self.mark.is_set(),
@@ -70,16 +71,16 @@ impl Formation {
 
     /// What the forming of the group waits for.
     pub(crate) fn waits(&self) -> Option<FormWait> {
-        self.told.read().unwrap_or_else(PoisonError::into_inner).waits.clone()
+        self.told.read().waits.clone()
     }
 
     fn tell(&self, members: BTreeMap<u64, String>, cluster: u64) {
-        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.write();
         (told.members, told.cluster) = (members, cluster);
     }
 
     fn wait_for(&self, waits: Option<FormWait>) {
-        self.told.write().unwrap_or_else(PoisonError::into_inner).waits = waits;
+        self.told.write().waits = waits;
     }
 }
 

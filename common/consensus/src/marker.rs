@@ -6,8 +6,9 @@
 use crate::boot::BootId;
 use crate::durable_mark::{Mark, MarkFile};
 use crate::types::LogPos;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl Drop for Marker {
 impl Shared {
     // Every change is whole before anything in it can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -136,9 +137,7 @@ fn run(shared: &Shared) {
             return;
         }
         // Longer pauses are those of a log to which nothing is appended.
-        let idle = shared.wake.wait_while(state, |s| !s.is_closed && s.durable <= s.marked);
-        state = idle.unwrap_or_else(PoisonError::into_inner);
-        let pause = shared.wake.wait_timeout_while(state, MARK_EVERY, |s| !s.is_closed);
-        state = pause.unwrap_or_else(PoisonError::into_inner).0;
+        shared.wake.wait_while(&mut state, |s| !s.is_closed && s.durable <= s.marked);
+        shared.wake.wait_while_for(&mut state, |s| !s.is_closed, MARK_EVERY);
     }
 }

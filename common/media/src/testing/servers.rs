@@ -6,10 +6,11 @@
 use object_store::ClientOptions;
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpConnector, HttpRequest, ReqwestConnector};
+use parking_lot::Mutex;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Azurite's account and key are the same everywhere, as its documentation gives them.
@@ -163,7 +164,7 @@ pub fn azurite() -> Option<Arc<Server>> {
 }
 
 fn shared(slot: &Mutex<Weak<Server>>, start: impl FnOnce() -> Option<Server>) -> Option<Arc<Server>> {
-    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut slot = slot.lock();
     if let Some(server) = slot.upgrade() {
         return Some(server);
     }

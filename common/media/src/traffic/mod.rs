@@ -10,11 +10,12 @@ mod status;
 use crate::{Destination, Options};
 use governor::{Governor, Pacer};
 use object_store::client::HttpClient;
+use parking_lot::{Mutex, MutexGuard};
 pub(crate) use status::Kind;
 use status::Ledger;
 pub use status::{DestStatus, Requests};
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use strandline_types::Scheme;
 use tokio::runtime;
@@ -55,7 +56,7 @@ impl Traffic {
     pub(crate) fn of(dest: &Destination) -> Arc<Self> {
         let name = dest.name();
         // Entries are inserted and removed whole: a poisoned lock is still good.
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.lock();
         if open.len() >= REMEMBERED_MAX && !open.contains_key(&name) {
             open.retain(|_, traffic| Arc::strong_count(traffic) > 1);
         }
@@ -83,7 +84,7 @@ impl Traffic {
     pub(crate) fn client<E>(&self, connect: impl Fn() -> Result<HttpClient, E>) -> Result<HttpClient, E> {
         let Ok(here) = runtime::Handle::try_current().map(|h| h.id()) else { return connect() };
         // The entry is replaced whole: a poisoned lock is still good.
-        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.client.lock();
         if let Some((runtime, client)) = &*known
             && *runtime == here
         {
@@ -169,7 +170,7 @@ impl Traffic {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         // Numbers only: a poisoned lock is still good.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 
@@ -188,14 +189,14 @@ impl Books {
 pub fn requests_of(uri: &str) -> DestStatus {
     let (uri, _) = crate::split_secrets(uri);
     let name = Destination::parse(&uri).map_or(uri, |d| d.name());
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = OPEN.lock();
     open.get(&name).map_or_else(|| DestStatus { dest: name.clone(), ..DestStatus::default() }, |t| t.status())
 }
 
 /// Every destination that this process has opened.
 #[must_use]
 pub fn all_requests() -> Vec<DestStatus> {
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = OPEN.lock();
     open.values().map(|t| t.status()).collect()
 }
 
