@@ -28,13 +28,12 @@ pub fn schedulers(args: &ClientArgs) -> Outcome<Vec<String>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::args::OutputForm;
     use crate::cluster::places::SchedulerPlace;
     use std::path::Path;
 
     fn args(dir: &Path, endpoint: &[&str]) -> ClientArgs {
         let endpoint = endpoint.iter().map(|&e| e.to_owned()).collect();
-        ClientArgs { endpoint, dir: dir.to_owned(), output: OutputForm::Table, timeout: 1 }
+        ClientArgs::of(dir.to_owned(), endpoint)
     }
 
     #[test]

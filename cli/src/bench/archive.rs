@@ -47,7 +47,7 @@ pub async fn run(client: &ClientArgs, args: BenchArchiveArgs) -> Outcome<()> {
     };
     measured?;
     bench.writer.finish().await?;
-    bench.figures.print(args.json || client.output.is_json())
+    bench.figures.print(client.wants_json())
 }
 
 impl Bench {

@@ -59,7 +59,7 @@ pub async fn run(client: &ClientArgs, args: BenchRestoreArgs) -> Outcome<()> {
         measured = measured => measured?,
         stopped = crate::server::until_stopped(false) => return stopped.and(Err(interrupted())),
     };
-    figures.print(args.json || client.output.is_json())
+    figures.print(client.wants_json())
 }
 
 /// Data, backup, log; then the cluster and its disks are gone. Gives the SCN of the last write, and a small tenant.

@@ -40,7 +40,7 @@ struct Dirs {
 
 /// Runs the demo and prints its figures.
 pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
-    let json = args.json || client.output.is_json();
+    let json = client.wants_json();
     let dirs = Dirs::make(args.keep.as_deref())?;
     let ran = tokio::select! {
         ran = journey::run(&args, &dirs) => ran,
