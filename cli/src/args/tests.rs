@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn parsed(args: &[&str]) -> Result<Args, clap::Error> {
