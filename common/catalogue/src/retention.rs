@@ -13,6 +13,7 @@ mod periods;
 mod planted;
 mod policy;
 mod scope;
+mod spans;
 mod why;
 
 pub use losses::{Loss, losses, without};

@@ -1,19 +1,13 @@
 //! Forming a group: this replica asks its peers, round after round, and does what [`decide`] says.
 
-use crate::catch_up::CatchUp;
-use crate::convert::{decode, encode};
+use crate::convert::decode;
 use crate::error::GroupError;
-use crate::formed::FormedMark;
 use crate::forming::{Answer, FormWait, Standing, Step, decide};
 use crate::group::Group;
-use crate::log::EntryLog;
 use crate::peers::Traffic;
 use futures::future::join_all;
-use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
@@ -28,61 +22,6 @@ const ASK_PAUSE: (Duration, Duration) = (Duration::from_millis(40), Duration::fr
 const START: Duration = Duration::from_secs(5);
 /// What is waited for is logged this often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-
-/// What one replica knows about the forming of its group.
-pub(crate) struct Formation {
-    mark: Arc<FormedMark>,
-    catch_up: Arc<CatchUp>,
-    /// Not an owner: the log has to be free once its group has stopped.
-    log: Weak<dyn EntryLog>,
-    told: RwLock<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    members: BTreeMap<u64, String>,
-    cluster: u64,
-    waits: Option<FormWait>,
-}
-
-impl Formation {
-    pub(crate) fn new(mark: Arc<FormedMark>, catch_up: Arc<CatchUp>, log: &Arc<dyn EntryLog>) -> Self {
-        Self { mark, catch_up, log: Arc::downgrade(log), told: RwLock::default() }
-    }
-
-    /// True once this directory belongs to a formed group, for good.
-    pub(crate) fn is_formed(&self) -> bool {
-        self.mark.is_set()
-    }
-
-    /// What this replica says of itself. The log is asked, not what Raft last told of it: that may be a moment old.
-    pub(crate) fn standing(&self) -> io::Result<Standing> {
-        let log = self.log.upgrade().ok_or_else(|| io::Error::other("the group has stopped on this node"))?;
-        let last = log.state()?.last.map(|pos| pos.index);
-        let told = self.told.read();
-        Ok(Standing {
-            last,
-            is_formed: last.is_some() || self.mark.is_set(),
-            is_full: self.catch_up.is_done(),
-            members: told.members.keys().copied().collect(),
-            cluster: told.cluster,
-        })
-    }
-
-    /// What the forming of the group waits for.
-    pub(crate) fn waits(&self) -> Option<FormWait> {
-        self.told.read().waits.clone()
-    }
-
-    fn tell(&self, members: BTreeMap<u64, String>, cluster: u64) {
-        let mut told = self.told.write();
-        (told.members, told.cluster) = (members, cluster);
-    }
-
-    fn wait_for(&self, waits: Option<FormWait>) {
-        self.told.write().waits = waits;
-    }
-}
 
 impl Group {
     /// Forms the group of these members (id → address), or finds out that it is formed already; on every member. It comes
@@ -165,12 +104,6 @@ impl Group {
         let reply = RaftTransportClient::new(channel).call(call).await.map_err(|status| words(address, &status))?;
         decode(&reply.into_inner().payload).map_err(|e| format!("{address}: {e}"))
     }
-}
-
-/// The answer to the question of a peer.
-pub(crate) fn answer(formation: &Formation) -> Result<Vec<u8>, Status> {
-    let standing = formation.standing().map_err(|e| Status::unavailable(e.to_string()))?;
-    encode(&standing).map_err(|e| Status::internal(e.to_string()))
 }
 
 /// Why there was no answer, with the innermost cause: the outer ones say only "transport error".

@@ -5,15 +5,17 @@
 use crate::catch_up::CatchUp;
 use crate::convert::{log_id_of, membership_at, nodes_of};
 use crate::error::{GroupError, ProposeError};
-use crate::form::Formation;
+use crate::formation::Formation;
 use crate::log_adapter::work_on;
 use crate::meta_store::MetaStore;
 use crate::network::Network;
-use crate::propose::{Answer, Outcome, Proposal, Rooms, refusal};
+use crate::propose::{Outcome, Proposal, refusal};
 use crate::pulse::Pulse;
-use crate::raft_types::{Fatal, Raft, Snapshot, SnapshotMeta, Vote};
+use crate::raft::Raft;
+use crate::raft_types::{Answer, Fatal, NO_NODE, Snapshot, SnapshotMeta, Vote};
 use crate::registry::Registry;
 use crate::role::{Role, RoleWatch};
+use crate::rooms::Rooms;
 use crate::snapshot_files::SnapshotFiles;
 use crate::types::{LogPos, Payload, Reply};
 use openraft::ReadPolicy;
@@ -28,8 +30,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// The leader of the term in which a restored group begins: no server has this id.
-pub(crate) const NO_NODE: u64 = 0;
 /// How long a proposal or a read may take when the caller does not say.
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause before a refusal that passes by itself is tried again.

@@ -59,7 +59,7 @@ impl Group {
             stopped,
             forming: self.inner.formation.waits(),
             is_leader,
-            leader: metrics.current_leader.filter(|id| *id != crate::group::NO_NODE),
+            leader: metrics.current_leader.filter(|id| *id != crate::raft_types::NO_NODE),
             term: metrics.current_term,
             silence: if is_leader { quorum_silence(&metrics) } else { self.inner.pulse.silence() },
             is_full_member: self.inner.catch_up.is_done(),

@@ -7,6 +7,7 @@
 use crate::convert::{decode, encode};
 use crate::peers::{Peers, Traffic};
 use crate::raft_types::{Snapshot, TypeConfig, Vote};
+use crate::rpc_error::{RpcError, rpc_error};
 use crate::snapshot_files::SnapshotFiles;
 use crate::snapshot_send;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
@@ -26,9 +27,6 @@ use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
 use strandline_types::limits;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
-
-type RpcError = RPCError<TypeConfig>;
 
 /// Deadline of an append that carries entries.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -83,16 +81,6 @@ impl Client {
             }
         };
         Ok(decode(&reply.payload).map_err(|e| NetworkError::new(&e))?)
-    }
-}
-
-/// What a status means for openraft: no server there (back off), or a hiccup (try again).
-pub(crate) fn rpc_error(status: &Status) -> RpcError {
-    match status.code() {
-        Code::Unavailable | Code::NotFound | Code::FailedPrecondition | Code::Unimplemented => {
-            Unreachable::new(status).into()
-        }
-        _ => NetworkError::new(status).into(),
     }
 }
 

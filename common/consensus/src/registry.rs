@@ -1,9 +1,9 @@
 //! The groups that run on this node, by name: where the transport finds them.
 
 use crate::catch_up::CatchUp;
-use crate::form::Formation;
+use crate::formation::Formation;
 use crate::pulse::Pulse;
-use crate::raft_types::Raft;
+use crate::raft::Raft;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;

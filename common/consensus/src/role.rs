@@ -1,7 +1,7 @@
 //! Who leads a group and how far this replica is, cheaply and as it changes.
 
 use crate::convert::pos_of;
-use crate::group::NO_NODE;
+use crate::raft_types::NO_NODE;
 use crate::raft_types::{Metrics, MetricsReceiver};
 use crate::types::LogPos;
 use futures::FutureExt;

@@ -90,7 +90,7 @@ impl RaftTransport for TransportService {
                 reply(&member.raft.pre_vote(request).await.map_err(stopped)?)?
             }
             RaftKind::TransferLeader => transfer(&member, self.node_id, &call.payload).await?,
-            RaftKind::Standing => crate::form::answer(&member.formation)?,
+            RaftKind::Standing => crate::formation::answer(&member.formation)?,
             RaftKind::Unspecified => return Err(Status::invalid_argument("a call of an unknown kind")),
         };
         Ok(Response::new(RaftReply { payload: payload.into() }))
