@@ -7,11 +7,11 @@
 
 use super::deletion::left_of;
 use super::expected_state::Without;
-use super::world::{TENANT, World};
+use super::settings::TENANT;
+use super::world::World;
 use crate::invariants::{Broken, Promise, first_bare};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::ops::AddAssign;
 use strandline_catalogue::retention::Policy;
 use strandline_catalogue::{Catalogue, SetEntry, restorable};
 use strandline_scheduler_core::state::{BackupSet, CleanJob, CleanTask, CleanWhat, State};
@@ -22,34 +22,6 @@ use strandline_types::{
 
 /// SCNs inside a promise that are restored when a cleaning has ended.
 const TARGETS: usize = 3;
-
-/// What cleanings came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
-    /// Jobs that ended, however.
-    pub jobs: usize,
-    /// Those that were begun by a policy and completed.
-    pub by_policy: usize,
-    /// Those that an administrator began and that completed.
-    pub by_hand: usize,
-    /// Sets that were deleted.
-    pub sets: usize,
-    /// Pieces that were deleted.
-    pub pieces: usize,
-    /// Something was left by somebody late after it was deleted.
-    pub came_back: usize,
-}
-
-impl AddAssign for Cleaned {
-    fn add_assign(&mut self, other: Self) {
-        self.jobs += other.jobs;
-        self.by_policy += other.by_policy;
-        self.by_hand += other.by_hand;
-        self.sets += other.sets;
-        self.pieces += other.pieces;
-        self.came_back += other.came_back;
-    }
-}
 
 impl World {
     /// DELETE OBSOLETE, by hand, a cancel, or another policy.

@@ -1,31 +1,12 @@
 //! What goes wrong, and when it is well again.
 
+use super::fault_state::{NetworkFaults, Repair};
 use super::medium::MediumFaults;
-use super::world::{Event, TENANT, World};
+use super::settings::TENANT;
+use super::worker::Worker;
+use super::world::{Event, World};
 use crate::invariants::Broken;
 use strandline_types::{DestId, LsId, NodeId};
-
-/// How the network behaves, in cases of a thousand.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    /// Messages that are lost.
-    pub drops: u64,
-    /// Messages that come twice.
-    pub duplicates: u64,
-    /// Messages that take long.
-    pub slow: u64,
-}
-
-/// What becomes well again.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Repair {
-    Boot(NodeId),
-    Join(NodeId),
-    Medium,
-    Destination,
-    Scheduler(usize),
-    Resign(usize),
-}
 
 impl World {
     /// One thing goes wrong.
@@ -86,7 +67,7 @@ impl World {
     /// A member that can talk to a majority becomes leader.
     pub(super) fn elect(&mut self, ls: LsId) -> Result<(), Broken> {
         let Some(stream) = self.streams.get_mut(&ls) else { return Ok(()) };
-        let can_talk = |m: &&NodeId| self.workers.get(m).is_some_and(super::workers::Worker::can_talk);
+        let can_talk = |m: &&NodeId| self.workers.get(m).is_some_and(Worker::can_talk);
         let electors: Vec<NodeId> = stream.members.iter().filter(can_talk).copied().collect();
         let Some(chosen) = self.rng.pick(&electors).filter(|_| electors.len() * 2 > stream.members.len()) else {
             self.after(500, Event::Elect(ls));
@@ -123,7 +104,7 @@ impl World {
 
     fn network_faults(&mut self) {
         let mut some = |max| self.rng.between(0, max);
-        self.faults = Faults { drops: some(300), duplicates: some(300), slow: some(300) };
+        self.faults = NetworkFaults { drops: some(300), duplicates: some(300), slow: some(300) };
     }
 
     /// The scheduler's leader dies, or is replaced and does not know for a while.
@@ -187,7 +168,7 @@ impl World {
     /// Everything is well again, for good.
     pub(super) fn heal(&mut self) -> Result<(), Broken> {
         self.is_calm = true;
-        self.faults = Faults::default();
+        self.faults = NetworkFaults::default();
         self.medium.faults = MediumFaults::default();
         let ids: Vec<NodeId> = self.workers.keys().copied().collect();
         for id in ids {

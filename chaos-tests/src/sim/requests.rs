@@ -1,7 +1,8 @@
 //! What administrators and clients want, and what has to come true in the end.
 
+use super::settings::TENANT;
 use super::steps::is_frozen;
-use super::world::{Event, TENANT, World};
+use super::world::{Event, World};
 use crate::invariants::Broken;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;

@@ -5,11 +5,11 @@
 //! production. What is restorable is found a second time without them (`expected_state`).
 
 use super::content::Content;
-use super::world::{Event, START_MS, World};
+use super::settings::START_MS;
+use super::world::{Event, World};
 use crate::invariants::{Broken, Tree};
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::ops::AddAssign;
 use strandline_catalogue::{Catalogue, Choice, Refusal, Target, choose};
 use strandline_format::entry::{EntryKind, join};
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
@@ -20,34 +20,6 @@ use strandline_worker_core::replay::{Fed, ReplayBatch, ReplayCore, SourceGroup};
 
 /// SCNs that are tried each time.
 const TARGETS: u64 = 3;
-
-/// What the restores of a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Restores {
-    /// Log streams that were restored and compared.
-    pub streams: usize,
-    /// Rows in them.
-    pub rows: usize,
-    /// Those of them whose set is incremental.
-    pub of_chains: usize,
-    /// Those of them that were restored after something had been deleted.
-    pub after_deletions: usize,
-    /// Those of them that had dropped tablets.
-    pub after_drops: usize,
-    /// Targets that were refused, rightly.
-    pub refused: usize,
-}
-
-impl AddAssign for Restores {
-    fn add_assign(&mut self, other: Self) {
-        self.streams += other.streams;
-        self.rows += other.rows;
-        self.of_chains += other.of_chains;
-        self.after_deletions += other.after_deletions;
-        self.after_drops += other.after_drops;
-        self.refused += other.refused;
-    }
-}
 
 impl World {
     /// Tries some SCNs: any, and those at the borders of what can be restored.
