@@ -7,7 +7,7 @@
 use crate::formed::FormedMark;
 use crate::log::EntryLog;
 use crate::raft_types::IoFlushed;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
