@@ -4,21 +4,14 @@
 //! this term: older orders may come from before the scheduler knew of the leader, and the round may be over since.
 
 use super::running_archiver::{Op, Running, goal};
-use super::settings::TENANT;
 use super::worker_key::WorkerKey;
 use super::world::{Event, World};
 use crate::invariants::Broken;
 use bytes::Bytes;
 use strandline_format::paths::archive::ArchivePath;
-use strandline_scheduler_core::state::{LsPiece, Trouble};
-use strandline_scheduler_core::{ArchiveReport, ArchiveWaiting, LsResume, RoundOrder, RoundWork};
-use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
-use strandline_types::{
-    ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
-};
-use strandline_worker_core::archiver::{
-    Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView, PieceSpan,
-};
+use strandline_scheduler_core::RoundOrder;
+use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceId, PieceKey, RoundId, Scn};
+use strandline_worker_core::archiver::{Action, Archiver, FoundFile, LogView};
 
 impl World {
     /// Archivers become what the orders say.

@@ -8,8 +8,7 @@ use super::steps::parts;
 use super::worker::Reply;
 use super::world::{Event, World};
 use crate::invariants::Broken;
-use std::collections::VecDeque;
-use strandline_scheduler_core::{Action, Step, Subject, WorkerReport, failure_action, news, orders_for, plan};
+use strandline_scheduler_core::{Action, Step, WorkerReport, failure_action, news, orders_for, plan};
 use strandline_types::{ErrorClass, Failure, Term};
 
 /// Plans that one tick carries out one after the other.

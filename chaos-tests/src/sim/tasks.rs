@@ -5,10 +5,7 @@
 
 use super::running_task::RunningTask;
 use super::world::World;
-use std::collections::BTreeMap;
-use strandline_scheduler_core::{
-    CleanResult, CleanSpec, TaskKey, TaskKind, TaskOrder, TaskReport, TaskResult, TaskSpec, TaskState,
-};
+use strandline_scheduler_core::{CleanResult, CleanSpec, TaskKey, TaskKind, TaskOrder, TaskResult, TaskSpec};
 use strandline_types::{ErrorClass, Failure, NodeId};
 
 impl World {

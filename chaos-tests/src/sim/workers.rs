@@ -3,15 +3,15 @@
 use super::running_archiver::{archive_report, archive_waiting};
 use super::running_task::task_reports;
 use super::stream::Stream;
-use super::worker::Reply;
+use super::worker::{Reply, Worker};
 use super::world::{Event, World};
 use crate::invariants::Broken;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
-use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, TaskKey, WorkerReport};
-use strandline_types::{LsId, Lsn, NodeId, RoundId, Scn, Term};
+use strandline_scheduler_core::{ReplicaOrder, ReplicaReport, WorkerReport};
+use strandline_types::{Lsn, NodeId, Scn};
 
 /// After this a worker does not wait for an answer any more.
 const ANSWER_TIMEOUT_MS: u64 = 500;

@@ -13,16 +13,12 @@ use super::stream::Stream;
 use super::trace::Trace;
 use super::worker::{Reply, Worker};
 use super::worker_key::WorkerKey;
-use crate::invariants::{
-    ArchiveIsOneLog, Broken, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand, StreamKey,
-};
+use crate::invariants::{ArchiveIsOneLog, Broken, CheckpointIsDurable, CleaningKeepsTheWindow, FrozenPiecesStand};
 use std::collections::BTreeMap;
 use std::fmt;
 use strandline_scheduler_core::WorkerReport;
-use strandline_types::limits::{BLOCK_BODY_BYTES, HEARTBEAT_MS, SCHEDULER_TICK_MS};
-use strandline_types::{
-    BackupSetKind, BackupSetStatus, DestId, LsId, Lsn, NodeId, PieceClock, PieceKey, RoundId, Scn, TenantId,
-};
+use strandline_types::limits::BLOCK_BODY_BYTES;
+use strandline_types::{DestId, LsId, Lsn, NodeId, PieceClock, PieceKey, RoundId, Scn};
 
 /// Something that happens.
 #[derive(Debug)]
