@@ -1,12 +1,12 @@
-//! The MySQL door: any MySQL client speaks the statements and reads the views (stack page, section 5).
+//! The MySQL protocol: any MySQL client gives the statements and reads the views.
 //!
 //! One salt per connection, never a constant. `SET`, `USE`, `BEGIN` and the like are answered with OK, never with a
-//! result set: clients lose step otherwise. Only the user `root` with an empty password is known today; the login
+//! result set, which clients do not expect. Only the user `root` with an empty password is known today; the login
 //! `root@tenant` makes statements without a TENANT clause speak of that tenant.
 
 use crate::executor::{Answer, Executor};
 use crate::session::Session;
-use crate::sql::select::Rows;
+use crate::sql::select::{Rows, column_types, converted};
 use crate::sql::{SYNTAX_CODE, variables};
 use async_trait::async_trait;
 use opensrv_mysql::{
@@ -18,7 +18,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use strandline_scheduler_core::views::Value as Cell;
+use strandline_scheduler_core::views::{SqlType, Value as Cell};
 use strandline_types::{ErrorClass, Failure};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,7 +61,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
                 });
             }
             Err(error) => {
-                warn!(%error, "the MySQL door cannot accept a connection");
+                warn!(%error, "the MySQL listener cannot accept a connection");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         }
@@ -142,7 +142,10 @@ impl Connection {
     ) -> io::Result<()> {
         match self.run(statement).await {
             Ok(Answer::Done(info)) => results.completed(OkResponse { info, ..OkResponse::default() }).await,
-            Ok(Answer::Rows(rows)) => write_rows(rows, results).await,
+            Ok(Answer::Rows(rows)) => {
+                let (types, rows) = typed(statement, rows).await?;
+                write_rows(&types, &rows, results).await
+            }
             Err(failure) => results.error(error_kind(&failure), error_text(&failure).as_bytes()).await,
         }
     }
@@ -228,16 +231,28 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
     }
 }
 
-async fn write_rows<W: AsyncWrite + Send + Unpin>(rows: Rows, results: QueryResultWriter<'_, W>) -> io::Result<()> {
-    let columns: Vec<Column> = rows.columns.iter().enumerate().map(|(at, name)| column(name, at, &rows.rows)).collect();
+/// The answer to a statement with the types of its columns.
+async fn typed(statement: &str, rows: Rows) -> io::Result<(Vec<SqlType>, Rows)> {
+    let statement = statement.to_owned();
+    let typed = tokio::task::spawn_blocking(move || (column_types(&statement, &rows), rows)).await;
+    typed.map_err(io::Error::other)
+}
+
+async fn write_rows<W: AsyncWrite + Send + Unpin>(
+    types: &[SqlType],
+    rows: &Rows,
+    results: QueryResultWriter<'_, W>,
+) -> io::Result<()> {
+    let columns: Vec<Column> = rows.columns.iter().zip(types).map(|(name, t)| column(name, *t)).collect();
     let mut out = results.start(&columns).await?;
     for row in &rows.rows {
-        for (cell, column) in row.iter().zip(&columns) {
-            match (cell, column.coltype) {
-                (Cell::Null, _) => out.write_col(None::<i64>)?,
-                (Cell::Int(n), ColumnType::MYSQL_TYPE_LONGLONG) => out.write_col(*n)?,
-                (Cell::Real(r), ColumnType::MYSQL_TYPE_DOUBLE) => out.write_col(*r)?,
-                (other, _) => out.write_col(cell_text(other).as_str())?,
+        for (cell, sql_type) in row.iter().zip(types) {
+            match converted(cell, *sql_type) {
+                None | Some(Cell::Null) => out.write_col(None::<i64>)?,
+                Some(Cell::Int(n)) => out.write_col(n)?,
+                Some(Cell::Uint(n)) => out.write_col(n)?,
+                Some(Cell::Real(r)) => out.write_col(r)?,
+                Some(Cell::Text(t)) => out.write_col(t.as_str())?,
             }
         }
         out.end_row().await?;
@@ -245,25 +260,14 @@ async fn write_rows<W: AsyncWrite + Send + Unpin>(rows: Rows, results: QueryResu
     out.finish().await
 }
 
-/// A column is a number only when every value in it is one.
-fn column(name: &str, at: usize, rows: &[Vec<Cell>]) -> Column {
-    let cells: Vec<&Cell> = rows.iter().filter_map(|r| r.get(at)).filter(|c| **c != Cell::Null).collect();
-    let coltype = match cells.first() {
-        Some(Cell::Int(_)) if cells.iter().all(|c| matches!(c, Cell::Int(_))) => ColumnType::MYSQL_TYPE_LONGLONG,
-        Some(Cell::Real(_)) if cells.iter().all(|c| matches!(c, Cell::Real(_))) => ColumnType::MYSQL_TYPE_DOUBLE,
-        _ => ColumnType::MYSQL_TYPE_VAR_STRING,
+fn column(name: &str, sql_type: SqlType) -> Column {
+    let (coltype, colflags) = match sql_type {
+        SqlType::Unsigned => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::UNSIGNED_FLAG),
+        SqlType::Signed => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::empty()),
+        SqlType::Double => (ColumnType::MYSQL_TYPE_DOUBLE, ColumnFlags::empty()),
+        SqlType::Text => (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty()),
     };
-    Column { table: String::new(), column: name.to_owned(), coltype, colflags: ColumnFlags::empty() }
-}
-
-fn cell_text(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => String::new(),
-        Cell::Int(n) => n.to_string(),
-        Cell::Uint(n) => n.to_string(),
-        Cell::Real(r) => r.to_string(),
-        Cell::Text(t) => t.clone(),
-    }
+    Column { table: String::new(), column: name.to_owned(), coltype, colflags }
 }
 
 fn error_kind(failure: &Failure) -> ErrorKind {
@@ -292,9 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_a_number_only_when_every_value_is() {
-        let rows = vec![vec![Cell::Int(1), Cell::Int(1)], vec![Cell::Null, Cell::Text("x".into())]];
-        assert_eq!(column("a", 0, &rows).coltype, ColumnType::MYSQL_TYPE_LONGLONG);
-        assert_eq!(column("b", 1, &rows).coltype, ColumnType::MYSQL_TYPE_VAR_STRING);
+    fn a_column_has_its_declared_type_in_the_protocol() {
+        let of = |sql_type| {
+            let column = column("a", sql_type);
+            (column.coltype, column.colflags)
+        };
+        assert_eq!(of(SqlType::Unsigned), (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::UNSIGNED_FLAG));
+        assert_eq!(of(SqlType::Signed), (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::empty()));
+        assert_eq!(of(SqlType::Double), (ColumnType::MYSQL_TYPE_DOUBLE, ColumnFlags::empty()));
+        assert_eq!(of(SqlType::Text), (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty()));
     }
 }

@@ -8,7 +8,7 @@ use crate::state::AuditEvent;
 pub(super) static EVENTS: View = View {
     name: "DBA_OB_ROOTSERVICE_EVENT_HISTORY",
     aliases: &[],
-    about: "An event that is remembered, oldest first; VALUE1 is the id of its tenant.",
+    about: "An event that is remembered, oldest first.",
     // The one view of the original that has only its `DBA_` name.
     tenancy: Tenancy { column: Some("VALUE1"), twin_lacks: None },
     content: &Rows::<AuditEvent> { of: |cx| cx.state.audit.iter().collect(), columns: COLUMNS },
