@@ -4,21 +4,21 @@
 //! result set, which clients do not expect. Only the user `root` with an empty password is known today; the login
 //! `root@tenant` makes statements without a TENANT clause speak of that tenant.
 
+mod rows;
+
 use crate::executor::{Answer, Executor};
 use crate::session::Session;
-use crate::sql::select::{Rows, column_types, converted};
 use crate::sql::{SYNTAX_CODE, variables};
 use async_trait::async_trait;
 use opensrv_mysql::{
-    AsyncMysqlIntermediary, AsyncMysqlShim, Column, ColumnFlags, ColumnType, ErrorKind, InitWriter, OkResponse,
-    ParamParser, QueryResultWriter, StatementMetaWriter,
+    AsyncMysqlIntermediary, AsyncMysqlShim, ErrorKind, InitWriter, OkResponse, ParamParser, QueryResultWriter,
+    StatementMetaWriter,
 };
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use strandline_scheduler_core::views::{SqlType, Value as Cell};
 use strandline_types::{ErrorClass, Failure};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections at once; one more is told so and closed.
+/// Connections at once; one more gets an error and is closed.
 const CONNECTIONS_MAX: usize = 256;
 /// A client that has not logged in for so long is closed: it keeps others out.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
@@ -90,10 +90,10 @@ async fn converse(connection: Connection, stream: TcpStream) {
     }
 }
 
-/// Says why, and closes. A client that does not read is not waited for.
+/// Sends the reason and closes. A client that does not read is not waited for.
 async fn turn_away(mut stream: TcpStream) {
-    let said = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
-    debug!(?said, "a MySQL client came while all connections were taken");
+    let sent = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
+    debug!(?sent, "a MySQL client came while all connections were taken");
 }
 
 fn io_buffered<W: AsyncWrite>(writer: W) -> tokio::io::BufWriter<W> {
@@ -142,10 +142,7 @@ impl Connection {
     ) -> io::Result<()> {
         match self.run(statement).await {
             Ok(Answer::Done(info)) => results.completed(OkResponse { info, ..OkResponse::default() }).await,
-            Ok(Answer::Rows(rows)) => {
-                let (types, rows) = typed(statement, rows).await?;
-                write_rows(&types, &rows, results).await
-            }
+            Ok(Answer::Rows(rows)) => rows::write(statement, rows, results).await,
             Err(failure) => results.error(error_kind(&failure), error_text(&failure).as_bytes()).await,
         }
     }
@@ -181,7 +178,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
         if user != "root" || !auth_data.is_empty() {
             return false;
         }
-        // A session of a tenant that is not there would be a session of nobody.
+        // A session of a tenant that does not exist would see no rows, and no reason why.
         let known = match &tenant {
             Some(name) => self.executor.knows_tenant(name).await,
             None => true,
@@ -231,45 +228,6 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
     }
 }
 
-/// The answer to a statement with the types of its columns.
-async fn typed(statement: &str, rows: Rows) -> io::Result<(Vec<SqlType>, Rows)> {
-    let statement = statement.to_owned();
-    let typed = tokio::task::spawn_blocking(move || (column_types(&statement, &rows), rows)).await;
-    typed.map_err(io::Error::other)
-}
-
-async fn write_rows<W: AsyncWrite + Send + Unpin>(
-    types: &[SqlType],
-    rows: &Rows,
-    results: QueryResultWriter<'_, W>,
-) -> io::Result<()> {
-    let columns: Vec<Column> = rows.columns.iter().zip(types).map(|(name, t)| column(name, *t)).collect();
-    let mut out = results.start(&columns).await?;
-    for row in &rows.rows {
-        for (cell, sql_type) in row.iter().zip(types) {
-            match converted(cell, *sql_type) {
-                None | Some(Cell::Null) => out.write_col(None::<i64>)?,
-                Some(Cell::Int(n)) => out.write_col(n)?,
-                Some(Cell::Uint(n)) => out.write_col(n)?,
-                Some(Cell::Real(r)) => out.write_col(r)?,
-                Some(Cell::Text(t)) => out.write_col(t.as_str())?,
-            }
-        }
-        out.end_row().await?;
-    }
-    out.finish().await
-}
-
-fn column(name: &str, sql_type: SqlType) -> Column {
-    let (coltype, colflags) = match sql_type {
-        SqlType::Unsigned => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::UNSIGNED_FLAG),
-        SqlType::Signed => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::empty()),
-        SqlType::Double => (ColumnType::MYSQL_TYPE_DOUBLE, ColumnFlags::empty()),
-        SqlType::Text => (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty()),
-    };
-    Column { table: String::new(), column: name.to_owned(), coltype, colflags }
-}
-
 fn error_kind(failure: &Failure) -> ErrorKind {
     match failure.class {
         ErrorClass::Invalid if failure.code == SYNTAX_CODE => ErrorKind::ER_PARSE_ERROR,
@@ -293,17 +251,5 @@ mod tests {
         assert_eq!(login(b"root"), ("root".into(), None));
         assert_eq!(login(b"root@sys"), ("root".into(), None));
         assert_eq!(login(b"root@t1#cluster"), ("root".into(), Some("t1".into())));
-    }
-
-    #[test]
-    fn a_column_has_its_declared_type_in_the_protocol() {
-        let of = |sql_type| {
-            let column = column("a", sql_type);
-            (column.coltype, column.colflags)
-        };
-        assert_eq!(of(SqlType::Unsigned), (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::UNSIGNED_FLAG));
-        assert_eq!(of(SqlType::Signed), (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::empty()));
-        assert_eq!(of(SqlType::Double), (ColumnType::MYSQL_TYPE_DOUBLE, ColumnFlags::empty()));
-        assert_eq!(of(SqlType::Text), (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty()));
     }
 }

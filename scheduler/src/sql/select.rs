@@ -5,6 +5,7 @@
 //! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
 
 mod expression;
+mod select_list;
 mod types;
 
 pub use types::{column_types, converted};

@@ -5,7 +5,8 @@
 //! that is not understood gets its type from the values in the answer. A column with a value that is not of its type is
 //! text: no value is ever lost or rounded.
 
-use super::expression::{select_list, type_of};
+use super::expression::type_of;
+use super::select_list::{is_word, select_list};
 use super::{Rows, mentioned, open};
 use crate::sql::tokens::{TokenKind, tokens};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ struct Known {
 /// The columns of the answer; `None` for anything but a SELECT over the views.
 fn of_statement(statement: &str) -> Option<Vec<Known>> {
     let kinds: Vec<TokenKind> = tokens(statement).ok()?.into_iter().map(|token| token.kind).collect();
-    let is_select = matches!(kinds.first(), Some(TokenKind::Word(word)) if is_one_of(word, &["SELECT", "WITH"]));
+    let is_select = kinds.first().is_some_and(|first| is_word(first, &["SELECT", "WITH"]));
     let names = mentioned(statement, views::is_view).ok().filter(|_| is_select)?;
     let declaration = |name: String| {
         let columns = views::named(&name)?.columns();
@@ -91,10 +92,10 @@ fn by_name(views: &[(String, Vec<ColumnType>)]) -> BTreeMap<String, Option<SqlTy
 /// stands before the first one counts from the front, what stands behind the last one from the end.
 fn positions<'a>(items: &[&'a [TokenKind]], columns: usize) -> Vec<(usize, &'a [TokenKind])> {
     let is_star = |item: &&[TokenKind]| item.last() == Some(&TokenKind::Symbol('*'));
-    let Some(first) = items.iter().position(|item| is_star(item)) else {
+    let Some(first) = items.iter().position(is_star) else {
         return if items.len() == columns { items.iter().copied().enumerate().collect() } else { Vec::new() };
     };
-    let last = items.iter().rposition(|item| is_star(item)).unwrap_or(first);
+    let last = items.iter().rposition(is_star).unwrap_or(first);
     let behind = items.len() - last - 1;
     if first + behind > columns {
         return Vec::new();
@@ -143,10 +144,6 @@ pub fn converted(cell: &Cell, sql_type: SqlType) -> Option<Cell> {
         | (SqlType::Signed | SqlType::Double, Cell::Text(_))
         | (SqlType::Double, Cell::Uint(_)) => return None,
     })
-}
-
-fn is_one_of(word: &str, words: &[&str]) -> bool {
-    words.iter().any(|w| w.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
