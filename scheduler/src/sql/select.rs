@@ -2,7 +2,8 @@
 //! does the rest (filters, joins, grouping).
 //!
 //! One database per statement, thrown away after it: nothing that a statement does can outlive it, and the
-//! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
+//! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262. The tables
+//! of that database have no types; [`column_types`] gives those of an answer.
 
 mod expression;
 mod select_list;
