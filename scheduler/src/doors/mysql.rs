@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
         match accepted {
             Ok((stream, _)) => {
                 let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                    tokio::spawn(turn_away(stream));
+                    tokio::spawn(refuse(stream));
                     continue;
                 };
                 let connection = Connection::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
@@ -55,7 +55,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
                 tokio::spawn(async move {
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = converse(connection, stream) => {}
+                        () = serve_connection(connection, stream) => {}
                     }
                     drop(permit);
                 });
@@ -68,7 +68,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
     }
 }
 
-async fn converse(connection: Connection, stream: TcpStream) {
+async fn serve_connection(connection: Connection, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "no TCP_NODELAY");
     }
@@ -91,7 +91,7 @@ async fn converse(connection: Connection, stream: TcpStream) {
 }
 
 /// Sends the reason and closes. A client that does not read is not waited for.
-async fn turn_away(mut stream: TcpStream) {
+async fn refuse(mut stream: TcpStream) {
     let sent = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
     debug!(?sent, "a MySQL client came while all connections were taken");
 }
@@ -107,7 +107,7 @@ struct Connection {
     /// Set at the log-in.
     tenant: Arc<OnceLock<Option<String>>>,
     /// Session statements so far.
-    said: Vec<String>,
+    statements: Vec<String>,
     prepared: BTreeMap<u32, String>,
     next_prepared: u32,
 }
@@ -121,7 +121,7 @@ impl Connection {
             id,
             salt,
             tenant: Arc::default(),
-            said: Vec::new(),
+            statements: Vec::new(),
             prepared: BTreeMap::new(),
             next_prepared: 1,
         }
@@ -129,9 +129,9 @@ impl Connection {
 
     async fn run(&mut self, statement: &str) -> Result<Answer, Failure> {
         let tenant = self.tenant.get().and_then(Option::as_deref);
-        let mut session = Session::new(tenant, std::mem::take(&mut self.said));
+        let mut session = Session::new(tenant, std::mem::take(&mut self.statements));
         let answer = self.executor.execute(statement, &mut session).await;
-        self.said = session.said().to_vec();
+        self.statements = session.said().to_vec();
         answer
     }
 

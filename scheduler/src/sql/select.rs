@@ -30,7 +30,7 @@ pub struct Rows {
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// Rows of one answer; a statement that makes more is told to add a LIMIT.
+/// Rows of one answer; a statement that makes more is refused and needs a LIMIT.
 const ROWS_MAX: usize = 100_000;
 /// Longest time one statement may compute.
 const TIME_MAX: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ pub(super) struct Progress {
     pub(super) done: u64,
     /// Bytes that they know of.
     total: u64,
-    /// False while a task that is not over has not said how much it has to do.
+    /// False while a task that is not over has not reported how much it has to do.
     all_known: bool,
     /// When the oldest present attempt was given out.
     since_ms: u64,

@@ -1,4 +1,4 @@
-//! The types of the columns of an answer: a client of the MySQL protocol is told them before the first row.
+//! The types of the columns of an answer, which the MySQL protocol sends before the first row.
 //!
 //! They are found from the statement and from the declarations of the views, so that they are the same whether there are
 //! rows or not. SQLite gives no types to expressions, so those are typed here ([`super::expression`]). Only an expression
