@@ -8,7 +8,7 @@ use crate::cluster_file;
 use crate::config::SchedulerConfig;
 use crate::data_versions::DATA_VERSIONS;
 use crate::raft::machine::Machine;
-use crate::raft::mind::Mind;
+use crate::raft::state_machine::StateMachine;
 use crate::readiness::Seen;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub struct SchedulerNode {
     config: SchedulerConfig,
     addresses: BTreeMap<u64, String>,
     raft: Arc<Node>,
-    mind: Arc<Mind>,
+    state_machine: Arc<StateMachine>,
     /// Another one after the group has stopped by itself and was started anew.
     running: RwLock<Running>,
     /// Why the group cannot be started anew.
@@ -83,19 +83,19 @@ impl SchedulerNode {
         let opened = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&path)?;
             let node = Node::open(NodeConfig::new(id, path.join("raft")))?;
-            Ok::<_, io::Error>((node, Mind::open(path.join("state"))?))
+            Ok::<_, io::Error>((node, StateMachine::open(path.join("state"))?))
         });
         let opened = opened.await.map_err(io::Error::other).and_then(|r| r);
-        let (raft, mind) = opened.map_err(|e| cannot_open(&dir, &e))?;
+        let (raft, state_machine) = opened.map_err(|e| cannot_open(&dir, &e))?;
         for (peer, address) in &addresses {
             raft.set_peer(*peer, address);
         }
-        let mind = Arc::new(mind);
+        let state_machine = Arc::new(state_machine);
         let mut held = Held::default();
-        let group = start_group(&raft, &dir, &mind, &mut held).await?;
+        let group = start_group(&raft, &dir, &state_machine, &mut held).await?;
         let running = RwLock::new(Running { group, held });
         let (trouble, voters) = (Mutex::default(), Mutex::default());
-        let node = Self { config, addresses, raft: Arc::clone(&raft), mind, running, trouble, voters };
+        let node = Self { config, addresses, raft: Arc::clone(&raft), state_machine, running, trouble, voters };
         Ok((Arc::new(node), raft))
     }
 
@@ -127,10 +127,10 @@ impl SchedulerNode {
             }
             tokio::time::sleep(RELEASE_POLL).await;
         }
-        let (mind, dir) = (Arc::clone(&self.mind), self.config.data_dir.clone());
-        let reloaded = tokio::task::spawn_blocking(move || mind.reload()).await;
+        let (state_machine, dir) = (Arc::clone(&self.state_machine), self.config.data_dir.clone());
+        let reloaded = tokio::task::spawn_blocking(move || state_machine.reload()).await;
         reloaded.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(&dir, &e))?;
-        let started = start_group(&self.raft, &dir, &self.mind, &mut held).await;
+        let started = start_group(&self.raft, &dir, &self.state_machine, &mut held).await;
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
         running.held = held;
         running.group = started?;
@@ -181,23 +181,23 @@ impl SchedulerNode {
     }
 
     /// Its State machine.
-    pub fn mind(&self) -> &Mind {
-        &self.mind
+    pub fn state_machine(&self) -> &StateMachine {
+        &self.state_machine
     }
 
     /// Looks at the State. Keep it short.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        self.mind.read(look)
+        self.state_machine.read(look)
     }
 
     /// Wakes after every batch of applied commands.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.mind.changes()
+        self.state_machine.changes()
     }
 
     /// Wakes after applied commands that may have changed what workers have to do.
     pub fn order_changes(&self) -> watch::Receiver<u64> {
-        self.mind.order_changes()
+        self.state_machine.order_changes()
     }
 
     /// Its part in the group now.
@@ -262,11 +262,16 @@ impl SchedulerNode {
 }
 
 /// Opens the log and starts the group on it; `held` then tells of what was opened, also when it fails.
-async fn start_group(raft: &Node, dir: &Path, mind: &Arc<Mind>, held: &mut Held) -> Result<Group, Failure> {
+async fn start_group(
+    raft: &Node,
+    dir: &Path,
+    state_machine: &Arc<StateMachine>,
+    held: &mut Held,
+) -> Result<Group, Failure> {
     let path = dir.join("log");
     let opened = tokio::task::spawn_blocking(move || RocksLog::open(&path)).await;
     let log = opened.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(dir, &e))?;
-    let (log, machine) = (Arc::new(log), Arc::new(Machine(Arc::clone(mind))));
+    let (log, machine) = (Arc::new(log), Arc::new(Machine(Arc::clone(state_machine))));
     *held = Held { log: Arc::downgrade(&log), machine: Arc::downgrade(&machine) };
     let group = raft.start_group(GROUP, TIMING, log, machine).await;
     group.map_err(strandline_consensus::GroupError::into_failure)

@@ -1,6 +1,6 @@
 //! Starts a scheduler node with all its doors, and stops it.
 
-use crate::cluster::{ClusterService, Inbox, WatchService};
+use crate::cluster::{ClusterService, ReportBatches, WatchService};
 use crate::config::SchedulerConfig;
 use crate::doors::admin::AdminService;
 use crate::doors::{http, mysql};
@@ -160,8 +160,8 @@ pub async fn serve_on(config: SchedulerConfig, listeners: Listeners) -> Result<S
 }
 
 async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, stop: CancellationToken) {
-    let inbox = Inbox::start(Arc::clone(executor.node()), stop.clone());
-    let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), inbox))
+    let batches = ReportBatches::start(Arc::clone(executor.node()), stop.clone());
+    let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), batches))
         .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
     let watch = OrderChangesServer::new(WatchService::new(Arc::clone(executor.node()), stop.clone()));

@@ -14,6 +14,7 @@ mod freeze;
 mod piece;
 mod piece_attr;
 pub mod put;
+pub mod restore_source;
 mod round;
 mod set_attr;
 mod set_end;
@@ -21,7 +22,7 @@ mod set_files;
 mod set_infos;
 mod table_list;
 
-use crate::seal;
+use crate::password_key;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::paths::SetName;
@@ -83,7 +84,7 @@ fn retrying(uri: &DestUri, access: &Access) -> Result<Retrying, Failure> {
     Ok(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default()))
 }
 
-/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold its lane.
+/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold up its subject.
 const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Does one piece of work. On return everything is durable. Work that looks for something says what it found: an action
@@ -94,7 +95,7 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     let dest = dest_of(work);
     match work {
-        MediumWork::SealRun(run) => seal::seal_run(run).await.map(Some),
+        MediumWork::SealRun(run) => password_key::seal_run(run).await.map(Some),
         MediumWork::Drill(work) => follow::drill(work).await.map(Some),
         MediumWork::Follow(work) => {
             let medium = open_at(&dest.uri, &dest.access)?;

@@ -60,7 +60,7 @@ impl Forward {
     }
 
     /// A statement goes only to a node that answers a question first: one that stands still would take it and say
-    /// nothing, and nobody could tell whether it was run.
+    /// nothing, and it would stay unknown whether the statement was run.
     async fn prove(&self, client: &mut AdminClient<Channel>, address: &str) -> Result<(), Failure> {
         look(client, "", ANSWER_WITHIN).await.map(|_| ()).inspect_err(|_| {
             self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);

@@ -2,8 +2,7 @@
 
 use super::Executor;
 use crate::clock;
-use crate::sql::lists;
-use crate::sql::request::{Filter, ShowList};
+use crate::sql::lists::{self, Filter, ShowList};
 use crate::sql::select::{Rows, mentioned, select};
 use std::collections::BTreeMap;
 use strandline_scheduler_core::views::{self, ColumnType, Table, Value};

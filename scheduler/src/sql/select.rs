@@ -11,7 +11,7 @@ mod types;
 
 pub use types::{column_types, converted};
 
-use super::shown::shown;
+use super::masking::shown;
 use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::limits::Limit;
