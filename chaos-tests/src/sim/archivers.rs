@@ -7,6 +7,7 @@ use super::workers::WorkerKey;
 use super::world::{Event, TENANT, World};
 use crate::invariants::Broken;
 use bytes::Bytes;
+use strandline_engine_api::PALF;
 use strandline_format::paths::archive::ArchivePath;
 use strandline_scheduler_core::state::{LsPiece, Trouble};
 use strandline_scheduler_core::{ArchiveReport, ArchiveWaiting, LsResume, RoundOrder, RoundWork};
@@ -207,7 +208,7 @@ impl Running {
         });
         let has_stopped = goal == Goal::Stop && order.log_streams.iter().any(|l| l.ls_id == ls && l.stopped);
         let wish = ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known };
-        let archiver = if has_stopped { Archiver::stopped(wish) } else { Archiver::new(wish) };
+        let archiver = if has_stopped { Archiver::stopped(&PALF, wish) } else { Archiver::new(&PALF, wish) };
         Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
     }
 

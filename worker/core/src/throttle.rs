@@ -6,6 +6,8 @@
 //! the copying costs them. The rate rises while that is next to nothing and falls before it is a tenth. There is always
 //! a floor, so that a backup ends.
 
+pub use strandline_engine_api::ClientWork;
+
 /// Bytes per second of the floor.
 pub const FLOOR_BYTES_PER_S: u64 = 8 << 20;
 /// The pace never counts beyond this: it is as good as unlimited.
@@ -57,17 +59,6 @@ impl TokenBucket {
         self.paid_at = start.saturating_add(cost(bytes));
         start.saturating_sub(now_ns)
     }
-}
-
-/// What the clients' work looked like, in counters that only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClientWork {
-    /// Times that a log was made durable.
-    pub flushes: u64,
-    /// Microseconds that this took.
-    pub flush_us: u64,
-    /// Milliseconds since the last one.
-    pub idle_ms: u64,
 }
 
 /// Flushes and their time, older ones counting for less.

@@ -5,6 +5,7 @@
 //! before it is acknowledged; what is applied was committed; local log is dropped only when the flushed tablets, Raft
 //! and the archive have all passed it.
 
+mod border;
 pub mod client;
 mod clock;
 mod dirs;
@@ -30,12 +31,12 @@ mod tablet;
 mod tests;
 mod types;
 
+pub use border::{BuiltInEngine, table_opener};
 pub use client::{ANSWER_WITHIN, KvClient, first_answer};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Engine, EngineConfig, HostedState};
 pub use error::{EngineError, Result};
 pub use extract::Extract;
-pub use foreground::{Foreground, foreground};
 pub use replica::Replica;
 pub use service::KvService;
 pub use sessions::{SessionId, WriteId, WriteIdentity};

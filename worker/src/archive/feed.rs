@@ -5,10 +5,10 @@
 //! that read it; what only waits for others goes first when that destination needs room.
 
 use super::memory::{Held, Share};
-use crate::source::{LogStream, SourceError};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use strandline_engine_api::{LogStream, SourceError};
 use strandline_types::limits::ARCHIVE_FEED_BYTES_MAX;
 use strandline_types::{DestId, Lsn};
 

@@ -4,10 +4,10 @@
 //! will be used, so a task never waits for what a later block of its own holds. Foreground first: without a limit of the
 //! administrator the pace follows the clients' work alone (`strandline_worker_core::throttle`).
 
-use crate::source::Engine;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use strandline_engine_api::Engine;
 use strandline_types::TenantId;
 use strandline_types::limits::{BACKUP_THREADS_DEFAULT, BLOCK_BYTES_IN_FLIGHT_MAX};
 use strandline_worker_core::throttle::{CEILING_BYTES_PER_S, Pace, TokenBucket, WINDOW_MS};
