@@ -1,7 +1,8 @@
 //! Conversions of the data dictionary between the wire and the nouns.
 
 use crate::v1;
-use strandline_types::{Dictionary, LsId, Scn, Table, TabletId, TabletList, TabletPlace};
+use strandline_types::dictionary::{Dictionary, Table, TabletList, TabletPlace};
+use strandline_types::{LsId, Scn, TabletId};
 
 impl From<Dictionary> for v1::Dictionary {
     fn from(d: Dictionary) -> Self {

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use strandline_engine_api::{ClientAccess, Membership, Replica, ReplicaHost, ReplicaSpec, ReplicaStatus, RestoreStart};
 use strandline_proto::v1;
-use strandline_types::{Dictionary, JobId, LsId, Lsn, NodeId, PalfBase, Scn, TabletList, TenantId};
+use strandline_types::dictionary::{Dictionary, TabletList};
+use strandline_types::{JobId, LsId, Lsn, NodeId, PalfBase, Scn, TenantId};
 use tokio::sync::watch;
 
 /// Hosts what is ordered and removes what is not. `newest` may be ahead of `orders` by the time this comes to an end.
@@ -92,12 +93,12 @@ async fn attend(replica: Arc<dyn Replica>, order: &v1::ReplicaOrder) {
     // Proposals wait for a quorum: they must not hold up the next orders.
     tokio::spawn(async move {
         if let Some(dictionary) = dictionary
-            && let Err(error) = replica.set_dictionary(&dictionary).await
+            && let Err(error) = replica.set_dictionary(dictionary).await
         {
             tracing::debug!(%tenant, %ls, %error, "the data dictionary was not logged");
         }
         if let Some(tablets) = tablets
-            && let Err(error) = replica.set_tablets(&tablets, tablets_after).await
+            && let Err(error) = replica.set_tablets(tablets, tablets_after).await
         {
             tracing::debug!(%tenant, %ls, %error, "the tablets that are left were not logged");
         }

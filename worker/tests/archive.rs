@@ -10,7 +10,8 @@ use std::sync::Arc;
 use strandline_format::{DataType, pb, small};
 use strandline_media::{Fault, FaultRule, Medium, Op};
 use strandline_proto::v1;
-use strandline_types::{Dictionary, ErrorClass, Lsn, Scn, Term};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{ErrorClass, Lsn, Scn, Term};
 
 const FORMS: [bool; 2] = [false, true];
 

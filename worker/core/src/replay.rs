@@ -213,7 +213,8 @@ mod tests {
             Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(5) }),
             "a start inside a group is no start"
         );
-        for unknown in [&[&b""[..]][..], &[b"\x02a", b"\x09"]] {
+        let unknown_entries: [&[&'static [u8]]; 2] = [&[b""], &[b"\x02a", b"\x09"]];
+        for unknown in unknown_entries {
             assert!(matches!(core.feed(&group(10, 20, 2, unknown)), Err(ReplayError::Entry(e)) if e.at == Lsn(10)));
         }
         assert!(core.take_rest().is_none());

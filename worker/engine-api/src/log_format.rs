@@ -10,7 +10,8 @@
 use crate::{LogBase, ReplayItem};
 use bytes::Bytes;
 use std::fmt::Debug;
-use strandline_types::{Dictionary, Lsn, Scn};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{Lsn, Scn};
 
 /// A verified group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use crate::{SourceError, TabletSource};
 use async_trait::async_trait;
 use bytes::Bytes;
-use strandline_types::{Dictionary, Lsn, Scn, Term};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{Lsn, Scn, Term};
 
 /// A running replica: its log and its tablets.
 pub trait LogStream: LogSource + TabletSource {}

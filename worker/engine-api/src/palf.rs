@@ -8,7 +8,8 @@ use bytes::Bytes;
 use strandline_format::entry::{EntryBody, EntryKind, decode};
 use strandline_format::palf::{GroupWalker, PalfError, Walk, next_group};
 use strandline_format::pb;
-use strandline_types::{Dictionary, LsId, Lsn, PalfBase, Scn, Table, TabletId, TabletPlace};
+use strandline_types::dictionary::{Dictionary, Table, TabletPlace};
+use strandline_types::{LsId, Lsn, PalfBase, Scn, TabletId};
 
 /// PALF with the built-in engine's entries.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-use strandline_types::{Dictionary, Failure, JobId, LsId, Lsn, NodeId, Scn, TabletList, TenantId};
+use strandline_types::dictionary::{Dictionary, TabletList};
+use strandline_types::{Failure, JobId, LsId, Lsn, NodeId, Scn, TenantId};
 
 /// Which replica this worker has to host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,11 +106,11 @@ pub trait Replica: Send + Sync {
     fn keep_log(&self, needed_from: Lsn, bytes_max: Option<u64>);
 
     /// Logs the dictionary when this replica leads the system log stream and the stored one is older.
-    async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<(), SourceError>;
+    async fn set_dictionary(&self, dictionary: Dictionary) -> Result<(), SourceError>;
 
     /// Logs which tablets are left when this replica leads and the applied list is older. The entry gets a larger SCN
     /// than `after`.
-    async fn set_tablets(&self, tablets: &TabletList, after: Scn) -> Result<(), SourceError>;
+    async fn set_tablets(&self, tablets: TabletList, after: Scn) -> Result<(), SourceError>;
 
     /// Brings the log stream to `scn` when this replica leads, clients may write, and the log stream is below it.
     async fn keep_alive_to(&self, scn: Scn) -> Result<(), SourceError>;

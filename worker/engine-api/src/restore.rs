@@ -19,7 +19,7 @@ pub struct ReplayItem {
 /// Source log `[start, end)` to be applied as one step; a batch without items only moves the position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayBatch {
-    /// End of the batch before this one: whoever applies it must stand there.
+    /// End of the batch before this one: the replica that applies it must stand there.
     pub start: Lsn,
     /// End of the last source group that the batch covers.
     pub end: Lsn,

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use strandline_format::index::MacroBlockId;
-use strandline_types::{DataKind, Dictionary, ErrorClass, Failure, Fingerprint, Scn, TabletId};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{DataKind, ErrorClass, Failure, Fingerprint, Scn, TabletId};
 
 /// One immutable block of a consistent point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl CheckpointBlock {
     }
 }
 
-/// Two numbers that the engine notes with a consistent point. A backup set keeps them for whoever examines it; the
+/// Two numbers that the engine notes with a consistent point. A backup set keeps them for a person who examines it; the
 /// worker never reads them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineMark {

@@ -1,7 +1,8 @@
 //! The built-in log-stream engine: PALF log, one Raft group per log stream, tablets, KV service.
 //!
 //! [`Engine`] hosts the replicas of this worker, [`Replica`] is one of them: its log, its tablets, its proposer.
-//! [`KvService`] is their door for clients and [`KvClient`] the other side of it. Order rules: the log is durable
+//! [`KvService`] is their service for clients and [`KvClient`] the other side of it. [`BuiltInEngine`] is all of this behind
+//! `strandline-engine-api`, as the worker uses it. Order rules: the log is durable
 //! before it is acknowledged; what is applied was committed; local log is dropped only when the flushed tablets, Raft
 //! and the archive have all passed it.
 

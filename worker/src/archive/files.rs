@@ -18,7 +18,8 @@ use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir
 use strandline_format::{DataType, pb, small};
 use strandline_media::{LogForm, Looks, Medium};
 use strandline_reader::object_name;
-use strandline_types::{Dictionary, ErrorClass, Failure, FileId, PieceId, PieceKey, Scn};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey, Scn};
 use strandline_worker_core::archiver::{Cut, FoundFile, dictionaries};
 
 /// An error where a destination has no identity file: it is not there.

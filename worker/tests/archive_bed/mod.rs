@@ -16,8 +16,9 @@ use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{FaultPlan, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{
-    ClusterId, DestId, Dictionary, JobId, LsId, Lsn, PalfBase, PieceClock, PieceId, RoundId, Scn, TenantId, Term,
+    ClusterId, DestId, JobId, LsId, Lsn, PalfBase, PieceClock, PieceId, RoundId, Scn, TenantId, Term,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use strandline_engine_api::*;
 use strandline_proto::TaskKey;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{
-    DataKind, Dictionary, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, RetryId, Scn, TabletId, TenantId, Term,
-    TurnId,
+    DataKind, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, RetryId, Scn, TabletId, TenantId, Term, TurnId,
 };
 use strandline_worker::task_ctx::TaskCtx;
 use tokio::sync::watch;

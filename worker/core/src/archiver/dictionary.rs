@@ -5,7 +5,7 @@
 
 use super::Cut;
 use strandline_engine_api::LogFormat;
-use strandline_types::Dictionary;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
 
 /// The dictionaries that belong beside this stretch of log: `current`, the newest that the engine knows, where it held

@@ -31,7 +31,7 @@ impl TryFrom<api::ReplayBatch> for ReplayBatch {
             let kind = *item.entry.first()?;
             Some(ReplayItem { scn: item.scn, kind, body: item.entry.slice(1..) })
         });
-        let Some(items) = items.collect() else {
+        let Some(items) = items.collect::<Option<Vec<_>>>() else {
             let object = format!("source log up to lsn {}", batch.end);
             return Err(Failure::new(ErrorClass::Corrupt, "an empty entry in replayed log", object, ""));
         };

@@ -10,7 +10,8 @@ use strandline_engine_api::{
     self as api, ClientAccess, HostedState, IsWanted, Membership, ReplicaHealth, ReplicaHost, ReplicaSpec,
     ReplicaStatus, SourceError,
 };
-use strandline_types::{Dictionary, Failure, LsId, Lsn, NodeId, Scn, TabletList, TenantId};
+use strandline_types::dictionary::{Dictionary, TabletList};
+use strandline_types::{Failure, LsId, Lsn, NodeId, Scn, TenantId};
 
 #[async_trait]
 impl ReplicaHost for BuiltInEngine {
@@ -122,12 +123,12 @@ impl api::Replica for Replica {
         self.bound_log(needed_from, bytes_max);
     }
 
-    async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<(), SourceError> {
-        Ok(Replica::set_dictionary(self, &dictionary.clone().into()).await?)
+    async fn set_dictionary(&self, dictionary: Dictionary) -> Result<(), SourceError> {
+        Ok(Replica::set_dictionary(self, &dictionary.into()).await?)
     }
 
-    async fn set_tablets(&self, tablets: &TabletList, after: Scn) -> Result<(), SourceError> {
-        Ok(Replica::set_tablets(self, &tablets.clone().into(), after).await?)
+    async fn set_tablets(&self, tablets: TabletList, after: Scn) -> Result<(), SourceError> {
+        Ok(Replica::set_tablets(self, &tablets.into(), after).await?)
     }
 
     async fn keep_alive_to(&self, scn: Scn) -> Result<(), SourceError> {

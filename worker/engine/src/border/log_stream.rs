@@ -9,7 +9,8 @@ use strandline_engine_api::{
     BlockFacts, Checkpoint, CheckpointBlock, CommittedLog, EngineMark, LogSource, LogStatus, SourceError, StopSignal,
     TabletSource,
 };
-use strandline_types::{Dictionary, ErrorClass, Failure, Fingerprint, Lsn, Scn};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{ErrorClass, Failure, Fingerprint, Lsn, Scn};
 
 #[async_trait]
 impl LogSource for Replica {
