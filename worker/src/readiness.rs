@@ -1,6 +1,6 @@
 //! Whether a worker can serve, and whether it is alive: pure judgements on what was seen of it.
 //!
-//! A replica that does not vote yet is none for its group: whoever takes another member away then takes the majority.
+//! A replica that does not vote yet does not count in its group: the loss of another member then loses the majority.
 //! So a worker is ready only when every replica that it has to host is a full member and has caught up.
 
 use std::fmt;

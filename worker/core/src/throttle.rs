@@ -49,7 +49,7 @@ impl TokenBucket {
     }
 
     /// Takes `bytes` and says how many nanoseconds from `now_ns` on to wait before they are used. More than a burst is
-    /// allowed at once; whoever comes next pays for it.
+    /// allowed at once; the next caller waits for it.
     pub fn take(&mut self, now_ns: u64, bytes: u64) -> u64 {
         if self.rate == 0 {
             return 0;
@@ -137,7 +137,7 @@ impl Pace {
     pub fn look(&mut self, now_ms: u64, work: ClientWork) {
         self.looked_ms = now_ms;
         if work.idle_ms >= IDLE_MS {
-            // Nobody is there. What was learnt of earlier clients says nothing about later ones.
+            // There are no clients. What was learnt of earlier clients says nothing about later ones.
             *self = Self { looked_ms: now_ms, ..Self::default() };
         }
         let Some(stretch) = self.stretch else { return self.begin(false, now_ms, work) };

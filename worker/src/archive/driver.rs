@@ -79,7 +79,7 @@ impl Driver {
         let opened_as = self.wanted.borrow_and_update().clone();
         let (files, held, ahead, tidying) = (None, None, None, None);
         let mut work = Work { driver: self, opened_as, files, held, ahead, tidying, tidy_after_ms: 0 };
-        // Dropping the work in the middle of an append is harmless: whoever goes on writes the same bytes there.
+        // Dropping the work in the middle of an append is harmless: the next writer writes the same bytes there.
         tokio::select! {
             () = stop.cancelled() => {}
             () = work.run() => {}
@@ -276,7 +276,7 @@ impl Work {
         Ok(())
     }
 
-    /// Starts merging and sealing where there is something to do and nobody does it.
+    /// Starts merging and sealing where there is something to do and no task does it.
     fn tidy(&mut self) {
         let Some(parts) = self.files.as_ref().and_then(RoundFiles::parts) else { return };
         let now_ms = self.driver.clock.now_ms();

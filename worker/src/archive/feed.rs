@@ -34,7 +34,7 @@ pub(super) struct Stretch {
 /// The shared reader.
 pub(super) struct LogFeed {
     source: Arc<dyn LogStream>,
-    /// One read at a time: whoever comes second finds it done.
+    /// One read at a time: the second caller finds it done.
     reading: tokio::sync::Mutex<()>,
     shelf: Mutex<Shelf>,
 }
@@ -136,7 +136,7 @@ impl Shelf {
         self.put_away();
     }
 
-    /// Lets go of what nobody waits for, and of the oldest beyond the bound.
+    /// Drops what no destination waits for, and of the oldest beyond the bound.
     fn put_away(&mut self) {
         let places = &self.places;
         self.kept.retain(|c| places.values().any(|at| *at < c.end));

@@ -47,7 +47,7 @@ pub(super) async fn run(
         };
         let changed = async {
             if changes.changed().await.is_err() {
-                // Nobody gives orders any more: only the cancel token ends this.
+                // The task runner is gone: only the cancel token ends this.
                 std::future::pending::<()>().await;
             }
         };

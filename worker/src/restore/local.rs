@@ -45,7 +45,7 @@ pub(super) async fn fetch_all(
         .map(Ok)
         .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |run| async move {
             let units = run.bytes().min(RESTORE_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let _room = ROOM.acquire_many(units).await;
             let run = Arc::new(run);
             // What one answer shows as damaged is read again before the restore fails for it.

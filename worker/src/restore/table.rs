@@ -128,7 +128,7 @@ async fn write_all(
             let Some((last, _)) = page.pairs.last() else { break };
             from = [last.as_ref(), &[0]].concat().into();
             keys += page.pairs.len() as u64;
-            // Whoever writes for long is alive.
+            // Writing for long is progress.
             ctx.progress.add_done(page.pairs.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum());
             while writes.len() >= RECOVER_WRITES_IN_FLIGHT_MAX {
                 writes.next().await.unwrap_or(Ok(()))?;
