@@ -11,7 +11,7 @@ use crate::invariants::{Broken, Tree};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use strandline_catalogue::{Catalogue, Choice, Refusal, Target, choose};
-use strandline_format::entry::{EntryKind, join};
+use strandline_engine_api::PALF;
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
@@ -96,7 +96,7 @@ impl World {
 
     /// A log stream at the target: what the set holds of it, and the archive's log after that.
     fn replayed(&self, ls: LsId, base: PalfBase, mut content: Content, choice: &Choice) -> Result<Content, Broken> {
-        let mut core = ReplayCore::new(base.lsn, base.prev_scn, choice.target_scn);
+        let mut core = ReplayCore::new(&PALF, base.lsn, base.prev_scn, choice.target_scn);
         for piece in &choice.pieces {
             for path in self.log_files(piece.key, ls) {
                 if !core.has_reached_target() {
@@ -152,8 +152,7 @@ impl World {
 
 fn apply(batch: Option<ReplayBatch>, content: &mut Content) -> Result<(), Broken> {
     for item in batch.into_iter().flat_map(|b| b.items) {
-        let kind = EntryKind::from_number(item.kind).ok_or("replay made an entry of no kind")?;
-        content.apply(join(kind, &item.body).into())?;
+        content.apply(item.entry)?;
     }
     Ok(())
 }

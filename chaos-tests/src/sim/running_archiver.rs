@@ -2,6 +2,7 @@
 
 use super::settings::TENANT;
 use super::worker_key::WorkerKey;
+use strandline_engine_api::PALF;
 use strandline_scheduler_core::state::{LsPiece, Trouble};
 use strandline_scheduler_core::{ArchiveReport, ArchiveWaiting, LsResume, RoundOrder, RoundWork};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
@@ -43,7 +44,7 @@ impl Running {
         let has_stopped = goal == Goal::Stop && order.log_streams.iter().any(|l| l.ls_id == ls && l.stopped);
         let (dest, clock) = (order.dest_id, order.clock);
         let order = ArchiveOrder { goal, clock, lag_target_ms: order.lag_target_ms, known };
-        let archiver = if has_stopped { Archiver::stopped(order) } else { Archiver::new(order) };
+        let archiver = if has_stopped { Archiver::stopped(&PALF, order) } else { Archiver::new(&PALF, order) };
         Self { archiver, number, term, goal, dest, clock, op: None }
     }
 

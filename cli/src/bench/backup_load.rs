@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use strandline_engine::{Engine, EngineConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, SystemClock};
+use strandline_engine::{
+    BuiltInEngine, Engine, EngineConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, SystemClock,
+};
 use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, TabletId, TenantId};
-use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::task_ctx::TaskCtx;
 
 /// Tenant of the replica.

@@ -11,6 +11,7 @@ pub mod config_check;
 mod dest_list;
 mod dest_owner;
 mod dest_uri;
+pub mod dictionary;
 mod error;
 mod fingerprint;
 mod id;

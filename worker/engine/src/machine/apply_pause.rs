@@ -1,8 +1,8 @@
 //! Stopping the apply of a replica between two SCNs, so that its content can be seen exactly as of an SCN that is still
 //! to come.
 //!
-//! Order rules: one halt at a time; apply never waits longer than [`HALT_MAX`], because a leader that does not apply
-//! answers nobody. Whoever asked gets told when the moment was missed.
+//! Order rules: one pause at a time; apply never waits longer than [`PAUSE_MAX`], because a leader that does not apply
+//! answers no client. The observer that asked is told when the moment was missed.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use strandline_format::entry::EntryKind;
 use strandline_types::Scn;
 
 /// Longest pause of the apply.
-const HALT_MAX: Duration = Duration::from_secs(2);
-/// A waiting observer looks this often whether it is still wanted.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// A waiting observer checks this often whether its result is still needed.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Where apply has to stop, if anywhere.
 #[derive(Debug, Default)]
-pub(super) struct Halt {
+pub(super) struct ApplyPause {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -25,13 +25,13 @@ pub(super) struct Halt {
 #[derive(Debug, Default)]
 struct State {
     at: Option<Scn>,
-    /// Apply stands at the halt and waits.
+    /// Apply stands at the pause and waits.
     reached: bool,
     /// SCN of the last entry that changed a tablet, as far as this process knows.
     last_change: Scn,
 }
 
-impl Halt {
+impl ApplyPause {
     /// Everything up to `scn` may have been a change.
     pub(super) fn after(scn: Scn) -> Self {
         Self { state: Mutex::new(State { last_change: scn, ..State::default() }), ..Self::default() }
@@ -42,7 +42,7 @@ impl Halt {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of the entries may be applied before the halt; all of them when there is none.
+    /// How many of the entries may be applied before the pause; all of them when there is none.
     pub(super) fn before(&self, entries: &[Entry]) -> usize {
         let Some(at) = self.lock().at else { return entries.len() };
         entries.iter().position(|e| matches!(&e.body, EntryBody::Normal(p) if p.scn > at.0)).unwrap_or(entries.len())
@@ -64,16 +64,16 @@ impl Halt {
         self.changed.notify_all();
     }
 
-    /// Apply waits here until the observer has looked, or for [`HALT_MAX`].
+    /// Apply waits here until the observer has looked, or for [`PAUSE_MAX`].
     pub(super) fn wait(&self) {
-        let deadline = Instant::now() + HALT_MAX;
+        let deadline = Instant::now() + PAUSE_MAX;
         let mut state = self.lock();
         state.reached = true;
         self.changed.notify_all();
         while state.at.is_some() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                // The observer finds its halt gone.
+                // The observer finds its pause gone.
                 state.at = None;
                 break;
             }
@@ -86,7 +86,7 @@ impl Halt {
         self.lock().last_change
     }
 
-    /// Asks for a halt; false when another one is under way.
+    /// Asks for a pause; false when another one is under way.
     pub(super) fn ask(&self, at: Scn) -> bool {
         let mut state = self.lock();
         let is_free = state.at.is_none() && !state.reached;
@@ -107,7 +107,7 @@ impl Halt {
         self.changed.notify_all();
     }
 
-    /// Waits until apply stands at the halt (true), the halt is gone (`None`), or a moment has passed (false).
+    /// Waits until apply stands at the pause (true), the pause is gone (`None`), or a moment has passed (false).
     pub(super) fn look(&self) -> Option<bool> {
         let state = self.lock();
         if state.at.is_some() && !state.reached {

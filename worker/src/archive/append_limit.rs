@@ -1,35 +1,36 @@
 //! LOG_ARCHIVE_CONCURRENCY: how many appends a worker has under way at one destination of a tenant.
 //!
-//! Only the request to the medium passes here: who waits for its turn may hold memory, who is inside never waits for any.
+//! Only the request to the medium takes a turn. What waits for its turn may hold memory; what has its turn never waits
+//! for memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use strandline_types::limits::{ARCHIVE_APPENDS_PER_CORE, ARCHIVE_CONCURRENCY_MAX};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The door to one destination; its width may change while it is used.
+/// Counts the appends to one destination; the limit may change while it is used.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct AppendLimit {
     permits: Arc<Semaphore>,
     width: Mutex<Width>,
 }
 
 #[derive(Debug)]
 struct Width {
-    /// As wide as it should be.
+    /// The limit.
     wanted: usize,
-    /// Permits that were in use when it became narrower.
+    /// Permits that were in use when the limit fell.
     too_many: usize,
 }
 
-impl Gate {
-    /// A door for so many at once; 0 = as many as this machine's cores can feed.
+impl AppendLimit {
+    /// So many at once; 0 = as many as this machine's cores can feed.
     pub(super) fn new(concurrency: u32) -> Arc<Self> {
         let wanted = width_of(concurrency);
         let width = Mutex::new(Width { wanted, too_many: 0 });
         Arc::new(Self { permits: Arc::new(Semaphore::new(wanted)), width })
     }
 
-    /// From now on so many at once. Who is inside stays.
+    /// From now on so many at once. Appends that have begun go on.
     pub(super) fn set(&self, concurrency: u32) {
         let (mut width, wanted) = (self.width(), width_of(concurrency));
         if wanted >= width.wanted {
@@ -44,11 +45,11 @@ impl Gate {
         width.wanted = wanted;
     }
 
-    /// Waits for a turn, which ends when the pass is dropped.
-    pub(super) async fn pass(self: &Arc<Self>) -> Pass {
+    /// Waits for a turn, which ends when it is dropped.
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
         // The semaphore is never closed: without a permit there is no bound, and no harm.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        Pass { gate: Arc::clone(self), permit }
+        Turn { append_limit: Arc::clone(self), permit }
     }
 
     fn width(&self) -> std::sync::MutexGuard<'_, Width> {
@@ -66,14 +67,14 @@ fn width_of(concurrency: u32) -> usize {
 
 /// One turn.
 #[derive(Debug)]
-pub(super) struct Pass {
-    gate: Arc<Gate>,
+pub(super) struct Turn {
+    append_limit: Arc<AppendLimit>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Pass {
+impl Drop for Turn {
     fn drop(&mut self) {
-        let mut width = self.gate.width();
+        let mut width = self.append_limit.width();
         if let Some(permit) = self.permit.take()
             && width.too_many > 0
         {
@@ -89,31 +90,31 @@ mod tests {
     use futures::FutureExt;
 
     #[tokio::test]
-    async fn so_many_are_inside_as_is_wanted_also_when_that_changes() {
-        let gate = Gate::new(2);
-        let (first, second) = (gate.pass().await, gate.pass().await);
-        assert!(gate.pass().now_or_never().is_none(), "the third one waits");
-        gate.set(1);
+    async fn so_many_appends_are_under_way_as_the_limit_says_also_when_it_changes() {
+        let append_limit = AppendLimit::new(2);
+        let (first, second) = (append_limit.turn().await, append_limit.turn().await);
+        assert!(append_limit.turn().now_or_never().is_none(), "the third one waits");
+        append_limit.set(1);
         drop(first);
-        assert!(gate.pass().now_or_never().is_none(), "there is one inside, and one may be");
+        assert!(append_limit.turn().now_or_never().is_none(), "one is under way, and one may be");
         drop(second);
-        let only = gate.pass().await;
-        assert!(gate.pass().now_or_never().is_none());
-        gate.set(3);
-        let (_second, _third) = (gate.pass().await, gate.pass().await);
-        assert!(gate.pass().now_or_never().is_none());
+        let only = append_limit.turn().await;
+        assert!(append_limit.turn().now_or_never().is_none());
+        append_limit.set(3);
+        let (_second, _third) = (append_limit.turn().await, append_limit.turn().await);
+        assert!(append_limit.turn().now_or_never().is_none());
         drop(only);
-        assert!(gate.pass().now_or_never().is_some());
+        assert!(append_limit.turn().now_or_never().is_some());
     }
 
     #[tokio::test]
-    async fn a_door_that_becomes_wider_again_takes_back_what_it_wanted_to_forget() {
-        let gate = Gate::new(2);
-        let (first, _second) = (gate.pass().await, gate.pass().await);
-        gate.set(1);
-        gate.set(2);
-        assert!(gate.pass().now_or_never().is_none());
+    async fn a_limit_that_rises_again_takes_back_the_permits_that_were_to_go() {
+        let append_limit = AppendLimit::new(2);
+        let (first, _second) = (append_limit.turn().await, append_limit.turn().await);
+        append_limit.set(1);
+        append_limit.set(2);
+        assert!(append_limit.turn().now_or_never().is_none());
         drop(first);
-        assert!(gate.pass().now_or_never().is_some());
+        assert!(append_limit.turn().now_or_never().is_some());
     }
 }

@@ -1,15 +1,16 @@
-//! The tables of other tenants, as table recovery writes them: through the key-value door, like any client.
+//! The tables of other tenants, as table recovery writes them: through the key-value service, like any client.
 
-use crate::task_ctx::{TableOpener, TableSink};
+use crate::KvClient;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use strandline_engine::KvClient;
+use strandline_engine_api::{TableOpener, TableSink};
 use strandline_types::{Failure, TenantId};
 
-/// Finds tenants by their id at any of the schedulers.
-pub(crate) fn opener(schedulers: Vec<String>) -> TableOpener {
+/// Finds tenants by their id at any of the schedulers (`host:port`).
+#[must_use]
+pub fn table_opener(schedulers: Vec<String>) -> TableOpener {
     let schedulers = Arc::new(schedulers);
     Arc::new(move |tenant: TenantId| {
         let schedulers = Arc::clone(&schedulers);
