@@ -166,9 +166,9 @@ fn nothing_impure_is_reachable_from_a_pure_crate() {
 #[test]
 fn openraft_and_object_store_have_one_door_each() {
     for package in metadata().workspace_packages() {
-        for (proxy, owner) in ONLY_OWNER {
-            let opens = package.dependencies.iter().any(|d| d.name == *proxy);
-            assert!(!opens || package.name.as_str() == *owner, "{} names {proxy}", package.name);
+        for (library, owner) in ONLY_OWNER {
+            let names_it = package.dependencies.iter().any(|d| d.name == *library);
+            assert!(!names_it || package.name.as_str() == *owner, "{} names {library}", package.name);
         }
     }
 }
