@@ -3,7 +3,7 @@
 //! The log format of the built-in engine, and the one that archives hold. It lies here and not in the engine because pure
 //! code (the archiver's tests, the simulator) reads real log without one.
 
-use crate::{EntryError, LogBase, LogDamage, LogFormat, LogGroup, LogLink, ReplayItem};
+use crate::{EntryError, LogBase, LogDamage, LogFormat, LogGroup, ReplayItem};
 use bytes::Bytes;
 use strandline_format::entry::{EntryBody, EntryKind, decode};
 use strandline_format::palf::{GroupWalker, PalfError, Walk, next_group};
