@@ -100,7 +100,7 @@ fn a_file_ends_where_its_block_ends() {
     let (mut archiver, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
     let clock = PieceClock { round_start: Scn(55), interval_ns: 1000, ..CLOCK };
     archiver.order.clock = clock;
-    archiver.phase = Phase::Resuming(Resume::new(clock, None));
+    archiver.phase = Phase::Resuming(Resume::new(&PALF, clock, None));
     run(&mut archiver, T0, &log, &mut medium);
     assert!(medium.log(&clock) == (log.start, log.bytes.clone()));
     assert_eq!(medium.files.len(), 2, "the padding lies in the first file, what follows in the second");
