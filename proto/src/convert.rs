@@ -94,17 +94,3 @@ impl From<TaskKey> for v1::TaskId {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_state_survives_the_wire() {
-        use ArchiveLsState::*;
-        for s in [Doing, Stopped, Interrupted, Suspended] {
-            assert_eq!(archive_state(archive_state_number(s)), Some(s));
-        }
-        assert_eq!(archive_state(0), None);
-    }
-}

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::Bounds;
+use crate::{Bounds, LogLink};
 use prost::Message;
 use strandline_format::palf::Framer;
 use strandline_types::Term;
