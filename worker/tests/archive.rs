@@ -10,7 +10,8 @@ use std::sync::Arc;
 use strandline_format::{DataType, pb, small};
 use strandline_media::{Fault, FaultRule, Medium, Op};
 use strandline_proto::v1;
-use strandline_types::{ErrorClass, Lsn, Term};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{ErrorClass, Lsn, Scn, Term};
 
 const FORMS: [bool; 2] = [false, true];
 
@@ -170,7 +171,7 @@ async fn log_that_was_recycled_interrupts_the_round_visibly() {
 #[tokio::test]
 async fn the_dictionary_lies_in_every_piece_of_the_system_stream() {
     let bed = Bed::new(memory("dictionary", false), &[1, 1001]).await;
-    let dictionary = v1::Dictionary { version: 3, scn: 1050, ..Default::default() };
+    let dictionary = Dictionary { version: 3, scn: Some(Scn(1050)), ..Default::default() };
     for ls in [1, 1001] {
         *bed.log(ls).dictionary.lock().unwrap() = Some(dictionary.clone());
         bed.log(ls).put(1060, b"piece 1");

@@ -15,6 +15,7 @@ use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Op, Right};
 use strandline_proto::v1;
 use strandline_reader::{Keys, LogReader, LogSource};
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{ClusterId, DestId, ErrorClass, LsId, Lsn, PieceId, PieceKey, Scn, Term};
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
@@ -329,7 +330,7 @@ async fn a_leader_that_is_elected_after_the_drain_writes_nothing_into_the_round(
 fn log_dictionary(log: &FakeLog, scn: u64, version: u64) {
     let change = pb::Dictionary { version, ..Default::default() };
     log.put(scn, &join(EntryKind::Dictionary, &payload(&change)));
-    *log.dictionary.lock().unwrap() = Some(v1::Dictionary { version, scn, ..Default::default() });
+    *log.dictionary.lock().unwrap() = Some(Dictionary { version, scn: Some(Scn(scn)), ..Default::default() });
 }
 
 #[tokio::test]

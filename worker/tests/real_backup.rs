@@ -8,6 +8,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strandline_engine::BuiltInEngine;
 use strandline_engine::{
     Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
 };
@@ -15,7 +16,6 @@ use strandline_proto::TaskKey;
 use strandline_proto::v1::{self, BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
 use strandline_types::{CausalityToken, ErrorClass, Failure, JobId, LsId, NodeId, RetryId, TabletId, TenantId, TurnId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
-use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::run_restore_data;
 use strandline_worker::task_ctx::TaskCtx;
 use support::real::{noise, until};

@@ -7,11 +7,12 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strandline_engine_api::LogBase;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
 use strandline_types::limits::WORKER_TASKS_MAX;
-use strandline_types::{ErrorClass, Failure, NodeId, PalfBase};
+use strandline_types::{ErrorClass, Failure, NodeId};
 use strandline_worker::task_runner::TaskRunner;
 use support::{FakeEngine, FakeTarget};
 use tokio::sync::Notify;
@@ -24,7 +25,7 @@ fn runner(scratch: &Path) -> (TaskRunner, Arc<FakeEngine>) {
         Some(name) => Ok(MemoryMedium::named(name) as Arc<dyn strandline_media::Medium>),
         None => Err(Failure::new(ErrorClass::Invalid, "not a destination", uri, "")),
     });
-    let source = Arc::clone(&engine) as Arc<dyn strandline_worker::source::Engine>;
+    let source = Arc::clone(&engine) as Arc<dyn strandline_engine_api::Engine>;
     (TaskRunner::new(ME, source, open, scratch.to_owned(), Arc::new(Notify::new())), engine)
 }
 
@@ -88,7 +89,7 @@ async fn more_tasks_than_there_is_room_for_all_come_to_an_end() {
     let (runner, engine) = runner(&dir.path().join("scratch"));
     let many = 3 * WORKER_TASKS_MAX as u64;
     let orders = (0..many).map(|ls| {
-        let target = FakeTarget::new(&dir.path().join(format!("target{ls}")), PalfBase::default());
+        let target = FakeTarget::new(&dir.path().join(format!("target{ls}")), LogBase::default());
         engine.targets.lock().unwrap().insert((support::RESTORED, strandline_types::LsId(ls)), target);
         let spec = v1::RestoreDataSpec { data_uri: "nowhere".into(), source_ls_id: ls, ..Default::default() };
         let id = Some(id(v1::TaskKind::RestoreData, ls, 0));
@@ -150,7 +151,7 @@ async fn tasks_of_every_kind_say_that_their_destination_does_not_answer_and_thos
     let open = Arc::new(move |_: &str, _: &str, _| {
         Ok(Arc::new(Faulty::new(MemoryMedium::named("silent"), hanging.clone())) as Arc<dyn Medium>)
     });
-    let target = FakeTarget::new(&dir.path().join("target"), PalfBase::default());
+    let target = FakeTarget::new(&dir.path().join("target"), LogBase::default());
     engine.targets.lock().unwrap().insert((support::RESTORED, strandline_types::LsId(1001)), target);
     let runner = TaskRunner::new(ME, engine, open, dir.path().join("scratch"), Arc::new(Notify::new()));
     let kinds = of_every_kind("mem://silent");

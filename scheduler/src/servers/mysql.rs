@@ -1,24 +1,24 @@
-//! The MySQL door: any MySQL client speaks the statements and reads the views (stack page, section 5).
+//! The MySQL protocol: any MySQL client gives the statements and reads the views.
 //!
 //! One salt per connection, never a constant. `SET`, `USE`, `BEGIN` and the like are answered with OK, never with a
-//! result set: clients lose step otherwise. Only the user `root` with an empty password is known today; the login
+//! result set, which clients do not expect. Only the user `root` with an empty password is known today; the login
 //! `root@tenant` makes statements without a TENANT clause speak of that tenant.
+
+mod rows;
 
 use crate::executor::{Answer, Executor};
 use crate::session::Session;
-use crate::sql::select::Rows;
 use crate::sql::{SYNTAX_CODE, variables};
 use async_trait::async_trait;
 use opensrv_mysql::{
-    AsyncMysqlIntermediary, AsyncMysqlShim, Column, ColumnFlags, ColumnType, ErrorKind, InitWriter, OkResponse,
-    ParamParser, QueryResultWriter, StatementMetaWriter,
+    AsyncMysqlIntermediary, AsyncMysqlShim, ErrorKind, InitWriter, OkResponse, ParamParser, QueryResultWriter,
+    StatementMetaWriter,
 };
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use strandline_scheduler_core::views::Value as Cell;
 use strandline_types::{ErrorClass, Failure};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections at once; one more is told so and closed.
+/// Connections at once; one more gets an error and is closed.
 const CONNECTIONS_MAX: usize = 256;
 /// A client that has not logged in for so long is closed: it keeps others out.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
         match accepted {
             Ok((stream, _)) => {
                 let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                    tokio::spawn(turn_away(stream));
+                    tokio::spawn(refuse(stream));
                     continue;
                 };
                 let connection = Connection::new(Arc::clone(&executor), next_id.fetch_add(1, Ordering::Relaxed));
@@ -55,20 +55,20 @@ pub async fn serve(listener: TcpListener, executor: Arc<Executor>, stop: Cancell
                 tokio::spawn(async move {
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = converse(connection, stream) => {}
+                        () = serve_connection(connection, stream) => {}
                     }
                     drop(permit);
                 });
             }
             Err(error) => {
-                warn!(%error, "the MySQL door cannot accept a connection");
+                warn!(%error, "the MySQL listener cannot accept a connection");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         }
     }
 }
 
-async fn converse(connection: Connection, stream: TcpStream) {
+async fn serve_connection(connection: Connection, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "no TCP_NODELAY");
     }
@@ -90,10 +90,10 @@ async fn converse(connection: Connection, stream: TcpStream) {
     }
 }
 
-/// Says why, and closes. A client that does not read is not waited for.
-async fn turn_away(mut stream: TcpStream) {
-    let said = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
-    debug!(?said, "a MySQL client came while all connections were taken");
+/// Sends the reason and closes. A client that does not read is not waited for.
+async fn refuse(mut stream: TcpStream) {
+    let sent = tokio::time::timeout(Duration::from_secs(1), stream.write_all(TOO_MANY)).await;
+    debug!(?sent, "a MySQL client came while all connections were taken");
 }
 
 fn io_buffered<W: AsyncWrite>(writer: W) -> tokio::io::BufWriter<W> {
@@ -107,7 +107,7 @@ struct Connection {
     /// Set at the log-in.
     tenant: Arc<OnceLock<Option<String>>>,
     /// Session statements so far.
-    said: Vec<String>,
+    statements: Vec<String>,
     prepared: BTreeMap<u32, String>,
     next_prepared: u32,
 }
@@ -121,7 +121,7 @@ impl Connection {
             id,
             salt,
             tenant: Arc::default(),
-            said: Vec::new(),
+            statements: Vec::new(),
             prepared: BTreeMap::new(),
             next_prepared: 1,
         }
@@ -129,9 +129,9 @@ impl Connection {
 
     async fn run(&mut self, statement: &str) -> Result<Answer, Failure> {
         let tenant = self.tenant.get().and_then(Option::as_deref);
-        let mut session = Session::new(tenant, std::mem::take(&mut self.said));
+        let mut session = Session::new(tenant, std::mem::take(&mut self.statements));
         let answer = self.executor.execute(statement, &mut session).await;
-        self.said = session.said().to_vec();
+        self.statements = session.said().to_vec();
         answer
     }
 
@@ -142,7 +142,7 @@ impl Connection {
     ) -> io::Result<()> {
         match self.run(statement).await {
             Ok(Answer::Done(info)) => results.completed(OkResponse { info, ..OkResponse::default() }).await,
-            Ok(Answer::Rows(rows)) => write_rows(rows, results).await,
+            Ok(Answer::Rows(rows)) => rows::write(statement, rows, results).await,
             Err(failure) => results.error(error_kind(&failure), error_text(&failure).as_bytes()).await,
         }
     }
@@ -178,7 +178,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
         if user != "root" || !auth_data.is_empty() {
             return false;
         }
-        // A session of a tenant that is not there would be a session of nobody.
+        // A session of a tenant that does not exist would see no rows, and no reason why.
         let known = match &tenant {
             Some(name) => self.executor.knows_tenant(name).await,
             None => true,
@@ -228,44 +228,6 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Connection {
     }
 }
 
-async fn write_rows<W: AsyncWrite + Send + Unpin>(rows: Rows, results: QueryResultWriter<'_, W>) -> io::Result<()> {
-    let columns: Vec<Column> = rows.columns.iter().enumerate().map(|(at, name)| column(name, at, &rows.rows)).collect();
-    let mut out = results.start(&columns).await?;
-    for row in &rows.rows {
-        for (cell, column) in row.iter().zip(&columns) {
-            match (cell, column.coltype) {
-                (Cell::Null, _) => out.write_col(None::<i64>)?,
-                (Cell::Int(n), ColumnType::MYSQL_TYPE_LONGLONG) => out.write_col(*n)?,
-                (Cell::Real(r), ColumnType::MYSQL_TYPE_DOUBLE) => out.write_col(*r)?,
-                (other, _) => out.write_col(cell_text(other).as_str())?,
-            }
-        }
-        out.end_row().await?;
-    }
-    out.finish().await
-}
-
-/// A column is a number only when every value in it is one.
-fn column(name: &str, at: usize, rows: &[Vec<Cell>]) -> Column {
-    let cells: Vec<&Cell> = rows.iter().filter_map(|r| r.get(at)).filter(|c| **c != Cell::Null).collect();
-    let coltype = match cells.first() {
-        Some(Cell::Int(_)) if cells.iter().all(|c| matches!(c, Cell::Int(_))) => ColumnType::MYSQL_TYPE_LONGLONG,
-        Some(Cell::Real(_)) if cells.iter().all(|c| matches!(c, Cell::Real(_))) => ColumnType::MYSQL_TYPE_DOUBLE,
-        _ => ColumnType::MYSQL_TYPE_VAR_STRING,
-    };
-    Column { table: String::new(), column: name.to_owned(), coltype, colflags: ColumnFlags::empty() }
-}
-
-fn cell_text(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => String::new(),
-        Cell::Int(n) => n.to_string(),
-        Cell::Uint(n) => n.to_string(),
-        Cell::Real(r) => r.to_string(),
-        Cell::Text(t) => t.clone(),
-    }
-}
-
 fn error_kind(failure: &Failure) -> ErrorKind {
     match failure.class {
         ErrorClass::Invalid if failure.code == SYNTAX_CODE => ErrorKind::ER_PARSE_ERROR,
@@ -289,12 +251,5 @@ mod tests {
         assert_eq!(login(b"root"), ("root".into(), None));
         assert_eq!(login(b"root@sys"), ("root".into(), None));
         assert_eq!(login(b"root@t1#cluster"), ("root".into(), Some("t1".into())));
-    }
-
-    #[test]
-    fn a_column_is_a_number_only_when_every_value_is() {
-        let rows = vec![vec![Cell::Int(1), Cell::Int(1)], vec![Cell::Null, Cell::Text("x".into())]];
-        assert_eq!(column("a", 0, &rows).coltype, ColumnType::MYSQL_TYPE_LONGLONG);
-        assert_eq!(column("b", 1, &rows).coltype, ColumnType::MYSQL_TYPE_VAR_STRING);
     }
 }

@@ -49,7 +49,7 @@ pub struct EngineConfig {
     /// Budget of the shared block cache.
     pub block_cache_bytes: usize,
     /// Notified when a replica begins or ceases to lead.
-    pub news: Arc<Notify>,
+    pub leadership_changed: Arc<Notify>,
 }
 
 impl EngineConfig {
@@ -63,7 +63,7 @@ impl EngineConfig {
             group: GroupConfig::log_stream(),
             write_buffer_bytes: 192 << 20,
             block_cache_bytes: 64 << 20,
-            news: Arc::default(),
+            leadership_changed: Arc::default(),
         }
     }
 }
@@ -140,8 +140,9 @@ impl Engine {
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
         let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
         let spool_waits = Arc::new(Semaphore::new(SPOOL_WAIT_BYTES_MAX));
-        let (clock, group, news) = (config.clock.clone(), config.group.clone(), Arc::clone(&config.news));
-        let context = Context { node, memory, clock, group, write_room, spool_waits, news };
+        let (clock, group, leadership_changed) =
+            (config.clock.clone(), config.group.clone(), Arc::clone(&config.leadership_changed));
+        let context = Context { node, memory, clock, group, write_room, spool_waits, leadership_changed };
         let found = places::stored_replicas(&config.dir).map_err(io)?;
         let engine = Arc::new(Self {
             dir: config.dir,

@@ -5,10 +5,10 @@
 //! that read it; what only waits for others goes first when that destination needs room.
 
 use super::memory::{Held, Share};
-use crate::source::{LogStream, SourceError};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use strandline_engine_api::{LogStream, SourceError};
 use strandline_types::limits::ARCHIVE_FEED_BYTES_MAX;
 use strandline_types::{DestId, Lsn};
 
@@ -34,7 +34,7 @@ pub(super) struct Stretch {
 /// The shared reader.
 pub(super) struct LogFeed {
     source: Arc<dyn LogStream>,
-    /// One read at a time: whoever comes second finds it done.
+    /// One read at a time: the second caller finds it done.
     reading: tokio::sync::Mutex<()>,
     shelf: Mutex<Shelf>,
 }
@@ -136,7 +136,7 @@ impl Shelf {
         self.put_away();
     }
 
-    /// Lets go of what nobody waits for, and of the oldest beyond the bound.
+    /// Drops what no destination waits for, and of the oldest beyond the bound.
     fn put_away(&mut self) {
         let places = &self.places;
         self.kept.retain(|c| places.values().any(|at| *at < c.end));

@@ -75,11 +75,11 @@ impl Share {
     /// Waits until this stream may merge in the background. Merges of all streams at once would leave no memory, and no
     /// room at the medium, for log that has just been written.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
+        // It is never closed.
         self.memory.merging.acquire().await.ok()
     }
 
-    /// Waits for `bytes`. Nobody who waits may hold other memory of the budget.
+    /// Waits for `bytes`. A caller that waits may hold no other memory of the budget.
     pub(super) async fn take(&self, bytes: usize) -> Held {
         let (held, granted) = self.ask(bytes);
         // The sender is dropped only together with the budget.

@@ -5,7 +5,7 @@
 //! the medium acknowledged or showed before is not believed: a directory that is away for a moment is not empty.
 
 use super::StreamKey;
-use super::gate::Gate;
+use super::append_limit::AppendLimit;
 use super::memory::Share;
 use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
@@ -81,7 +81,7 @@ pub(super) struct PartStore {
     medium: RwLock<Arc<dyn Medium>>,
     form: PartForm,
     salt: [u8; SALT_BYTES],
-    gate: Arc<Gate>,
+    append_limit: Arc<AppendLimit>,
     files: Mutex<BTreeMap<FileKey, File>>,
     /// The packed part that was read last: readers come back for its next bytes.
     last_read: Mutex<Option<(FileKey, Span, Bytes)>>,
@@ -99,14 +99,14 @@ impl PartStore {
         medium: Arc<dyn Medium>,
         form: PartForm,
         salt: [u8; SALT_BYTES],
-        gate: Arc<Gate>,
+        append_limit: Arc<AppendLimit>,
     ) -> Self {
         Self {
             key,
             medium: RwLock::new(medium),
             form,
             salt,
-            gate,
+            append_limit,
             files: Mutex::default(),
             last_read: Mutex::default(),
             keeps_all: AtomicBool::new(false),
@@ -387,7 +387,7 @@ impl PartStore {
             if form.is_raw() { Ok(bytes) } else { blocking(move || encode_part(&place, &bytes, &form)).await? };
         let encoded = encoded.map_err(|e| Trouble::format(e, self.object(&path)))?;
         let put = {
-            let _one = self.gate.pass().await;
+            let _one = self.append_limit.turn().await;
             self.medium().put_if_absent(&path, encoded.clone()).await
         };
         let stored = match put {

@@ -1,8 +1,8 @@
 //! What a driver shows to the rest of the worker: progress, trouble and counts, with the log as it was then.
 
-use crate::source::LogStatus;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use strandline_engine_api::LogStatus;
 use strandline_types::limits::MEDIUM_SILENT_MS;
 use strandline_types::{ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::Progress;
@@ -56,7 +56,7 @@ impl Shown {
         *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner) = now_ms;
     }
 
-    /// Shows how things are; `true` when it is news for the scheduler.
+    /// Shows how things are; `true` when the scheduler has to get it.
     pub(super) fn set(
         &self,
         progress: Option<Progress>,
@@ -66,8 +66,8 @@ impl Shown {
     ) -> bool {
         let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         let said = |p: &Picture| p.progress == progress && p.trouble == trouble;
-        let is_news = !shown.as_ref().is_some_and(said);
+        let is_changed = !shown.as_ref().is_some_and(said);
         *shown = Some(Picture { progress, trouble, log, requests, stored });
-        is_news
+        is_changed
     }
 }

@@ -115,7 +115,7 @@ impl PartStore {
         self.put_part(file, whole, plain).await?;
         let back = self.proven_part(file, whole).await;
         if back.as_ref().is_err_and(|t| t.failure.class == ErrorClass::Corrupt) {
-            // What it was made of is sound and stays; nobody shall read this instead.
+            // What it was made of is sound and stays; this is not read instead.
             self.medium().delete(&self.place(file, whole).path()).await?;
             if let Some(f) = self.files().get_mut(&file) {
                 f.parts.remove(whole);

@@ -4,10 +4,10 @@
 //! will be used, so a task never waits for what a later block of its own holds. Foreground first: without a limit of the
 //! administrator the pace follows the clients' work alone (`strandline_worker_core::throttle`).
 
-use crate::source::Engine;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use strandline_engine_api::Engine;
 use strandline_types::TenantId;
 use strandline_types::limits::{BACKUP_THREADS_DEFAULT, BLOCK_BYTES_IN_FLIGHT_MAX};
 use strandline_worker_core::throttle::{CEILING_BYTES_PER_S, Pace, TokenBucket, WINDOW_MS};
@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of this, so that it fits a semaphore.
 const UNIT_BYTES: u64 = 1024;
-/// What may go at once after a pause; whoever takes more makes the next one wait.
+/// What may go at once after a pause; taking more makes the next one wait.
 const BURST_BYTES: u64 = 1 << 20;
 
 static SHARE: LazyLock<Share> = LazyLock::new(Share::new);
@@ -53,7 +53,7 @@ impl Share {
         }
     }
 
-    /// Waits for memory; a block larger than all of it waits until it is alone. `None` never happens: nobody closes it.
+    /// Waits for memory; a block larger than all of it waits until it is alone. `None` never happens: the semaphore is never closed.
     pub(super) async fn memory(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let units = bytes.min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(UNIT_BYTES) as u32;
         Arc::clone(&self.memory).acquire_many_owned(units).await.ok()
@@ -120,7 +120,7 @@ impl Share {
 }
 
 impl TenantShare {
-    /// Waits for a thread. `None` never happens: nobody closes it.
+    /// Waits for a thread. `None` never happens: the semaphore is never closed.
     pub(super) async fn thread(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.threads).acquire_owned().await.ok()
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use strandline_engine_api::*;
 use strandline_format::cipher::Key;
 use strandline_format::palf::{ArchiveFileHeader, Framer, GroupWalker};
 use strandline_format::part::{PartPlace, decode_part};
@@ -15,12 +16,12 @@ use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{FaultPlan, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{
     ClusterId, DestId, JobId, LsId, Lsn, PalfBase, PieceClock, PieceId, RoundId, Scn, TenantId, Term,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
-use strandline_worker::source::*;
 use tokio::sync::{Notify, watch};
 
 pub const TENANT: TenantId = TenantId(1002);
@@ -36,7 +37,7 @@ pub struct FakeLog {
     pub end: watch::Sender<Lsn>,
     pub leader: Mutex<(bool, Term)>,
     pub start: Mutex<Lsn>,
-    pub dictionary: Mutex<Option<v1::Dictionary>>,
+    pub dictionary: Mutex<Option<Dictionary>>,
 }
 
 impl FakeLog {
@@ -89,15 +90,11 @@ impl LogSource for FakeLog {
         Ok(CommittedLog { start: from, end, bytes: Bytes::copy_from_slice(&rest[..len]) })
     }
 
-    async fn base_at(&self, _lsn: Lsn) -> Result<PalfBase, SourceError> {
-        Err(SourceError::NotLeader)
-    }
-
     async fn wait_for_log_after(&self, lsn: Lsn) {
         let _ = self.end.subscribe().wait_for(|end| *end > lsn).await;
     }
 
-    fn dictionary(&self) -> Option<v1::Dictionary> {
+    fn dictionary(&self) -> Option<Dictionary> {
         self.dictionary.lock().unwrap().clone()
     }
 }
@@ -116,6 +113,10 @@ impl TabletSource for FakeLog {
 pub struct FakeEngine(pub BTreeMap<LsId, Arc<FakeLog>>);
 
 impl Engine for FakeEngine {
+    fn log_format(&self) -> &'static dyn LogFormat {
+        &PALF
+    }
+
     fn log_stream(&self, _tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>> {
         Some(Arc::clone(self.0.get(&ls)?) as Arc<dyn LogStream>)
     }

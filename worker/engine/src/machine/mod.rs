@@ -5,8 +5,8 @@
 //! or not at all.
 
 mod apply;
+mod apply_pause;
 mod fingerprint;
-mod halt;
 mod head;
 mod point;
 mod replay;
@@ -27,7 +27,7 @@ use crate::error::{corrupt, corrupt_text};
 use crate::log::{LogId, PalfLog};
 use crate::sessions::Sessions;
 use crate::tablet::{InnerState, SharedMemory, TabletStore};
-use halt::Halt;
+use apply_pause::ApplyPause;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -49,7 +49,7 @@ pub(crate) struct Machine {
     sessions: Mutex<Sessions>,
     /// Held while entries are applied or a consistent point is taken.
     gate: Mutex<Gate>,
-    halt: Halt,
+    pause: ApplyPause,
     committed: watch::Sender<Lsn>,
     /// The first damage that was met in the files since they were opened.
     damage: OnceLock<String>,
@@ -101,7 +101,7 @@ impl Machine {
             inner: RwLock::new(Arc::new(inner)),
             sessions: Mutex::new(sessions),
             gate: Mutex::new(Gate { generation, snapshot, installed: false }),
-            halt: Halt::after(scn),
+            pause: ApplyPause::after(scn),
             committed: watch::Sender::new(end),
             damage: OnceLock::new(),
         }))
@@ -171,12 +171,12 @@ impl GroupStateMachine for Machine {
         let mut replies = Vec::with_capacity(rest.len());
         while !rest.is_empty() {
             let gate = self.gate();
-            let (now, later) = rest.split_at(self.halt.before(rest));
+            let (now, later) = rest.split_at(self.pause.before(rest));
             replies.extend(self.apply_entries(now)?);
-            self.halt.saw(now);
+            self.pause.saw(now);
             drop(gate);
             if !later.is_empty() {
-                self.halt.wait();
+                self.pause.wait();
             }
             rest = later;
         }

@@ -16,7 +16,7 @@ use strandline_format::pb;
 use strandline_proto::v1;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{LOG_ENTRY_BODY_BYTES_MAX, SPOOL_WAIT_MS};
-use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
+use strandline_types::{ErrorClass, Failure, Lsn, Scn};
 use tokio::sync::watch;
 
 /// How long a write waits for the archive to make room.
@@ -50,13 +50,6 @@ impl Replica {
         }
     }
 
-    /// The framing state before the group at `lsn`, which must be the start of a committed group or the committed end.
-    pub async fn base_at(&self, lsn: Lsn) -> Result<PalfBase> {
-        let log = self.machine.log().clone();
-        let found = self.blocking("finding a place in the log", move || log.base_at(lsn)).await?;
-        found.ok_or_else(|| EngineError::Recycled { from: lsn, log_start: self.log_start() })
-    }
-
     fn committed_lsn(&self) -> Lsn {
         *self.machine.committed().borrow()
     }
@@ -82,9 +75,9 @@ impl Replica {
     }
 
     /// Clients' writes are refused while the log holds more than `bytes_max` above `kept_from`, which the archive still
-    /// needs; 0 = no bound. What keeps the group itself alive is always logged.
-    pub fn bound_log(&self, kept_from: Lsn, bytes_max: u64) {
-        let end = if bytes_max == 0 { u64::MAX } else { kept_from.0.saturating_add(bytes_max) };
+    /// needs; `None` = no bound. What keeps the group itself alive is always logged.
+    pub fn bound_log(&self, kept_from: Lsn, bytes_max: Option<u64>) {
+        let end = bytes_max.map_or(u64::MAX, |bytes| kept_from.0.saturating_add(bytes));
         self.log_end_max.send_replace(end);
     }
 

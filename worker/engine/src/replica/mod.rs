@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::{Group, Health};
+use strandline_engine_api::StopSignal;
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
@@ -319,7 +320,7 @@ impl Replica {
     pub async fn fingerprint(
         &self,
         scn: Option<Scn>,
-        stop: CancellationToken,
+        stop: StopSignal,
         bytes: Arc<AtomicU64>,
     ) -> Result<(Scn, Fingerprint)> {
         let machine = self.machine.clone();
@@ -333,7 +334,7 @@ impl Replica {
                 Err(passed.with_code(CODE_SCN_PASSED).into())
             }
             Seen::Busy => Err(self.identity.transient("another look at the content is under way, or it came too late")),
-            Seen::Cancelled => Err(self.identity.transient("nobody wants the digest any more")),
+            Seen::Cancelled => Err(self.identity.transient("the digest is not needed any more")),
         }
     }
 

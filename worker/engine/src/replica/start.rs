@@ -38,7 +38,7 @@ pub(crate) struct Context {
     /// Bytes of client writes that wait for their archive to make room, over all replicas.
     pub(crate) spool_waits: Arc<Semaphore>,
     /// Notified when a replica begins or ceases to lead.
-    pub(crate) news: Arc<Notify>,
+    pub(crate) leadership_changed: Arc<Notify>,
 }
 
 /// One replica that is to be started.
@@ -89,7 +89,7 @@ impl Replica {
             leading: Mutex::default(),
             stop: CancellationToken::new(),
         });
-        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.news)));
+        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.leadership_changed)));
         if let Err(error) = replica.begin().await {
             replica.stop().await;
             return Err(error);

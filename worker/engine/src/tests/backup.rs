@@ -25,7 +25,7 @@ async fn a_consistent_point_holds_exactly_the_log_below_its_base() {
     let at = leader.status();
     let point = point(&cluster, "p1").await;
     assert_eq!((point.base.lsn, point.scn), (at.end_lsn, at.max_scn));
-    assert_eq!(leader.base_at(point.base.lsn).await.unwrap(), point.base);
+    assert_eq!(leader.machine.log().base_at(point.base.lsn).unwrap(), Some(point.base));
     let kinds: BTreeSet<_> = point.blocks.iter().map(|b| (b.tablet, b.kind)).collect();
     assert!(
         kinds.contains(&(TabletId::INNER, DataKind::Sys)) && kinds.contains(&(TABLET, DataKind::Minor)),

@@ -112,7 +112,7 @@ async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_h
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
     write(&leader, "k", "before").await;
-    leader.bound_log(Lsn(0), 1);
+    leader.bound_log(Lsn(0), Some(1));
     let refused = leader.write(vec![put("k", "refused")], CausalityToken::default()).await.unwrap_err();
     let refused = strandline_types::Failure::from(refused);
     assert_eq!(refused.class, ErrorClass::Exhausted);
@@ -120,7 +120,7 @@ async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_h
     let scn = leader.status().max_scn;
     leader.keep_alive_to(scn.next()).await.unwrap();
     assert_eq!(leader.status().max_scn, scn.next(), "the group itself lives on");
-    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    leader.bound_log(leader.status().end_lsn, Some(1 << 20));
     write(&leader, "k", "after").await;
     assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
 }
@@ -130,14 +130,14 @@ async fn a_write_waits_for_its_archive_to_make_room_and_is_then_done() {
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
     write(&leader, "k", "before").await;
-    leader.bound_log(Lsn(0), 1);
+    leader.bound_log(Lsn(0), Some(1));
     let waits = tokio::spawn({
         let leader = Arc::clone(&leader);
         async move { leader.write(vec![put("k", "after")], CausalityToken::default()).await }
     });
     until(async || leader.writes_that_wait().then_some(())).await;
     assert_eq!(read(&leader, "k").await.as_deref(), Some("before"));
-    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    leader.bound_log(leader.status().end_lsn, Some(1 << 20));
     waits.await.unwrap().unwrap();
     assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
 }
