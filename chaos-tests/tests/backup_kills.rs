@@ -46,7 +46,7 @@ fn every_stage_of_the_job_machine_is_in_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_dies_at_whatever_stage_a_backup_ends_well_or_says_that_it_failed() {
+async fn whichever_server_dies_at_any_stage_a_backup_ends_well_or_says_that_it_failed() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
     let started = HoldingProxy::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
     let Some(proxy) = started else { return };

@@ -70,7 +70,7 @@ async fn take_lead(node: &SchedulerNode, term: u64) -> Result<(), Failure> {
         node.addresses().iter().map(|(id, address)| (NodeId(*id), address.clone())).collect();
     // The first words of a cluster; later, addresses may have moved with a restart.
     if node.read(|s| s.schedulers.nodes != schedulers) {
-        // An id is given once. A configuration that names another one is told of by readiness, and holds nobody up.
+        // An id is given once. A configuration that names another one is reported by readiness, and delays nothing.
         let known = node.read(|s| (s.cluster.id != ClusterId(0)).then(|| (s.cluster.id, s.cluster.name.clone())));
         let (id, name) = known.unwrap_or_else(|| (node.config().cluster_id.into(), node.config().cluster_name.clone()));
         node.act(Action::InitCluster { id, name, schedulers: schedulers.into_iter().collect() }).await?;

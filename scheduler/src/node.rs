@@ -11,10 +11,11 @@ use crate::raft::machine::Machine;
 use crate::raft::state_machine::StateMachine;
 use crate::readiness::Seen;
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, Node, NodeConfig, Payload, ProposeError, RocksLog, Role, RoleWatch};
 use strandline_scheduler_core::{Action, Command, Done, Outcome, State};
@@ -54,7 +55,7 @@ struct Running {
     held: Held,
 }
 
-/// Log and state machine of the newest start, also of one that failed: another one begins only when nobody holds them.
+/// Log and state machine of the newest start, also of one that failed: another one begins only when nothing holds them.
 #[derive(Clone, Default)]
 struct Held {
     log: Weak<RocksLog>,
@@ -114,7 +115,7 @@ impl SchedulerNode {
     /// The disk's, and that somebody still holds the files.
     pub(crate) async fn revive(&self) -> Result<(), Failure> {
         let (old, mut held) = {
-            let running = self.running.read().unwrap_or_else(PoisonError::into_inner);
+            let running = self.running.read();
             (running.group.clone(), running.held.clone())
         };
         // It has stopped: what it says to that is no news.
@@ -131,7 +132,7 @@ impl SchedulerNode {
         let reloaded = tokio::task::spawn_blocking(move || state_machine.reload()).await;
         reloaded.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(&dir, &e))?;
         let started = start_group(&self.raft, &dir, &self.state_machine, &mut held).await;
-        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.write();
         running.held = held;
         running.group = started?;
         Ok(())
@@ -139,18 +140,18 @@ impl SchedulerNode {
 
     /// Notes why the group cannot be started anew, or that it was.
     pub(crate) fn note_trouble(&self, trouble: Option<Failure>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self.trouble.lock() = trouble;
     }
 
     /// Asks the other nodes whether they vote.
     pub(crate) async fn look_at_peers(&self) {
         let voters = self.group().voters(&self.addresses).await;
-        *self.voters.lock().unwrap_or_else(PoisonError::into_inner) = voters;
+        *self.voters.lock() = voters;
     }
 
     /// Who of the others votes, as this node last heard it while it led; `None` = no answer.
     pub(crate) fn voters(&self) -> BTreeMap<u64, Option<bool>> {
-        self.voters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.voters.lock().clone()
     }
 
     /// What readiness is judged by.
@@ -159,7 +160,7 @@ impl SchedulerNode {
         Seen {
             has_taken_lead: self.has_taken_lead(health.term),
             health,
-            trouble: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            trouble: self.trouble.lock().clone(),
             configured_cluster: self.config.cluster_id,
             cluster: self.read(|s| s.cluster.id.0),
         }
@@ -177,7 +178,7 @@ impl SchedulerNode {
 
     /// Its Raft group.
     pub fn group(&self) -> Group {
-        self.running.read().unwrap_or_else(PoisonError::into_inner).group.clone()
+        self.running.read().group.clone()
     }
 
     /// Its State machine.
@@ -283,7 +284,7 @@ fn cannot_open(dir: &Path, error: &io::Error) -> Failure {
     Failure::new(ErrorClass::Transient, what, dir.display().to_string(), todo)
 }
 
-/// Whoever sent the command must know whether it may have happened all the same.
+/// The sender of the command must know that it may have happened all the same.
 fn not_proposed(error: ProposeError) -> Failure {
     let surely_not =
         matches!(error, ProposeError::NotLeader { .. } | ProposeError::Transient { maybe_logged: false, .. });

@@ -24,7 +24,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::{info, warn};
 
-/// Doors are given this long to finish what they are doing.
+/// Servers are given this long to finish what they are doing.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sockets of the servers. They are bound first, so that the number behind port 0 is known to the other parts.

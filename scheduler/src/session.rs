@@ -10,20 +10,20 @@ use strandline_types::{ErrorClass, Failure, limits};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Session {
     tenant: Option<String>,
-    said: Vec<String>,
+    statements: Vec<String>,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?}, {} statements)", self.tenant, self.said.len())
+        write!(f, "Session({:?}, {} statements)", self.tenant, self.statements.len())
     }
 }
 
 impl Session {
     /// A session of a tenant (`None` = `sys`) with the session statements that it has given already.
     #[must_use]
-    pub fn new(tenant: Option<&str>, said: Vec<String>) -> Self {
-        Self { tenant: tenant.map(str::to_owned), said }
+    pub fn new(tenant: Option<&str>, statements: Vec<String>) -> Self {
+        Self { tenant: tenant.map(str::to_owned), statements }
     }
 
     /// The tenant that statements without a TENANT clause are about; `None` = `sys`.
@@ -34,13 +34,13 @@ impl Session {
 
     /// The session statements so far, for the next node or the client to keep.
     #[must_use]
-    pub fn said(&self) -> &[String] {
-        &self.said
+    pub fn statements(&self) -> &[String] {
+        &self.statements
     }
 
     /// Takes the session statements from the node that has run the statement.
-    pub fn replace_said(&mut self, said: Vec<String>) {
-        self.said = said;
+    pub fn replace_statements(&mut self, statements: Vec<String>) {
+        self.statements = statements;
     }
 
     /// Keeps a session statement.
@@ -48,18 +48,18 @@ impl Session {
     /// # Errors
     /// `Exhausted` when the session holds too many or too long ones.
     pub fn remember(&mut self, statement: &str) -> Result<(), Failure> {
-        let bytes: usize = self.said.iter().map(String::len).sum();
-        if self.said.len() >= limits::SESSION_STATEMENTS_MAX || bytes + statement.len() > limits::SQL_BYTES_MAX {
+        let bytes: usize = self.statements.iter().map(String::len).sum();
+        if self.statements.len() >= limits::SESSION_STATEMENTS_MAX || bytes + statement.len() > limits::SQL_BYTES_MAX {
             let todo = "open a new session";
             return Err(Failure::new(ErrorClass::Exhausted, "the session holds too many settings", "session", todo));
         }
-        self.said.push(statement.to_owned());
+        self.statements.push(statement.to_owned());
         Ok(())
     }
 
     /// Forgets the session statements for which `is_over` is true.
     pub fn forget(&mut self, is_over: impl Fn(&str) -> bool) {
-        self.said.retain(|statement| !is_over(statement));
+        self.statements.retain(|statement| !is_over(statement));
     }
 }
 
@@ -75,6 +75,6 @@ mod tests {
         assert!(!format!("{session:?}").contains("one"));
         let refused = session.remember(&"x".repeat(limits::SQL_BYTES_MAX)).unwrap_err();
         assert_eq!(refused.class, ErrorClass::Exhausted);
-        assert_eq!(session.said().len(), 1);
+        assert_eq!(session.statements().len(), 1);
     }
 }

@@ -9,9 +9,10 @@
 use crate::effects;
 use crate::node::SchedulerNode;
 use futures::FutureExt;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use strandline_scheduler_core::{Action, Step, Subject, failure_action};
 use strandline_types::limits::MEDIUM_SILENT_MS;
@@ -126,8 +127,8 @@ fn broken(subject: Subject) -> Failure {
 }
 
 impl Inner {
-    fn subjects(&self) -> std::sync::MutexGuard<'_, BTreeMap<Subject, SubjectState>> {
-        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subjects(&self) -> parking_lot::MutexGuard<'_, BTreeMap<Subject, SubjectState>> {
+        self.subjects.lock()
     }
 
     async fn run(&self, step: &Step) -> Result<(), ()> {

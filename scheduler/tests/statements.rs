@@ -1,4 +1,4 @@
-//! One node: what is refused and how, what reads answer, and the MySQL and HTTP doors.
+//! One node: what is refused and how, what reads answer, and the MySQL and HTTP servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -256,7 +256,7 @@ async fn clients_that_never_log_in_do_not_keep_others_out() {
     let address = cluster.handle(0).mysql_addr.unwrap();
     let mut silent = Vec::new();
     let Err(Reply::Error { code, text }) = (loop {
-        // Whoever is accepted says nothing.
+        // A command that is accepted gives no text.
         match MysqlClient::login(address, "root", b"").await {
             Ok(_) if silent.len() < 1000 => silent.push(TcpStream::connect(address).await.unwrap()),
             full => break full.map(drop),

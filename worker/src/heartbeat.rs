@@ -35,7 +35,7 @@ pub(crate) type Orders = Option<Arc<Answer>>;
 pub(crate) struct Answer {
     /// Everything that the scheduler orders.
     pub orders: v1::WorkerOrders,
-    /// The log streams that this worker said it leads: the scheduler has taken note of these leaders, in these terms,
+    /// The log streams that this worker reported to lead: the scheduler has taken note of these leaders, in these terms,
     /// before it gave the orders.
     pub claimed: Vec<Led>,
 }

@@ -20,7 +20,7 @@ mod heartbeat;
 mod http;
 mod metrics;
 mod order_changes;
-mod probe_door;
+mod probe_service;
 mod readiness;
 mod reconcile;
 mod replicas;

@@ -3,7 +3,7 @@
 //! Every step is idempotent and compares the orders with what runs. Replicas on one side, archivers and tasks on the other,
 //! follow the orders independently: a replica that is slow to start holds no archive up.
 //!
-//! Order rule: an archiver starts only under orders that answer a report in which this worker said that it leads the log
+//! Order rule: an archiver starts only under orders that answer a report in which this worker reported that it leads the log
 //! stream in that very term. Older orders may come from before the round's end was decided with the leader of then, and
 //! an archiver that obeyed them could write into a frozen piece.
 

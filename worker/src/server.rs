@@ -10,7 +10,7 @@ use crate::contact::Contact;
 use crate::fence::Fence;
 use crate::heartbeat::{Heartbeat, Reporter};
 use crate::metrics::Observed;
-use crate::probe_door::ProbeDoor;
+use crate::probe_service::ProbeService;
 use crate::readiness::readiness;
 use crate::reconcile::Reconciler;
 use crate::schedulers::Schedulers;
@@ -201,7 +201,7 @@ async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>,
     let served = Server::builder()
         .add_service(node.service())
         .add_service(KvService::new(engine).into_server())
-        .add_service(ProbeDoor::default().into_server())
+        .add_service(ProbeService::default().into_server())
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())
         .await;
     if let Err(error) = served {

@@ -13,11 +13,12 @@ use crate::fingerprint::run_fingerprint;
 use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
 use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled, no_tables};
 use crate::validate::run_validate;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use strandline_engine_api::{Engine, TableOpener};
 use strandline_media::Waits;
 use strandline_proto::v1::task_order::Spec;
@@ -199,7 +200,7 @@ impl TaskRunner {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskKey, Running>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 }
 

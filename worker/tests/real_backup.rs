@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strandline_engine::BuiltInEngine;
 use strandline_engine::{
-    Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
+    Access, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    SystemClock,
 };
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{self, BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
@@ -81,7 +82,7 @@ impl Worker {
         run_restore_data(&self.ctx(), &spec, key(tenant, LS, 0)).await.unwrap();
         self.order(tenant, Some(RestoreStart { start: true, ..waiting })).await;
         let leader = self.leader(tenant).await;
-        leader.set_door(Door::Open);
+        leader.set_access(Access::Open);
         content(&leader).await
     }
 }

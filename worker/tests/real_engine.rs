@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strandline_engine::BuiltInEngine;
 use strandline_engine::{
-    Clock, Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    Access, Clock, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
     SystemClock,
 };
 use strandline_engine_api::TableSink;
@@ -272,7 +272,7 @@ async fn restore(
 ) -> Arc<Replica> {
     restore_data(worker, dest, backup, tenant).await;
     let leader = restore_log(worker, dest, backup, tenant, target).await;
-    leader.set_door(Door::Open);
+    leader.set_access(Access::Open);
     leader
 }
 

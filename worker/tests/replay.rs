@@ -37,7 +37,7 @@ enum Form {
     Parts,
 }
 
-/// A source log that was archived as the format page says.
+/// A source log that was archived as docs/format-reference.md says.
 struct Archive {
     root: tempfile::TempDir,
     base: PalfBase,

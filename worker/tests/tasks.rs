@@ -129,12 +129,12 @@ async fn until_all_wait(runner: &TaskRunner) -> Vec<(v1::TaskId, v1::Failure)> {
     loop {
         let reports = runner.reports(1_000_000);
         let waits = |r: &v1::TaskReport| Some((r.id?, r.waiting.clone()?.trouble?));
-        let said: Vec<_> = reports.iter().filter_map(waits).collect();
-        if said.len() == reports.len() {
+        let report: Vec<_> = reports.iter().filter_map(waits).collect();
+        if report.len() == reports.len() {
             let is_silent =
                 |r: &v1::TaskReport| !r.answered && r.waiting.as_ref().is_some_and(|w| w.since_ms < 1_000_000);
             assert!(reports.iter().all(is_silent), "{reports:#?}");
-            return said;
+            return report;
         }
         assert!(Instant::now() < deadline, "{reports:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -167,9 +167,9 @@ async fn tasks_of_every_kind_say_that_their_destination_does_not_answer_and_thos
             .map(move |order| v1::TaskOrder { id: order.id.map(|id| v1::TaskId { retry, ..id }), ..order.clone() })
     };
     runner.reconcile((0..=WORKER_TASKS_MAX as u32 / 4).flat_map(again).collect());
-    let said = until_all_wait(&runner).await;
-    let without_turn = said.iter().filter(|(_, trouble)| trouble.object == "its turn").count();
-    assert_eq!(without_turn, said.len() - WORKER_TASKS_MAX);
+    let report = until_all_wait(&runner).await;
+    let without_turn = report.iter().filter(|(_, trouble)| trouble.object == "its turn").count();
+    assert_eq!(without_turn, report.len() - WORKER_TASKS_MAX);
 
     plan.heal();
     let ended = until_ended(&runner).await;

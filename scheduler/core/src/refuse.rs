@@ -1,5 +1,5 @@
 //! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
-//! has one (fact sheet 4.13).
+//! has one (docs/oceanbase.md, 4.13).
 
 use crate::state::{Destination, MissedRun, Round, TenantStatus};
 use crate::waiting::Who;
@@ -279,7 +279,7 @@ pub fn end_unknown(set: impl ToString) -> Failure {
     Failure::new(ErrorClass::Exhausted, what, object, todo).with_code(-4012)
 }
 
-/// The original's number for an end with a reason: the reason's own, else the one of its class (fact sheet 4.13).
+/// The original's number for an end with a reason: the reason's own, else the one of its class (docs/oceanbase.md, 4.13).
 pub fn result_code(failure: &Failure) -> i32 {
     if failure.code != 0 {
         return failure.code;

@@ -234,7 +234,7 @@ fn every_view_of_an_empty_state_still_has_its_columns() {
     }
 }
 
-/// The columns of the fact sheet, in its order; ours may follow after them.
+/// The columns of docs/oceanbase.md, in its order; ours may follow after them.
 #[test]
 fn the_columns_are_the_originals() {
     let columns = |name: &str| view(&State::default(), 0, name).unwrap().columns.join(" ");

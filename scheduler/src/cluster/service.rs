@@ -50,9 +50,9 @@ impl ClusterService {
             return self.not_leader();
         }
         let (worker, bytes) = (NodeId(wire.worker_id), wire.encoded_len());
-        let said = report::report(wire);
-        if let Some(said) = self.node.read(|s| news(s, said, clock::now().as_ms())) {
-            for part in parts(said, bytes) {
+        let reported = report::report(wire);
+        if let Some(changed) = self.node.read(|s| news(s, reported, clock::now().as_ms())) {
+            for part in parts(changed, bytes) {
                 if let Err(failure) = self.batches.record(part).await {
                     return refused(failure);
                 }

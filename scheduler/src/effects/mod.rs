@@ -1,6 +1,6 @@
 //! The scheduler's own writes to the medium: one file per kind of work.
 //!
-//! Rules (format page, section 1; fact sheet 3.1 and 3.2): what is written was decided in Raft before; every piece of
+//! Rules (docs/format-reference.md; docs/oceanbase.md, 3.1 and 3.2): what is written was decided in Raft before; every piece of
 //! work may be repeated by anybody at any time; a write-once file that is there with the same bytes is a success;
 //! nothing is ever overwritten. Work never reads the State: everything it needs is in its argument.
 
@@ -53,7 +53,7 @@ fn open_inside(dest: &DestRef, uri: &DestUri) -> Result<Arc<dyn Medium>, Failure
     Ok(Arc::new(Guarded::inside(inside, whole, Right::Write(dest.owner))))
 }
 
-/// Opens a path that is nobody's yet, which whoever uses it has to claim ([`strandline_media::identity`]) or to leave
+/// Opens a path that belongs to no destination yet, which its user has to claim ([`strandline_media::identity`]) or to leave
 /// without a trace. Everything else is opened by its owner.
 ///
 /// # Errors
@@ -62,7 +62,7 @@ pub fn open_unclaimed(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>,
     Ok(Arc::new(retrying(uri, access)?))
 }
 
-/// The same for a statement, which nobody repeats but who gave it: its errors say that they are final.
+/// The same for a statement, which only its client repeats: its errors say that they are final.
 ///
 /// # Errors
 /// As [`open_unclaimed`].

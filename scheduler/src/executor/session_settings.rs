@@ -10,7 +10,7 @@ use strandline_types::Failure;
 /// `Invalid` for a text that is no statement.
 pub fn settings_of(session: &Session) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
-    for statement in session.said() {
+    for statement in session.statements() {
         if let Some(setting) = setting_of(parse(statement)?) {
             settings.take(setting);
         }
@@ -40,14 +40,14 @@ mod tests {
     #[test]
     fn the_statements_of_a_session_add_up_in_order() {
         let mut session = Session::new(Some("t1"), Vec::new());
-        for said in [
+        for statement in [
             "ALTER SYSTEM ADD RESTORE SOURCE 'file:///a'",
             "ALTER SYSTEM CLEAR RESTORE SOURCE",
             "ALTER SYSTEM ADD RESTORE SOURCE 'file:///b, file:///c'",
             "SET DECRYPTION IDENTIFIED BY 'one', 'two'",
             "ALTER SYSTEM RESTORE UNTIL SCN = 5 PREVIEW",
         ] {
-            session.remember(said).unwrap();
+            session.remember(statement).unwrap();
         }
         let settings = settings_of(&session).unwrap();
         assert_eq!(settings.sources, ["file:///b", "file:///c"]);

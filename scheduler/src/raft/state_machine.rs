@@ -6,10 +6,10 @@
 //! changes. Rule: the lock is never held over an await or over I/O on the medium.
 
 use super::snapshot_file;
+use parking_lot::RwLock;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 use strandline_consensus::{Applied, Entry, EntryBody, GroupStateMachine, LogPos, Reply, SnapshotDir};
 use strandline_scheduler_core::{Command, State, apply};
 use tokio::sync::watch;
@@ -50,13 +50,13 @@ impl StateMachine {
     /// As [`StateMachine::open`]; the State stays as it is then.
     pub fn reload(&self) -> io::Result<()> {
         let held = load(&self.dir)?;
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+        *self.held.write() = held;
         Ok(())
     }
 
     /// Looks at the State. Keep it short: `apply` waits meanwhile.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.held.read().unwrap_or_else(PoisonError::into_inner).state)
+        look(&self.held.read().state)
     }
 
     /// Wakes after every batch of applied commands.
@@ -71,12 +71,12 @@ impl StateMachine {
 
     /// Position of the last snapshot and of the last applied entry.
     pub fn positions(&self) -> (Option<LogPos>, Option<LogPos>) {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.read();
         (held.snapshot.as_ref().and_then(|s| s.last), held.applied.last)
     }
 
     fn adopt(&self, snapshot: SnapshotDir) -> io::Result<SnapshotDir> {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.write();
         held.snapshot = Some(snapshot.clone());
         drop(held);
         for old in snapshot_dirs(&self.dir)?.into_iter().filter(|d| *d != snapshot.dir) {
@@ -126,11 +126,11 @@ fn read_command(body: &[u8]) -> io::Result<Command> {
 
 impl GroupStateMachine for StateMachine {
     fn applied(&self) -> io::Result<Applied> {
-        Ok(self.held.read().unwrap_or_else(PoisonError::into_inner).applied.clone())
+        Ok(self.held.read().applied.clone())
     }
 
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Reply>> {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.write();
         let mut replies = Vec::with_capacity(entries.len());
         let mut changes_orders = false;
         for entry in entries {
@@ -161,7 +161,7 @@ impl GroupStateMachine for StateMachine {
 
     fn build_snapshot(&self) -> io::Result<SnapshotDir> {
         let (bytes, applied) = {
-            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            let held = self.held.read();
             (snapshot_file::encode(&held.applied, &held.state)?, held.applied.clone())
         };
         let dir = self.dir.join(dir_name(applied.last));
@@ -176,7 +176,7 @@ impl GroupStateMachine for StateMachine {
         let target = self.dir.join(dir_name(last));
         snapshot_file::place(&self.dir, &target, &bytes)?;
         {
-            let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+            let mut held = self.held.write();
             held.state = content.state;
             held.applied = applied.clone();
         }
@@ -186,7 +186,7 @@ impl GroupStateMachine for StateMachine {
     }
 
     fn current_snapshot(&self) -> io::Result<Option<SnapshotDir>> {
-        Ok(self.held.read().unwrap_or_else(PoisonError::into_inner).snapshot.clone())
+        Ok(self.held.read().snapshot.clone())
     }
 }
 

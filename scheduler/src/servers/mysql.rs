@@ -131,7 +131,7 @@ impl Connection {
         let tenant = self.tenant.get().and_then(Option::as_deref);
         let mut session = Session::new(tenant, std::mem::take(&mut self.statements));
         let answer = self.executor.execute(statement, &mut session).await;
-        self.statements = session.said().to_vec();
+        self.statements = session.statements().to_vec();
         answer
     }
 

@@ -147,14 +147,14 @@ mod tests {
             assert!(is_hidden(&refusal(&statement)), "{}", refusal(&statement));
             // Cut anywhere, also inside a text; a wrong word and a wrong quote between any two tokens.
             for cut in 0..statement.len() {
-                let said = refusal(&statement[..cut]);
-                assert!(is_hidden(&said), "cut at {cut}: {said}");
+                let message = refusal(&statement[..cut]);
+                assert!(is_hidden(&message), "cut at {cut}: {message}");
             }
             for token in tokens(&statement).unwrap() {
                 for wrong in [" BINDIG=Optional ", " 'x' ", " ' ", " 99999999999999999999 ", " % ", " /* "] {
                     let broken = format!("{}{wrong}{}", &statement[..token.at], &statement[token.at..]);
-                    let said = refusal(&broken);
-                    assert!(is_hidden(&said), "{broken}: {said}");
+                    let message = refusal(&broken);
+                    assert!(is_hidden(&message), "{broken}: {message}");
                 }
             }
         }
@@ -182,8 +182,8 @@ mod tests {
         ] {
             let statement = wrong.replace('$', SECRET);
             assert!(is_hidden(&shown(&statement)), "{}", shown(&statement));
-            let said = refusal(&statement);
-            assert!(is_hidden(&said), "{said}");
+            let message = refusal(&statement);
+            assert!(is_hidden(&message), "{message}");
         }
     }
 

@@ -17,10 +17,11 @@ use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
 use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, quarantine, restore};
 use futures::StreamExt;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex as SyncMutex, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Health, Node};
 use strandline_types::limits::{SPOOL_WAIT_BYTES_MAX, WRITE_BYTES_IN_FLIGHT_MAX};
@@ -192,8 +193,8 @@ impl Engine {
         }
         let dir = self.replica_dir(key);
         let stored = match StoredSpec::load(&dir) {
-            Ok(Some(before)) => StoredSpec { spec, door: before.door },
-            // What a damaged file said is in the order too, but for the door, and that comes with the next order.
+            Ok(Some(before)) => StoredSpec { spec, access: before.access },
+            // What a damaged file held is in the order too, but for the access of clients, and that comes with the next order.
             Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
             Err(e) => return Err(e),
         };
@@ -273,7 +274,7 @@ impl Engine {
         self.remove_locked((tenant, ls)).await
     }
 
-    /// Whoever calls this holds the lock of `changing`.
+    /// The caller holds the lock of `changing`.
     async fn remove_locked(&self, key: Key) -> Result<()> {
         let hosted = self.write().remove(&key);
         if let Some(replica) = hosted.and_then(|h| h.running) {
@@ -305,7 +306,7 @@ impl Engine {
             let changing = self.changing((tenant, ls));
             let _changing = changing.lock().await;
             if !is_wanted(tenant, ls) && !self.read().contains_key(&(tenant, ls)) {
-                tracing::info!(%tenant, %ls, "files of a log stream that nobody ordered: removing them");
+                tracing::info!(%tenant, %ls, "files of a log stream that was not ordered: removing them");
                 self.remove_locked((tenant, ls)).await?;
             }
         }
@@ -386,7 +387,7 @@ impl Engine {
     }
 
     fn changing(&self, key: Key) -> Arc<Mutex<()>> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+        self.changing.lock().entry(key).or_default().clone()
     }
 
     fn replica_dir(&self, (tenant, ls): Key) -> ReplicaDir {
@@ -394,10 +395,10 @@ impl Engine {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Hosted>> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Key, Hosted>> {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.write()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every replica, leader or follower, makes its log durable before a client is answered, so this is the one figure that
 //! shows on any worker whether background work is in the clients' way. One meter per process, like the metrics: it is the
-//! disk and the cores of the process that are shared. Counters only ever grow; whoever looks twice has the difference.
+//! disk and the cores of the process that are shared. Counters only ever grow; two readings give the difference.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

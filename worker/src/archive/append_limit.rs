@@ -3,7 +3,8 @@
 //! Only the request to the medium takes a turn. What waits for its turn may hold memory; what has its turn never waits
 //! for memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use strandline_types::limits::{ARCHIVE_APPENDS_PER_CORE, ARCHIVE_CONCURRENCY_MAX};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -52,9 +53,9 @@ impl AppendLimit {
         Turn { append_limit: Arc::clone(self), permit }
     }
 
-    fn width(&self) -> std::sync::MutexGuard<'_, Width> {
+    fn width(&self) -> parking_lot::MutexGuard<'_, Width> {
         // Every change is whole before anything in it can panic.
-        self.width.lock().unwrap_or_else(PoisonError::into_inner)
+        self.width.lock()
     }
 }
 

@@ -6,8 +6,9 @@
 
 use super::memory::{Held, Share};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use strandline_engine_api::{LogStream, SourceError};
 use strandline_types::limits::ARCHIVE_FEED_BYTES_MAX;
 use strandline_types::{DestId, Lsn};
@@ -109,9 +110,9 @@ impl LogFeed {
         Ok(Stretch { start: from, bytes: chunk.bytes.clone(), _chunk: chunk })
     }
 
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+    fn shelf(&self) -> parking_lot::MutexGuard<'_, Shelf> {
         // Every change is whole before anything in it can panic.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock()
     }
 }
 

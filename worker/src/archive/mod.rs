@@ -26,10 +26,11 @@ use keys::Keys;
 use memory::Memory;
 use opening::Opening;
 use ordered::Ordered;
+use parking_lot::Mutex;
 use shown::{Picture, Shown};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use strandline_engine_api::Engine;
 use strandline_format::secret::round_salt;
 use strandline_proto::{OnWire, v1};
@@ -172,7 +173,7 @@ impl ArchiveManager {
     /// Notes what is not understood; what was noted before keeps its time.
     fn refuse(&self, refused: BTreeMap<StreamKey, Failure>, now_ms: u64) {
         // Replaced whole: a poisoned map is still good.
-        let mut noted = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.refused.lock();
         let since = |key: &StreamKey| noted.get(key).map_or(now_ms, |(_, since)| *since);
         let now = refused.into_iter().map(|(key, failure)| (key, (failure, since(&key)))).collect();
         *noted = now;
@@ -225,7 +226,7 @@ impl ArchiveManager {
     /// The shared reader of a log stream.
     fn feed(&self, key: StreamKey, term: Term) -> Option<Arc<LogFeed>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut feeds = self.feeds.lock();
         feeds.retain(|_, feed| feed.strong_count() > 0);
         let name = (key.tenant, key.ls, term);
         if let Some(feed) = feeds.get(&name).and_then(Weak::upgrade) {
@@ -239,7 +240,7 @@ impl ArchiveManager {
     /// The limit of a destination of a tenant.
     fn append_limit(&self, key: StreamKey, concurrency: u32) -> Arc<AppendLimit> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        let mut append_limits = self.append_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut append_limits = self.append_limits.lock();
         append_limits.retain(|_, append_limit| append_limit.strong_count() > 0);
         let name = (key.tenant, key.dest);
         append_limits.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -265,7 +266,7 @@ impl ArchiveManager {
     #[must_use]
     pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
         let (streams, now_ms) = (self.lock(), self.clock.now_ms());
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused.lock();
         let waiting = streams.iter().filter_map(|(key, running)| {
             let picture = running.shown.get(now_ms).filter(|p| p.progress.is_none())?;
             Some((*key, picture.trouble?))
@@ -321,9 +322,9 @@ impl ArchiveManager {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StreamKey, Running>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<StreamKey, Running>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock()
     }
 }
 

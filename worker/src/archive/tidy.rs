@@ -11,7 +11,6 @@ use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use strandline_format::palf::prove_log;
 use strandline_format::paths::LogPart;
@@ -202,7 +201,7 @@ impl PartStore {
         if let Some(f) = self.files().get_mut(&file) {
             spans.iter().for_each(|span| f.parts.distrust(*span));
         }
-        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut damage = self.damage.lock();
         damage.get_or_insert((failure, None));
     }
 

@@ -1,11 +1,12 @@
 //! What the backup tasks of one worker share: memory for blocks in flight, threads per tenant, and the pace.
 //!
-//! One per process, as the memory, the cores and the disk are. Whoever takes memory takes it in the order in which it
+//! One per process, as the memory, the cores and the disk are. Tasks take memory in the order in which they
 //! will be used, so a task never waits for what a later block of its own holds. Foreground first: without a limit of the
 //! administrator the pace follows the clients' work alone (`strandline_worker_core::throttle`).
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 use strandline_engine_api::Engine;
 use strandline_types::TenantId;
@@ -62,7 +63,7 @@ impl Share {
     /// The share of a tenant under these limits (0 = the default); tasks that run together have one.
     pub(super) fn tenant(&self, tenant: TenantId, threads_max: u32, bytes_per_s_max: u64) -> Arc<TenantShare> {
         // Entries are replaced whole: a poisoned map is still good.
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self.tenants.lock();
         tenants.retain(|_, share| share.strong_count() > 0);
         let known = tenants.get(&tenant).and_then(Weak::upgrade);
         if let Some(share) = known.filter(|s| (s.threads_max, s.bytes_per_s_max) == (threads_max, bytes_per_s_max)) {
@@ -81,7 +82,7 @@ impl Share {
 
     /// Waits until `bytes` may go: below the administrator's limit, and at the pace that the clients leave.
     pub(super) async fn admit(&self, tenant: &TenantShare, engine: &dyn Engine, bytes: u64) {
-        let limited = tenant.limit.lock().unwrap_or_else(PoisonError::into_inner).take(self.now_ns(), bytes);
+        let limited = tenant.limit.lock().take(self.now_ns(), bytes);
         sleep_ns(limited).await;
         loop {
             match self.pace(engine, bytes) {
@@ -94,7 +95,7 @@ impl Share {
     /// How long to wait, in nanoseconds; `None` = nothing goes for now, ask again.
     fn pace(&self, engine: &dyn Engine, bytes: u64) -> Option<u64> {
         let now_ns = self.now_ns();
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pace = self.pace.lock();
         let (pace, bucket) = &mut *pace;
         if pace.is_due(now_ns / 1_000_000) {
             pace.look(now_ns / 1_000_000, engine.client_work());

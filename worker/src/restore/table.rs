@@ -15,8 +15,9 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_engine_api::{ReplayBatch, Replayed, SourceError, TableSink, TabletExtract};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{RecoverTableResult, RecoverTableSpec, RestoreDataSpec, RestoreLogSpec, TabletMap};
@@ -108,8 +109,8 @@ impl LogSink for ExtractSink {
 }
 
 /// A panic in an engine call ends the task before anybody looks at the store again.
-fn lock(extract: &Shared) -> std::sync::MutexGuard<'_, Box<dyn TabletExtract>> {
-    extract.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(extract: &Shared) -> parking_lot::MutexGuard<'_, Box<dyn TabletExtract>> {
+    extract.lock()
 }
 
 /// Writes every pair into the target tables; gives their number.

@@ -4,9 +4,9 @@
 //! fails its check and is fetched again, and the file that makes the store a store is written after all of them.
 
 use crate::disk::{blocking, io_failure};
+use parking_lot::Mutex;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use strandline_media::LargeFile;
 use strandline_types::Failure;
 use strandline_types::limits::RESTORE_FILES_UNSYNCED_MAX;
@@ -41,7 +41,7 @@ impl UnsyncedFiles {
     /// Takes more; syncs what is there once it is a group.
     pub(super) async fn add(&self, files: Vec<WrittenFile>) -> Result<(), Failure> {
         let group = {
-            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.0.lock();
             waiting.extend(files);
             if waiting.len() < RESTORE_FILES_UNSYNCED_MAX {
                 return Ok(());
@@ -53,7 +53,7 @@ impl UnsyncedFiles {
 
     /// Syncs the rest.
     pub(super) async fn finish(self) -> Result<(), Failure> {
-        let group = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let group = self.0.into_inner();
         blocking(move || sync(group)).await
     }
 }

@@ -189,16 +189,16 @@ impl Bed {
         }
     }
 
-    /// What the scheduler would tell the next leader of what this one said.
-    pub fn resume(said: &v1::ArchiveProgress) -> v1::LsResume {
-        let newest = said.pieces.iter().find(|p| p.piece_id == said.piece_id);
+    /// What the scheduler would tell the next leader of what this one reported.
+    pub fn resume(report: &v1::ArchiveProgress) -> v1::LsResume {
+        let newest = report.pieces.iter().find(|p| p.piece_id == report.piece_id);
         v1::LsResume {
-            ls_id: said.ls_id,
-            piece_id: said.piece_id,
-            piece_start_lsn: newest.map_or(said.start_lsn, |p| p.start_lsn),
-            start_lsn: said.start_lsn,
-            archived_lsn: said.archived_lsn,
-            checkpoint_scn: said.checkpoint_scn,
+            ls_id: report.ls_id,
+            piece_id: report.piece_id,
+            piece_start_lsn: newest.map_or(report.start_lsn, |p| p.start_lsn),
+            start_lsn: report.start_lsn,
+            archived_lsn: report.archived_lsn,
+            checkpoint_scn: report.checkpoint_scn,
             stopped: false,
         }
     }
@@ -211,7 +211,7 @@ impl Bed {
         self.manager.reconcile(rounds, &led.collect::<Vec<_>>());
     }
 
-    pub fn said(&self, ls: u64) -> Option<v1::ArchiveProgress> {
+    pub fn reported(&self, ls: u64) -> Option<v1::ArchiveProgress> {
         self.manager.progress().into_iter().find(|p| p.ls_id == ls)
     }
 
@@ -225,7 +225,7 @@ impl Bed {
 
     pub async fn until_archived(&self, ls: u64) {
         let end = *self.log(ls).end.borrow();
-        self.until("archived", || self.said(ls).is_some_and(|p| p.archived_lsn == end.0)).await;
+        self.until("archived", || self.reported(ls).is_some_and(|p| p.archived_lsn == end.0)).await;
     }
 
     /// Every log byte of a stream on the medium, in order of pieces and files, whatever their form.

@@ -222,7 +222,7 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     run.not_before_ms = now_ms + limits::LS_TASK_RETRY_DELAY_MS;
     run.black_list.insert(executor);
     if key.kind == TaskKind::Clean && is_object_lock(&failure) {
-        // An object lock ends some day: it is waited for, not counted (fact sheet 2.11).
+        // An object lock ends some day: it is waited for, not counted (docs/oceanbase.md, 2.11).
         run.retry = RetryId(run.retry.0.min(limits::LS_TASK_RETRIES_MAX));
         run.not_before_ms = now_ms + limits::CLEAN_LOCKED_PAUSE_MS;
         run.failure = Some(failure.clone());

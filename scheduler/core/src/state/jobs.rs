@@ -1,7 +1,7 @@
 //! Every kind of job in one list. What asks a question of all jobs asks it here: which tasks run, what is read, what
 //! must hold.
 //!
-//! Order rule: [`State::jobs`] takes State apart without `..`, and whoever matches a [`Job`] does it without `_`. So a
+//! Order rule: [`State::jobs`] takes State apart without `..`, and code that matches a [`Job`] does it without `_`. So a
 //! new kind of job does not compile before it has answered every question.
 
 use super::{

@@ -147,7 +147,7 @@ fn judge(cx: &Context<'_>, job: JobId, uri: &str, key_source: &str) -> Result<St
                     return Err(bad_key(*worker, &bad.detail, key_source));
                 }
                 let what = format!("worker {worker} cannot use the destination: {}: {}", bad.probe, bad.detail);
-                let todo = "mount it, or mend its keys, on every worker; see CDB_STRANDLINE_DEST_CHECK";
+                let todo = "mount it, or correct its keys, on every worker; see CDB_STRANDLINE_DEST_CHECK";
                 return Err(Failure::new(ErrorClass::Invalid, what, uri, todo).with_code(NOT_MOUNTED_CODE));
             }
         }
@@ -194,7 +194,8 @@ async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: boo
     let findings = strandline_media::probe(medium).await;
     let Some(bad) = findings.into_iter().find(|f| f.verdict == Verdict::Bad) else { return Ok(check_file) };
     let what = format!("the destination does not do what archiving needs: {}: {}", bad.probe, bad.detail);
-    let todo = "use a store that keeps conditional writes, or mend its keys; strandline dest check shows all findings";
+    let todo =
+        "use a store that keeps conditional writes, or correct its keys; strandline dest check shows all findings";
     Err(Failure::new(ErrorClass::Invalid, what, dest.uri.to_string(), todo).with_code(store_code(scheme)))
 }
 

@@ -1,6 +1,6 @@
 //! Values of this engine in terms of the border, and back.
 
-use crate::{Door, EngineError, ReplayBatch, ReplayItem, Replayed, ReplicaSpec, RestoreStart};
+use crate::{Access, EngineError, ReplayBatch, ReplayItem, Replayed, ReplicaSpec, RestoreStart};
 use strandline_consensus::CaughtUp;
 use strandline_engine_api::{self as api, ClientAccess, SourceError};
 use strandline_types::{ErrorClass, Failure};
@@ -46,7 +46,7 @@ impl From<api::ReplicaSpec> for ReplicaSpec {
     }
 }
 
-impl From<ClientAccess> for Door {
+impl From<ClientAccess> for Access {
     fn from(access: ClientAccess) -> Self {
         match access {
             ClientAccess::Closed => Self::Closed,
@@ -56,12 +56,12 @@ impl From<ClientAccess> for Door {
     }
 }
 
-impl From<Door> for ClientAccess {
-    fn from(door: Door) -> Self {
-        match door {
-            Door::Closed => Self::Closed,
-            Door::Open => Self::ReadWrite,
-            Door::ReadOnly => Self::ReadOnly,
+impl From<Access> for ClientAccess {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Closed => Self::Closed,
+            Access::Open => Self::ReadWrite,
+            Access::ReadOnly => Self::ReadOnly,
         }
     }
 }

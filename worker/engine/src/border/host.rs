@@ -97,7 +97,7 @@ impl api::Replica for Replica {
             dictionary_version: version(status.dictionary_version),
             tablets_version: version(status.tablets_version),
             replayed: status.replayed.map(Into::into),
-            access: status.door.into(),
+            access: status.access.into(),
             membership: membership(&health),
         }
     }
@@ -107,7 +107,7 @@ impl api::Replica for Replica {
     }
 
     fn set_access(&self, access: ClientAccess) {
-        self.set_door(access.into());
+        self.set_access(access.into());
     }
 
     fn hold_back(&self, is_held_back: bool) {

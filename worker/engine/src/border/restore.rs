@@ -1,6 +1,6 @@
 //! A replica that is being restored, running or not; and single tablets out of a backup.
 
-use crate::{Door, Engine, Extract, Replica, RestoredPoint};
+use crate::{Access, Engine, Extract, Replica, RestoredPoint};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -57,7 +57,7 @@ impl RestoreTarget for BuiltInTarget {
     }
 
     fn is_open(&self) -> bool {
-        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.door() == Door::Open)
+        self.engine.replica(self.tenant, self.ls).is_some_and(|replica| replica.access() == Access::Open)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Order rules: one pause at a time; apply never waits longer than [`PAUSE_MAX`], because a leader that does not apply
 //! answers no client. The observer that asked is told when the moment was missed.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use strandline_consensus::{Entry, EntryBody};
 use strandline_format::entry::EntryKind;
@@ -39,7 +39,7 @@ impl ApplyPause {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Fields are set one by one and each state is a legal one: a poisoned lock is still good.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// How many of the entries may be applied before the pause; all of them when there is none.
@@ -77,7 +77,7 @@ impl ApplyPause {
                 state.at = None;
                 break;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, left);
         }
         state.reached = false;
     }
@@ -109,10 +109,9 @@ impl ApplyPause {
 
     /// Waits until apply stands at the pause (true), the pause is gone (`None`), or a moment has passed (false).
     pub(super) fn look(&self) -> Option<bool> {
-        let state = self.lock();
+        let mut state = self.lock();
         if state.at.is_some() && !state.reached {
-            let (state, _) = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
-            return state.at.map(|_| state.reached);
+            self.changed.wait_for(&mut state, LOOK);
         }
         state.at.map(|_| state.reached)
     }

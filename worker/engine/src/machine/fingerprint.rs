@@ -34,11 +34,11 @@ impl Machine {
     pub(crate) fn fingerprint(&self, scn: Option<Scn>, stop: &StopSignal, bytes: &AtomicU64) -> io::Result<Seen> {
         let store = self.store();
         let applied = || self.inner().applied.map_or(Scn::MIN, |a| a.base.prev_scn);
-        let gate = self.gate();
+        let apply_state = self.apply_state();
         let now = applied();
         let Some(wanted) = scn else {
             let view = store.view();
-            drop(gate);
+            drop(apply_state);
             return digest(&view, now, stop, bytes);
         };
         if now >= wanted {
@@ -47,14 +47,14 @@ impl Machine {
                 return Ok(Seen::Passed(changed));
             }
             let view = store.view();
-            drop(gate);
+            drop(apply_state);
             return digest(&view, wanted, stop, bytes);
         }
-        // Under the gate: no entry slips through between the look and the pause.
+        // Under the apply_state: no entry slips through between the look and the pause.
         if !self.pause.ask(wanted) {
             return Ok(Seen::Busy);
         }
-        drop(gate);
+        drop(apply_state);
         loop {
             match self.pause.look() {
                 None => return Ok(Seen::Busy),

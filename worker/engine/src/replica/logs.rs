@@ -3,7 +3,7 @@
 use super::Replica;
 use crate::machine::Outcome;
 use crate::proposer::Identity;
-use crate::{Committed, Door, EngineError, KvWrite, ReplayBatch, Result};
+use crate::{Access, Committed, EngineError, KvWrite, ReplayBatch, Result};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -67,7 +67,7 @@ impl Replica {
     }
 
     /// Local log below may be dropped as far as the archive is concerned. The newest word counts, also a lower one: a
-    /// round that begins needs log that nobody needed before.
+    /// round that begins needs log that was not needed before.
     pub fn recycle(&self, below: Lsn) {
         if let Err(error) = self.machine.log().recycle(below) {
             tracing::warn!(?self.identity, %below, %error, "log blocks could not be recycled");
@@ -112,7 +112,7 @@ impl Replica {
             "writes are refused: the log waits for its archive and has {} bytes more than the local disk may hold",
             end.saturating_sub(max)
         );
-        let todo = "mend the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
+        let todo = "repair the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
                     or set BINDING = OPTIONAL";
         Failure::new(ErrorClass::Exhausted, what, format!("log stream {tenant}/{ls}"), todo).into()
     }
@@ -121,7 +121,7 @@ impl Replica {
     /// `scn`. A stream that is replayed into has the SCNs of its source and no others.
     pub async fn keep_alive_to(&self, scn: Scn) -> Result<()> {
         let below = self.machine.log().last_scn() < scn;
-        if !below || self.door() != Door::Open || !self.group.role().is_leader {
+        if !below || self.access() != Access::Open || !self.group.role().is_leader {
             return Ok(());
         }
         let Some(_alone) = OnItsWay::begin(&self.keep_alive_on_its_way) else { return Ok(()) };
@@ -131,7 +131,7 @@ impl Replica {
     /// Logs the dictionary when this replica leads log stream 1 and the version is newer than the stored one.
     pub async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<()> {
         let stored = self.machine.inner().dictionary.as_ref().map_or(0, |d| d.version);
-        let closed = self.door() == Door::ReadOnly;
+        let closed = self.access() == Access::ReadOnly;
         if !self.identity.ls.is_sys() || closed || dictionary.version <= stored || !self.group.role().is_leader {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl Replica {
     /// SCN than `after`, which is not before that of the dictionary: an SCN that still has the table has its rows.
     pub async fn set_tablets(&self, list: &v1::TabletList, after: Scn) -> Result<()> {
         let applied = self.machine.inner().tablets.as_ref().map_or(0, |t| t.version());
-        if self.door() != Door::Open || list.version <= applied || !self.group.role().is_leader {
+        if self.access() != Access::Open || list.version <= applied || !self.group.role().is_leader {
             return Ok(());
         }
         let Some(_alone) = OnItsWay::begin(&self.tablets_on_their_way) else { return Ok(()) };
@@ -167,7 +167,7 @@ impl Replica {
     pub async fn append_replayed(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<()>>> {
         self.check_leader()?;
         let Identity { tenant, ls } = self.identity;
-        let Some(stands) = self.replayed().filter(|_| self.door() != Door::Open) else {
+        let Some(stands) = self.replayed().filter(|_| self.access() != Access::Open) else {
             let what = "replay is over, or was never begun";
             let object = format!("log stream {tenant}/{ls}");
             return Err(Failure::new(ErrorClass::Fenced, what, object, "nothing has to be replayed here").into());

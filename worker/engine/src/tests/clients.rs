@@ -1,4 +1,4 @@
-//! The KV door and its client.
+//! The key-value service and its client.
 
 use super::*;
 use ::bytes::Bytes;
@@ -95,15 +95,15 @@ async fn what_is_too_large_is_refused_with_its_bound() {
 async fn a_closed_tenant_neither_reads_nor_writes() {
     let mut cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
-    leader.set_door(Door::Closed);
+    leader.set_access(Access::Closed);
     assert_eq!(leader.get(TABLET, b"k").await.unwrap_err().class(), ErrorClass::Transient);
     assert!(leader.write(vec![put("k", "v")], CausalityToken::default()).await.is_err());
     drop(leader);
     cluster.stop(NodeId(1)).await;
     cluster.restart(NodeId(1)).await;
     let leader = cluster.leader(TENANT, LS).await;
-    assert_eq!(leader.door(), Door::Closed, "remembered over a restart");
-    leader.set_door(Door::Open);
+    assert_eq!(leader.access(), Access::Closed, "remembered over a restart");
+    leader.set_access(Access::Open);
     write(&leader, "k", "v").await;
 }
 

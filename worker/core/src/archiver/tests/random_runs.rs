@@ -1,4 +1,4 @@
-//! Random runs: the medium holds the log, and progress tells the truth.
+//! Random runs: the medium holds the log, and progress is never ahead of it.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What a new leader finds and mends, and what is never continued.
+//! What a new leader finds and repairs, and what is never continued.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn another_history_on_the_medium_is_never_continued() {
     run(&mut archiver, T0, &ours, &mut medium);
     assert!(medium == before, "nothing was written");
     assert_eq!(archiver.trouble().unwrap().0.class, ErrorClass::Fenced);
-    assert_eq!(archiver.progress(), None, "nobody knows where this stream would begin");
+    assert_eq!(archiver.progress(), None, "it is not known where this stream would begin");
     let reported = KnownProgress {
         piece: PieceId(3),
         piece_start: Lsn(0),

@@ -1,4 +1,4 @@
-//! The door through which somebody asks what this worker sees: `strandline dest check --workers`.
+//! The service that tells what this worker sees of a destination: `strandline dest check --workers`.
 //!
 //! Nothing that comes through it changes the cluster; one question at a time is answered.
 
@@ -12,11 +12,11 @@ use tonic::{Request, Response, Status};
 
 /// gRPC service `Probe`.
 #[derive(Debug, Default)]
-pub(crate) struct ProbeDoor {
+pub(crate) struct ProbeService {
     one_at_a_time: Mutex<()>,
 }
 
-impl ProbeDoor {
+impl ProbeService {
     /// As a tonic router takes it.
     pub(crate) fn into_server(self) -> ProbeServer<Self> {
         ProbeServer::new(self)
@@ -24,7 +24,7 @@ impl ProbeDoor {
 }
 
 #[tonic::async_trait]
-impl Probe for ProbeDoor {
+impl Probe for ProbeService {
     async fn check_dest(&self, request: Request<v1::DestCheckSpec>) -> Result<Response<v1::DestCheckReply>, Status> {
         let _one = self.one_at_a_time.lock().await;
         let checked = match request.get_ref().check() {
