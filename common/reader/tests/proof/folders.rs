@@ -19,7 +19,7 @@ fn tree() -> Tree {
 
 /// The same folder in memory and in a directory of files.
 async fn folders(dir: &tempfile::TempDir) -> [Folder; 2] {
-    let files = FileMedium::new(dir.path());
+    let files = FileMedium::new(dir.path().to_str().unwrap());
     for (path, bytes) in &tree().0 {
         files.put(path, bytes.clone()).await.unwrap();
     }

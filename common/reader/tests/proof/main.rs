@@ -8,6 +8,7 @@ mod answers;
 mod chains;
 mod export;
 mod folders;
+mod log_files;
 mod log_reader;
 mod reports;
 mod scan_archive;

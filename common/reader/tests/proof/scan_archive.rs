@@ -198,3 +198,26 @@ async fn a_log_stream_that_lost_its_log_holds_the_promise_of_the_newest_piece_ba
         assert!(scan.problems.iter().all(|p| p.object.contains(&format!("logstream_{ls}"))), "{:?}", scan.problems);
     }
 }
+
+#[tokio::test]
+async fn placeholders_of_another_round_are_not_believed() {
+    let tree = Archive::of([Round::stopped(1, 1, 0, 14), Round::stopped(2, 3, 14, 33)]).tree();
+    for part in ["start", "end"] {
+        let [one, two] = [1, 2].map(|round| format!("rounds/round_d1001r{round}_{part}.obarc"));
+        let scan = scan_of(&tree.with(&one, tree.bytes(&two).clone())).await;
+        assert_eq!(scan.problems.len(), 1, "{part}: {:?}", scan.problems);
+        assert!(scan.problems[0].object.ends_with(&one) && scan.problems[0].what.contains("round d1001r2"));
+        let told = |scan: &Scan| scan.catalogue.rounds.iter().map(|r| (r.round_id.0, r.ended_at)).collect::<Vec<_>>();
+        let first = if part == "start" { vec![] } else { vec![(1, None)] };
+        assert_eq!(told(&scan), [first, vec![(2, Some(at(33)))]].concat(), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_is_told_twice_changes_nothing() {
+    let tree = Archive::usual().tree();
+    let before = scan_of(&tree).await.catalogue;
+    let again = ArchivePath::PieceEnd { key: key(1, 1), time_scn: at(33) }.path();
+    let scan = scan_of(&tree.with(&again, tree.bytes(&tree.path("p1_end_")).clone())).await;
+    assert_eq!((scan.catalogue, scan.problems), (before, vec![]));
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use strandline_catalogue::{PlaceId, Role, SetEntry};
 use strandline_format::blocks::Coding;
 use strandline_format::compress::Compressor;
+use strandline_format::paths::BackupPath;
 use strandline_format::{DataType, pb};
 use strandline_media::Op;
 use strandline_reader::{Only, Scan, Source, scan};
@@ -205,4 +206,31 @@ async fn what_may_not_be_read_is_named_with_that_meaning_and_the_rest_is_found()
         let refused = scan(&Source::whole(medium)).await.unwrap_err();
         assert_eq!(refused.class, ErrorClass::Transient, "{op} {part}");
     }
+}
+
+#[tokio::test]
+async fn a_set_counts_once_however_often_its_end_is_told() {
+    let tree = Backup::chain().tree();
+    let before = scan_of(&tree).await.catalogue;
+    let name = Backup::chain().sets[1].name();
+    let end = tree.path("backup_set_2_inc_end_success");
+    for (success, second) in [(true, 5), (true, 30), (false, 9), (false, 30)] {
+        let again = BackupPath::SetEnd { set: name, success, time_scn: at(second) }.path();
+        let scan = scan_of(&tree.with(&again, tree.bytes(&end).clone())).await;
+        assert_eq!(scan.catalogue, before, "{again}");
+    }
+}
+
+#[tokio::test]
+async fn infos_of_another_set_are_not_believed() {
+    let tree = Backup::chain().tree();
+    let other = "backup_set_3_inc/single_backup_set_info.obbak";
+    let scan = scan_of(&tree.with(INFO, tree.bytes(other).clone())).await;
+    let broken = set(&scan, 2);
+    assert_eq!((broken.file_status, broken.start_replay_scn), (FileStatus::Broken, at(8)));
+    assert_eq!(scan.problems.len(), 1);
+    assert!(scan.problems[0].object.ends_with(INFO) && scan.problems[0].what.contains("backup set 3"));
+    let full =
+        tree.edited(INFO, DataType::BackupSetInfo, |i: &mut pb::BackupSetInfo| i.backup_type = "full".to_owned());
+    assert_eq!(set(&scan_of(&full).await, 2).file_status, FileStatus::Broken, "of another kind");
 }

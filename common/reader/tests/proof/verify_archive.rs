@@ -252,3 +252,17 @@ async fn sealed_log_needs_its_key_for_every_group_and_not_for_lengths() {
         assert!(report.is_sound() && !report.notes.is_empty(), "{report:?}");
     }
 }
+
+#[tokio::test]
+async fn a_second_placeholder_of_another_time_is_foreign() {
+    let tree = Archive::usual().tree();
+    let key = key(1, 1);
+    let started = ArchivePath::PieceStart { key, time_scn: at(2) };
+    let ended = ArchivePath::PieceEnd { key, time_scn: at(12) };
+    let inner = ArchivePath::PieceInner { key, start_scn: at(0), checkpoint_scn: at(12) };
+    for (second, first) in [(started, "p1_start_"), (ended, "p1_end_"), (inner, "piece_d1001r1p1/piece_")] {
+        let second = second.path();
+        let report = verify_of(&tree.with(&second, tree.bytes(&tree.path(first)).clone()), Level::Basic).await;
+        assert_eq!(named(&report), [(DamageKind::Foreign, second.as_str())]);
+    }
+}

@@ -1,6 +1,7 @@
 //! Verification of backup sets: chains of every coding are sound, and every change of every object is found, under the
 //! object's name and as what it is, while nothing else is called damaged.
 
+use crate::support::archive::at;
 use crate::support::backup::{Backup, Set};
 use crate::support::look::{key_of_test, options, try_verify, verify_of, with_key, wrong_cases};
 use crate::support::tree::{Change, Tree, changes};
@@ -9,6 +10,7 @@ use strandline_format::DataType;
 use strandline_format::blocks::Coding;
 use strandline_format::cipher::Key;
 use strandline_format::compress::Compressor;
+use strandline_format::paths::BackupPath;
 use strandline_format::pb;
 use strandline_reader::verify::{self, DamageKind, Level, Report};
 use strandline_reader::{Keys, Only, Source};
@@ -266,5 +268,24 @@ async fn the_log_that_a_set_carries_is_checked_like_an_archive() {
         let report = verify_of(&bad, Level::Physical).await;
         assert!(named(&report).contains(&(kind, path)), "{path}: {:?}", report.damages);
         assert!(report.damages.iter().all(|d| d.path.starts_with("backup_set_1_full/")), "{:?}", report.damages);
+    }
+}
+
+#[tokio::test]
+async fn a_second_placeholder_of_a_set_is_foreign() {
+    let tree = Backup::chain().tree();
+    let set = Backup::chain().sets[1].name();
+    let end = |success, second| BackupPath::SetEnd { set, success, time_scn: at(second) };
+    let inner = BackupPath::SetInner { set, start: at(7), end: at(9) };
+    let ends = "backup_sets/backup_set_2_inc_end_";
+    for (second, first) in [
+        (end(true, 30), ends),
+        (end(true, 5), ends),
+        (end(false, 9), ends),
+        (inner, "backup_set_2_inc/backup_set_2_inc_"),
+    ] {
+        let second = second.path();
+        let report = verify_of(&tree.with(&second, tree.bytes(&tree.path(first)).clone()), Level::Basic).await;
+        assert_eq!(named(&report), [(DamageKind::Foreign, second.as_str())], "{:?}", report.notes);
     }
 }
