@@ -134,6 +134,11 @@ impl SmallFile<'_> {
         self.tenant(found.tenant_id);
         self.set(found.backup_set_id);
         c.same(path, "kind of set", found.backup_type.as_str(), self.facts.set.kind.tag());
+        if let BackupPath::SetEnd { .. } = parsed {
+            // Only sets that ended with success are looked at.
+            let (set, time_scn) = (self.facts.set, Scn(found.min_restore_scn));
+            c.same(path, "name", path, BackupPath::SetEnd { set, success: true, time_scn }.path().as_str());
+        }
         if let (Some(info), BackupPath::SetInner { .. }) = (&self.facts.info, parsed) {
             let (set, start, end) = (self.facts.set, Scn(info.start_replay_scn), Scn(info.min_restore_scn));
             c.same(path, "name", path, BackupPath::SetInner { set, start, end }.path().as_str());

@@ -93,7 +93,7 @@ async fn what_is_no_archive_is_refused_before_anything_is_written() {
         assert_eq!((refused.class, refused.object.as_str()), (ErrorClass::Invalid, "mem://tree"), "{refused}");
         assert!(refused.todo.contains("format.obbak") && to.list("").await.unwrap().is_empty());
     }
-    let spoiled = archive.changed("format.obbak", Change::Flipped(70)).medium().await;
+    let spoiled = archive.changed("format.obbak", Change::Flipped(66)).medium().await;
     assert_eq!(export(&spoiled, &empty()).await.unwrap_err().class, ErrorClass::Corrupt);
 }
 

@@ -31,7 +31,7 @@ async fn progress_only_rises_and_ends_with_the_counts_of_the_report() {
     for tree in [Archive::usual().tree(), Backup::chain().tree(), carrying()] {
         for level in [Level::Basic, Level::Physical] {
             let (report, told) = watched(&Source::whole(tree.medium().await), level).await;
-            assert!(report.is_sound() && report.objects > 50, "{report:?}");
+            assert!(report.is_sound() && report.objects > 30, "{report:?}");
             let falls = told.windows(2).find(|w| w[1].0 < w[0].0 || w[1].1 < w[0].1);
             assert_eq!(falls, None, "{level:?}");
             assert_eq!(told.last(), Some(&(report.objects, report.bytes)), "{level:?}");
@@ -55,7 +55,8 @@ async fn a_physical_look_reads_all_groups_and_blocks_and_nearly_all_bytes() {
 async fn parts_that_were_named_are_looked_at_one_after_the_other() {
     let medium = Archive::of([Round::open(1, 1, 0, 45)]).tree().medium().await;
     let only = [2, 3].map(|piece| Only::Piece(key(1, piece))).to_vec();
-    let (both, _) = watched(&Source { medium: medium.clone(), only }, Level::Physical).await;
+    let (both, told) = watched(&Source { medium: medium.clone(), only }, Level::Physical).await;
+    assert!(told.is_sorted() && told.last() == Some(&(both.objects, both.bytes)), "what is told goes on");
     let mut groups = 0;
     for piece in [2, 3] {
         let only = vec![Only::Piece(key(1, piece))];
