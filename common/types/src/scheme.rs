@@ -1,4 +1,4 @@
-//! The kinds of media, in one table: whoever adds a kind adds a row here, and its driver in `common/media`.
+//! The kinds of media, in one table. A new kind is a row here and a driver in `common/media`.
 
 /// What kind of medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ struct Row {
     /// As it stands before `://`.
     name: &'static str,
     form: Form,
-    /// How a destination of it is written; `None` = it is for tests, and no message names it.
+    /// How a destination of it is written; `None`: it is for tests, and no message names it.
     example: Option<&'static str>,
     /// What follows an account's name in the name of its server, where accounts have one.
     account_host: Option<&'static str>,

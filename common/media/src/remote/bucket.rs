@@ -87,7 +87,7 @@ impl Bucket {
         Ok(Self { client, dialect, uri, base, prefix: dest.path.clone(), code })
     }
 
-    /// The way to it, for a store of `object_store`.
+    /// The HTTP service under it, for a store of `object_store`.
     pub(crate) fn connector(&self) -> Connected {
         Connected(self.client.clone())
     }

@@ -1,4 +1,4 @@
-//! Why a request has no good answer: carried through `object_store` unread, and found again behind its errors.
+//! Why a request has no good answer. `object_store` passes it on as the cause of its own error; it is found again there.
 //!
 //! `object_store` knows a dozen statuses. The class of an error, the store's own code, its words and its `Retry-After` are
 //! read from the whole answer, here and in [`super::answer`].

@@ -1,8 +1,8 @@
 //! Destinations that are reached over HTTP: S3 and what speaks like it, OSS, Azure Blob (ADR 0007, 0035).
 //!
 //! `object_store` writes, reads and puts together objects; its answers about errors are too coarse and some requests it
-//! does not have. So every request, its own and ours, goes through one [`transport`], which keeps the pace, adds what the
-//! [`transport::Dialect`] of the store wants, signs, and waits no longer than it should. [`stored`] has the steps,
+//! does not have. So every request, its own and ours, goes through one [`transport`]: it limits the rate, adds what the
+//! [`transport::Dialect`] of the store wants, signs, and bounds the wait. [`stored`] has the steps,
 //! [`medium`] and [`upload`] keep the promises of [`crate::Medium`] in terms of them; [`s3`] and [`azure`] are the two kinds
 //! of stores with the requests of our own. Nothing here may log or return a key.
 

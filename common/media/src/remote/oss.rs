@@ -1,4 +1,4 @@
-//! OSS: how it writes what S3 writes otherwise, and its two signatures, which `object_store` does not have.
+//! OSS: the headers that it names otherwise than S3, and its two signatures, which `object_store` does not have.
 //!
 //! Version 4 (`OSS4-HMAC-SHA256`) needs the region; version 1 (`OSS …`, HMAC-SHA1) does not. Both as Alibaba documents
 //! them. No key ever reaches a message.
@@ -19,7 +19,7 @@ use std::fmt::Write;
 const OSS_SUBRESOURCES: [&str; 8] =
     ["append", "partNumber", "position", "security-token", "tagging", "uploadId", "uploads", "versioning"];
 
-/// From the words of S3 to those of OSS.
+/// Replaces what OSS names otherwise than S3.
 pub(crate) fn translate(request: &mut HttpRequest) {
     let headers = request.headers_mut();
     if headers.remove("if-none-match").is_some() {

@@ -1,7 +1,7 @@
 //! S3 and what speaks like it, and OSS: nearly the same requests, other headers and signatures.
 //!
 //! Log files are parts on S3, which cannot append; OSS appends natively (`POST ?append&position=`). A place is kept
-//! from being overwritten by `If-None-Match: *`, in OSS's words `x-oss-forbid-overwrite: true`. Objects are written, read
+//! from being overwritten by `If-None-Match: *`, which OSS calls `x-oss-forbid-overwrite: true`. Objects are written, read
 //! and put together by `object_store`. Listings are ours (ADR 0035); those of OSS use the older form with a marker: its
 //! parameters are in no signature, so both signature versions serve it.
 
@@ -95,7 +95,7 @@ struct S3 {
 }
 
 impl S3 {
-    /// One page of the uploads that nobody has completed.
+    /// One page of the uploads that are not complete.
     async fn page_of_uploads(&self, after: &(String, String)) -> Result<xml::ListUploads, MediaError> {
         let mut ask = Ask::bucket("").query("uploads", "");
         if !self.bucket.prefix.is_empty() {

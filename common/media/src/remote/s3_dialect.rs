@@ -189,7 +189,7 @@ pub(crate) fn content_md5(body: &Bytes) -> String {
     BASE64_STANDARD.encode(Md5::digest(body))
 }
 
-/// What is said where the environment has no keys.
+/// The message where the environment has no keys.
 pub(crate) fn no_keys(name: &str, error: &object_store::Error) -> String {
     format!("no keys: give access_id and access_key, access_key_file, or {name} in the environment ({error})")
 }

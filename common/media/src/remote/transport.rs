@@ -1,4 +1,4 @@
-//! The one way to a bucket: every request passes here, those of `object_store` and our own.
+//! The HTTP service under one bucket: every request passes here, those of `object_store` and our own.
 //!
 //! A request waits for its turn ([`crate::traffic`]), gets the headers and the signature of its kind of store
 //! ([`Dialect`]), is bounded in time by its size, and is counted. An answer that is no success becomes a [`Failed`].
@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same for what a store may have to work on.
 const LONG_PATIENCE: Duration = Duration::from_secs(180);
-/// The slowest line that still counts as one.
+/// A slower connection counts as none.
 const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
 
 /// What became of a write that needs the place to be free, or at a certain length.
@@ -68,7 +68,7 @@ pub(crate) trait Dialect: Debug + Send + Sync + 'static {
     fn verdict(&self, refusal: &Refusal) -> Option<Conditional>;
 }
 
-/// The way to one bucket.
+/// The HTTP service under one bucket.
 #[derive(Debug)]
 pub(crate) struct Transport {
     client: HttpClient,
@@ -84,7 +84,7 @@ impl Transport {
 
     async fn exchange(&self, request: HttpRequest) -> Result<Reply, Failed> {
         let (head, body) = request.into_parts();
-        // A request's body serves as an answer's: that is how its pieces are collected.
+        // The body of a request can be that of an answer, which collects its pieces.
         let body = HttpResponseBody::new(body).bytes().await.map_err(|e| Failed::Silent(answer::causes(&e)))?;
         loop {
             let mut request = HttpRequest::from_parts(head.clone(), body.clone().into());
