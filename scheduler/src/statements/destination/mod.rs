@@ -201,9 +201,5 @@ async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: boo
 
 /// The original's number for an error of this kind of store.
 fn store_code(scheme: Scheme) -> i32 {
-    match scheme {
-        Scheme::Oss => -9003,
-        Scheme::S3 => -9105,
-        Scheme::Azure | Scheme::File | Scheme::Memory => crate::sql::NOT_SUPPORTED_CODE,
-    }
+    scheme.error_code().unwrap_or(crate::sql::NOT_SUPPORTED_CODE)
 }

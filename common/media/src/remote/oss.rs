@@ -1,107 +1,59 @@
-//! Signatures. Keys are looked up at every request, so that a rotated key serves at once.
+//! OSS: the headers that it names otherwise than S3, and its two signatures, which `object_store` does not have.
 //!
-//! S3 and Azure are signed by `object_store`; OSS has its own two ways: version 4 (`OSS4-HMAC-SHA256`, needs the
-//! region) and version 1 (`OSS …`, HMAC-SHA1), both as Alibaba documents them. No key ever reaches a message.
+//! Version 4 (`OSS4-HMAC-SHA256`) needs the region; version 1 (`OSS …`, HMAC-SHA1) does not. Both as Alibaba documents
+//! them. No key ever reaches a message.
 
-use super::client::encode;
-use crate::access::{KeySource, Keys};
-use crate::{MediaError, Op};
+use super::bucket::encode_key;
+use super::transport::set;
+use crate::access::Keys;
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue};
-use object_store::aws::{AwsAuthorizer, AwsCredential, AwsCredentialProvider};
-use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential, AzureCredentialProvider};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Uri};
 use object_store::client::HttpRequest;
 use std::fmt::Write;
-use strandline_types::ErrorClass;
 
 /// What OSS signs of a query (version 1), as far as it is used here.
-const OSS_SUBRESOURCES: [&str; 7] =
-    ["append", "partNumber", "position", "security-token", "tagging", "uploadId", "uploads"];
+const OSS_SUBRESOURCES: [&str; 8] =
+    ["append", "partNumber", "position", "security-token", "tagging", "uploadId", "uploads", "versioning"];
 
-/// Signs the requests of one destination.
-#[derive(Debug)]
-pub(crate) struct Signer {
-    pub(crate) keys: KeySource,
-    pub(crate) way: Way,
-}
-
-/// How.
-#[derive(Debug)]
-pub(crate) enum Way {
-    /// AWS signature 4.
-    Aws {
-        region: String,
-        /// The body's digest is part of the signature.
-        sign_body: bool,
-        /// Keys of the environment or of the machine's role.
-        environment: Option<AwsCredentialProvider>,
-    },
-    /// OSS; with a region version 4, else version 1.
-    Oss { bucket: String, region: Option<String> },
-    /// Azure's shared key, or what the environment has.
-    Azure { account: Option<String>, environment: Option<AzureCredentialProvider> },
-}
-
-impl Signer {
-    /// The request with its signature.
-    pub(crate) async fn sign(&self, mut request: HttpRequest, uri: &str) -> Result<HttpRequest, MediaError> {
-        let refuse = |reason: String| MediaError::new(ErrorClass::Permission, Op::Open, uri, "", reason);
-        let keys = self.keys.now(uri)?;
-        match (&self.way, keys) {
-            (Way::Aws { region, sign_body, .. }, Some(keys)) => {
-                let keys = AwsCredential { key_id: keys.id, secret_key: keys.secret, token: keys.token };
-                sign_aws(&mut request, &keys, region, *sign_body).map_err(refuse)?;
-            }
-            (Way::Aws { region, sign_body, environment: Some(environment) }, None) => {
-                let keys = environment.get_credential().await.map_err(|e| refuse(no_keys("AWS_ACCESS_KEY_ID", &e)))?;
-                sign_aws(&mut request, &keys, region, *sign_body).map_err(refuse)?;
-            }
-            (Way::Azure { account, .. }, Some(keys)) => {
-                let account = account.as_ref().unwrap_or(&keys.id);
-                let key = AzureAccessKey::try_new(&keys.secret)
-                    .map_err(|_| refuse("access_key is not an Azure key (base64)".to_owned()))?;
-                sign_azure(&mut request, &AzureCredential::AccessKey(key), account).map_err(refuse)?;
-            }
-            (Way::Azure { account, environment: Some(environment) }, None) => {
-                let key = environment.get_credential().await.map_err(|e| refuse(no_keys("AZURE_STORAGE_KEY", &e)))?;
-                sign_azure(&mut request, &key, account.as_deref().unwrap_or("")).map_err(refuse)?;
-            }
-            (Way::Oss { bucket, region }, keys) => {
-                let keys = keys.or_else(oss_environment).ok_or_else(|| {
-                    refuse("no keys: give access_id and access_key, access_key_file, or OSS_ACCESS_KEY_ID".to_owned())
-                })?;
-                sign_oss(&mut request, &keys, bucket, region.as_deref(), Utc::now()).map_err(refuse)?;
-            }
-            (Way::Aws { .. } | Way::Azure { .. }, None) => {
-                return Err(refuse("no keys: give access_id and access_key, or access_key_file".to_owned()));
-            }
-        }
-        Ok(request)
+/// Replaces what OSS names otherwise than S3.
+pub(crate) fn translate(request: &mut HttpRequest) {
+    let headers = request.headers_mut();
+    if headers.remove("if-none-match").is_some() {
+        headers.insert("x-oss-forbid-overwrite", HeaderValue::from_static("true"));
+    }
+    if headers.contains_key("range") {
+        // Without it a range beyond the end is answered with the whole object.
+        headers.insert("x-oss-range-behavior", HeaderValue::from_static("standard"));
+    }
+    if let Some(uri) = request.uri().query().and_then(|query| with_query(request.uri(), &strict(query))) {
+        *request.uri_mut() = uri;
     }
 }
 
-fn no_keys(name: &str, error: &object_store::Error) -> String {
-    format!("no keys: give access_id and access_key, access_key_file, or {name} in the environment ({error})")
+/// A query as OSS signs it: a blank is `%20`, and what has no value has no `=`.
+fn strict(query: &str) -> String {
+    let pairs = query.split('&').map(|pair| pair.strip_suffix('=').unwrap_or(pair).replace('+', "%20"));
+    pairs.collect::<Vec<String>>().join("&")
 }
 
-fn sign_aws(request: &mut HttpRequest, keys: &AwsCredential, region: &str, sign_body: bool) -> Result<(), String> {
-    let signer = AwsAuthorizer::new(keys, "s3", region).with_sign_payload(sign_body);
-    signer.try_authorize(request, None).map_err(|e| format!("the request cannot be signed: {e}"))
+fn with_query(uri: &Uri, query: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{}?{query}", uri.path())).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
-fn sign_azure(request: &mut HttpRequest, key: &AzureCredential, account: &str) -> Result<(), String> {
-    AzureAuthorizer::new(key, account).try_authorize(request).map_err(|e| format!("the request cannot be signed: {e}"))
-}
-
-fn oss_environment() -> Option<Keys> {
+/// Keys of the environment.
+pub(crate) fn keys_of_environment() -> Option<Keys> {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     Some(Keys { id: var("OSS_ACCESS_KEY_ID")?, secret: var("OSS_ACCESS_KEY_SECRET")?, token: var("OSS_SESSION_TOKEN") })
 }
 
-fn sign_oss(
+/// Signs a request; a reason when a key cannot be one.
+pub(crate) fn sign(
     request: &mut HttpRequest,
     keys: &Keys,
     bucket: &str,
@@ -122,13 +74,6 @@ fn sign_oss(
         }
     };
     set(request.headers_mut(), "authorization", &value)
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), String> {
-    // The value may hold a key: it is not repeated.
-    let value = HeaderValue::from_str(value).map_err(|_| format!("{name}: a key with characters no key has"))?;
-    headers.insert(name, value);
-    Ok(())
 }
 
 /// The object's key as the bucket knows it, decoded, from the path of the request.
@@ -199,7 +144,7 @@ fn oss_v4(request: &HttpRequest, keys: &Keys, bucket: &str, region: &str, now: D
     let canonical = format!(
         "{}\n{}\n{}\n{}\n\nUNSIGNED-PAYLOAD",
         request.method(),
-        encode(&format!("/{bucket}/{}", oss_key(request, bucket)), true),
+        encode_key(&format!("/{bucket}/{}", oss_key(request, bucket))),
         query.join("&"),
         oss_headers(request.headers(), &["content-md5", "content-type"]),
     );
