@@ -17,6 +17,7 @@ mod clocks;
 mod command;
 mod cron;
 mod damaged;
+mod jobs;
 mod lint;
 mod lost;
 mod news;
@@ -36,7 +37,7 @@ mod task;
 pub mod views;
 mod waiting;
 
-pub use apply::{apply, check_recover_table, check_restore_name};
+pub use apply::apply;
 pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
@@ -45,6 +46,8 @@ pub use command::{
     ScheduleChange, SealKey, StartRecoverTable, StartRestore, StartValidate, Subject, Swept,
 };
 pub use cron::check as check_schedule;
+pub use jobs::recover_table::logic::check as check_recover_table;
+pub use jobs::restore::logic::check_name as check_restore_name;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{

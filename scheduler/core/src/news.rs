@@ -3,7 +3,7 @@
 //! Workers report several times a second, mostly the same. Only what the state does not know yet is worth a Raft
 //! entry; the rest is dropped here, with the same rules as `apply` takes reports by.
 
-use crate::apply::waiting_at;
+use crate::jobs::machine::attempts::waiting_at;
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, TaskReport, TaskState, WorkerReport};
 use crate::state::{State, TaskRun, Worker};
 use crate::task::{TaskKey, TaskKind};

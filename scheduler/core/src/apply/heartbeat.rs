@@ -7,7 +7,7 @@ use crate::state::{LsPiece, LsProgress, ReplicaSeen, ReplicaStanding, State, Tro
 use std::collections::BTreeMap;
 use strandline_types::{ArchiveLsState, ErrorClass, LsId, NodeId, PieceId, TenantId, limits};
 
-pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
+pub(crate) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
     for report in reports {
         hear(state, report);
     }

@@ -4,43 +4,33 @@
 //! moved on; every wish is checked whole before anything is changed, so a refusal leaves no trace but the clock.
 
 mod archive;
-mod audit;
-mod backup;
-mod backup_range;
-mod backup_start;
-pub(crate) mod backup_turn;
-mod clean;
-mod clean_decide;
-mod clean_policy;
+pub(crate) mod audit;
 mod clock;
 mod cluster;
-mod dest_check;
-mod destination;
-mod drill;
+pub(crate) mod destination;
 mod heartbeat;
-mod imported;
-mod initiator;
-mod jobs;
+pub(crate) mod imported;
 mod lag;
 pub(crate) mod leftovers;
 mod pieces;
-mod recover;
 mod restart;
-mod restore;
 mod schedule;
-mod standby;
-mod tenant;
-mod validate;
+pub(crate) mod tenant;
 
-pub(crate) use clean::has_objects;
-pub(crate) use clean_decide::{Verdicts, by_policy as clean_by_policy, decide as decide_clean};
-pub(crate) use clean_policy::check_add as check_add_policy;
-pub(crate) use jobs::waiting_at;
-pub use recover::check as check_recover_table;
-pub(crate) use recover::is_known as recovered_tables_are_known;
-pub use restore::check_name as check_restore_name;
+use crate::jobs::backup::{logic as backup, start as backup_start, turn as backup_turn};
+use crate::jobs::clean::{logic as clean, policy as clean_policy};
+use crate::jobs::dest_check::logic as dest_check;
+use crate::jobs::drill::logic as drill;
+use crate::jobs::initiator::logic as initiator;
+use crate::jobs::machine::attempts as jobs;
+use crate::jobs::recover_table::logic as recover;
+use crate::jobs::restore::logic as restore;
+use crate::jobs::standby::logic as standby;
+use crate::jobs::validate::logic as validate;
 
 use crate::command::{Action, Command, Done, Outcome};
+pub(crate) use crate::jobs::clean::decide::{Verdicts, by_policy as clean_by_policy, decide as decide_clean};
+pub(crate) use crate::jobs::clean::policy::check_add as check_add_policy;
 use crate::state::State;
 
 /// Applies one command: a pure function of state and command. A refusal changes nothing but the state's clock.

@@ -9,7 +9,7 @@ use crate::state::{Restart, State};
 use strandline_types::{BackupMode, RoundId, RoundState, TenantId};
 
 /// The interrupted round stops.
-pub(super) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
+pub(crate) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
     let is_wanted = state.tenants.get(&key.0).is_some_and(|t| t.archive.log_mode);
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.state == RoundState::Interrupted) else {
         return Ok(Done::Nothing);
@@ -22,7 +22,7 @@ pub(super) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
 }
 
 /// The next round opens, unless an administrator has decided otherwise meanwhile.
-pub(super) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
+pub(crate) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Stop && r.restart == Restart::NewRound;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;
@@ -41,7 +41,7 @@ pub(super) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
 }
 
 /// The full backup starts; when it cannot, the round says why.
-pub(super) fn backup(state: &mut State, key: (TenantId, RoundId), version: String) -> Outcome {
+pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: String) -> Outcome {
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Doing && r.restart == Restart::FullBackup;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;

@@ -1,12 +1,10 @@
 //! The orders of one worker, computed from the state.
 
 use super::archive::{dest_checks, keep_alive_scn, round_orders};
-use super::{
-    Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, TaskOrder, TaskSpec,
-    backup_tasks::backup_tasks,
-};
+use super::{Orders, ReplicaOrder, RestoreDataSpec, RestoreLogSpec, RestoreOrder, TaskOrder, TaskSpec};
 use crate::clocks::{hand_over_to, is_held_back};
 use crate::damaged::is_rebuilt;
+use crate::jobs::backup::spec::backup_tasks;
 use crate::spool;
 use crate::state::{
     Drill, LogStream, RestoreJob, RestoreSource, SourceLs, Standby, StandbyStage, State, TaskRun, Tenant, TenantStatus,
@@ -32,7 +30,7 @@ pub fn orders_for(state: &State, worker: NodeId) -> Orders {
         restore_tasks(job, worker, &mut orders.tasks);
     }
     for job in state.recover_jobs.values() {
-        super::recover::tasks(job, worker, &mut orders.tasks);
+        crate::jobs::recover_table::spec::tasks(job, worker, &mut orders.tasks);
     }
     for standby in state.standbys.values() {
         standby_tasks(standby, worker, &mut orders.tasks);
@@ -77,12 +75,12 @@ fn restore_order(state: &State, tenant: &Tenant, ls: &LogStream) -> Option<Resto
     Some(RestoreOrder { job_id: job.id, base, start })
 }
 
-pub(super) fn is_for(run: &TaskRun, worker: NodeId) -> bool {
+pub(crate) fn is_for(run: &TaskRun, worker: NodeId) -> bool {
     run.is_running() && run.executor == Some(worker)
 }
 
 /// Where the blocks of one log stream of a source are.
-pub(super) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataSpec {
+pub(crate) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataSpec {
     RestoreDataSpec {
         data: source.data.clone(),
         set_id: source.set_id,
@@ -97,7 +95,7 @@ pub(super) fn data_spec(source: &RestoreSource, from: &SourceLs) -> RestoreDataS
 }
 
 /// Where its log is, and up to where it is replayed.
-pub(super) fn log_spec(source: &RestoreSource, from: &SourceLs, target_scn: Scn, follow: bool) -> RestoreLogSpec {
+pub(crate) fn log_spec(source: &RestoreSource, from: &SourceLs, target_scn: Scn, follow: bool) -> RestoreLogSpec {
     RestoreLogSpec {
         log: source.log.clone(),
         source_ls_id: from.ls_id,
@@ -108,7 +106,7 @@ pub(super) fn log_spec(source: &RestoreSource, from: &SourceLs, target_scn: Scn,
     }
 }
 
-pub(super) fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
+pub(crate) fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
     TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
 }
 

@@ -6,47 +6,36 @@
 
 mod archive;
 mod audit;
-mod backup;
-mod clean;
-mod dest_check;
 mod destination;
-mod drill;
 mod imported;
-mod initiator;
-mod jobs;
 mod leftovers;
-mod recover;
-mod restore;
 mod schedule;
-mod standby;
-mod task_run;
 mod tenant;
-mod validate;
 mod worker;
 
+pub use crate::jobs::backup::state::{BackupJob, BackupSet, LsPart, SetSeal};
+pub(crate) use crate::jobs::clean::state::is_object_lock;
+pub use crate::jobs::clean::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
+pub use crate::jobs::dest_check::state::{DestCheck, DestFinding};
+pub use crate::jobs::drill::state::{Drill, DrillPlan, DrillStage, is_drill_name};
+pub use crate::jobs::initiator::state::{ChildJob, InitiatorJob};
+pub use crate::jobs::machine::list::Job;
+pub use crate::jobs::machine::task_run::TaskRun;
+pub use crate::jobs::recover_table::state::{RecoverStage, RecoverTableJob, RecoveredTable};
+pub use crate::jobs::restore::state::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
+pub use crate::jobs::standby::state::{Standby, StandbyStage};
+pub use crate::jobs::validate::state::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use archive::{LagSample, LogGap, LsPiece, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use audit::AuditEvent;
-pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
-pub(crate) use clean::is_object_lock;
-pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
-pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
-pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;
-pub use initiator::{ChildJob, InitiatorJob};
-pub use jobs::Job;
 pub use leftovers::Leftovers;
-pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};
-pub use restore::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
-pub use standby::{Standby, StandbyStage};
-pub use task_run::TaskRun;
 pub use tenant::{
     BackupParams, Dictionary, LogStream, Table, Tablet, TabletList, Tenant, TenantCounters, TenantStatus,
 };
-pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, ReplicaStanding, Worker};
 
 use crate::command::ArchiveDestSpec;

@@ -1,0 +1,5 @@
+//! Restores.
+
+pub(crate) mod logic;
+pub(crate) mod plan;
+pub(crate) mod state;

@@ -1,0 +1,5 @@
+//! Validations of sets and pieces.
+
+pub(crate) mod logic;
+pub(crate) mod plan;
+pub(crate) mod state;
