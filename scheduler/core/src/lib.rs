@@ -67,5 +67,5 @@ pub use step::{
     CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SealRun, SetInfos, Step,
     SweepWork, failure_action,
 };
-pub use task::{TaskKey, TaskKind};
+pub use task::{Part, TaskId, TaskKey, TaskKind};
 pub use waiting::{Condition, On, Outlook, TenantName, Waiting, Who};

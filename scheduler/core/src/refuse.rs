@@ -1,7 +1,7 @@
 //! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
 //! has one (fact sheet 4.13).
 
-use crate::state::{Destination, MissedRun, Round, TenantStatus};
+use crate::state::{Destination, JobKind, MissedRun, Round, TenantStatus};
 use crate::waiting::Who;
 use strandline_types::{DestUri, ErrorClass, Failure, MASK, Scn, is_place_of_secret, limits, moment_text, scn_text};
 
@@ -263,10 +263,6 @@ pub fn one_tenant_only() -> Failure {
     invalid("a backup TO a path is of exactly one tenant", "BACKUP … TO", todo).with_code(-9040)
 }
 
-pub fn no_backup_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no backup runs", tenant(name), "")
-}
-
 pub fn backup_completing(job: impl ToString) -> Failure {
     let object = format!("backup job {}", job.to_string());
     Failure::new(ErrorClass::Transient, "the set is whole and being closed", object, "wait for it")
@@ -315,6 +311,21 @@ pub fn archive_interrupted(round: &str) -> Failure {
 pub fn restore_in_progress(name: &str) -> Failure {
     let todo = "wait for it, or ALTER SYSTEM CANCEL RESTORE";
     invalid("a restore is in progress (OB_RESTORE_IN_PROGRESS)", tenant(name), todo)
+}
+
+/// CANCEL of what does not run.
+pub fn no_job_running(kind: JobKind, name: &str) -> Failure {
+    let (what, todo) = match kind {
+        JobKind::Backup | JobKind::Initiator => ("no backup runs", ""),
+        JobKind::Restore => ("no restore runs", ""),
+        JobKind::RecoverTable => ("no table recovery runs", "see CDB_OB_RECOVER_TABLE_JOB_HISTORY"),
+        JobKind::Drill => ("no restore drill runs", ""),
+        JobKind::Clean | JobKind::CleanTask => ("no cleaning runs", ""),
+        JobKind::Validate | JobKind::ValidateTask => ("no validation runs", ""),
+        JobKind::DestCheck => ("no check of a destination runs", ""),
+        JobKind::Standby => ("no standby is cancelled", "ALTER SYSTEM RECOVER STANDBY CANCEL"),
+    };
+    Failure::new(ErrorClass::NotFound, what, tenant(name), todo)
 }
 
 pub fn no_restore_running(name: &str) -> Failure {
@@ -380,10 +391,6 @@ pub fn clean_in_progress(job: impl ToString) -> Failure {
     invalid("backups are being deleted already", object, "wait for it, or ALTER SYSTEM CANCEL DELETE BACKUP")
 }
 
-pub fn no_clean_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no cleaning runs", tenant(name), "")
-}
-
 pub fn clean_current(dest: impl ToString) -> Failure {
     let object = format!("destination {}", dest.to_string());
     invalid("the destination is in use", object, "set another path first; then wait until its round has stopped")
@@ -410,10 +417,6 @@ pub fn is_being_deleted(object: &str) -> Failure {
 pub fn validate_in_progress(job: impl ToString) -> Failure {
     let object = format!("validation job {}", job.to_string());
     invalid("a validation runs already", object, "wait for it, or ALTER SYSTEM CANCEL VALIDATE BACKUP")
-}
-
-pub fn no_validate_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no validation runs", tenant(name), "")
 }
 
 pub fn nothing_to_validate(name: &str) -> Failure {
@@ -447,10 +450,6 @@ pub fn standby_is_past(asked: Scn, at: Scn) -> Failure {
 pub fn recover_in_progress(job: impl ToString) -> Failure {
     let object = format!("table recovery job {}", job.to_string());
     invalid("tables are being recovered into the tenant already", object, "wait for it, or CANCEL RECOVER TABLE")
-}
-
-pub fn no_recover_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no table recovery runs", tenant(name), "see CDB_OB_RECOVER_TABLE_JOB_HISTORY")
 }
 
 pub fn recovered_table_exists(name: &str, tenant: &str) -> Failure {
@@ -495,10 +494,6 @@ pub fn import_is_read_only(name: &str) -> Failure {
 pub fn drill_in_progress(drill: impl ToString) -> Failure {
     let object = format!("restore drill {}", drill.to_string());
     invalid("a restore drill runs already", object, "wait for it, or ALTER SYSTEM CANCEL RESTORE DRILL")
-}
-
-pub fn no_drill_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no restore drill runs", tenant(name), "")
 }
 
 pub fn drill_cannot_start(name: &str) -> Failure {

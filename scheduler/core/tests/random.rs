@@ -7,7 +7,7 @@ mod harness;
 use harness::{START_MS, archive_spec, restore_wish};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use strandline_scheduler_core::state::{DestState, LsPiece, Trouble};
+use strandline_scheduler_core::state::{DestState, JobKind, LsPiece, Stage, Trouble};
 use strandline_scheduler_core::*;
 use strandline_stored::{decode, encode};
 use strandline_types::*;
@@ -53,9 +53,9 @@ fn wishes() -> impl Strategy<Value = Action> {
             access: Access::default()
         }),
         tenants().prop_map(|tenant| Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") }),
-        tenants().prop_map(|tenant| Action::CancelBackup { tenant }),
+        tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Backup, tenant }),
         (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
-        tenants().prop_map(|tenant| Action::CancelRestore { tenant }),
+        tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Restore, tenant }),
         (1u64..4, failure()).prop_map(|(job, failure)| Action::JobFailed { job: JobId(job), failure }),
         (1u64..4, failure())
             .prop_map(|(job, failure)| Action::MediumFailed { subject: Subject::Backup(JobId(job)), failure }),
@@ -95,9 +95,17 @@ fn words() -> impl Strategy<Value = Action> {
             round,
             forced
         }),
-        (1u64..4, status(), status()).prop_map(|(j, from, to)| Action::MoveBackup { job: JobId(j), from, to }),
-        (1u64..4).prop_map(|j| Action::BackupClosed { job: JobId(j) }),
-        (1u64..4, stage(), stage()).prop_map(|(j, from, to)| Action::MoveRestore { job: JobId(j), from, to }),
+        (1u64..4, status(), status()).prop_map(|(j, from, to)| Action::AdvanceJob {
+            job: JobId(j),
+            from: Stage::Backup(from),
+            to: Stage::Backup(to)
+        }),
+        (1u64..4).prop_map(|j| Action::CloseJob { job: JobId(j) }),
+        (1u64..4, stage(), stage()).prop_map(|(j, from, to)| Action::AdvanceJob {
+            job: JobId(j),
+            from: Stage::Restore(from),
+            to: Stage::Restore(to)
+        }),
         (1u64..4, streams(), 1u64..4, 1u64..4).prop_map(|(j, ls, from, to)| {
             Action::MoveReplica { job: JobId(j), ls, from: NodeId(from), to: NodeId(to) }
         }),
@@ -162,7 +170,7 @@ fn reports() -> impl Strategy<Value = Action> {
     let task = (1u64..4, tenants(), prop_oneof![streams(), Just(LsId(0))], kinds, 0u32..3, prop::option::of(failure()));
     let task = task.prop_map(|(job, tenant_id, ls_id, kind, retry, failure)| {
         let (turn, retry) = (TurnId(1), RetryId(retry));
-        let key = TaskKey { job_id: JobId(job), tenant_id, ls_id, kind, turn, retry };
+        let key = TaskKey { job_id: JobId(job), tenant_id, part: kind.part(ls_id, NodeId(1)), kind, turn, retry };
         let state = if failure.is_some() { TaskState::Failed } else { TaskState::Done };
         let result = match kind {
             TaskKind::BackupLs => Some(TaskResult::BackupLs(BackupLsResult::default())),
@@ -306,11 +314,17 @@ fn check_moves(before: &State, after: &State, command: &Command) {
             assert!(now.checkpoint_scn >= row.checkpoint_scn, "{command:?}");
         }
     }
-    for (id, old) in &before.backup_jobs {
-        moved(old.status, after.backup_jobs[id].status, command);
+    for old in before.backup_jobs() {
+        moved(old.status, after.backup_job(old.id).unwrap().status, command);
     }
-    for (id, old) in &before.restore_jobs {
-        moved(old.stage, after.restore_jobs[id].stage, command);
+    for old in before.restore_jobs() {
+        moved(old.stage, after.restore_job(old.id).unwrap().stage, command);
+    }
+    for old in before.recover_jobs() {
+        after.recover_job(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+    }
+    for old in before.drills() {
+        after.drill(old.id).map_or((), |new| moved(old.stage, new.stage, command));
     }
 }
 

@@ -10,7 +10,7 @@ mod harness;
 use harness::jobs::{JOBS, execute, start, turn, world};
 use harness::{TENANT, TaskHook, World, all_done, report, restore_wish};
 use std::fmt::Write;
-use strandline_scheduler_core::state::{CleanWhat, SchedulePlan};
+use strandline_scheduler_core::state::{CleanWhat, JobKind, SchedulePlan, Stage};
 use strandline_scheduler_core::views::{NAMES, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -52,11 +52,15 @@ impl Trace {
             writeln!(self.0, "  {name}: {}", rows.join("\n    ")).unwrap();
         }
         for worker in 1..=3 {
-            for order in orders_for(&w.state, NodeId(worker)).tasks {
+            let tasks = orders_for(&w.state, NodeId(worker)).tasks;
+            let line = |order: &TaskOrder| {
                 let TaskKey { tenant_id, kind, turn, retry, .. } = order.key;
                 let key = (tenant_id, kind, ls_of(&order.key), turn, retry);
-                writeln!(self.0, "  {worker}: {key:?} {:?}", order.spec).unwrap();
-            }
+                format!("  {worker}: {key:?} {:?}", order.spec)
+            };
+            let mut lines: Vec<String> = tasks.iter().map(line).collect();
+            lines.sort();
+            writeln!(self.0, "{}", lines.join("\n")).unwrap();
         }
         let steps = plan(&w.state, w.now_ms).steps;
         let mut steps: Vec<String> = steps.iter().map(|s| format!("  {:?} {:?}", s.subject, s.work)).collect();
@@ -71,7 +75,7 @@ impl Trace {
 }
 
 fn ls_of(key: &TaskKey) -> LsId {
-    key.ls_id
+    key.part.ls_number()
 }
 
 const KINDS: [TaskKind; 11] = [
@@ -135,45 +139,45 @@ fn any_job(numbers: &mut Numbers) -> JobId {
 /// CANCEL of some kind of job.
 fn cancel(which: u64, tenant: TenantId) -> Action {
     match which {
-        0 => Action::CancelBackup { tenant },
-        1 => Action::CancelDrill { tenant },
-        2 => Action::CancelRecoverTable { tenant },
-        3 => Action::CancelValidate { tenant },
-        4 => Action::CancelClean { tenant },
-        _ => Action::CancelRestore { tenant },
+        0 => Action::CancelJob { kind: JobKind::Backup, tenant },
+        1 => Action::CancelJob { kind: JobKind::Drill, tenant },
+        2 => Action::CancelJob { kind: JobKind::RecoverTable, tenant },
+        3 => Action::CancelJob { kind: JobKind::Validate, tenant },
+        4 => Action::CancelJob { kind: JobKind::Clean, tenant },
+        _ => Action::CancelJob { kind: JobKind::Restore, tenant },
     }
 }
 
 /// A step of some job, which is mostly void.
 fn advance(job: JobId, numbers: &mut Numbers) -> Action {
     let (from, to) = (numbers.below(16) as usize, numbers.below(16) as usize);
-    match numbers.below(4) {
+    let (from, to) = match numbers.below(4) {
         0 => {
             let all = BackupJobStatus::ALL;
-            Action::MoveBackup { job, from: all[from % all.len()], to: all[to % all.len()] }
+            (Stage::Backup(all[from % all.len()]), Stage::Backup(all[to % all.len()]))
         }
         1 => {
             let all = RestoreStage::ALL;
-            Action::MoveRestore { job, from: all[from % all.len()], to: all[to % all.len()] }
+            (Stage::Restore(all[from % all.len()]), Stage::Restore(all[to % all.len()]))
         }
         2 => {
             let all = CleanStage::ALL;
-            Action::MoveClean { task: job, from: all[from % all.len()], to: all[to % all.len()] }
+            (Stage::CleanTask(all[from % all.len()]), Stage::CleanTask(all[to % all.len()]))
         }
         _ => {
             use state::RecoverStage::{Canceled, Completed, Failed, Importing, Prepare};
             let all = [Prepare, Importing, Completed, Failed, Canceled];
-            Action::MoveRecoverTable { job, from: all[from % 5], to: all[to % 5] }
+            (Stage::RecoverTable(all[from % 5]), Stage::RecoverTable(all[to % 5]))
         }
-    }
+    };
+    Action::AdvanceJob { job, from, to }
 }
 
-fn finish(which: u64, job: JobId) -> Action {
-    match which {
-        0 => Action::FinishClean { job },
-        1 => Action::FinishValidate { job },
-        _ => Action::BackupClosed { job },
-    }
+/// The end of a job of one of three kinds; void for a job of another one.
+fn finish(w: &World, which: u64, job: JobId) -> Action {
+    let kind = [JobKind::Clean, JobKind::Validate, JobKind::Backup][which as usize];
+    let is_it = w.state.jobs.get(&job).is_some_and(|found| found.kind() == kind);
+    Action::CloseJob { job: if is_it { job } else { JobId(0) } }
 }
 
 fn tenant_of(w: &World, numbers: &mut Numbers) -> TenantId {
@@ -205,7 +209,7 @@ fn action(w: &World, numbers: &mut Numbers) -> Action {
         13 => Action::NextTurn { job: any_job(numbers), turn: TurnId(1) },
         14 => Action::BackupLeft { job: any_job(numbers) },
         15 | 16 => advance(any_job(numbers), numbers),
-        17 => finish(numbers.below(3), any_job(numbers)),
+        17 => finish(w, numbers.below(3), any_job(numbers)),
         18 => Action::MoveReplica {
             job: any_job(numbers),
             ls: LsId(1),

@@ -6,7 +6,7 @@ use crate::sql::request::Tenants;
 use crate::sql::request::clean::{CleanRequest, DeleteWhat, PolicyText};
 use crate::sql::select::Rows;
 use strandline_catalogue::retention::Policy;
-use strandline_scheduler_core::state::{CleanWhat, Destination};
+use strandline_scheduler_core::state::{CleanWhat, Destination, JobKind};
 use strandline_scheduler_core::{Action, views};
 use strandline_types::{Address, DestId, ErrorClass, Failure, TenantId};
 
@@ -30,9 +30,10 @@ impl Executor {
                 let drop = |tenant| Action::DropCleanPolicy { tenant, name: name.clone() };
                 self.for_each(&tenants, session, drop).await.map(Answer::Done)
             }
-            CleanRequest::Cancel(tenants) => {
-                self.for_each(&tenants, session, |tenant| Action::CancelClean { tenant }).await.map(Answer::Done)
-            }
+            CleanRequest::Cancel(tenants) => self
+                .for_each(&tenants, session, |tenant| Action::CancelJob { kind: JobKind::Clean, tenant })
+                .await
+                .map(Answer::Done),
             CleanRequest::Delete { tenants, what, preview: true, .. } => {
                 self.clean_preview(&tenants, &what, session).map(Answer::Rows)
             }

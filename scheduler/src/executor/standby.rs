@@ -6,6 +6,7 @@ use crate::executor::statements::said;
 use crate::sql::request::restore::{DrillRequest, StandbyRequest};
 use strandline_media::identity;
 use strandline_scheduler_core::Action;
+use strandline_scheduler_core::state::JobKind;
 use strandline_types::{ErrorClass, Failure};
 
 impl Executor {
@@ -48,7 +49,7 @@ impl Executor {
             DrillRequest::Run { .. } => Action::StartDrill { tenant, last_ms: None },
             DrillRequest::Every { interval_ms, .. } => Action::SetDrillInterval { tenant, interval_ms },
             DrillRequest::At { cron, time_zone, .. } => Action::SetDrillSchedule { tenant, cron, time_zone },
-            DrillRequest::Cancel { .. } => Action::CancelDrill { tenant },
+            DrillRequest::Cancel { .. } => Action::CancelJob { kind: JobKind::Drill, tenant },
         };
         let done = self.node.act(action).await?;
         Ok(format!("{name}: {}", said(&done)))

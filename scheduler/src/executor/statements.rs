@@ -6,6 +6,7 @@
 use super::Executor;
 use crate::clock;
 use crate::sql::request::{AdminRequest, Tenants};
+use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::{Action, Command, Done, apply};
 use strandline_types::{CODE_OUTCOME_UNKNOWN, Failure, TenantId};
 
@@ -29,11 +30,11 @@ impl Executor {
                 self.for_each(&tenants, session, action).await
             }
             AdminRequest::CancelBackup(tenants) => {
-                self.for_each(&tenants, session, |tenant| Action::CancelBackup { tenant }).await
+                self.for_each(&tenants, session, |tenant| Action::CancelJob { kind: JobKind::Backup, tenant }).await
             }
             AdminRequest::CancelRestore { tenant } => {
                 let (tenant, name) = self.one_tenant(Some(&tenant), session)?;
-                self.node.act(Action::CancelRestore { tenant }).await?;
+                self.node.act(Action::CancelJob { kind: JobKind::Restore, tenant }).await?;
                 Ok(format!("the restore of {name} is cancelled"))
             }
             AdminRequest::CreateTenant { name, log_streams, replicas } => {
@@ -62,14 +63,14 @@ impl Executor {
                 Ok(format!("table {name} is dropped; backups and log that have it keep it"))
             }
             AdminRequest::CancelValidate(tenants) => {
-                self.for_each(&tenants, session, |tenant| Action::CancelValidate { tenant }).await
+                self.for_each(&tenants, session, |tenant| Action::CancelJob { kind: JobKind::Validate, tenant }).await
             }
             AdminRequest::Standby(request) => self.standby(request, session).await,
             AdminRequest::Drill(request) => self.drill(request, session).await,
             AdminRequest::Catalog(request) => self.catalog(request).await,
             AdminRequest::CancelRecoverTable { target } => {
                 let (tenant, name) = self.one_tenant(Some(&target), None)?;
-                let done = self.node.act(Action::CancelRecoverTable { tenant }).await?;
+                let done = self.node.act(Action::CancelJob { kind: JobKind::RecoverTable, tenant }).await?;
                 Ok(format!("{name}: {} is cancelled", said(&done)))
             }
             // Answered elsewhere.

@@ -4,10 +4,10 @@
 //! opened with does not change under it, but for keys and attributes.
 
 use super::archive::open_round_if_wanted;
-use super::clean;
 use super::tenant::normal;
 use crate::address;
 use crate::command::{ArchiveDestSpec, Done, Outcome};
+use crate::jobs::machine::between;
 use crate::refuse;
 use crate::round_machine::RoundEvent;
 use crate::state::{ArchiveDest, DestKind, DestState, Destination, State, StorageChange};
@@ -150,7 +150,7 @@ pub(crate) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec
     // A tenant that archives already archives there as well, from now on.
     open_round_if_wanted(state, id, no);
     // What is current has changed, and with it what may go.
-    clean::ask_again(state, id);
+    between::ask_cleaning_again(state, id);
     Ok(Done::Dest(dest_id))
 }
 
@@ -167,7 +167,7 @@ fn clear_archive_dest(state: &mut State, id: TenantId, no: DestNo) -> Outcome {
     if let Some((round, from)) = paused {
         super::archive::move_round(state, (id, round), from, RoundEvent::StopWanted, String::new())?;
     }
-    clean::ask_again(state, id);
+    between::ask_cleaning_again(state, id);
     Ok(Done::Ok)
 }
 

@@ -2,8 +2,8 @@
 //! backup starts as soon as the new round is DOING. Each of the three happens once, whoever proposes it.
 
 use super::archive::{move_round, open_round_if_wanted};
-use super::backup_start;
 use crate::command::{BackupWish, Done, Outcome};
+use crate::jobs::machine::between::start_backup;
 use crate::round_machine::RoundEvent;
 use crate::state::{Restart, State};
 use strandline_types::{BackupMode, RoundId, RoundState, TenantId};
@@ -53,7 +53,7 @@ pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: Strin
         seal: None,
         version,
     };
-    match backup_start::start(state, key.0, wish, None) {
+    match start_backup(state, key.0, wish, None) {
         Ok(job) => Ok(Done::BackupJob(job)),
         Err(failure) => {
             if let Some(round) = state.rounds.get_mut(&key) {

@@ -1,7 +1,8 @@
 //! Tenants and tables.
 
-use super::destination;
+use super::{destination, leftovers, sweep};
 use crate::command::{Done, Outcome};
+use crate::jobs::machine::life;
 use crate::placement;
 use crate::refuse;
 use crate::state::{
@@ -132,8 +133,11 @@ pub(crate) fn gone(state: &mut State, id: TenantId) -> Outcome {
     state.rounds.retain(|(tenant, _), _| *tenant != id);
     state.backup_sets.retain(|(tenant, _), _| *tenant != id);
     state.schedules.remove(&id);
-    state.recover_jobs.retain(|_, j| j.tenant_id != id);
-    super::clean::forget_tenant(state, id);
+    state.clean_policies.remove(&id);
+    state.drill_plans.remove(&id);
+    life::forget_tenant(state, id);
+    leftovers::prune(state);
+    sweep::prune(state);
     Ok(Done::Ok)
 }
 

@@ -6,6 +6,7 @@
 mod archive;
 pub(crate) mod build;
 mod medium_tasks;
+pub(crate) mod source;
 
 pub use crate::jobs::backup::spec::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;

@@ -14,7 +14,7 @@ mod waiting;
 
 use crate::command::{Action, Subject};
 use crate::jobs;
-use crate::state::{DestKind, Destination, State};
+use crate::state::{DestKind, Destination, Job, State};
 use crate::step::{DestRef, MediumWork, Plan, Step};
 use crate::waiting::{On, Waiting, Who};
 use strandline_types::{DestNo, TenantId};
@@ -31,16 +31,13 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     clock::plan(state, now_ms, &mut plan);
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
-    jobs::dest_check::plan::plan(state, now_ms, &mut plan);
     schedule::plan(state, now_ms, &mut plan);
-    jobs::backup::plan::plan(state, now_ms, &mut plan);
     leftovers::plan(state, &mut plan);
-    jobs::restore::plan::plan(state, now_ms, &mut plan);
-    jobs::recover_table::plan::plan(state, now_ms, &mut plan);
-    jobs::standby::plan::plan(state, now_ms, &mut plan);
-    jobs::drill::plan::plan(state, now_ms, &mut plan);
-    jobs::clean::plan::plan(state, now_ms, &mut plan);
-    jobs::validate::plan::plan(state, now_ms, &mut plan);
+    jobs::drill::plan::plan_schedules(state, now_ms, &mut plan);
+    jobs::clean::plan::plan_policies(state, now_ms, &mut plan);
+    for job in state.jobs_by_kind().into_iter().map(Job::logic).filter(|job| job.is_open()) {
+        job.plan(state, now_ms, &mut plan);
+    }
     waiting::plan(state, &mut plan);
     plan
 }

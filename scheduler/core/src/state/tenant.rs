@@ -240,4 +240,18 @@ impl Tenant {
             ls.shrunk_version = self.dictionary_version;
         }
     }
+
+    /// Its tables are what replay made of them.
+    pub(crate) fn take_tables(&mut self, dictionary: Dictionary) {
+        let last_table = dictionary.tables.iter().map(|t| t.id).max();
+        let last_tablet = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| t.id).max();
+        // New ids never meet restored ones.
+        self.next.table = self.next.table.max(last_table.map_or(TableId(0), TableId::next));
+        let after_last = last_tablet.map_or(TabletId(0), TabletId::next);
+        // Also those of tables that were dropped: some of their rows may still be there.
+        self.next.tablet = self.next.tablet.max(after_last).max(dictionary.next_tablet);
+        self.dictionary_version = dictionary.version;
+        // What a table recovery of the source had not finished is not taken over.
+        self.tables = dictionary.tables.into_iter().filter(|t| !t.is_hidden()).map(|t| (t.id, t)).collect();
+    }
 }

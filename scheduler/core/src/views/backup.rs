@@ -4,7 +4,7 @@ use super::held_up::held_up;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, InitiatorJob, Job, SetSeal, State};
+use crate::state::{BackupJob, BackupSet, InitiatorJob, SetSeal, State};
 use strandline_types::{BACKUP_COMPATIBLE, BackupJobStatus, BackupMode, BackupSetStatus, INCARNATION, TenantId};
 
 const LEFT_OVER: &str = "its end placeholder is written when the destination takes it, see CDB_STRANDLINE_WAITING";
@@ -34,10 +34,10 @@ const JOB_COLUMNS: [&str; 19] = [
 /// Running jobs, or ended ones: of tenants, and those of the system tenant that they are parts of.
 pub(super) fn jobs(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&JOB_COLUMNS);
-    for j in state.initiators.values().filter(|j| j.status().is_ended() == ended) {
+    for j in state.initiators().filter(|j| j.status().is_ended() == ended) {
         view.row(initiator_row(j));
     }
-    for j in state.backup_jobs.values().filter(|j| j.is_open() != ended) {
+    for j in state.backup_jobs().filter(|j| j.is_open() != ended) {
         view.row(job_row(state, j));
     }
     view.done()
@@ -45,14 +45,14 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
 
 fn job_row(state: &State, j: &BackupJob) -> [Value; 19] {
     let seal = state.backup_sets.get(&(j.tenant_id, j.set_id)).and_then(|s| s.seal.as_ref());
-    let initiator = if j.initiator.is_some() { TenantId::SYS } else { j.tenant_id };
+    let initiator = if j.parent.is_some() { TenantId::SYS } else { j.tenant_id };
     [
         n(j.tenant_id.0),
         n(j.id.0),
         n(INCARNATION),
         n(j.set_id.0),
         n(initiator.0),
-        n(j.initiator.map_or(0, |id| id.0)),
+        n(j.parent.map_or(0, |id| id.0)),
         n(j.tenant_id.0),
         on_off(j.plus_archivelog),
         t(j.kind),
@@ -127,7 +127,7 @@ pub(super) fn ended_ms(job: &BackupJob) -> Option<u64> {
 
 /// Why it failed, what holds it up, or else what is to be known of the set.
 pub(super) fn comment(state: &State, job: &BackupJob) -> String {
-    let failure = job.failure.as_ref().or_else(|| held_up([Job::Backup(job)])).map(ToString::to_string);
+    let failure = job.failure.as_ref().or_else(|| held_up([job])).map(ToString::to_string);
     let note = || state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.note.clone()).unwrap_or_default();
     let comment = failure.unwrap_or_else(note);
     if state.is_left_over(job.dest_id, job.set_id) { format!("{comment}; {LEFT_OVER}") } else { comment }

@@ -5,9 +5,11 @@ use super::backup::{comment, ended_ms, rate, result};
 use super::progress::Progress;
 use super::value::{n, scn, t, time};
 use super::{Build, Table, Value};
+use crate::jobs::machine::logic::JobLogic;
+use crate::jobs::machine::supervise::attempts;
 use crate::state::{BackupJob, BackupSet, SetSeal, State, TaskRun};
-use crate::task::{TaskKey, TaskKind};
-use strandline_types::{BackupJobStatus, INCARNATION, LsId};
+use crate::task::TaskKey;
+use strandline_types::{BackupJobStatus, INCARNATION};
 
 const TASK_COLUMNS: [&str; 35] = [
     "TENANT_ID",
@@ -51,7 +53,7 @@ const TASK_COLUMNS: [&str; 35] = [
 /// The set that each running (or ended) job makes, with the stage that it is in.
 pub(super) fn tasks(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&TASK_COLUMNS);
-    for j in state.backup_jobs.values().filter(|j| j.is_open() != ended) {
+    for j in state.backup_jobs().filter(|j| j.is_open() != ended) {
         let Some(s) = state.backup_sets.get(&(j.tenant_id, j.set_id)) else { continue };
         view.row(row(state, j, s));
     }
@@ -60,8 +62,8 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
 
 fn row(state: &State, j: &BackupJob, s: &BackupSet) -> [Value; 35] {
     let now_ms = state.clock_ms;
-    let data = Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run)));
-    let log = Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run)));
+    let data = Progress::of(j.data_tasks());
+    let log = Progress::of(j.log_tasks());
     let is_past_data = !matches!(j.status, BackupJobStatus::Init | BackupJobStatus::Data) && !s.parts.is_empty();
     let done = Done::of(j, s);
     // How many tablets have blocks is known at the end of the stage; until then all of the tenant's count.
@@ -145,8 +147,8 @@ fn ls_tasks(job: &BackupJob) -> String {
         let on = run.executor.map(|w| format!(" on worker {w}")).unwrap_or_default();
         format!("{}{on}, retry {}", run.status, run.retry)
     };
-    let data = job.tasks.iter().map(|(ls, run)| format!("{ls}: {}", word(run)));
-    let log = job.log_tasks.iter().map(|(ls, run)| format!("log of {ls}: {}", word(run)));
+    let data = job.data_tasks().map(|(ls, run)| format!("{ls}: {}", word(run)));
+    let log = job.log_tasks().map(|(ls, run)| format!("log of {ls}: {}", word(run)));
     data.chain(log).collect::<Vec<_>>().join("; ")
 }
 
@@ -165,17 +167,15 @@ pub(super) fn schedule_tasks(state: &State) -> Table {
         "SCHEDULE_TS",
         "EXECUTOR_TS",
     ]);
-    for job in state.backup_jobs.values().filter(|j| j.is_open()) {
-        for (ls, kind, run) in running(job) {
-            let (job_id, tenant_id) = (job.id, job.tenant_id);
-            let key = TaskKey { job_id, tenant_id, ls_id: ls, kind, turn: run.turn, retry: run.retry };
+    for job in state.backup_jobs().filter(|j| j.is_open()) {
+        for (key, run) in running(job) {
             let is_at_worker = run.executor.is_some();
             view.row([
                 n(job.tenant_id.0),
                 n(job.id.0),
                 n(job.set_id.0),
-                n(ls.0),
-                t(kind),
+                n(key.part.ls_number().0),
+                t(key.kind),
                 t(key),
                 run.executor.map_or(Value::Null, |worker| t(format!("worker {worker}"))),
                 t(if is_at_worker { "true" } else { "false" }),
@@ -189,12 +189,7 @@ pub(super) fn schedule_tasks(state: &State) -> Table {
 }
 
 /// The tasks of the stage that a job is in.
-fn running(job: &BackupJob) -> Vec<(LsId, TaskKind, &TaskRun)> {
-    let all: Vec<_> = match job.status {
-        BackupJobStatus::Data => job.tasks.iter().map(|(ls, run)| (*ls, job.data_task_kind(), run)).collect(),
-        BackupJobStatus::Index => vec![(TaskKey::TENANT, TaskKind::BackupIndex, &job.index)],
-        BackupJobStatus::CopyLog => job.log_tasks.iter().map(|(ls, run)| (*ls, TaskKind::BackupLog, run)).collect(),
-        _ => Vec::new(),
-    };
-    all.into_iter().filter(|(_, _, run)| !run.is_finished()).collect()
+fn running(job: &BackupJob) -> impl Iterator<Item = (TaskKey, &TaskRun)> {
+    let tasks = job.running_tasks().into_iter().flat_map(|kind| attempts(job, kind));
+    tasks.filter(|(_, run)| !run.is_finished())
 }

@@ -1,11 +1,13 @@
 //! Retention policies, cleaning jobs and what they delete (fact sheet 2.4).
 
-use super::held_up::held_up;
+use super::held_up::{held_up, held_up_of};
 use super::value::{n, t, time};
 use super::{Build, Table, Value};
 use crate::apply::{Verdicts, check_add_policy, clean_by_policy, decide_clean};
+use crate::jobs::machine::logic::JobLogic;
 use crate::orders::MediumName;
-use crate::state::{CleanJob, CleanTask, CleanWhat, Job, State};
+use crate::state::{CleanJob, CleanTask, CleanWhat, State};
+use std::iter;
 use strandline_catalogue::retention::Policy;
 use strandline_types::{CleanStage, Failure, INCARNATION, TenantId, limits};
 
@@ -32,8 +34,8 @@ const JOB_COLUMNS: [&str; 17] = [
 /// Running jobs, or ended ones.
 pub(super) fn jobs(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&JOB_COLUMNS);
-    for j in state.clean_jobs.values().filter(|j| j.status.is_ended() == ended) {
-        let tasks = || j.tasks.iter().filter_map(|id| state.clean_tasks.get(id));
+    for j in state.clean_jobs().filter(|j| j.status.is_ended() == ended) {
+        let tasks = || j.tasks.iter().filter_map(|id| state.clean_task(*id));
         view.row([
             n(j.tenant_id.0),
             n(j.id.0),
@@ -62,7 +64,7 @@ fn result(failure: Option<&Failure>) -> Value {
 }
 
 fn comment<'a>(job: &'a CleanJob, tasks: impl Iterator<Item = &'a CleanTask>) -> String {
-    let trouble = || held_up([Job::Clean(job)].into_iter().chain(tasks.map(Job::CleanTask)));
+    let trouble = || held_up_of(iter::once(job as &dyn JobLogic).chain(tasks.map(|t| t as &dyn JobLogic)));
     job.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default()
 }
 
@@ -90,24 +92,24 @@ const TASK_COLUMNS: [&str; 18] = [
 /// Sets and pieces of running jobs, or of ended ones.
 pub(super) fn tasks(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&TASK_COLUMNS);
-    for task in state.clean_tasks.values().filter(|t| t.stage.is_ended() == ended) {
+    for task in state.clean_tasks().filter(|t| t.stage.is_ended() == ended) {
         let (kind, id, round) = match task.name {
             MediumName::Set(id, _) => ("BACKUP SET", id.0, 0),
             MediumName::Piece(key) => ("BACKUP PIECE", key.piece_id.0, key.round_id.0),
         };
         let uri = state.destinations.get(&task.dest_id).map(|d| d.uri.to_string()).unwrap_or_default();
-        let trouble = || held_up([Job::CleanTask(task)]);
+        let trouble = || held_up([task]);
         let comment = task.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default();
         view.row([
             n(task.tenant_id.0),
             n(task.id.0),
             n(INCARNATION),
-            n(task.job_id.0),
+            n(task.job_id().0),
             t(kind),
             n(id),
             n(round),
             n(task.dest_id.0),
-            time(task.started_ms),
+            time(task.begun_ms),
             time(task.ended_ms),
             t(task.stage),
             n(task.runs.len() as u64),

@@ -1,11 +1,13 @@
 //! Restore drills and what they have proven.
 
-use super::held_up::held_up;
+use super::held_up::held_up_of;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table};
+use crate::jobs::machine::logic::JobLogic;
 use crate::results::FingerprintResult;
-use crate::state::{Drill, Job, State};
+use crate::state::{Drill, State};
 use std::collections::BTreeMap;
+use std::iter;
 use strandline_types::LsId;
 
 const COLUMNS: [&str; 13] = [
@@ -27,7 +29,7 @@ const COLUMNS: [&str; 13] = [
 /// Every drill that is remembered: the evidence.
 pub(super) fn drills(state: &State) -> Table {
     let mut view = Build::new(&COLUMNS);
-    for d in state.drills.values() {
+    for d in state.drills() {
         view.row([
             n(d.tenant_id.0),
             n(d.id.0),
@@ -49,8 +51,8 @@ pub(super) fn drills(state: &State) -> Table {
 
 /// Why it failed, or what holds it or its restore up.
 fn comment(state: &State, d: &Drill) -> String {
-    let restore = d.restore.and_then(|(job, _)| state.restore_jobs.get(&job)).map(Job::Restore);
-    let trouble = || held_up([Job::Drill(d)].into_iter().chain(restore));
+    let restore = d.restore.and_then(|(job, _)| state.restore_job(job)).map(|job| job as &dyn JobLogic);
+    let trouble = || held_up_of(iter::once(d as &dyn JobLogic).chain(restore));
     d.failure.as_ref().or_else(trouble).map(ToString::to_string).unwrap_or_default()
 }
 

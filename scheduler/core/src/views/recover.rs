@@ -5,7 +5,7 @@ use super::progress::Progress;
 use super::value::{n, scn, scn_display, t, time};
 use super::{Build, Table, Value};
 use crate::refuse::result_code;
-use crate::state::{Job, RecoverTableJob, RecoveredTable, State, Tablet};
+use crate::state::{RecoverTableJob, RecoveredTable, State, Tablet};
 
 const COLUMNS: [&str; 27] = [
     "TENANT_ID",
@@ -40,7 +40,7 @@ const COLUMNS: [&str; 27] = [
 /// Running jobs, or ended ones.
 pub(super) fn jobs(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&COLUMNS);
-    for j in state.recover_jobs.values().filter(|j| j.stage.is_ended() == ended) {
+    for j in state.recover_jobs().filter(|j| j.stage.is_ended() == ended) {
         let source = &j.source;
         let sets: Vec<String> =
             source.sets.iter().map(|(id, kind)| format!("backup_set_{id}_{}", kind.tag())).collect();
@@ -70,7 +70,7 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
             n(j.results.values().map(|r| r.keys).sum::<u64>()),
             n(j.results.values().map(|r| r.bytes_fetched).sum::<u64>()),
             progress(j),
-            n(j.tasks.values().map(|r| u64::from(r.retry.0)).sum::<u64>()),
+            n(j.runs.values().map(|r| u64::from(r.retry.0)).sum::<u64>()),
             j.failure.as_ref().map_or(Value::Int(0), |f| Value::Int(result_code(f).into())),
             t(comment(j)),
             t(&j.description),
@@ -90,9 +90,9 @@ fn list(j: &RecoverTableJob, shown: impl Fn(&RecoveredTable) -> String) -> Strin
 /// Percent; never 100 before the tables have their names.
 fn progress(j: &RecoverTableJob) -> Value {
     let is_over = j.stage == crate::state::RecoverStage::Completed;
-    Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run))).percent(is_over)
+    Progress::of(j.tasks()).percent(is_over)
 }
 
 fn comment(j: &RecoverTableJob) -> String {
-    j.failure.as_ref().or_else(|| held_up([Job::RecoverTable(j)])).map(ToString::to_string).unwrap_or_default()
+    j.failure.as_ref().or_else(|| held_up([j])).map(ToString::to_string).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use super::held_up::held_up;
 use super::progress::{Progress, eta_s};
 use super::value::{bytes_display, n, percent, scn, scn_display, t, time};
 use super::{Build, Table, Value};
-use crate::state::{Job, RestoreJob, State};
+use crate::state::{RestoreJob, State};
 use strandline_types::{LsId, RestoreStage, TenantId};
 
 /// The tenant under which the original shows the cluster's own part of a restore.
@@ -41,7 +41,7 @@ const PROGRESS_COLUMNS: [&str; 25] = [
 /// Two rows per running job: the cluster's part and the new tenant's.
 pub(super) fn progress(state: &State) -> Table {
     let mut view = Build::new(&PROGRESS_COLUMNS);
-    for job in state.restore_jobs.values().filter(|j| !j.stage.is_ended()) {
+    for job in state.restore_jobs().filter(|j| !j.stage.is_ended()) {
         let sys = match job.stage {
             RestoreStage::CreateTenant => "CREATE_TENANT",
             _ => "WAIT_TENANT_RESTORE_FINISH",
@@ -95,9 +95,9 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
     let (data, log) = (j.source.total_bytes, j.source.log_bytes);
     let done = match j.stage {
         RestoreStage::CreateTenant => 0,
-        RestoreStage::RestoreData => Progress::of(j.data_tasks.iter().map(|((ls, _), run)| (*ls, run))).share_of(data),
+        RestoreStage::RestoreData => Progress::of(j.data_tasks().map(|(ls, _, run)| (ls, run))).share_of(data),
         RestoreStage::StartLogStreams => data,
-        RestoreStage::ReplayLog => data + Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run))).share_of(log),
+        RestoreStage::ReplayLog => data + Progress::of(j.log_tasks()).share_of(log),
         _ => data + log,
     };
     (done, data + log)
@@ -111,8 +111,8 @@ fn eta(state: &State, j: &RestoreJob) -> Value {
 
 fn finished_log_streams(j: &RestoreJob) -> usize {
     let is_done = |ls: &LsId| {
-        let mut replicas = j.data_tasks.iter().filter(|((l, _), _)| l == ls).peekable();
-        replicas.peek().is_some() && replicas.all(|(_, r)| r.is_finished())
+        let mut replicas = j.data_tasks().filter(|(l, ..)| l == ls).peekable();
+        replicas.peek().is_some() && replicas.all(|(_, _, r)| r.is_finished())
     };
     j.source.log_streams.iter().filter(|ls| is_done(&ls.ls_id)).count()
 }
@@ -136,7 +136,7 @@ fn pieces(j: &RestoreJob) -> String {
 }
 
 fn comment(j: &RestoreJob) -> String {
-    j.failure.as_ref().or_else(|| held_up([Job::Restore(j)])).map(ToString::to_string).unwrap_or_default()
+    j.failure.as_ref().or_else(|| held_up([j])).map(ToString::to_string).unwrap_or_default()
 }
 
 const HISTORY_COLUMNS: [&str; 24] = [
@@ -169,7 +169,7 @@ const HISTORY_COLUMNS: [&str; 24] = [
 /// Ended jobs.
 pub(super) fn history(state: &State) -> Table {
     let mut view = Build::new(&HISTORY_COLUMNS);
-    for j in state.restore_jobs.values().filter(|j| j.stage.is_ended()) {
+    for j in state.restore_jobs().filter(|j| j.stage.is_ended()) {
         let is_success = j.stage == RestoreStage::Success;
         let streams = j.source.log_streams.len();
         let finished = if is_success { streams } else { finished_log_streams(j) };

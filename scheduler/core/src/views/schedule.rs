@@ -64,7 +64,7 @@ pub(super) fn runs(state: &State) -> Table {
     ]);
     for s in state.schedules.values() {
         for run in &s.runs {
-            let status = run.job.and_then(|id| state.backup_jobs.get(&id)).map(|j| j.status.to_string());
+            let status = run.job.and_then(|id| state.backup_job(id)).map(|j| j.status.to_string());
             let unstarted = if run.job.is_some() { "FORGOTTEN" } else { "NOT_STARTED" };
             view.row([
                 n(s.tenant_id.0),

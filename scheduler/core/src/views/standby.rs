@@ -11,7 +11,7 @@ const SOURCE_COLUMNS: [&str; 7] =
 /// Where standbys get their log from.
 pub(super) fn sources(state: &State) -> Table {
     let mut view = Build::new(&SOURCE_COLUMNS);
-    for s in state.standbys.values() {
+    for s in state.standbys() {
         let until = s.until.unwrap_or(Scn::MAX);
         let value = s.source.archive().map(|archive| format!("LOCATION={archive}")).unwrap_or_default();
         let display = if until == Scn::MAX { t("UNLIMITED") } else { scn_display(until) };
@@ -26,12 +26,12 @@ const STATUS_COLUMNS: [&str; 9] =
 /// How far each log stream of each standby is.
 pub(super) fn status(state: &State, now_ms: u64) -> Table {
     let mut view = Build::new(&STATUS_COLUMNS);
-    for s in state.standbys.values() {
+    for s in state.standbys() {
         let Some(tenant) = state.tenants.get(&s.tenant_id) else { continue };
         for ls in tenant.log_streams.values() {
             let seen = ls.leader.and_then(|l| state.workers.get(&l)?.replicas.get(&(tenant.id, ls.id)));
             let replayed = seen.map_or(Scn::MIN, |r| r.replayed_scn);
-            let of_task = s.log_tasks.get(&ls.id).and_then(|r| r.failure.as_ref());
+            let of_task = s.log_tasks().find(|(id, _)| *id == ls.id).and_then(|(_, r)| r.failure.as_ref());
             let failure = s.trouble.as_ref().map(|t| &t.failure).or(of_task);
             view.row([
                 n(tenant.id.0),

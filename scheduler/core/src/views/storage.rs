@@ -77,10 +77,10 @@ const CHECK_COLUMNS: [&str; 9] =
 /// `CDB_STRANDLINE_DEST_CHECK`: what each worker found on a destination.
 pub(super) fn checks(state: &State) -> Table {
     let mut view = Build::new(&CHECK_COLUMNS);
-    for check in state.dest_checks.values() {
-        for (worker, run) in &check.runs {
-            let found = check.findings.get(worker);
-            let failure = check.failures.get(worker);
+    for check in state.dest_checks() {
+        for (worker, run) in check.workers() {
+            let found = check.findings.get(&worker);
+            let failure = check.failures.get(&worker);
             let status = if failure.is_some() { "FAILED".to_owned() } else { run.status.to_string() };
             let start = || time(Some(check.started_ms));
             let mut line = |probe: &str, verdict: &str, detail: String, took_us: u64| {

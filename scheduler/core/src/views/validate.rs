@@ -5,7 +5,7 @@ use super::value::{n, t, time};
 use super::{Build, Table, Value};
 use crate::catalogue::file_status;
 use crate::orders::MediumName;
-use crate::state::{Job, State, TaskRun, ValidateKind, ValidateTask};
+use crate::state::{State, TaskRun, ValidateKind, ValidateTask};
 use strandline_types::{Failure, FileStatus, INCARNATION, JobStatus, LsId};
 
 const JOB_COLUMNS: [&str; 20] = [
@@ -34,8 +34,8 @@ const JOB_COLUMNS: [&str; 20] = [
 /// Running jobs, or ended ones.
 pub(super) fn jobs(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&JOB_COLUMNS);
-    for j in state.validate_jobs.values().filter(|j| j.status.is_ended() == ended) {
-        let tasks = || j.tasks.iter().filter_map(|id| state.validate_tasks.get(id));
+    for j in state.validate_jobs().filter(|j| j.status.is_ended() == ended) {
+        let tasks = || j.tasks.iter().filter_map(|id| state.validate_task(*id));
         let runs = tasks().flat_map(|t| t.runs.values());
         let ids: Vec<String> = tasks().map(|t| id_of(t.object.name).to_string()).collect();
         view.row([
@@ -58,7 +58,7 @@ pub(super) fn jobs(state: &State, ended: bool) -> Table {
             n(tasks().filter(|t| t.status == JobStatus::Completed).count() as u64),
             result(j.failure.as_ref()),
             t(&j.description),
-            t(comment(j.failure.as_ref().or_else(|| held_up(tasks().map(Job::ValidateTask))))),
+            t(comment(j.failure.as_ref().or_else(|| held_up(tasks())))),
         ]);
     }
     view.done()
@@ -107,8 +107,8 @@ const TASK_COLUMNS: [&str; 22] = [
 /// Sets and pieces of running jobs, or of ended ones.
 pub(super) fn tasks(state: &State, ended: bool) -> Table {
     let mut view = Build::new(&TASK_COLUMNS);
-    for task in state.validate_tasks.values().filter(|t| t.status.is_ended() == ended) {
-        let level = state.validate_jobs.get(&task.job_id).map(|j| j.level.to_string()).unwrap_or_default();
+    for task in state.validate_tasks().filter(|t| t.status.is_ended() == ended) {
+        let level = state.validate_job(task.job_id()).map(|j| j.level.to_string()).unwrap_or_default();
         let (kind, path_type, round) = match task.object.name {
             MediumName::Set(..) => ("BACKUPSET", "BACKUP_SET_DEST", 0),
             MediumName::Piece(key) => ("ARCHIVELOG_PIECE", "ARCHIVELOG_PIECE_DEST", key.round_id.0),
@@ -119,7 +119,7 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
             n(task.tenant_id.0),
             n(task.id.0),
             n(INCARNATION),
-            n(task.job_id.0),
+            n(task.job_id().0),
             t(kind),
             n(id_of(task.object.name)),
             t(&task.object.at),
@@ -137,7 +137,7 @@ pub(super) fn tasks(state: &State, ended: bool) -> Table {
             n(task.results.values().map(|r| r.objects).sum::<u64>()),
             n(task.damage_count()),
             result(task.failure.as_ref()),
-            t(comment(task.failure.as_ref().or_else(|| held_up([Job::ValidateTask(task)])))),
+            t(comment(task.failure.as_ref().or_else(|| held_up([task])))),
         ]);
     }
     view.done()
@@ -155,13 +155,13 @@ pub(super) fn damages(state: &State) -> Table {
         let status = dest.and_then(|d| file_status(state, d.tenant_id, task.object.name));
         matches!(status, Some(FileStatus::Deleting | FileStatus::Deleted))
     };
-    for task in state.validate_tasks.values().filter(|t| !is_gone(t)) {
+    for task in state.validate_tasks().filter(|t| !is_gone(t)) {
         for (ls, result) in &task.results {
             for d in &result.damages {
                 let ls: LsId = *ls;
                 view.row([
                     n(task.tenant_id.0),
-                    n(task.job_id.0),
+                    n(task.job_id().0),
                     n(task.id.0),
                     t(task.object.name),
                     n(ls.0),

@@ -1,31 +1,30 @@
 //! The next steps of each backup job (fact sheet 4.6; protocols page, section 4).
 
+use super::logic::is_indexed;
 use super::turn as backup_turn;
 use crate::apply::leftovers;
 use crate::command::{Action, Subject};
+use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::plan::dest_ref;
 use crate::plan::leftovers::failed_end;
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, Round, State, TaskRun, Tenant};
+use crate::state::{BackupJob, BackupSet, Round, State, Tenant};
 use crate::step::{ComplementLog, MediumWork, Plan, SetInfos};
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{Part, TaskKind};
 use crate::waiting::{On, Who};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RetryId, RoundState, TurnId,
-    limits,
+    BackupJobStatus, BackupMode, BackupSetStatus, Failure, FileStatus, LsId, NodeId, RoundState, limits,
 };
 
 /// Tasks that this plan hands out.
 type Planned = BTreeMap<NodeId, usize>;
 
-pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
-    for job in state.backup_jobs.values().filter(|j| j.is_open()) {
-        let set = state.backup_sets.get(&(job.tenant_id, job.set_id));
-        let (Some(tenant), Some(set)) = (state.tenants.get(&job.tenant_id), set) else { continue };
-        let ctx = Ctx { state, job, set, tenant, now_ms };
-        ctx.plan(plan);
+pub(super) fn plan(state: &State, job: &BackupJob, now_ms: u64, plan: &mut Plan) {
+    let set = state.backup_sets.get(&(job.tenant_id, job.set_id));
+    if let (Some(tenant), Some(set)) = (state.tenants.get(&job.tenant_id), set) {
+        Ctx { state, job, set, tenant, now_ms }.plan(plan);
     }
 }
 
@@ -38,7 +37,7 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    const fn who(&self) -> Who {
+    fn who(&self) -> Who {
         Who::Backup(self.job.id)
     }
 
@@ -48,7 +47,7 @@ impl Ctx<'_> {
     }
 
     fn advance(&self, to: BackupJobStatus) -> Action {
-        Action::MoveBackup { job: self.job.id, from: self.job.status, to }
+        Action::AdvanceJob { job: self.job.id, from: Stage::Backup(self.job.status), to: Stage::Backup(to) }
     }
 
     fn plan(&self, plan: &mut Plan) {
@@ -61,19 +60,23 @@ impl Ctx<'_> {
         }
         match job.status {
             BackupJobStatus::Init => self.plan_start(plan),
-            BackupJobStatus::Data if job.tasks.values().all(TaskRun::is_finished) => self.plan_turn(plan),
+            BackupJobStatus::Data if job.runs.are_finished(job.data_task_kind()) => self.plan_turn(plan),
             BackupJobStatus::Data => self.plan_data(plan),
-            BackupJobStatus::Index if job.index.is_finished() => {
+            BackupJobStatus::Index if is_indexed(job) => {
                 let is_synthetic = job.mode == BackupMode::Synthetic;
                 let to = if is_synthetic { BackupJobStatus::Infos } else { BackupJobStatus::Log };
                 plan.propose(self.advance(to));
             }
-            BackupJobStatus::Index => self.plan_index(plan),
+            BackupJobStatus::Index => {
+                self.plan_tasks(plan, TaskKind::BackupIndex, |ctx, _, planned| ctx.anybody(planned))
+            }
             BackupJobStatus::Log => self.plan_log(plan),
-            BackupJobStatus::CopyLog if job.log_tasks.values().all(TaskRun::is_finished) => {
+            BackupJobStatus::CopyLog if job.runs.are_finished(TaskKind::BackupLog) => {
                 plan.propose(self.advance(BackupJobStatus::Infos));
             }
-            BackupJobStatus::CopyLog => self.plan_copy_log(plan),
+            BackupJobStatus::CopyLog => {
+                self.plan_tasks(plan, TaskKind::BackupLog, |ctx, _, planned| ctx.anybody(planned))
+            }
             BackupJobStatus::Infos => self.plan_infos(plan),
             BackupJobStatus::End => self.plan_end(plan),
             _ => {}
@@ -161,38 +164,22 @@ impl Ctx<'_> {
         })
     }
 
-    fn key(&self, ls_id: LsId, kind: TaskKind) -> TaskKey {
-        let (job_id, tenant_id) = (self.job.id, self.job.tenant_id);
-        TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) }
-    }
-
     fn plan_data(&self, plan: &mut Plan) {
         let kind = self.job.data_task_kind();
-        self.plan_tasks(plan, kind, &self.job.tasks, |ctx, ls, planned| match kind {
-            TaskKind::Synthetic => ctx.anybody(planned),
-            _ => ctx.members(ls, planned),
+        self.plan_tasks(plan, kind, |ctx, part, planned| match (kind, part.ls()) {
+            (TaskKind::BackupLs, Some(ls)) => ctx.members(ls, planned),
+            _ => ctx.anybody(planned),
         });
     }
 
-    fn plan_copy_log(&self, plan: &mut Plan) {
-        self.plan_tasks(plan, TaskKind::BackupLog, &self.job.log_tasks, |ctx, _, planned| ctx.anybody(planned));
-    }
-
-    fn plan_tasks(
-        &self,
-        plan: &mut Plan,
-        kind: TaskKind,
-        tasks: &BTreeMap<LsId, TaskRun>,
-        candidates: impl Fn(&Self, LsId, &Planned) -> Vec<NodeId>,
-    ) {
+    fn plan_tasks(&self, plan: &mut Plan, kind: TaskKind, candidates: impl Fn(&Self, Part, &Planned) -> Vec<NodeId>) {
         // What this plan hands out counts as load as well.
         let mut planned = Planned::new();
-        for (&ls, run) in tasks {
-            let key = tasks::key_of(self.key(ls, kind), run);
+        for (key, run) in tasks::attempts(self.job, kind) {
             if tasks::supervise(self.state, self.now_ms, key, run, plan) {
                 continue;
             }
-            if let Some(executor) = tasks::assign(self.now_ms, key, run, &candidates(self, ls, &planned), plan) {
+            if let Some(executor) = tasks::assign(self.now_ms, key, run, &candidates(self, key.part, &planned), plan) {
                 *planned.entry(executor).or_default() += 1;
             }
         }
@@ -230,15 +217,6 @@ impl Ctx<'_> {
 
     fn load(&self, worker: NodeId, planned: &Planned) -> usize {
         tasks::load(self.state, worker) + planned.get(&worker).copied().unwrap_or(0)
-    }
-
-    fn plan_index(&self, plan: &mut Plan) {
-        let run = &self.job.index;
-        let key = tasks::key_of(self.key(TaskKey::TENANT, TaskKind::BackupIndex), run);
-        if tasks::supervise(self.state, self.now_ms, key, run, plan) {
-            return;
-        }
-        tasks::assign(self.now_ms, key, run, &self.anybody(&Planned::new()), plan);
     }
 
     fn plan_log(&self, plan: &mut Plan) {
@@ -303,7 +281,7 @@ impl Ctx<'_> {
             round_id: round.round_id,
             checkpoint_scn: set.min_restore_scn,
             pieces: rows.copied().collect(),
-            log_streams: self.job.log_tasks.keys().copied().collect(),
+            log_streams: self.job.log_tasks().map(|(ls, _)| ls).collect(),
         })
     }
 
@@ -322,13 +300,13 @@ impl Ctx<'_> {
         // Where nothing could be written yet nothing is to be ended.
         let is_untouched = self.state.destinations.get(&job.dest_id).is_none_or(|d| !d.formatted);
         if is_hopeless || is_untouched {
-            return plan.propose(Action::BackupClosed { job: job.id });
+            return plan.propose(Action::CloseJob { job: job.id });
         }
         let waited_ms = self.now_ms.saturating_sub(job.ended_ms.unwrap_or(job.progress_ms));
         let is_silent = job.status == BackupJobStatus::Canceling && trouble.is_some();
         if is_silent || waited_ms >= limits::CLOSE_MS_MAX {
             return plan.propose(Action::BackupLeft { job: job.id });
         }
-        self.work(plan, failed_end(self.dest(), self.set), Action::BackupClosed { job: job.id });
+        self.work(plan, failed_end(self.dest(), self.set), Action::CloseJob { job: job.id });
     }
 }

@@ -3,11 +3,12 @@
 use super::logic::edit_set;
 use crate::checkpoint::tenant_max_scn;
 use crate::state::{BackupJob, BackupSet, LsPart, State, TaskRun};
+use crate::task::{Part, TaskKind};
 use strandline_types::{BackupMode, JobId, LsId, NodeId, PieceKey, Scn, limits};
 
 /// One data task per log stream; of a synthetic set, per log stream of its chain.
 pub(crate) fn add_tasks(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
+    let Some(job) = state.backup_job(id) else { return };
     let streams: Vec<LsId> = match job.mode {
         BackupMode::Synthetic => {
             let chain = job.base.and_then(|base| state.backup_sets.get(&(job.tenant_id, base)));
@@ -15,14 +16,15 @@ pub(crate) fn add_tasks(state: &mut State, id: JobId) {
         }
         _ => state.tenants.get(&job.tenant_id).into_iter().flat_map(|t| t.log_streams.keys().copied()).collect(),
     };
-    if let Some(job) = state.backup_jobs.get_mut(&id) {
-        job.tasks = streams.into_iter().map(|ls| (ls, TaskRun::default())).collect();
+    if let Some(job) = state.backup_job_mut(id) {
+        let (kind, turn) = (job.data_task_kind(), job.turn);
+        job.runs.begin(kind, streams.into_iter().map(Part::Ls), turn);
     }
 }
 
 /// The consistent points are known: from where to where log is needed.
 pub(crate) fn decide(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
+    let Some(job) = state.backup_job(id) else { return };
     let mut set = match state.backup_sets.get(&(job.tenant_id, job.set_id)) {
         Some(set) => set.clone(),
         None => return,
@@ -38,8 +40,8 @@ pub(crate) fn decide(state: &mut State, id: JobId) {
     }
     let turn = job.turn;
     state.backup_sets.insert((set.tenant_id, set.set_id), set);
-    if let Some(job) = state.backup_jobs.get_mut(&id) {
-        job.index = TaskRun { turn, ..TaskRun::default() };
+    if let Some(job) = state.backup_job_mut(id) {
+        job.runs.insert(BackupJob::INDEX, TaskRun { turn, ..TaskRun::default() });
     }
 }
 
@@ -74,13 +76,14 @@ fn count_data(job: &BackupJob, set: &mut BackupSet) {
     set.macro_block_count = results().map(|r| r.macro_block_count).sum();
     set.file_count = results().map(|r| r.file_count).sum();
     let part = |t: &TaskRun| LsPart { turn: t.turn, retry: t.retry, executor: t.executor.unwrap_or(NodeId(0)) };
-    set.parts = job.tasks.iter().map(|(ls, t)| (*ls, part(t))).collect();
+    set.parts = job.data_tasks().map(|(ls, t)| (ls, part(t))).collect();
 }
 
 /// The tenant-level index is written.
 pub(crate) fn count_index(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
-    let (result, retry) = (job.index_result.unwrap_or_default(), job.index.retry);
+    let Some(job) = state.backup_job(id) else { return };
+    let (result, retry) =
+        (job.index_result.unwrap_or_default(), job.index_task().map(|run| run.retry).unwrap_or_default());
     edit_set(state, id, |set| {
         set.file_count += result.file_count;
         set.extra_bytes = result.output_bytes;
@@ -91,10 +94,12 @@ pub(crate) fn count_index(state: &mut State, id: JobId) {
 
 /// One copy of log per log stream, out of the pieces that may hold it.
 pub(crate) fn add_log_tasks(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
+    let Some(job) = state.backup_job(id) else { return };
     let pieces = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| pieces_of(state, s)).unwrap_or_default();
-    if let Some(job) = state.backup_jobs.get_mut(&id) {
-        job.log_tasks = job.tasks.keys().map(|ls| (*ls, TaskRun { turn: job.turn, ..TaskRun::default() })).collect();
+    if let Some(job) = state.backup_job_mut(id) {
+        let streams: Vec<Part> = job.data_tasks().map(|(ls, _)| Part::Ls(ls)).collect();
+        let turn = job.turn;
+        job.runs.begin(TaskKind::BackupLog, streams, turn);
         job.log_pieces = pieces;
     }
 }
@@ -110,7 +115,7 @@ fn pieces_of(state: &State, set: &BackupSet) -> Vec<PieceKey> {
 
 /// The log of the set is in it.
 pub(crate) fn count_log(state: &mut State, id: JobId) {
-    let Some(job) = state.backup_jobs.get(&id) else { return };
+    let Some(job) = state.backup_job(id) else { return };
     let files = job.log_results.values().map(|r| r.file_count).sum();
     let bytes: u64 = job.log_results.values().map(|r| r.output_bytes).sum();
     edit_set(state, id, |set| {

@@ -1,13 +1,11 @@
-//! Backup tasks: their nouns, and the tasks of one worker for one backup job.
-//!
-//! A task appears here while its attempt runs and the job is in its stage; when it disappears, the worker stops it.
+//! What workers have to know of the tasks of a backup.
 
-use crate::orders::{LsTurn, TaskOrder, TaskSpec};
+use crate::orders::{LsTurn, TaskSpec};
 use crate::state::{BackupJob, BackupSet, State, TaskRun};
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{TaskId, TaskKind};
 use strandline_types::{
-    Access, BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, Compression, DestOwner, LsId, Lsn, NodeId,
-    PieceKey, RetryId, Scn, Secret, TurnId,
+    Access, BackupMode, BackupSetId, BackupSetKind, Compression, DestOwner, LsId, Lsn, PieceKey, RetryId, Scn, Secret,
+    TurnId,
 };
 
 /// Back up one consistent point of one log stream.
@@ -134,34 +132,16 @@ pub struct SyntheticSpec {
     pub owner: DestOwner,
 }
 
-/// The tasks of one worker for one job.
-pub(crate) fn backup_tasks(state: &State, job: &BackupJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
-    let Some(set) = state.backup_sets.get(&(job.tenant_id, job.set_id)) else { return };
+/// What the worker of a task has to know.
+pub(super) fn spec(state: &State, job: &BackupJob, task: TaskId, run: &TaskRun) -> Option<TaskSpec> {
+    let set = state.backup_sets.get(&(job.tenant_id, job.set_id))?;
     let from = From { state, job, set };
-    let is_for = |run: &TaskRun| run.is_running() && run.executor == Some(worker);
-    let mut push = |ls: LsId, kind, run: &TaskRun, spec: Option<TaskSpec>| {
-        let (job_id, tenant_id) = (job.id, job.tenant_id);
-        let key = TaskKey { job_id, tenant_id, ls_id: ls, kind, turn: run.turn, retry: run.retry };
-        tasks.extend(spec.map(|spec| TaskOrder { key, spec }));
-    };
-    match job.status {
-        BackupJobStatus::Data => {
-            for (&ls, run) in job.tasks.iter().filter(|(_, r)| is_for(r)) {
-                match job.data_task_kind() {
-                    TaskKind::Synthetic => push(ls, TaskKind::Synthetic, run, from.synthetic(ls)),
-                    kind => push(ls, kind, run, Some(from.log_stream(ls, run))),
-                }
-            }
-        }
-        BackupJobStatus::Index if is_for(&job.index) => {
-            push(TaskKey::TENANT, TaskKind::BackupIndex, &job.index, Some(from.index()));
-        }
-        BackupJobStatus::CopyLog => {
-            for (&ls, run) in job.log_tasks.iter().filter(|(_, r)| is_for(r)) {
-                push(ls, TaskKind::BackupLog, run, from.log(ls));
-            }
-        }
-        _ => {}
+    match (task.kind, task.part.ls()) {
+        (TaskKind::BackupLs, Some(ls)) => Some(from.log_stream(ls, run)),
+        (TaskKind::Synthetic, Some(ls)) => from.synthetic(ls),
+        (TaskKind::BackupLog, Some(ls)) => from.log(ls),
+        (TaskKind::BackupIndex, None) => Some(from.index()),
+        _ => None,
     }
 }
 

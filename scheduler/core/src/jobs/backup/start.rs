@@ -8,10 +8,12 @@ use crate::apply::destination::find_or_add;
 use crate::apply::tenant::normal;
 use crate::chain;
 use crate::checkpoint::tenant_max_scn;
-use crate::command::BackupWish;
-use crate::jobs::clean::policy::check_may_have_data;
+use crate::command::{BackupWish, Done, Outcome};
+use crate::jobs::machine::between::check_may_have_data;
+use crate::jobs::machine::head::JobHead;
+use crate::jobs::machine::life;
 use crate::refuse;
-use crate::state::{BackupJob, BackupSet, DestKind, Destination, State, TaskRun, Tenant};
+use crate::state::{BackupJob, BackupSet, DestKind, Destination, State, Tenant};
 use std::collections::BTreeMap;
 use strandline_types::{
     BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, DestId, DestUri, Failure, FileStatus,
@@ -26,6 +28,11 @@ struct Place {
     prev_full: BackupSetId,
     prev_inc: BackupSetId,
     note: String,
+}
+
+/// BACKUP DATABASE of one tenant.
+pub(crate) fn one(state: &mut State, id: TenantId, wish: BackupWish) -> Outcome {
+    start(state, id, wish, None).map(Done::BackupJob)
 }
 
 /// Accepts a job for one tenant.
@@ -153,8 +160,7 @@ fn insert(
 ) -> JobId {
     let start_scn = tenant_max_scn(state, id);
     let now_ms = state.clock_ms;
-    let job_id = state.next.job;
-    state.next.job = job_id.next();
+    let job_id = life::next_id(state);
     let (archive_dest_id, round_id) = round.unwrap_or_default();
     let mut set_id = BackupSetId(0);
     let (mut params, mut turn_dictionary) = (crate::state::BackupParams::default(), 0);
@@ -164,9 +170,7 @@ fn insert(
         (params, turn_dictionary) = (tenant.backup, tenant.dictionary_version);
     }
     let job = BackupJob {
-        id: job_id,
-        tenant_id: id,
-        initiator,
+        head: JobHead::new(job_id, id, now_ms).part_of(initiator).described(wish.description.clone()),
         mode: wish.mode,
         set_id,
         kind: place.kind,
@@ -174,11 +178,7 @@ fn insert(
         plus_archivelog: wish.plus_archivelog && wish.mode != BackupMode::Synthetic,
         dest_id,
         uri,
-        description: wish.description.clone(),
         status: BackupJobStatus::Init,
-        started_ms: now_ms,
-        ended_ms: None,
-        progress_ms: now_ms,
         round_id,
         data_file_bytes: params.data_file_bytes,
         compression: params.compression,
@@ -187,23 +187,17 @@ fn insert(
         turn: TurnId(1),
         turn_scn: start_scn,
         turn_dictionary,
-        tasks: BTreeMap::new(),
         spent: BTreeMap::new(),
         results: BTreeMap::new(),
-        index: TaskRun::default(),
         index_result: None,
-        log_tasks: BTreeMap::new(),
         log_results: BTreeMap::new(),
         log_pieces: Vec::new(),
-        failure: None,
-        trouble: None,
         closed: false,
     };
     let mut set = new_set(&job, start_scn, &wish, &place);
     (set.archive_dest_id, set.archive_round_id) = (archive_dest_id, round_id);
     state.backup_sets.insert((id, set_id), set);
-    state.backup_jobs.insert(job_id, job);
-    super::logic::prune(state);
+    life::insert(state, job);
     job_id
 }
 

@@ -1,24 +1,21 @@
 //! Backup jobs and the sets that they make.
 
+use crate::jobs::machine::head::JobHead;
 use crate::report::{BackupIndexResult, BackupLogResult, BackupLsResult};
-use crate::state::{TaskRun, Trouble};
-use crate::task::TaskKind;
+use crate::state::TaskRun;
+use crate::task::{Part, TaskId, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, Compression, DestId, DestUri, Failure,
-    FileStatus, JobId, LsId, NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
+    BackupJobStatus, BackupMode, BackupSetId, BackupSetKind, BackupSetStatus, Compression, DestId, DestUri, FileStatus,
+    JobId, LsId, NodeId, PieceKey, RetryId, RoundId, Scn, Secret, TenantId, TurnId,
 };
 
 /// What was asked for with BACKUP DATABASE, for one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupJob {
-    /// Id.
-    pub id: JobId,
-    /// Tenant.
-    pub tenant_id: TenantId,
-    /// The job of the system tenant that it is a part of.
-    pub initiator: Option<JobId>,
+    /// What every job has.
+    pub head: JobHead,
     /// What was asked for.
     pub mode: BackupMode,
     /// The set it makes.
@@ -33,16 +30,8 @@ pub struct BackupJob {
     pub dest_id: DestId,
     /// Where it is.
     pub uri: DestUri,
-    /// What the administrator wrote.
-    pub description: String,
     /// Where it stands.
     pub status: BackupJobStatus,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
     /// The archive round that it relies on, whose end ends it; 0 = none (synthetic).
     pub round_id: RoundId,
     /// Size at which a data file is closed.
@@ -59,26 +48,16 @@ pub struct BackupJob {
     pub turn_scn: Scn,
     /// Dictionary version when the present turn began.
     pub turn_dictionary: u64,
-    /// One task per log stream.
-    pub tasks: BTreeMap<LsId, TaskRun>,
     /// Attempts of earlier turns, per log stream: their finished blocks may be referenced.
     pub spent: BTreeMap<LsId, Vec<(TurnId, RetryId)>>,
     /// What the tasks left.
     pub results: BTreeMap<LsId, BackupLsResult>,
-    /// The tenant-level index task.
-    pub index: TaskRun,
     /// What it left.
     pub index_result: Option<BackupIndexResult>,
-    /// PLUS ARCHIVELOG: one copy of log per log stream.
-    pub log_tasks: BTreeMap<LsId, TaskRun>,
     /// What they left.
     pub log_results: BTreeMap<LsId, BackupLogResult>,
     /// Pieces that the log is copied from.
     pub log_pieces: Vec<PieceKey>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// What holds the scheduler's own writes up.
-    pub trouble: Option<Trouble>,
     /// True once the end placeholder is written, or given up.
     pub closed: bool,
 }
@@ -88,6 +67,30 @@ impl BackupJob {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.closed
+    }
+
+    /// Its data tasks: one for each log stream.
+    pub fn data_tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
+        self.runs.of_streams(self.data_task_kind())
+    }
+
+    /// PLUS ARCHIVELOG: one copy of log for each log stream.
+    pub fn log_tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
+        self.runs.of_streams(TaskKind::BackupLog)
+    }
+
+    /// The task of the tenant-level index, once it is due.
+    #[must_use]
+    pub fn index_task(&self) -> Option<&TaskRun> {
+        self.runs.get(Self::INDEX)
+    }
+
+    /// The name of the task of the tenant-level index.
+    pub(crate) const INDEX: TaskId = TaskId { kind: TaskKind::BackupIndex, part: Part::Tenant };
+
+    /// The name of the data task of a log stream.
+    pub(crate) fn data_task(&self, ls: LsId) -> TaskId {
+        TaskId { kind: self.data_task_kind(), part: Part::Ls(ls) }
     }
 
     /// What its data tasks do.

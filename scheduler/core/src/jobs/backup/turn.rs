@@ -32,8 +32,8 @@ pub(crate) fn changed(job: &BackupJob, tenant: &Tenant) -> Changed {
         return Changed::default();
     }
     let mut changed = Changed {
-        redo: tenant.log_streams.keys().filter(|ls| !job.tasks.contains_key(ls)).copied().collect(),
-        gone: job.tasks.keys().filter(|ls| !tenant.log_streams.contains_key(ls)).copied().collect(),
+        redo: tenant.log_streams.keys().filter(|ls| job.runs.get(job.data_task(**ls)).is_none()).copied().collect(),
+        gone: job.data_tasks().map(|(ls, _)| ls).filter(|ls| !tenant.log_streams.contains_key(ls)).collect(),
     };
     let held = job.results.get(&LsId::SYS).and_then(|r| r.dictionary.as_ref());
     let is_newer = held.map_or(job.turn_dictionary, |d| d.version) < tenant.dictionary_version;
@@ -67,31 +67,35 @@ pub(crate) fn waits_for(tenant: &Tenant, changed: &Changed) -> Option<On> {
 
 /// Begins the next turn, if the tenant has changed indeed.
 pub(crate) fn next(state: &mut State, id: JobId, turn: TurnId) -> Outcome {
-    let scn = state.backup_jobs.get(&id).map(|j| tenant_max_scn(state, j.tenant_id)).unwrap_or_default();
+    let scn = state.backup_job(id).map(|j| tenant_max_scn(state, j.tenant_id)).unwrap_or_default();
     let now_ms = state.clock_ms;
-    let Some(job) = state.backup_jobs.get_mut(&id) else { return Ok(Done::Nothing) };
-    let is_due =
-        job.status == BackupJobStatus::Data && job.turn == turn && job.tasks.values().all(TaskRun::is_finished);
+    let Some(job) = state.backup_job(id) else { return Ok(Done::Nothing) };
+    let is_done = job.runs.are_finished(job.data_task_kind());
+    let is_due = job.status == BackupJobStatus::Data && job.turn == turn && is_done;
     let Some(tenant) = state.tenants.get(&job.tenant_id).filter(|_| is_due) else { return Ok(Done::Nothing) };
     let changed = changed(job, tenant);
     if !changed.is_any() || waits_for(tenant, &changed).is_some() || turn.0 >= limits::BACKUP_TURNS_MAX {
         return Ok(Done::Nothing);
     }
+    let turn_dictionary = tenant.dictionary_version;
+    let Some(job) = state.backup_job_mut(id) else { return Ok(Done::Nothing) };
     job.turn = turn.next();
     job.turn_scn = scn;
-    job.turn_dictionary = tenant.dictionary_version;
+    job.turn_dictionary = turn_dictionary;
     for ls in &changed.gone {
-        job.tasks.remove(ls);
+        let task = job.data_task(*ls);
+        job.runs.remove(task);
         job.results.remove(ls);
         job.spent.remove(ls);
     }
     for ls in changed.redo {
-        if let Some(run) = job.tasks.get(&ls) {
-            let spent = (0..=run.retry.0).map(|retry| (run.turn, retry.into()));
-            job.spent.entry(ls).or_default().extend(spent);
+        let task = job.data_task(ls);
+        if let Some((turn, retry)) = job.runs.get(task).map(|run| (run.turn, run.retry)) {
+            job.spent.entry(ls).or_default().extend((0..=retry.0).map(|retry| (turn, retry.into())));
         }
         job.results.remove(&ls);
-        job.tasks.insert(ls, TaskRun { turn: job.turn, ..TaskRun::default() });
+        let run = TaskRun { turn: job.turn, ..TaskRun::default() };
+        job.runs.insert(task, run);
     }
     job.progress_ms = now_ms;
     let key = (job.tenant_id, job.set_id);

@@ -173,7 +173,7 @@ fn check_quiet(state: &State, dest: DestId) -> Result<(), Failure> {
 
 /// Deletions of a job that wait and may not be any more, and why.
 pub(crate) fn called_back(state: &State, job: &CleanJob) -> Vec<(JobId, String)> {
-    let tasks = job.tasks.iter().filter_map(|t| state.clean_tasks.get(t));
+    let tasks = job.tasks.iter().filter_map(|t| state.clean_task(*t));
     let waiting: Vec<&CleanTask> = tasks.filter(|t| t.stage == CleanStage::Waiting).collect();
     if waiting.is_empty() {
         return Vec::new();

@@ -2,6 +2,7 @@
 
 pub(crate) mod decide;
 pub(crate) mod logic;
+pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod state;

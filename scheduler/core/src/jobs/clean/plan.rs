@@ -5,19 +5,21 @@
 //! placeholder. A medium that does not answer holds up its own tasks and, after a while, fails them.
 
 use crate::command::{Action, Subject};
+use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::orders::MediumName;
 use crate::plan::dest_ref;
 use crate::reads::in_use;
 use crate::refuse;
-use crate::state::{CleanJob, CleanTask, CleanWhat, State, TaskRun, TenantStatus, is_object_lock};
+use crate::state::{CleanJob, CleanTask, CleanWhat, State, TenantStatus, is_object_lock};
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};
-use crate::task::{TaskKey, TaskKind};
+use crate::task::TaskKind;
 use crate::waiting::{On, Who};
 use std::collections::BTreeSet;
-use strandline_types::{CleanStage, DestId, FileStatus, JobStatus, NodeId, RetryId, TenantId, TurnId, limits};
+use strandline_types::{CleanStage, DestId, FileStatus, JobStatus, NodeId, TenantId, limits};
 
-pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+/// The policies' turns, and what belongs to nothing.
+pub(crate) fn plan_policies(state: &State, now_ms: u64, plan: &mut Plan) {
     for (&tenant, policy) in &state.clean_policies {
         let may = |t: &crate::state::Tenant| matches!(t.status, TenantStatus::Normal | TenantStatus::Imported);
         let is_normal = state.tenants.get(&tenant).is_some_and(may);
@@ -27,9 +29,10 @@ pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
         }
         plan_sweeps(state, tenant, now_ms, plan);
     }
-    for job in state.clean_jobs.values().filter(|j| !j.status.is_ended()) {
-        Ctx { state, job, now_ms }.plan(plan);
-    }
+}
+
+pub(super) fn plan(state: &State, job: &CleanJob, now_ms: u64, plan: &mut Plan) {
+    Ctx { state, job, now_ms }.plan(plan);
 }
 
 struct Ctx<'a> {
@@ -39,12 +42,12 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    const fn who(&self) -> Who {
+    fn who(&self) -> Who {
         Who::Clean(self.job.id)
     }
 
     fn plan(&self, plan: &mut Plan) {
-        let tasks: Vec<&CleanTask> = self.job.tasks.iter().filter_map(|t| self.state.clean_tasks.get(t)).collect();
+        let tasks: Vec<&CleanTask> = self.job.tasks.iter().filter_map(|t| self.state.clean_task(*t)).collect();
         if tasks.iter().all(|t| t.stage.is_ended()) {
             return self.plan_end(plan);
         }
@@ -82,7 +85,7 @@ impl Ctx<'_> {
         }
         match task.stage {
             CleanStage::Begin => self.plan_work(task, MediumWork::CleanBegin, CleanStage::LogStreams, plan),
-            CleanStage::LogStreams if task.runs.values().all(TaskRun::is_finished) => {
+            CleanStage::LogStreams if task.runs.are_finished(TaskKind::Clean) => {
                 plan.propose(move_task(task, CleanStage::Rest));
             }
             CleanStage::LogStreams => self.plan_runs(task, plan),
@@ -106,14 +109,11 @@ impl Ctx<'_> {
 
     fn plan_runs(&self, task: &CleanTask, plan: &mut Plan) {
         let candidates = tasks::by_load(self.state, self.now_ms);
-        for (&ls_id, run) in &task.runs {
-            let (job_id, tenant_id, kind) = (task.id, task.tenant_id, TaskKind::Clean);
-            let template = TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) };
-            let key = tasks::key_of(template, run);
+        for (key, run) in tasks::attempts(task, TaskKind::Clean) {
             if !tasks::supervise(self.state, self.now_ms, key, run, plan) {
                 // Round the workers, so that many small log streams are not all given to one.
                 let mut near: Vec<NodeId> = candidates.clone();
-                let by = ls_id.0 as usize % near.len().max(1);
+                let by = key.part.ls_number().0 as usize % near.len().max(1);
                 near.rotate_left(by);
                 tasks::assign(self.now_ms, key, run, &near, plan);
             }
@@ -122,8 +122,8 @@ impl Ctx<'_> {
 
     /// A destination that is emptied goes itself: its check files and its identity.
     fn plan_end(&self, plan: &mut Plan) {
-        let then = Action::FinishClean { job: self.job.id };
-        let tasks = self.job.tasks.iter().filter_map(|t| self.state.clean_tasks.get(t));
+        let then = Action::CloseJob { job: self.job.id };
+        let tasks = self.job.tasks.iter().filter_map(|t| self.state.clean_task(*t));
         let all_done = tasks.clone().all(|t| t.stage == CleanStage::Done) && self.job.status == JobStatus::Doing;
         let dest = match &self.job.what {
             CleanWhat::All(dest) if all_done => self.state.destinations.get(dest),
@@ -140,7 +140,7 @@ impl Ctx<'_> {
 }
 
 fn move_task(task: &CleanTask, to: CleanStage) -> Action {
-    Action::MoveClean { task: task.id, from: task.stage, to }
+    Action::AdvanceJob { job: task.id, from: Stage::CleanTask(task.stage), to: Stage::CleanTask(to) }
 }
 
 /// Orphans and unfinished uploads: looked for as often as the policies tick, removed after a grace time.

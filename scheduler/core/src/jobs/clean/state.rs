@@ -3,13 +3,14 @@
 //! Order rule: what a job deletes is decided whole when it starts and marked DELETING in the same command; from then on
 //! no backup builds on it and no other job takes it. The job follows this list literally.
 
+use crate::jobs::machine::head::JobHead;
 use crate::orders::MediumName;
-use crate::state::{TaskRun, Trouble};
+use crate::state::Trouble;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use strandline_catalogue::retention::Policy;
-use strandline_types::{CleanStage, DestId, ErrorClass, Failure, FileStatus, JobId, JobStatus, LsId, TenantId};
+use strandline_types::{CleanStage, DestId, ErrorClass, Failure, FileStatus, JobId, JobStatus};
 
 /// One tenant's policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,30 +73,18 @@ impl fmt::Display for CleanWhat {
 /// One cleaning job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanJob {
-    /// Id.
-    pub id: JobId,
-    /// Whose backups.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// What was asked for.
     pub what: CleanWhat,
-    /// What the administrator wrote.
-    pub description: String,
     /// Where it stands.
     pub status: JobStatus,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
     /// Its tasks, in the order in which they are begun.
     pub tasks: Vec<JobId>,
     /// The first objects that stay, and why.
     pub kept: Vec<(String, String)>,
     /// All objects that stay.
     pub kept_count: u64,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// What holds the scheduler's own deletions up.
-    pub trouble: Option<Trouble>,
 }
 
 /// True when an object cannot be deleted before its lock ends. That is waited for; another want of rights is a failure,
@@ -107,12 +96,8 @@ pub(crate) fn is_object_lock(failure: &Failure) -> bool {
 /// One set or piece that is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanTask {
-    /// Id; the job id of its log-stream tasks.
-    pub id: JobId,
-    /// Its job.
-    pub job_id: JobId,
-    /// Whose.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// Destination.
     pub dest_id: DestId,
     /// What.
@@ -125,22 +110,20 @@ pub struct CleanTask {
     pub ends_round: bool,
     /// Where it stands.
     pub stage: CleanStage,
-    /// When it was begun.
-    pub started_ms: Option<u64>,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
-    /// One task per log stream; 0 = the set's own archive.
-    pub runs: BTreeMap<LsId, TaskRun>,
+    /// When its deletion was begun.
+    pub begun_ms: Option<u64>,
     /// Objects that workers deleted.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What holds the scheduler's own deletions up.
-    pub trouble: Option<Trouble>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
+}
+
+impl CleanTask {
+    /// The job that it is a part of.
+    #[must_use]
+    pub fn job_id(&self) -> JobId {
+        self.parent.unwrap_or(self.id)
+    }
 }
 
 /// What was found in a destination that belongs to nothing.

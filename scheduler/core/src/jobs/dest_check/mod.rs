@@ -1,5 +1,5 @@
 //! Checks of a destination by every worker.
 
 pub(crate) mod logic;
-pub(crate) mod plan;
+pub(crate) mod spec;
 pub(crate) mod state;

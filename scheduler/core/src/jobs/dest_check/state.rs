@@ -1,26 +1,21 @@
 //! Checks of a destination from every worker.
 
+use crate::jobs::machine::head::JobHead;
 use crate::state::TaskRun;
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{Part, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strandline_types::{Access, Failure, JobId, NodeId, RetryId, TenantId, TurnId, Verdict};
+use strandline_types::{Access, Failure, NodeId, Verdict};
 
 /// One check: every worker that was known when it was asked for probes the destination once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestCheck {
-    /// Id.
-    pub id: JobId,
+    /// What every job has.
+    pub head: JobHead,
     /// The destination, without keys.
     pub uri: String,
     /// Its keys; wiped when the check is over.
     pub access: Access,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it was over.
-    pub ended_ms: Option<u64>,
-    /// The task of each worker.
-    pub runs: BTreeMap<NodeId, TaskRun>,
     /// What each worker found.
     pub findings: BTreeMap<NodeId, Vec<DestFinding>>,
     /// Why a worker found nothing.
@@ -30,17 +25,12 @@ pub struct DestCheck {
 }
 
 impl DestCheck {
-    /// The name of each of its tasks; they differ by executor.
-    #[must_use]
-    pub fn key(&self) -> TaskKey {
-        TaskKey {
-            job_id: self.id,
-            tenant_id: TenantId::SYS,
-            ls_id: TaskKey::TENANT,
-            kind: TaskKind::DestCheck,
-            turn: TurnId(1),
-            retry: RetryId(0),
-        }
+    /// The task of each worker.
+    pub fn workers(&self) -> impl Iterator<Item = (NodeId, &TaskRun)> {
+        self.runs.of(TaskKind::DestCheck).filter_map(|(part, run)| match part {
+            Part::Worker(worker) => Some((worker, run)),
+            _ => None,
+        })
     }
 }
 

@@ -2,16 +2,18 @@
 
 use crate::command::{Action, Subject};
 use crate::cron;
+use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::plan::dest_ref;
 use crate::refuse;
-use crate::state::{Drill, DrillStage, State, TaskRun, Tenant, TenantStatus};
+use crate::state::{Drill, DrillStage, State, Tenant, TenantStatus};
 use crate::step::{DrillWork, MediumWork, Plan};
-use crate::task::{TaskKey, TaskKind};
+use crate::task::TaskKind;
 use crate::waiting::{On, Who};
-use strandline_types::{RestoreStage, RetryId, TurnId, limits};
+use strandline_types::{RestoreStage, limits};
 
-pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
+/// The turns of schedules.
+pub(crate) fn plan_schedules(state: &State, now_ms: u64, plan: &mut Plan) {
     for (&tenant, row) in &state.drill_plans {
         let by_interval = row.interval_ms > 0 && now_ms.saturating_sub(row.last_ms) >= row.interval_ms;
         let is_due =
@@ -22,9 +24,10 @@ pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
             plan.propose(Action::StartDrill { tenant, last_ms: Some(row.last_ms) });
         }
     }
-    for drill in state.drills.values().filter(|d| !d.stage.is_ended()) {
-        Ctx { state, drill, now_ms }.plan(plan);
-    }
+}
+
+pub(super) fn plan(state: &State, drill: &Drill, now_ms: u64, plan: &mut Plan) {
+    Ctx { state, drill, now_ms }.plan(plan);
 }
 
 struct Ctx<'a> {
@@ -34,12 +37,16 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    const fn who(&self) -> Who {
+    fn who(&self) -> Who {
         Who::Drill(self.drill.id)
     }
 
+    fn move_to(&self, to: DrillStage) -> Action {
+        Action::AdvanceJob { job: self.drill.id, from: Stage::Drill(self.drill.stage), to: Stage::Drill(to) }
+    }
+
     fn advance(&self, plan: &mut Plan, to: DrillStage) {
-        plan.propose(Action::MoveDrill { drill: self.drill.id, from: self.drill.stage, to });
+        plan.propose(self.move_to(to));
     }
 
     fn fail(&self, plan: &mut Plan, failure: strandline_types::Failure) {
@@ -53,7 +60,7 @@ impl Ctx<'_> {
         if is_stalled && !waits_for_itself {
             return self.fail(plan, refuse::stalled(&self.who()));
         }
-        let all_seen = drill.runs.values().all(TaskRun::is_finished);
+        let all_seen = drill.runs.are_finished(TaskKind::Fingerprint);
         match drill.stage {
             DrillStage::Source if all_seen => self.advance(plan, DrillStage::Choose),
             DrillStage::Source => self.plan_runs(self.state.tenants.get(&drill.tenant_id), plan),
@@ -80,12 +87,9 @@ impl Ctx<'_> {
     /// Every log stream is digested by its leader.
     fn plan_runs(&self, tenant: Option<&Tenant>, plan: &mut Plan) {
         let Some(tenant) = tenant else { return };
-        for (&ls_id, run) in &self.drill.runs {
-            let (job_id, tenant_id, kind) = (self.drill.id, tenant.id, TaskKind::Fingerprint);
-            let template = TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) };
-            let key = tasks::key_of(template, run);
+        for (key, run) in tasks::attempts(self.drill, TaskKind::Fingerprint) {
             if !tasks::supervise(self.state, self.now_ms, key, run, plan) {
-                let leader = tenant.log_streams.get(&ls_id).and_then(|s| s.leader);
+                let leader = key.part.ls().and_then(|ls| tenant.log_streams.get(&ls)?.leader);
                 let live = leader.filter(|l| self.state.is_known(*l, self.now_ms));
                 tasks::assign(self.now_ms, key, run, live.as_slice(), plan);
             }
@@ -113,12 +117,12 @@ impl Ctx<'_> {
             key_source: round.options.encryption.key_source().to_owned(),
             scn: drill.scn,
         };
-        let then = Action::MoveDrill { drill: drill.id, from: DrillStage::Choose, to: DrillStage::Restore };
+        let then = self.move_to(DrillStage::Restore);
         plan.work(Subject::Drill(drill.id), vec![MediumWork::Drill(Box::new(work))], then);
     }
 
     fn plan_restore(&self, plan: &mut Plan) {
-        let job = self.drill.restore.and_then(|(job, _)| self.state.restore_jobs.get(&job));
+        let job = self.drill.restore.and_then(|(job, _)| self.state.restore_job(job));
         match job.map(|j| (j.stage, &j.failure)) {
             Some((RestoreStage::Success, _)) => self.advance(plan, DrillStage::Restored),
             Some((RestoreStage::Failed, Some(failure))) => self.fail(plan, failure.clone()),

@@ -4,12 +4,12 @@
 //! SCN into a tenant of its own, that one is digested too, and both are compared. What is proven: at this SCN every key
 //! of every tablet came back with its value. The tenant is dropped, the evidence stays.
 
+use crate::jobs::machine::head::JobHead;
 use crate::results::FingerprintResult;
-use crate::state::{TaskRun, Trouble};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{BackupSetId, Failure, JobId, LsId, Scn, TenantId};
+use strandline_types::{BackupSetId, JobId, LsId, Scn, TenantId, Transition};
 
 /// Where a drill stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,20 @@ impl DrillStage {
     }
 }
 
+impl Transition for DrillStage {
+    fn next_states(self) -> &'static [Self] {
+        match self {
+            Self::Source => &[Self::Choose, Self::Failed],
+            Self::Choose => &[Self::Restore, Self::Failed],
+            Self::Restore => &[Self::Restored, Self::Drop],
+            Self::Restored => &[Self::Drop],
+            // Whether both were equal is decided before the drop.
+            Self::Drop => &[Self::Proven, Self::Failed],
+            Self::Proven | Self::Failed => &[],
+        }
+    }
+}
+
 impl fmt::Display for DrillStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -55,34 +69,20 @@ impl fmt::Display for DrillStage {
 /// One drill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drill {
-    /// Id.
-    pub id: JobId,
-    /// Whose backup.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// The SCN that is proven.
     pub scn: Scn,
     /// Where it stands.
     pub stage: DrillStage,
-    /// When it began.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
     /// The restore job and the tenant that it builds.
     pub restore: Option<(JobId, TenantId)>,
     /// The set that was restored.
     pub set_id: BackupSetId,
-    /// Digesting tasks of the present stage.
-    pub runs: BTreeMap<LsId, TaskRun>,
     /// Digests of the source.
     pub source: BTreeMap<LsId, FingerprintResult>,
     /// Digests of what was restored.
     pub restored: BTreeMap<LsId, FingerprintResult>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// What holds up the choice of what is restored.
-    pub trouble: Option<Trouble>,
 }
 
 /// Names of the tenants of drills begin like this; the drill's number follows.

@@ -2,6 +2,7 @@
 //!
 //! They do nothing themselves; they tell what became of their children.
 
+use crate::jobs::machine::head::JobHead;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{BackupJobStatus, BackupMode, Failure, JobId, TenantId};
@@ -9,20 +10,14 @@ use strandline_types::{BackupJobStatus, BackupMode, Failure, JobId, TenantId};
 /// A statement that was given to the system tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitiatorJob {
-    /// Id.
-    pub id: JobId,
+    /// What every job has.
+    pub head: JobHead,
     /// What was asked for.
     pub mode: BackupMode,
     /// PLUS ARCHIVELOG.
     pub plus_archivelog: bool,
     /// True when a password was set.
     pub is_sealed: bool,
-    /// What the administrator wrote.
-    pub description: String,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When the last child ended.
-    pub ended_ms: Option<u64>,
     /// One per tenant.
     pub children: BTreeMap<TenantId, ChildJob>,
 }

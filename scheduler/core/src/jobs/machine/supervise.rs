@@ -3,17 +3,34 @@
 //! A worker that is unknown is not dead: its attempt gets a new retry id first, and only then another executor, so two
 //! executors never write under one name.
 
+use super::list::Job;
+use super::logic::JobLogic;
 use crate::command::Action;
 use crate::refuse;
-use crate::state::{Job, State, TaskRun};
+use crate::state::{State, TaskRun};
 use crate::step::Plan;
-use crate::task::TaskKey;
+use crate::task::{TaskId, TaskKey, TaskKind};
 use crate::waiting::{On, Who};
-use strandline_types::{LsTaskStatus, NodeId};
+use strandline_types::{LsTaskStatus, NodeId, TenantId};
 
 /// The key of a run's present attempt.
-pub(crate) fn key_of(template: TaskKey, run: &TaskRun) -> TaskKey {
-    TaskKey { turn: run.turn, retry: run.retry, ..template }
+fn key_of(job: &dyn JobLogic, tenant_id: TenantId, task: TaskId, run: &TaskRun) -> TaskKey {
+    let TaskId { kind, part } = task;
+    TaskKey { job_id: job.head().id, tenant_id, part, kind, turn: run.turn, retry: run.retry }
+}
+
+/// The tasks of one kind of a job, each with the key of its present attempt.
+pub(crate) fn attempts(job: &dyn JobLogic, kind: TaskKind) -> impl Iterator<Item = (TaskKey, &TaskRun)> {
+    let tasks = job.head().runs.of(kind).map(move |(part, run)| (TaskId { kind, part }, run));
+    let tenant = job.tenant_of_tasks();
+    tasks.filter_map(move |(task, run)| Some((key_of(job, tenant?, task, run), run)))
+}
+
+/// The tasks of a job that a worker has to do now.
+pub(crate) fn attempts_of(job: &Job, worker: NodeId) -> impl Iterator<Item = (TaskKey, &TaskRun)> {
+    let job = job.logic();
+    let running = job.running_tasks().into_iter().flat_map(move |kind| attempts(job, kind));
+    running.filter(move |(_, run)| run.is_running() && run.executor == Some(worker))
 }
 
 /// Gives up the attempt when its executor is gone, was restarted, or does not move. True when it did.
@@ -54,6 +71,27 @@ pub(crate) fn assign(
     chosen
 }
 
+/// A task that the leader of its log stream does: after a switch the new leader gets it under a new retry id.
+pub(crate) fn assign_to_leader(
+    state: &State,
+    now_ms: u64,
+    key: TaskKey,
+    run: &TaskRun,
+    leader: Option<NodeId>,
+    plan: &mut Plan,
+) {
+    let live = leader.filter(|l| state.is_known(*l, now_ms));
+    match (run.executor.filter(|_| run.is_running()), live) {
+        (Some(executor), Some(leader)) if executor != leader => {
+            let failure = refuse::executor_lost(executor, "it does not lead the log stream any more");
+            plan.propose(Action::TaskLost { key, executor, failure });
+        }
+        _ => {
+            assign(now_ms, key, run, live.as_slice(), plan);
+        }
+    }
+}
+
 /// Known workers, the least busy one first.
 pub(crate) fn by_load(state: &State, now_ms: u64) -> Vec<NodeId> {
     let known = state.workers.keys().filter(|w| state.is_known(**w, now_ms));
@@ -72,7 +110,8 @@ pub(crate) fn turns(state: &State, worker: NodeId) -> usize {
     tasks_of(state, worker, |job| !job.follows())
 }
 
-fn tasks_of(state: &State, worker: NodeId, counts: impl Fn(&Job<'_>) -> bool) -> usize {
+fn tasks_of(state: &State, worker: NodeId, counts: impl Fn(&dyn JobLogic) -> bool) -> usize {
     let busy = |t: &&TaskRun| t.is_running() && t.executor == Some(worker);
-    state.jobs().filter(|job| job.is_running() && counts(job)).flat_map(Job::runs).filter(busy).count()
+    let running = state.all_jobs().filter(|job| job.is_running() && counts(*job));
+    running.flat_map(|job| job.head().runs.values()).filter(busy).count()
 }

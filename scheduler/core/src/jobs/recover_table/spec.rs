@@ -1,24 +1,18 @@
-//! Table recovery tasks of one worker: only the tablets that are wanted of one log stream of the source.
+//! What workers have to know of a table recovery: only the tablets that are wanted of one log stream of the source.
 
-use crate::orders::build::{data_spec, is_for, key, log_spec};
-use crate::orders::{RecoverTableSpec, TaskOrder, TaskSpec};
-use crate::state::{RecoverStage, RecoverTableJob};
-use crate::task::TaskKind;
-use strandline_types::NodeId;
+use crate::orders::source::{data_spec, log_spec};
+use crate::orders::{RecoverTableSpec, TaskSpec};
+use crate::state::RecoverTableJob;
+use crate::task::TaskId;
 
-pub(crate) fn tasks(job: &RecoverTableJob, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
-    if job.stage != RecoverStage::Importing {
-        return;
-    }
-    for (&ls, run) in job.tasks.iter().filter(|(_, r)| is_for(r, worker)) {
-        let Some(from) = job.source.log_stream(ls) else { continue };
-        let spec = TaskSpec::RecoverTable(Box::new(RecoverTableSpec {
-            source_ls_id: ls,
-            data: data_spec(&job.source, from),
-            log: log_spec(&job.source, from, job.target_scn, false),
-            tablets: job.tablet_maps(ls),
-            target_tenant_id: job.tenant_id,
-        }));
-        tasks.push(TaskOrder { key: key(job.id, job.tenant_id, ls, TaskKind::RecoverTable, run), spec });
-    }
+pub(super) fn spec(job: &RecoverTableJob, task: TaskId) -> Option<TaskSpec> {
+    let ls = task.part.ls()?;
+    let from = job.source.log_stream(ls)?;
+    Some(TaskSpec::RecoverTable(Box::new(RecoverTableSpec {
+        source_ls_id: ls,
+        data: data_spec(&job.source, from),
+        log: log_spec(&job.source, from, job.target_scn, false),
+        tablets: job.tablet_maps(ls),
+        target_tenant_id: job.tenant_id,
+    })))
 }

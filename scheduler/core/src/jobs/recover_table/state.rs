@@ -3,13 +3,15 @@
 //! Order rule: while a job runs its tables stand in the tenant's dictionary under names that no statement can spell;
 //! they get their own names all together at the end, or go again. So nobody ever reads half a table.
 
+use crate::jobs::machine::head::JobHead;
 use crate::orders::TabletMap;
 use crate::results::RecoverTableResult;
 use crate::state::{RestoreSource, Table, TaskRun};
+use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{Failure, JobId, LsId, Scn, TableId, TenantId};
+use strandline_types::{JobId, LsId, Scn, TableId, Transition};
 
 /// No statement takes a name with it.
 const HIDDEN_MARK: char = '$';
@@ -34,6 +36,16 @@ impl RecoverStage {
     #[must_use]
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)
+    }
+}
+
+impl Transition for RecoverStage {
+    fn next_states(self) -> &'static [Self] {
+        match self {
+            Self::Prepare => &[Self::Importing, Self::Failed, Self::Canceled],
+            Self::Importing => &[Self::Completed, Self::Failed, Self::Canceled],
+            Self::Completed | Self::Failed | Self::Canceled => &[],
+        }
     }
 }
 
@@ -66,10 +78,8 @@ pub struct RecoveredTable {
 /// What an administrator asked for with RECOVER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoverTableJob {
-    /// Id.
-    pub id: JobId,
-    /// The tenant that gets the tables.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// Its name.
     pub tenant_name: String,
     /// Tables are as they were at this, inclusive.
@@ -82,25 +92,18 @@ pub struct RecoverTableJob {
     pub tables: Vec<RecoveredTable>,
     /// Version of the tenant's dictionary that has them.
     pub dictionary_version: u64,
-    /// What the administrator wrote.
-    pub description: String,
     /// Where it stands.
     pub stage: RecoverStage,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
-    /// One task per log stream of the source that has any of the tablets.
-    pub tasks: BTreeMap<LsId, TaskRun>,
     /// What came out of them.
     pub results: BTreeMap<LsId, RecoverTableResult>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
 }
 
 impl RecoverTableJob {
+    /// One task for each log stream of the source that has any of the tablets.
+    pub fn tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
+        self.runs.of_streams(TaskKind::RecoverTable)
+    }
+
     /// The name of a table until the job has ended.
     #[must_use]
     pub fn hidden_name(id: JobId, target_name: &str) -> String {

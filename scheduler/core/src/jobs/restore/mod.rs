@@ -2,4 +2,5 @@
 
 pub(crate) mod logic;
 pub(crate) mod plan;
+pub(crate) mod spec;
 pub(crate) mod state;

@@ -1,18 +1,18 @@
 //! The next steps of each restore job (protocols page, section 5).
 
 use crate::command::Action;
+use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::placement;
 use crate::refuse;
-use crate::state::{RestoreJob, State, TaskRun, Tenant};
+use crate::state::{RestoreJob, State, Tenant};
 use crate::step::Plan;
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{Part, TaskKind};
 use crate::waiting::{On, Who};
-use strandline_types::{LsId, NodeId, RestoreStage, RetryId, TurnId, limits};
+use strandline_types::{LsId, NodeId, RestoreStage, limits};
 
-pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
-    for job in state.restore_jobs.values().filter(|j| !j.stage.is_ended()) {
-        let Some(tenant) = state.tenants.get(&job.tenant_id) else { continue };
+pub(super) fn plan(state: &State, job: &RestoreJob, now_ms: u64, plan: &mut Plan) {
+    if let Some(tenant) = state.tenants.get(&job.tenant_id) {
         Ctx { state, job, tenant, now_ms }.plan(plan);
     }
 }
@@ -25,12 +25,16 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    const fn who(&self) -> Who {
+    fn who(&self) -> Who {
         Who::Restore(self.job.id)
     }
 
     fn advance(&self, plan: &mut Plan, to: RestoreStage) {
-        plan.propose(Action::MoveRestore { job: self.job.id, from: self.job.stage, to });
+        plan.propose(Action::AdvanceJob {
+            job: self.job.id,
+            from: Stage::Restore(self.job.stage),
+            to: Stage::Restore(to),
+        });
     }
 
     fn plan(&self, plan: &mut Plan) {
@@ -40,12 +44,12 @@ impl Ctx<'_> {
         }
         match job.stage {
             RestoreStage::CreateTenant => self.advance(plan, RestoreStage::RestoreData),
-            RestoreStage::RestoreData if job.data_tasks.values().all(TaskRun::is_finished) => {
+            RestoreStage::RestoreData if job.runs.are_finished(TaskKind::RestoreData) => {
                 self.advance(plan, RestoreStage::StartLogStreams);
             }
             RestoreStage::RestoreData => self.plan_data(plan),
             RestoreStage::StartLogStreams => self.plan_start(plan),
-            RestoreStage::ReplayLog if job.log_tasks.values().all(TaskRun::is_finished) => {
+            RestoreStage::ReplayLog if job.runs.are_finished(TaskKind::RestoreLog) => {
                 self.advance(plan, RestoreStage::PostCheck);
             }
             RestoreStage::ReplayLog => self.plan_replay(plan),
@@ -57,14 +61,10 @@ impl Ctx<'_> {
         }
     }
 
-    fn key(&self, ls_id: LsId, kind: TaskKind) -> TaskKey {
-        let (job_id, tenant_id) = (self.job.id, self.job.tenant_id);
-        TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) }
-    }
-
     /// Every replica fetches its own data; the replica of a worker that is gone moves to another one, if there is one.
     fn plan_data(&self, plan: &mut Plan) {
-        for (&(ls, worker), run) in &self.job.data_tasks {
+        for (key, run) in tasks::attempts(self.job, TaskKind::RestoreData) {
+            let Part::Replica(ls, worker) = key.part else { continue };
             if run.is_finished() {
                 continue;
             }
@@ -72,7 +72,6 @@ impl Ctx<'_> {
             if !is_known && self.plan_move(ls, worker, plan) {
                 continue;
             }
-            let key = tasks::key_of(self.key(ls, TaskKind::RestoreData), run);
             if !tasks::supervise(self.state, self.now_ms, key, run, plan) {
                 let candidates: &[NodeId] = if is_known { &[worker] } else { &[] };
                 tasks::assign(self.now_ms, key, run, candidates, plan);
@@ -99,21 +98,10 @@ impl Ctx<'_> {
 
     /// Log is replayed by the leader; after a switch the new leader gets the task under a new retry id.
     fn plan_replay(&self, plan: &mut Plan) {
-        for (&ls, run) in &self.job.log_tasks {
-            let leader = self.tenant.log_streams.get(&ls).and_then(|s| s.leader);
-            let key = tasks::key_of(self.key(ls, TaskKind::RestoreLog), run);
-            if tasks::supervise(self.state, self.now_ms, key, run, plan) {
-                continue;
-            }
-            let live = leader.filter(|l| self.state.is_known(*l, self.now_ms));
-            match (run.executor.filter(|_| run.is_running()), live) {
-                (Some(executor), Some(leader)) if executor != leader => {
-                    let failure = refuse::executor_lost(executor, "it does not lead the log stream any more");
-                    plan.propose(Action::TaskLost { key, executor, failure });
-                }
-                _ => {
-                    tasks::assign(self.now_ms, key, run, live.as_slice(), plan);
-                }
+        for (key, run) in tasks::attempts(self.job, TaskKind::RestoreLog) {
+            if !tasks::supervise(self.state, self.now_ms, key, run, plan) {
+                let stream = key.part.ls().and_then(|ls| self.tenant.log_streams.get(&ls));
+                tasks::assign_to_leader(self.state, self.now_ms, key, run, stream.and_then(|s| s.leader), plan);
             }
         }
     }

@@ -1,21 +1,21 @@
 //! Restore jobs.
 
+use crate::jobs::machine::head::JobHead;
 use crate::report::RestoreLogResult;
 use crate::state::{Dictionary, TaskRun};
+use crate::task::{Part, TaskKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strandline_types::{
-    Access, Address, BackupSetId, BackupSetKind, Failure, JobId, LsId, NodeId, PalfBase, PieceKey, RestoreStage,
-    RetryId, Scn, Secret, TenantId, TurnId,
+    Access, Address, BackupSetId, BackupSetKind, LsId, NodeId, PalfBase, PieceKey, RestoreStage, RetryId, Scn, Secret,
+    TenantId, TurnId,
 };
 
 /// What an administrator asked for with RESTORE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreJob {
-    /// Id.
-    pub id: JobId,
-    /// The tenant that is built.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// Its name.
     pub tenant_name: String,
     /// Everything is restored up to this, inclusive.
@@ -24,26 +24,27 @@ pub struct RestoreJob {
     pub source: RestoreSource,
     /// The tenant stays a standby that follows the archive.
     pub standby: bool,
-    /// What the administrator wrote.
-    pub description: String,
     /// Where it stands.
     pub stage: RestoreStage,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
-    /// One task per log stream and replica.
-    pub data_tasks: BTreeMap<(LsId, NodeId), TaskRun>,
-    /// One task per log stream, on its leader.
-    pub log_tasks: BTreeMap<LsId, TaskRun>,
     /// How far replay came.
     pub log_results: BTreeMap<LsId, RestoreLogResult>,
     /// The dictionary that log stream 1 held after replay.
     pub dictionary: Option<Dictionary>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
+}
+
+impl RestoreJob {
+    /// One task for each log stream and replica.
+    pub fn data_tasks(&self) -> impl Iterator<Item = (LsId, NodeId, &TaskRun)> + Clone {
+        self.runs.of(TaskKind::RestoreData).filter_map(|(part, run)| match part {
+            Part::Replica(ls, worker) => Some((ls, worker, run)),
+            _ => None,
+        })
+    }
+
+    /// One task for each log stream, on its leader.
+    pub fn log_tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
+        self.runs.of_streams(TaskKind::RestoreLog)
+    }
 }
 
 /// What the body read from the medium: the chosen set and pieces.

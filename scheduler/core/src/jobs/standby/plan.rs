@@ -2,37 +2,34 @@
 
 use crate::command::{Action, Subject};
 use crate::jobs::machine::supervise as tasks;
-use crate::refuse;
 use crate::state::{Standby, StandbyStage, State, TaskRun, Tenant};
 use crate::step::{DestRef, FollowWork, MediumWork, Plan};
-use crate::task::{TaskKey, TaskKind};
+use crate::task::TaskKind;
 use crate::waiting::{On, TenantName, Who};
-use strandline_types::{DestId, DestNo, DestOwner, RetryId, Scn, TurnId, limits};
+use strandline_types::{DestId, DestNo, DestOwner, Scn, limits};
 
-pub(crate) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
-    for standby in state.standbys.values() {
-        let Some(tenant) = state.tenants.get(&standby.tenant_id) else { continue };
-        match standby.stage {
-            StandbyStage::Stopped | StandbyStage::Reached => {}
-            StandbyStage::Following if standby.is_aimed_at_its_end() && is_done(standby) => {
-                plan.propose(Action::StandbyReached { tenant: tenant.id });
-            }
-            StandbyStage::Following => {
-                wait_for_archive(standby, tenant, plan);
-                plan_scan(state, standby, now_ms, plan);
-                plan_tasks(state, standby, tenant, now_ms, plan);
-            }
-            // The last dictionary comes with the replica's reports before its task is reported done.
-            StandbyStage::Activating if is_done(standby) => {
-                plan.propose(Action::OpenStandby { tenant: tenant.id });
-            }
-            StandbyStage::Activating => plan_tasks(state, standby, tenant, now_ms, plan),
+pub(super) fn plan(state: &State, standby: &Standby, now_ms: u64, plan: &mut Plan) {
+    let Some(tenant) = state.tenants.get(&standby.tenant_id) else { return };
+    match standby.stage {
+        StandbyStage::Stopped | StandbyStage::Reached => {}
+        StandbyStage::Following if standby.is_aimed_at_its_end() && is_done(standby) => {
+            plan.propose(Action::StandbyReached { tenant: tenant.id });
         }
+        StandbyStage::Following => {
+            wait_for_archive(standby, tenant, plan);
+            plan_scan(state, standby, now_ms, plan);
+            plan_tasks(state, standby, tenant, now_ms, plan);
+        }
+        // The last dictionary comes with the replica's reports before its task is reported done.
+        StandbyStage::Activating if is_done(standby) => {
+            plan.propose(Action::OpenStandby { tenant: tenant.id });
+        }
+        StandbyStage::Activating => plan_tasks(state, standby, tenant, now_ms, plan),
     }
 }
 
 fn is_done(standby: &Standby) -> bool {
-    standby.log_tasks.values().all(TaskRun::is_finished)
+    standby.runs.are_finished(TaskKind::RestoreLog)
 }
 
 /// An end that the archive does not hold yet. Why it goes no further is told as a trouble.
@@ -88,25 +85,12 @@ fn archive_ref(state: &State, standby: &Standby) -> Option<DestRef> {
 }
 
 fn plan_tasks(state: &State, standby: &Standby, tenant: &Tenant, now_ms: u64, plan: &mut Plan) {
-    for (&ls_id, run) in &standby.log_tasks {
-        let leader = tenant.log_streams.get(&ls_id).and_then(|s| s.leader);
-        let (job_id, tenant_id, kind) = (standby.job_id, standby.tenant_id, TaskKind::RestoreLog);
-        let template = TaskKey { job_id, tenant_id, ls_id, kind, turn: TurnId(1), retry: RetryId(0) };
-        let key = tasks::key_of(template, run);
+    for (key, run) in tasks::attempts(standby, TaskKind::RestoreLog) {
         // A task that follows may have nothing to do for long: only a lost executor ends it.
         let patient = TaskRun { deadline_ms: u64::MAX, ..run.clone() };
-        if tasks::supervise(state, now_ms, key, &patient, plan) {
-            continue;
-        }
-        let live = leader.filter(|l| state.is_known(*l, now_ms));
-        match (run.executor.filter(|_| run.is_running()), live) {
-            (Some(executor), Some(leader)) if executor != leader => {
-                let failure = refuse::executor_lost(executor, "it does not lead the log stream any more");
-                plan.propose(Action::TaskLost { key, executor, failure });
-            }
-            _ => {
-                tasks::assign(now_ms, key, run, live.as_slice(), plan);
-            }
+        if !tasks::supervise(state, now_ms, key, &patient, plan) {
+            let leader = key.part.ls().and_then(|ls| tenant.log_streams.get(&ls)?.leader);
+            tasks::assign_to_leader(state, now_ms, key, run, leader, plan);
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Order rule: no log stream goes past the target, which is never beyond what the archive holds of all of them; so
 //! whatever a standby shows at its target was once true of its source.
 
-use crate::state::{RestoreSource, TaskRun, Trouble};
+use crate::jobs::machine::head::JobHead;
+use crate::state::{RestoreSource, TaskRun};
+use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{JobId, LsId, Scn, TenantId, Transition};
+use strandline_types::{LsId, Scn, Transition};
 
 /// What a standby does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +48,8 @@ impl fmt::Display for StandbyStage {
 /// One standby tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standby {
-    /// The tenant.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// What it was restored from; the archive and its pieces are those that it follows.
     pub source: RestoreSource,
     /// What it does.
@@ -57,17 +58,22 @@ pub struct Standby {
     pub until: Option<Scn>,
     /// Every log stream may come as far as this.
     pub target_scn: Scn,
-    /// Names its present tasks.
-    pub job_id: JobId,
-    /// One task per log stream, on its leader.
-    pub log_tasks: BTreeMap<LsId, TaskRun>,
     /// When the archive was last looked at.
     pub scanned_ms: u64,
-    /// Why the archive could not be looked at, or goes no further.
-    pub trouble: Option<Trouble>,
 }
 
 impl Standby {
+    /// True while it has nothing to do.
+    #[must_use]
+    pub const fn stands(&self) -> bool {
+        matches!(self.stage, StandbyStage::Stopped | StandbyStage::Reached)
+    }
+
+    /// One task for each log stream, on its leader.
+    pub fn log_tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
+        self.runs.of_streams(TaskKind::RestoreLog)
+    }
+
     /// True when the log streams may come as far as was asked for: nothing more of the archive is needed.
     #[must_use]
     pub fn is_aimed_at_its_end(&self) -> bool {

@@ -1,16 +1,90 @@
 //! Validation jobs (fact sheet 1.4, 2.3): what they look at is decided when they start; what is found to be damaged is
 //! BROKEN from then on, and what was BROKEN and is found to be sound is AVAILABLE again.
 
-use crate::catalogue::file_status_mut;
+use super::{parts, plan};
 use crate::command::{Done, Outcome, StartValidate};
-use crate::jobs::clean::logic as clean;
-use crate::reads::{check_stays, of_object};
+use crate::jobs::machine::head::JobHead;
+use crate::jobs::machine::life;
+use crate::jobs::machine::logic::{JobLogic, Kept, VOID};
+use crate::jobs::machine::stage::Stage;
+use crate::lint::check;
+use crate::orders::TaskSpec;
+use crate::reads::{Read, check_stays, of_object};
 use crate::refuse;
-use crate::results::ValidateResult;
+use crate::report::TaskResult;
 use crate::state::{MediumObject, State, TaskRun, ValidateJob, ValidateTask};
-use strandline_types::{
-    ErrorClass, Failure, FileStatus, JobId, JobStatus, LsId, TenantId, Transition, ValidateLevel, limits,
-};
+use crate::step::Plan;
+use crate::task::{TaskId, TaskKind};
+use crate::waiting::Who;
+use strandline_types::{Failure, JobId, JobStatus, limits};
+
+impl JobLogic for ValidateJob {
+    fn head(&self) -> &JobHead {
+        &self.head
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Newest(limits::CLEAN_JOBS_KEPT_MAX)
+    }
+
+    fn outlives_tenant(&self) -> bool {
+        false
+    }
+
+    fn who(&self) -> Who {
+        Who::Validate(self.id)
+    }
+
+    fn is_running(&self) -> bool {
+        !self.status.is_ended()
+    }
+
+    fn is_closing(&self) -> bool {
+        false
+    }
+
+    fn running_tasks(&self) -> Option<TaskKind> {
+        // Those of its parts.
+        None
+    }
+
+    fn reads(&self, _state: &State) -> Vec<Read> {
+        // Its parts do.
+        Vec::new()
+    }
+
+    fn lint(&self, state: &State, found: &mut Vec<String>) {
+        lint(state, self, found);
+    }
+
+    fn plan(&self, state: &State, now_ms: u64, plan: &mut Plan) {
+        plan::plan(state, self, now_ms, plan);
+    }
+
+    fn spec(&self, _state: &State, _task: TaskId, _run: &TaskRun) -> Option<TaskSpec> {
+        None
+    }
+
+    fn take_result(_state: &mut State, _id: JobId, _task: TaskId, _result: Option<TaskResult>) -> bool {
+        false
+    }
+
+    fn advance(_state: &mut State, _id: JobId, _from: Stage, _to: Stage) -> Outcome {
+        VOID
+    }
+
+    fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
+        fail(state, id, &failure)
+    }
+
+    fn cancel(state: &mut State, id: JobId) -> Outcome {
+        cancel(state, id)
+    }
+
+    fn close(state: &mut State, id: JobId) -> Outcome {
+        finish(state, id)
+    }
+}
 
 pub(crate) fn start(state: &mut State, wish: StartValidate) -> Outcome {
     let name = state.tenant(wish.tenant)?.name.clone();
@@ -25,45 +99,18 @@ pub(crate) fn start(state: &mut State, wish: StartValidate) -> Outcome {
     }
     let objects = staying(state, wish.objects)?;
     let now_ms = state.clock_ms;
-    let job_id = next_id(state);
-    let mut tasks = Vec::with_capacity(objects.len());
-    for object in objects {
-        let id = next_id(state);
-        // 0 = what is not of any log stream.
-        let parts = object.log_streams.iter().copied().chain([LsId(0)]);
-        let runs = parts.map(|ls| (ls, TaskRun::default())).collect();
-        let task = ValidateTask {
-            id,
-            job_id,
-            tenant_id: wish.tenant,
-            object,
-            status: JobStatus::Doing,
-            started_ms: now_ms,
-            ended_ms: None,
-            runs,
-            results: std::collections::BTreeMap::new(),
-            failure: None,
-        };
-        state.validate_tasks.insert(id, task);
-        tasks.push(id);
-    }
+    let job_id = life::next_id(state);
+    let tasks = objects.into_iter().map(|object| parts::begin(state, wish.tenant, job_id, object)).collect();
     let job = ValidateJob {
-        id: job_id,
-        tenant_id: wish.tenant,
+        head: JobHead::new(job_id, wish.tenant, now_ms).described(wish.description),
         kind: wish.kind,
         level: wish.level,
         path: wish.path,
-        description: wish.description,
         status: JobStatus::Doing,
-        started_ms: now_ms,
-        ended_ms: None,
-        progress_ms: now_ms,
         tasks,
         keys: wish.keys,
-        failure: None,
     };
-    state.validate_jobs.insert(job_id, job);
-    prune(state);
+    life::insert(state, job);
     Ok(Done::ValidateJob(job_id))
 }
 
@@ -80,108 +127,25 @@ fn staying(state: &State, objects: Vec<MediumObject>) -> Result<Vec<MediumObject
     }
 }
 
-fn next_id(state: &mut State) -> JobId {
-    let id = state.next.job;
-    state.next.job = id.next();
-    id
-}
-
-/// A worker has looked at its part; the last part decides about the whole.
-pub(crate) fn take_result(state: &mut State, id: JobId, ls: LsId, result: ValidateResult) -> bool {
-    let Some(task) = state.validate_tasks.get_mut(&id) else { return false };
-    task.results.insert(ls, result);
-    touch(state, id);
-    true
-}
-
-/// A task that moves keeps its job alive.
-pub(crate) fn touch(state: &mut State, task: JobId) {
-    let now_ms = state.clock_ms;
-    let job = state.validate_tasks.get(&task).map(|t| t.job_id);
-    if let Some(job) = job.and_then(|j| state.validate_jobs.get_mut(&j)) {
-        job.progress_ms = now_ms;
-    }
-}
-
-/// Once every part is looked at: sound or damaged.
-pub(crate) fn settle(state: &mut State, id: JobId) {
-    let now_ms = state.clock_ms;
-    let is_whole = |t: &&mut ValidateTask| t.status == JobStatus::Doing && t.runs.values().all(TaskRun::is_finished);
-    let Some(task) = state.validate_tasks.get_mut(&id).filter(is_whole) else { return };
-    let damages = task.damage_count();
-    let first = task.results.values().flat_map(|r| &r.damages).next();
-    task.failure = first.map(|d| {
-        let what = format!("{damages} damaged objects; the first is {}: {}", d.kind, d.detail);
-        let todo = "see CDB_STRANDLINE_BACKUP_DAMAGES; use another copy of it, or take a new full backup";
-        Failure::new(
-            ErrorClass::Corrupt,
-            what,
-            strandline_types::DestUri::below(&task.object.at.uri, &d.path).to_string(),
-            todo,
-        )
-    });
-    task.status = if damages == 0 { JobStatus::Completed } else { JobStatus::Failed };
-    end(task, now_ms);
-    let (tenant, name, dest) = (task.tenant_id, task.object.name, task.object.dest_id);
-    let level = state.validate_jobs.get(&task.job_id).map_or(ValidateLevel::Basic, |j| j.level);
-    let is_ours = state.destinations.get(&dest).is_some_and(|d| d.tenant_id == tenant);
-    let Some(status) = file_status_mut(state, tenant, name).filter(|_| is_ours) else { return };
-    let mended = *status == FileStatus::Broken && level == ValidateLevel::Physical;
-    let to = match damages {
-        0 if mended => FileStatus::Available,
-        0 => return,
-        _ => FileStatus::Broken,
-    };
-    if status.may_become(to) {
-        *status = to;
-        clean::ask_again(state, tenant);
-    }
-}
-
-/// Nothing is opened for it any more: its keys are wiped.
-fn end(task: &mut ValidateTask, now_ms: u64) {
-    task.ended_ms = Some(now_ms);
-    task.object.at.access = strandline_types::Access::default();
-}
-
-/// A part cannot be looked at at all.
-pub(crate) fn fail_task(state: &mut State, id: JobId, failure: Failure) -> bool {
-    let now_ms = state.clock_ms;
-    let Some(task) = state.validate_tasks.get_mut(&id).filter(|t| t.status == JobStatus::Doing) else { return false };
-    task.status = JobStatus::Failed;
-    task.failure = Some(failure);
-    end(task, now_ms);
-    true
-}
-
 /// Ends a whole job with a reason; its open tasks end with it.
-pub(crate) fn fail_job(state: &mut State, id: JobId, failure: &Failure) -> bool {
-    end_open_tasks(state, id, JobStatus::Failed, failure);
-    if let Some(job) = state.validate_jobs.get_mut(&id).filter(|j| !j.status.is_ended()) {
+fn fail(state: &mut State, id: JobId, failure: &Failure) -> bool {
+    parts::end_open(state, id, JobStatus::Failed, failure);
+    if let Some(job) = state.validate_job_mut(id).filter(|j| !j.status.is_ended()) {
         job.failure = Some(failure.clone());
     }
     finish(state, id) == Ok(Done::Ok)
 }
 
-fn end_open_tasks(state: &mut State, id: JobId, to: JobStatus, failure: &Failure) {
-    let now_ms = state.clock_ms;
-    for task in state.validate_tasks.values_mut().filter(|t| t.job_id == id && !t.status.is_ended()) {
-        task.status = to;
-        task.failure = Some(failure.clone());
-        end(task, now_ms);
-    }
-}
-
 /// Ends a job once all of its tasks have ended. Keys are wiped.
-pub(crate) fn finish(state: &mut State, id: JobId) -> Outcome {
+fn finish(state: &mut State, id: JobId) -> Outcome {
     let now_ms = state.clock_ms;
-    let Some(job) = state.validate_jobs.get(&id).filter(|j| !j.status.is_ended()) else { return Ok(Done::Nothing) };
-    let tasks: Vec<&ValidateTask> = job.tasks.iter().filter_map(|t| state.validate_tasks.get(t)).collect();
+    let Some(job) = state.validate_job(id).filter(|j| !j.status.is_ended()) else { return VOID };
+    let tasks: Vec<&ValidateTask> = job.tasks.iter().filter_map(|t| state.validate_task(*t)).collect();
     if !tasks.iter().all(|t| t.status.is_ended()) {
-        return Ok(Done::Nothing);
+        return VOID;
     }
     let failed = tasks.iter().find_map(|t| t.failure.clone());
-    let Some(job) = state.validate_jobs.get_mut(&id) else { return Ok(Done::Nothing) };
+    let Some(job) = state.validate_job_mut(id) else { return VOID };
     job.failure = job.failure.take().or(failed);
     job.status = match (job.status, &job.failure) {
         (JobStatus::Canceling, _) => JobStatus::Canceled,
@@ -193,31 +157,22 @@ pub(crate) fn finish(state: &mut State, id: JobId) -> Outcome {
     Ok(Done::Ok)
 }
 
-pub(crate) fn cancel(state: &mut State, tenant: TenantId) -> Outcome {
-    let name = state.tenant(tenant)?.name.clone();
-    let Some(id) = state.open_validate_job(tenant).map(|j| j.id) else {
-        return Err(refuse::no_validate_running(&name));
-    };
+fn cancel(state: &mut State, id: JobId) -> Outcome {
     let failure = refuse::canceled(&format!("validation job {id}"));
-    if let Some(job) = state.validate_jobs.get_mut(&id) {
+    parts::end_open(state, id, JobStatus::Canceled, &failure);
+    if let Some(job) = state.validate_job_mut(id) {
         job.status = JobStatus::Canceling;
+        job.failure = Some(failure);
     }
-    fail_canceled(state, id, &failure);
     Ok(Done::ValidateJob(id))
 }
 
-fn fail_canceled(state: &mut State, id: JobId, failure: &Failure) {
-    end_open_tasks(state, id, JobStatus::Canceled, failure);
-    if let Some(job) = state.validate_jobs.get_mut(&id) {
-        job.failure = Some(failure.clone());
-    }
-}
-
-/// Forgets the oldest ended jobs and their tasks.
-fn prune(state: &mut State) {
-    let ended: Vec<JobId> = state.validate_jobs.values().filter(|j| j.status.is_ended()).map(|j| j.id).collect();
-    for id in ended.iter().take(ended.len().saturating_sub(limits::CLEAN_JOBS_KEPT_MAX)) {
-        state.validate_jobs.remove(id);
-        state.validate_tasks.retain(|_, t| t.job_id != *id);
-    }
+fn lint(state: &State, job: &ValidateJob, found: &mut Vec<String>) {
+    let name = format!("validation job {}", job.id);
+    let is_over = job.status.is_ended();
+    check(found, is_over == job.ended_ms.is_some(), || format!("{name}: {} and its end", job.status));
+    check(found, !is_over || job.keys.is_empty(), || format!("{name} has ended and keeps its keys"));
+    let mut tasks = job.tasks.iter().map(|t| state.validate_task(*t));
+    let is_sound = tasks.all(|t| t.is_some_and(|t| t.parent == Some(job.id) && (!is_over || t.status.is_ended())));
+    check(found, is_sound, || format!("{name} has lost a task, or ended before it"));
 }

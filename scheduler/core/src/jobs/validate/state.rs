@@ -1,12 +1,12 @@
 //! Validation jobs and what they look at (fact sheet 2.3).
 
+use crate::jobs::machine::head::JobHead;
 use crate::orders::MediumName;
 use crate::results::ValidateResult;
-use crate::state::TaskRun;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use strandline_types::{Address, DestId, Failure, JobId, JobStatus, LsId, Secret, TenantId, ValidateLevel};
+use strandline_types::{Address, DestId, JobId, JobStatus, LsId, Secret, ValidateLevel};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,60 +50,42 @@ pub struct MediumObject {
 /// One validation job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateJob {
-    /// Id.
-    pub id: JobId,
-    /// Whose statement it was.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// What was asked for.
     pub kind: ValidateKind,
     /// How closely.
     pub level: ValidateLevel,
     /// The destination that was named; empty = the tenant's own.
     pub path: String,
-    /// What the administrator wrote.
-    pub description: String,
     /// Where it stands.
     pub status: JobStatus,
-    /// When it was asked for.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// When it last came a step further.
-    pub progress_ms: u64,
     /// Its tasks.
     pub tasks: Vec<JobId>,
     /// Keys of encrypted sets; wiped at the end.
     pub keys: Vec<(strandline_types::BackupSetId, Secret)>,
-    /// Why it failed, or what it found.
-    pub failure: Option<Failure>,
 }
 
 /// One set or piece that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateTask {
-    /// Id; the job id of its log-stream tasks.
-    pub id: JobId,
-    /// Its job.
-    pub job_id: JobId,
-    /// Whose statement it was.
-    pub tenant_id: TenantId,
+    /// What every job has.
+    pub head: JobHead,
     /// What.
     pub object: MediumObject,
     /// Where it stands.
     pub status: JobStatus,
-    /// When it was begun.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// One task per log stream; 0 = what is not of any.
-    pub runs: BTreeMap<LsId, TaskRun>,
     /// What they found.
     pub results: BTreeMap<LsId, ValidateResult>,
-    /// Why it could not be looked at, or what is wrong.
-    pub failure: Option<Failure>,
 }
 
 impl ValidateTask {
+    /// The job that it is a part of.
+    #[must_use]
+    pub fn job_id(&self) -> JobId {
+        self.parent.unwrap_or(self.id)
+    }
+
     /// Damages that its log-stream tasks found.
     #[must_use]
     pub fn damage_count(&self) -> u64 {
