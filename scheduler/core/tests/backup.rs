@@ -60,7 +60,7 @@ fn followers_are_preferred_and_the_load_is_spread() {
     assert_eq!(job.status, BackupJobStatus::Data);
     let tenant = &w.state.tenants[&TENANT];
     for (ls, run) in job.data_tasks() {
-        assert_ne!(run.executor, tenant.log_streams[ls].leader, "log stream {ls}");
+        assert_ne!(run.executor, tenant.log_streams[&ls].leader, "log stream {ls}");
     }
     let used: BTreeSet<_> = job.data_tasks().map(|(_, r)| r.executor).collect();
     assert!(used.len() >= 2, "{used:?}");
@@ -103,7 +103,7 @@ fn a_report_of_an_older_retry_is_void() {
     w.act(backup()).unwrap();
     w.run(2);
     let executor = run_of(job(&w).data_tasks(), 1).executor.unwrap();
-    let old = w.ordered.iter().find(|(worker, k)| *worker == executor && k.ls_id == LsId(1)).unwrap().1;
+    let old = w.ordered.iter().find(|(worker, k)| *worker == executor && k.part == Part::Ls(LsId(1))).unwrap().1;
     let gone = Failure::new(ErrorClass::Transient, "gone", "", "");
     w.act(Action::TaskLost { key: old, executor, failure: gone }).unwrap();
     let worker = &w.state.workers[&executor];
@@ -149,7 +149,8 @@ fn transient_failures_go_round_the_replicas_until_one_succeeds() {
     w.until("the end", ended);
     assert_eq!(job(&w).status, BackupJobStatus::Completed);
     assert!(set(&w).parts.values().all(|p| p.retry == RetryId(7)));
-    let tried: BTreeSet<_> = w.ordered.iter().filter(|(_, k)| k.ls_id == LsId(1001)).map(|(e, _)| *e).collect();
+    let tried: BTreeSet<_> =
+        w.ordered.iter().filter(|(_, k)| k.part == Part::Ls(LsId(1001))).map(|(e, _)| *e).collect();
     assert_eq!(tried.len(), 3, "every replica had its turn");
 }
 

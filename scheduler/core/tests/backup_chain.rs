@@ -98,7 +98,7 @@ fn the_worker_that_made_the_set_before_is_preferred_for_an_incremental_one() {
     w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
     w.run(2);
     for (ls, run) in job(&w).data_tasks() {
-        assert_eq!(run.executor, Some(full.parts[ls].executor), "log stream {ls}");
+        assert_eq!(run.executor, Some(full.parts[&ls].executor), "log stream {ls}");
     }
 }
 

@@ -9,10 +9,12 @@ mod harness;
 
 use harness::jobs::{JOBS, execute, start, turn, world};
 use harness::{TENANT, TaskHook, World, all_done, report, restore_wish};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use strandline_scheduler_core::state::{CleanWhat, JobKind, SchedulePlan, Stage};
 use strandline_scheduler_core::views::{NAMES, view};
 use strandline_scheduler_core::*;
+use strandline_stored::decode;
 use strandline_types::*;
 
 const SEEDS: u64 = 40;
@@ -42,8 +44,12 @@ impl Trace {
     }
 
     fn see(&mut self, w: &World) {
+        self.look(&w.state, w.now_ms);
+    }
+
+    fn look(&mut self, state: &State, now_ms: u64) {
         for name in NAMES {
-            let table = view(&w.state, w.now_ms, name).unwrap();
+            let table = view(state, now_ms, name).unwrap();
             let mut rows = table.rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
             // Their order is that of the plan, which is none in particular.
             if *name == "CDB_STRANDLINE_WAITING" {
@@ -52,7 +58,7 @@ impl Trace {
             writeln!(self.0, "  {name}: {}", rows.join("\n    ")).unwrap();
         }
         for worker in 1..=3 {
-            let tasks = orders_for(&w.state, NodeId(worker)).tasks;
+            let tasks = orders_for(state, NodeId(worker)).tasks;
             let line = |order: &TaskOrder| {
                 let TaskKey { tenant_id, kind, turn, retry, .. } = order.key;
                 let key = (tenant_id, kind, ls_of(&order.key), turn, retry);
@@ -62,7 +68,7 @@ impl Trace {
             lines.sort();
             writeln!(self.0, "{}", lines.join("\n")).unwrap();
         }
-        let steps = plan(&w.state, w.now_ms).steps;
+        let steps = plan(state, now_ms).steps;
         let mut steps: Vec<String> = steps.iter().map(|s| format!("  {:?} {:?}", s.subject, s.work)).collect();
         steps.sort();
         writeln!(self.0, "{}", steps.join("\n")).unwrap();
@@ -255,17 +261,32 @@ fn is_renamed(action: &Action) -> bool {
 
 /// Jobs of every kind in one tenant, whatever happens to it.
 fn jobs(seed: u64) -> Trace {
+    jobs_and_world(seed, EVENTS).0
+}
+
+fn jobs_and_world(seed: u64, events: u64) -> (Trace, World) {
     let (mut w, mut numbers, mut trace) = (world(), Numbers(seed), Trace::default());
-    for _ in 0..EVENTS {
+    let first = JOBS[seed as usize % JOBS.len()];
+    let outcome = start(&mut w, first);
+    trace.answer(&format!("start {first:?}"), &outcome);
+    if (10..20).contains(&seed) {
+        // Tasks are ordered and not heard of again.
+        let unheard: TaskHook = |_, _, _| None;
+        w.held.extend(KINDS.map(|kind| (kind, unheard)));
+    }
+    for _ in 0..events {
         happen(&mut w, &mut numbers, &mut trace);
         trace.see(&w);
+    }
+    if events < EVENTS {
+        return (trace, w);
     }
     heal(&mut w);
     for _ in 0..4 {
         turn(&mut w, 60_000);
     }
     trace.see(&w);
-    trace
+    (trace, w)
 }
 
 /// A worker whose follow tasks never end by themselves.
@@ -278,6 +299,10 @@ fn follows(world: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskRepor
 
 /// A standby that follows, stops, fails and opens.
 fn standby(seed: u64) -> Trace {
+    standby_and_world(seed, EVENTS).0
+}
+
+fn standby_and_world(seed: u64, events: u64) -> (Trace, World) {
     let (mut w, mut numbers, mut trace) = (World::new(3), Numbers(seed), Trace::default());
     w.task_hook = follows;
     let Action::StartRestore(mut wish) = restore_wish("s", 3) else { unreachable!() };
@@ -285,7 +310,7 @@ fn standby(seed: u64) -> Trace {
     w.act(Action::StartRestore(wish)).unwrap();
     w.run(10);
     let tenant = w.state.tenant_by_name("s").unwrap().id;
-    for _ in 0..EVENTS {
+    for _ in 0..events {
         let scn = Scn(4000 + 1000 * numbers.below(9));
         let action = match numbers.below(14) {
             0 => Action::RecoverStandby { tenant, until: Some(scn) },
@@ -324,7 +349,7 @@ fn standby(seed: u64) -> Trace {
         }
         trace.see(&w);
     }
-    trace
+    (trace, w)
 }
 
 #[test]
@@ -357,4 +382,22 @@ fn jobs_of_every_kind_run_in_the_worlds_that_are_compared() {
     for kind in KINDS {
         assert!(text.contains(&format!(" {kind:?},")), "{kind:?}");
     }
+}
+
+/// States of version 2 with jobs of every kind under way, and the digests of what was seen of them then.
+#[test]
+fn a_state_with_a_map_for_each_kind_of_job_is_read_with_all_of_them() {
+    let mut kinds = BTreeSet::new();
+    for line in std::fs::read_to_string("tests/stored/worlds-2.txt").unwrap().lines() {
+        let (digest, hex) = line.split_once(' ').unwrap();
+        let bytes: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|n| u8::from_str_radix(&hex[n..n + 2], 16).unwrap()).collect();
+        let state: State = decode(&bytes).unwrap();
+        assert_eq!(lint(&state), Vec::<String>::new());
+        let mut trace = Trace::default();
+        trace.look(&state, state.clock_ms);
+        assert_eq!(format!("{:016x}", trace.digest()), digest, "{:?}", state.jobs.keys());
+        kinds.extend(state.jobs.values().map(state::Job::kind));
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), JobKind::ALL);
 }

@@ -210,7 +210,7 @@ fn a_drill_whose_scn_has_passed_takes_a_new_one() {
     let turns: Vec<TurnId> = w
         .ordered
         .iter()
-        .filter(|(_, k)| k.kind == TaskKind::Fingerprint && k.ls_id == LsId(1))
+        .filter(|(_, k)| k.kind == TaskKind::Fingerprint && k.part == Part::Ls(LsId(1)))
         .map(|(_, k)| k.turn)
         .collect();
     assert!(turns.contains(&TurnId(3)), "every stream is looked at again at the new one: {turns:?}");

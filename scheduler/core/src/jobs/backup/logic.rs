@@ -23,8 +23,8 @@ use crate::step::Plan;
 use crate::task::{TaskId, TaskKind};
 use crate::waiting::Who;
 use strandline_types::{
-    BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, ErrorClass, Failure, FileStatus, JobId, RoundState, Secret,
-    Transition, limits,
+    BackupJobStatus, BackupMode, BackupSetKind, BackupSetStatus, ErrorClass, Failure, FileStatus, JobId, RoundState,
+    Secret, Transition, limits,
 };
 
 impl JobLogic for BackupJob {
