@@ -224,8 +224,8 @@ fn what_waits_is_called_back_when_the_policy_goes() {
     w.until("the end", |w| w.state.open_clean_job(TENANT).is_none());
     let job = w.state.clean_jobs().next_back().unwrap();
     assert_eq!(job.status, JobStatus::Completed);
-    let told = w.state.clean_tasks().filter_map(|t| t.failure.as_ref());
-    assert!(told.clone().count() == waiting && told.clone().all(|f| f.what.contains("policy was dropped")));
+    let told: Vec<_> = w.state.clean_tasks().filter_map(|t| t.failure.as_ref()).collect();
+    assert!(told.len() == waiting && told.iter().all(|f| f.what.contains("policy was dropped")));
 }
 
 #[test]

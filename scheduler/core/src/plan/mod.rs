@@ -32,12 +32,12 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
     schedule::plan(state, now_ms, &mut plan);
-    leftovers::plan(state, &mut plan);
     jobs::drill::plan::plan_schedules(state, now_ms, &mut plan);
     jobs::clean::plan::plan_policies(state, now_ms, &mut plan);
     for job in state.jobs_by_kind().into_iter().map(Job::logic).filter(|job| job.is_open()) {
         job.plan(state, now_ms, &mut plan);
     }
+    leftovers::plan(state, &mut plan);
     waiting::plan(state, &mut plan);
     plan
 }
