@@ -315,21 +315,8 @@ pub fn restore_in_progress(name: &str) -> Failure {
 
 /// CANCEL of what does not run.
 pub fn no_job_running(kind: JobKind, name: &str) -> Failure {
-    let (what, todo) = match kind {
-        JobKind::Backup | JobKind::Initiator => ("no backup runs", ""),
-        JobKind::Restore => ("no restore runs", ""),
-        JobKind::RecoverTable => ("no table recovery runs", "see CDB_OB_RECOVER_TABLE_JOB_HISTORY"),
-        JobKind::Drill => ("no restore drill runs", ""),
-        JobKind::Clean | JobKind::CleanTask => ("no cleaning runs", ""),
-        JobKind::Validate | JobKind::ValidateTask => ("no validation runs", ""),
-        JobKind::DestCheck => ("no check of a destination runs", ""),
-        JobKind::Standby => ("no standby is cancelled", "ALTER SYSTEM RECOVER STANDBY CANCEL"),
-    };
-    Failure::new(ErrorClass::NotFound, what, tenant(name), todo)
-}
-
-pub fn no_restore_running(name: &str) -> Failure {
-    Failure::new(ErrorClass::NotFound, "no restore runs", tenant(name), "")
+    let todo = if kind == JobKind::RecoverTable { "see CDB_OB_RECOVER_TABLE_JOB_HISTORY" } else { "" };
+    Failure::new(ErrorClass::NotFound, format!("no {} runs", kind.noun()), tenant(name), todo)
 }
 
 pub fn restore_source(why: &str) -> Failure {

@@ -6,7 +6,7 @@ use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::plan::dest_ref;
 use crate::refuse;
-use crate::state::{Drill, DrillStage, State, Tenant, TenantStatus};
+use crate::state::{Drill, DrillStage, JobKind, State, Tenant, TenantStatus};
 use crate::step::{DrillWork, MediumWork, Plan};
 use crate::task::TaskKind;
 use crate::waiting::{On, Who};
@@ -127,7 +127,7 @@ impl Ctx<'_> {
             Some((RestoreStage::Success, _)) => self.advance(plan, DrillStage::Restored),
             Some((RestoreStage::Failed, Some(failure))) => self.fail(plan, failure.clone()),
             Some(_) => {}
-            None => self.fail(plan, refuse::no_restore_running(&self.drill.tenant_name())),
+            None => self.fail(plan, refuse::no_job_running(JobKind::Restore, &self.drill.tenant_name())),
         }
     }
 }

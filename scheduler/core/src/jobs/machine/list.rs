@@ -3,15 +3,15 @@
 use super::head::JobHead;
 use super::logic::JobLogic;
 use super::task_run::TaskRun;
-use crate::jobs::backup::state::BackupJob;
-use crate::jobs::clean::state::{CleanJob, CleanTask};
-use crate::jobs::dest_check::state::DestCheck;
-use crate::jobs::drill::state::Drill;
-use crate::jobs::initiator::state::InitiatorJob;
-use crate::jobs::recover_table::state::RecoverTableJob;
-use crate::jobs::restore::state::RestoreJob;
-use crate::jobs::standby::state::Standby;
-use crate::jobs::validate::state::{ValidateJob, ValidateTask};
+pub(crate) use crate::jobs::backup::state::BackupJob;
+pub(crate) use crate::jobs::clean::state::{CleanJob, CleanTask};
+pub(crate) use crate::jobs::dest_check::state::DestCheck;
+pub(crate) use crate::jobs::drill::state::Drill;
+pub(crate) use crate::jobs::initiator::state::InitiatorJob;
+pub(crate) use crate::jobs::recover_table::state::RecoverTableJob;
+pub(crate) use crate::jobs::restore::state::RestoreJob;
+pub(crate) use crate::jobs::standby::state::Standby;
+pub(crate) use crate::jobs::validate::state::{ValidateJob, ValidateTask};
 use crate::state::{State, Trouble};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,7 +20,7 @@ use strandline_types::{JobId, TenantId};
 /// Makes the enums of all jobs and of their kinds, how one is found in State, and two macros that hand a job, or the type
 /// of a kind, to an expression.
 macro_rules! job_kinds {
-    ($d:tt $($(#[$doc:meta])+ $kind:ident($body:ident) $all:ident $one:ident $one_mut:ident;)+) => {
+    ($d:tt $($(#[$doc:meta])+ $kind:ident($body:ident) $noun:literal $all:ident $one:ident $one_mut:ident;)+) => {
         /// A kind of job, in the order in which jobs are planned.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum JobKind {
@@ -30,6 +30,14 @@ macro_rules! job_kinds {
         impl JobKind {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// As refusals name it.
+            #[must_use]
+            pub const fn noun(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $noun,)+
+                }
+            }
         }
 
         /// A job of any kind.
@@ -107,7 +115,7 @@ macro_rules! job_kinds {
             ($d of:expr, $d logic:ident => $d do:expr) => {
                 match $d of {
                     $($crate::jobs::machine::list::JobKind::$kind => {
-                        type $d logic = $crate::state::$body;
+                        type $d logic = $crate::jobs::machine::list::$body;
                         $d do
                     })+
                 }
@@ -119,27 +127,27 @@ macro_rules! job_kinds {
 
 job_kinds! { $
     /// A check of a destination by every worker.
-    DestCheck(DestCheck) dest_checks dest_check dest_check_mut;
+    DestCheck(DestCheck) "check of a destination" dest_checks dest_check dest_check_mut;
     /// A backup of one tenant.
-    Backup(BackupJob) backup_jobs backup_job backup_job_mut;
+    Backup(BackupJob) "backup" backup_jobs backup_job backup_job_mut;
     /// A backup of several tenants; its children do the work.
-    Initiator(InitiatorJob) initiators initiator initiator_mut;
+    Initiator(InitiatorJob) "backup of several tenants" initiators initiator initiator_mut;
     /// A restore.
-    Restore(RestoreJob) restore_jobs restore_job restore_job_mut;
+    Restore(RestoreJob) "restore" restore_jobs restore_job restore_job_mut;
     /// A table recovery.
-    RecoverTable(RecoverTableJob) recover_jobs recover_job recover_job_mut;
+    RecoverTable(RecoverTableJob) "table recovery" recover_jobs recover_job recover_job_mut;
     /// A standby tenant that follows an archive.
-    Standby(Standby) standbys standby_job standby_job_mut;
+    Standby(Standby) "standby" standbys standby_job standby_job_mut;
     /// A restore drill.
-    Drill(Drill) drills drill drill_mut;
+    Drill(Drill) "restore drill" drills drill drill_mut;
     /// A cleaning; its parts do the work.
-    Clean(CleanJob) clean_jobs clean_job clean_job_mut;
+    Clean(CleanJob) "cleaning" clean_jobs clean_job clean_job_mut;
     /// One set or piece that is deleted.
-    CleanTask(CleanTask) clean_tasks clean_task clean_task_mut;
+    CleanTask(CleanTask) "deletion" clean_tasks clean_task clean_task_mut;
     /// A validation; its parts do the work.
-    Validate(ValidateJob) validate_jobs validate_job validate_job_mut;
+    Validate(ValidateJob) "validation" validate_jobs validate_job validate_job_mut;
     /// One set or piece that is looked at.
-    ValidateTask(ValidateTask) validate_tasks validate_task validate_task_mut;
+    ValidateTask(ValidateTask) "look at an object" validate_tasks validate_task validate_task_mut;
 }
 
 impl State {
