@@ -72,28 +72,40 @@ fn words() -> impl Strategy<Value = Action> {
     let stage = || prop::sample::select(RestoreStage::ALL.to_vec());
     prop_oneof![
         (1001u64..1004).prop_map(|d| Action::DestFormatted { dest: DestId(d) }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::RoundBegun { tenant, round }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Begun }),
         (tenants(), round(), state(), event()).prop_map(|(tenant, round, from, event)| {
-            Action::MoveRound { tenant, round, from, event, comment: String::new() }
+            Action::Round { tenant, round, what: RoundAction::Move { from, event, comment: String::new() } }
         }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::RestartRound { tenant, round }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::ReopenRound { tenant, round }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::BackupAfterRestart {
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Restart }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Reopen }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round {
             tenant,
             round,
-            version: String::new()
+            what: RoundAction::BackupAfter { version: String::new() }
         }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::PiecesStarted { tenant, round, upto }),
+        (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::PiecesStarted { upto }
+        }),
         (tenants(), round(), piece(), 0u64..4000).prop_map(|(tenant, round, piece, ms)| {
             let checkpoint_scn = Scn::from_ms(START_MS + ms);
-            Action::CheckpointPublished { tenant, round, piece, checkpoint_scn }
+            Action::Round { tenant, round, what: RoundAction::CheckpointPublished { piece, checkpoint_scn } }
         }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::SealPiece { tenant, round, piece }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::PieceFrozen { tenant, round, piece }),
-        (tenants(), round(), any::<bool>()).prop_map(|(tenant, round, forced)| Action::RoundStopped {
+        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::Round {
             tenant,
             round,
-            forced
+            what: RoundAction::SealPiece { piece }
+        }),
+        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::PieceFrozen { piece }
+        }),
+        (tenants(), round(), any::<bool>()).prop_map(|(tenant, round, forced)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::Stopped { forced }
         }),
         (1u64..4, status(), status()).prop_map(|(j, from, to)| Action::AdvanceJob {
             job: JobId(j),
@@ -270,7 +282,7 @@ fn prelude() -> Vec<Action> {
         Action::DestFormatted { dest: DestId(1001) },
         Action::DestFormatted { dest: DestId(1002) },
         Action::ArchiveLog { tenant },
-        Action::RoundBegun { tenant, round: RoundId(1) },
+        Action::Round { tenant, round: RoundId(1), what: RoundAction::Begun },
     ]
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 use strandline_scheduler_core::state::{JobKind, Stage};
-use strandline_scheduler_core::{Action, Command, State};
+use strandline_scheduler_core::{Action, Command, RoundAction, State};
 use strandline_stored::{FIRST_VERSION, Stored, decode, encode};
 
 /// Moment of the samples.
@@ -85,6 +85,8 @@ fn commands_that_had_names_of_their_own_for_each_kind_of_job_mean_the_same() {
     assert!(matches!(stage("MoveRecoverTable"), Some(Stage::RecoverTable(_))));
     assert!(matches!(stage("MoveDrill"), Some(Stage::Drill(_))));
     assert!(matches!(stage("MoveClean"), Some(Stage::CleanTask(_))));
+    assert!(matches!(read("ReopenRound"), Action::Round { what: RoundAction::Reopen, .. }));
+    assert!(matches!(read("SealPiece"), Action::Round { what: RoundAction::SealPiece { .. }, .. }));
 }
 
 #[test]

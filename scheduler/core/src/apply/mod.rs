@@ -23,11 +23,12 @@ pub(crate) mod tenant;
 pub(crate) use crate::jobs::clean::decide::{Verdicts, by_policy as clean_by_policy, decide as decide_clean};
 pub(crate) use crate::jobs::clean::policy::check_add as check_add_policy;
 
-use crate::command::{Action, Command, Outcome};
+use crate::command::{Action, Command, Outcome, RoundAction};
 use crate::jobs::clean::{logic as clean, policy as clean_policy};
 use crate::jobs::machine::{attempts, life};
 use crate::jobs::{backup, dest_check, drill, initiator, recover_table, restore, standby, validate};
 use crate::state::State;
+use strandline_types::{RoundId, TenantId};
 
 /// Applies one command: a pure function of state and command. A refusal changes nothing but the state's clock.
 ///
@@ -56,20 +57,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::DestFormatted { dest } => destination::formatted(state, dest),
         Action::DestChecked { dest, check_file } => destination::checked(state, dest, check_file),
         Action::MediumFailed { subject, failure } => medium::failed(state, subject, failure),
-        Action::RoundBegun { tenant, round } => archive::round_begun(state, tenant, round),
-        Action::MoveRound { tenant, round, from, event, comment } => {
-            archive::move_round(state, (tenant, round), from, event, comment)
-        }
-        Action::RestartRound { tenant, round } => restart::stop(state, (tenant, round)),
-        Action::ReopenRound { tenant, round } => restart::reopen(state, (tenant, round)),
-        Action::BackupAfterRestart { tenant, round, version } => restart::backup(state, (tenant, round), version),
-        Action::PiecesStarted { tenant, round, upto } => pieces::started(state, (tenant, round), upto),
-        Action::CheckpointPublished { tenant, round, piece, checkpoint_scn } => {
-            pieces::checkpoint_published(state, (tenant, round), piece, checkpoint_scn)
-        }
-        Action::SealPiece { tenant, round, piece } => pieces::seal(state, (tenant, round), piece),
-        Action::PieceFrozen { tenant, round, piece } => pieces::frozen(state, (tenant, round), piece),
-        Action::RoundStopped { tenant, round, forced } => archive::round_stopped(state, (tenant, round), forced),
+        Action::Round { tenant, round, what } => apply_round(state, (tenant, round), what),
         Action::SetDataDest { tenant, uri, access } => data_dest::set(state, tenant, uri, access),
         Action::SetBackupParam { tenant, param } => data_dest::set_param(state, tenant, param),
         Action::StartBackup { tenant, wish } => backup::start::one(state, tenant, wish),
@@ -113,5 +101,22 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::AssignTask { key, executor } => attempts::assign(state, key, executor),
         Action::TaskLost { key, executor, failure } => attempts::lost(state, key, executor, failure),
         Action::JobFailed { job, failure } => life::failed(state, job, failure),
+    }
+}
+
+fn apply_round(state: &mut State, key: (TenantId, RoundId), what: RoundAction) -> Outcome {
+    match what {
+        RoundAction::Begun => archive::round_begun(state, key.0, key.1),
+        RoundAction::Move { from, event, comment } => archive::move_round(state, key, from, event, comment),
+        RoundAction::Restart => restart::stop(state, key),
+        RoundAction::Reopen => restart::reopen(state, key),
+        RoundAction::BackupAfter { version } => restart::backup(state, key, version),
+        RoundAction::PiecesStarted { upto } => pieces::started(state, key, upto),
+        RoundAction::CheckpointPublished { piece, checkpoint_scn } => {
+            pieces::checkpoint_published(state, key, piece, checkpoint_scn)
+        }
+        RoundAction::SealPiece { piece } => pieces::seal(state, key, piece),
+        RoundAction::PieceFrozen { piece } => pieces::frozen(state, key, piece),
+        RoundAction::Stopped { forced } => archive::round_stopped(state, key, forced),
     }
 }

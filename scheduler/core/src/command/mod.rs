@@ -8,24 +8,25 @@ mod done;
 mod entry;
 mod orders;
 mod recovery;
+mod round;
 mod wishes;
 
 pub use done::{Done, Outcome};
 pub use entry::Command;
 pub use recovery::{ImportCatalog, StartRecoverTable};
+pub use round::RoundAction;
 pub use wishes::{
     ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
     Subject, Swept,
 };
 
 use crate::report::WorkerReport;
-use crate::round_machine::RoundEvent;
 use crate::state::{CleanWhat, DestState, JobKind, Stage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
     Access, Address, BackupMode, BackupSetId, ClusterId, DestId, DestNo, DestUri, Failure, JobId, LsId, NodeId,
-    PieceId, PieceKey, RoundId, RoundState, Scn, TenantId, Term, TurnId,
+    PieceKey, RoundId, Scn, TenantId, Term, TurnId,
 };
 
 /// What happens.
@@ -164,96 +165,14 @@ pub enum Action {
         failure: Failure,
     },
 
-    /// The round's start placeholder is written.
-    RoundBegun {
+    /// Something happens to an archive round.
+    Round {
         /// Tenant.
         tenant: TenantId,
         /// Round.
         round: RoundId,
-    },
-    /// Something happens to a round, if it still is in `from`.
-    MoveRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// State that the decision was made in.
-        from: RoundState,
-        /// What happens.
-        event: RoundEvent,
-        /// Why, for users.
-        comment: String,
-    },
-    /// Start placeholders up to this piece are written.
-    PiecesStarted {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Newest piece with a placeholder.
-        upto: PieceId,
-    },
-    /// A checkpoint is visible on the medium.
-    CheckpointPublished {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece that it lies in.
-        piece: PieceId,
-        /// The checkpoint.
-        checkpoint_scn: Scn,
-    },
-    /// The final figures of a piece are to be decided.
-    SealPiece {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece.
-        piece: PieceId,
-    },
-    /// The files of a frozen piece are written.
-    PieceFrozen {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece.
-        piece: PieceId,
-    },
-    /// The round is over: its end placeholder is written, or the stop was forced.
-    RoundStopped {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// True when the medium was given up.
-        forced: bool,
-    },
-
-    /// AUTO_RESTART: an interrupted round stops, and another one follows it.
-    RestartRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// The interrupted round.
-        round: RoundId,
-    },
-    /// AUTO_RESTART: the interrupted round has stopped, and its destination is usable: the next one opens.
-    ReopenRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// The round that has stopped.
-        round: RoundId,
-    },
-    /// AUTO_RESTART: the new round is DOING: a full backup starts.
-    BackupAfterRestart {
-        /// Tenant.
-        tenant: TenantId,
-        /// The new round.
-        round: RoundId,
-        /// The proposer's version, for the set.
-        version: String,
+        /// What.
+        what: RoundAction,
     },
 
     /// DATA_BACKUP_DEST; `None` clears it.

@@ -2,7 +2,8 @@
 //!
 //! In State there were eleven maps, one for each kind. Each kind had the fields of the head itself, and maps of tasks by
 //! log stream, by replica or by worker, where log stream 0 was what is of none. In commands each kind had its own words for
-//! the next stage, a cancel and an end, and a task was named by the number of its log stream.
+//! the next stage, a cancel and an end, a task was named by the number of its log stream, and what happens to an archive
+//! round was a command for each.
 //!
 //! Everything here is about values without types, so it stays as it is when the types change again.
 
@@ -184,7 +185,32 @@ pub(super) fn command(mut tree: Tree) -> Result<Tree, String> {
     Ok(tree)
 }
 
+/// What happens to a round, under the name that it had as a command, and without.
+const OF_ROUNDS: [(&str, &str); 10] = [
+    ("RoundBegun", "Begun"),
+    ("MoveRound", "Move"),
+    ("RestartRound", "Restart"),
+    ("ReopenRound", "Reopen"),
+    ("BackupAfterRestart", "BackupAfter"),
+    ("PiecesStarted", "PiecesStarted"),
+    ("CheckpointPublished", "CheckpointPublished"),
+    ("SealPiece", "SealPiece"),
+    ("PieceFrozen", "PieceFrozen"),
+    ("RoundStopped", "Stopped"),
+];
+
+fn of_round(name: &str, mut content: Value) -> Result<Value, String> {
+    let (tenant, round) = (take_field(&mut content, "tenant")?, take_field(&mut content, "round")?);
+    let is_plain = content.as_map().is_some_and(Vec::is_empty);
+    let what = if is_plain { name.into() } else { variant(name, content) };
+    let fields = vec![("tenant".into(), tenant), ("round".into(), round), ("what".into(), what)];
+    Ok(variant("Round", Value::Map(fields)))
+}
+
 fn renamed(name: &str, mut content: Value) -> Result<Value, String> {
+    if let Some((_, name)) = OF_ROUNDS.iter().find(|(was, _)| *was == name) {
+        return of_round(name, content);
+    }
     let advance = |content, job, kind| Ok(variant("AdvanceJob", stages(content, job, kind)?));
     match name {
         "MoveBackup" => advance(content, "job", "Backup"),
