@@ -11,7 +11,7 @@ use crate::state::{ArchivedLog, Destination, Job, RestoreSource, State};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
 use strandline_catalogue::{Refusal, Target, choose};
-use strandline_types::{BackupSetId, DestId, Failure, FileStatus, LsId, PieceKey, Place, TenantId};
+use strandline_types::{BackupSetId, DestId, Failure, FileStatus, PieceKey, Place, TenantId};
 
 /// Something on a medium.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn objects_of(state: &State, read: &Read) -> Vec<(TenantId, Object)> {
 /// The set whose own log lies at a path of its destination.
 fn carrier(state: &State, dest: &Destination, path: &str) -> Option<BackupSetId> {
     let mut sets = state.backup_sets.values().filter(|s| s.dest_id == dest.id);
-    sets.find(|s| MediumName::Set(s.set_id, s.kind).part(LsId(0)) == path).map(|s| s.set_id)
+    sets.find(|s| MediumName::Set(s.set_id, s.kind).part(None) == path).map(|s| s.set_id)
 }
 
 /// A set and everything that it is built on.

@@ -326,6 +326,9 @@ fn check_moves(before: &State, after: &State, command: &Command) {
             assert!(now.checkpoint_scn >= row.checkpoint_scn, "{command:?}");
         }
     }
+    for (id, old) in &before.tenants {
+        after.tenants.get(id).map_or((), |new| moved(old.status, new.status, command));
+    }
     for old in before.backup_jobs() {
         moved(old.status, after.backup_job(old.id).unwrap().status, command);
     }
@@ -337,6 +340,12 @@ fn check_moves(before: &State, after: &State, command: &Command) {
     }
     for old in before.drills() {
         after.drill(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+    }
+    for old in before.clean_jobs() {
+        after.clean_job(old.id).map_or((), |new| moved(old.status, new.status, command));
+    }
+    for old in before.validate_jobs() {
+        after.validate_job(old.id).map_or((), |new| moved(old.status, new.status, command));
     }
 }
 

@@ -102,12 +102,12 @@ pub struct TabletMap {
 }
 
 impl MediumName {
-    /// The directory of one log stream; 0 = the set's own archive.
+    /// The directory of one log stream, or that of the set's own archive.
     #[must_use]
-    pub fn part(&self, ls: LsId) -> String {
+    pub fn part(&self, ls: Option<LsId>) -> String {
         match ls {
-            LsId(0) => format!("{self}/complement_log"),
-            ls => format!("{self}/logstream_{ls}"),
+            None => format!("{self}/complement_log"),
+            Some(ls) => format!("{self}/logstream_{ls}"),
         }
     }
 }

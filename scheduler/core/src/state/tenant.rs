@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strandline_types::{
     BackupSetId, Compression, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId,
-    Term, limits,
+    Term, Transition, limits,
 };
 
 /// Life of a tenant.
@@ -22,6 +22,17 @@ pub enum TenantStatus {
     Imported,
     /// Its replicas are being removed.
     Dropping,
+}
+
+impl Transition for TenantStatus {
+    fn next_states(self) -> &'static [Self] {
+        match self {
+            Self::Restoring => &[Self::Normal, Self::Standby, Self::Dropping],
+            Self::Standby => &[Self::Normal, Self::Dropping],
+            Self::Normal | Self::Imported => &[Self::Dropping],
+            Self::Dropping => &[],
+        }
+    }
 }
 
 impl fmt::Display for TenantStatus {

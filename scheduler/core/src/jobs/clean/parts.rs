@@ -203,7 +203,7 @@ fn spec(state: &State, task: &CleanTask, part: Part) -> Option<TaskSpec> {
     Some(TaskSpec::Clean(CleanSpec {
         uri: dest.uri.to_string(),
         access: dest.access.clone(),
-        directories: vec![task.name.part(part.ls_number())],
+        directories: vec![task.name.part(part.ls())],
         owner: state.owner_of(dest),
     }))
 }

@@ -15,7 +15,7 @@ pub(crate) use crate::jobs::validate::state::{ValidateJob, ValidateTask};
 use crate::state::{State, Trouble};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use strandline_types::{JobId, TenantId};
+use strandline_types::JobId;
 
 /// Makes the enums of all jobs and of their kinds, how one is found in State, and two macros that hand a job, or the type
 /// of a kind, to an expression.
@@ -161,13 +161,6 @@ impl State {
         let mut jobs: Vec<&Job> = self.jobs.values().collect();
         jobs.sort_by_key(|job| job.kind());
         jobs
-    }
-
-    /// The job of a kind and of a tenant that still has something to do; there is at most one.
-    #[must_use]
-    pub fn open_job(&self, kind: JobKind, tenant: TenantId) -> Option<&Job> {
-        let is_it = |job: &&Job| job.kind() == kind && job.head().tenant_id == tenant;
-        self.jobs.values().filter(is_it).find(|job| job.logic().is_open())
     }
 }
 
