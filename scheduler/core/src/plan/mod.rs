@@ -14,7 +14,7 @@ mod waiting;
 
 use crate::command::{Action, Subject};
 use crate::jobs;
-use crate::state::{DestKind, Destination, Job, State};
+use crate::state::{DestKind, Destination, JobKind, State};
 use crate::step::{DestRef, MediumWork, Plan, Step};
 use crate::waiting::{On, Waiting, Who};
 use strandline_types::{DestNo, TenantId};
@@ -31,15 +31,26 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     clock::plan(state, now_ms, &mut plan);
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
-    schedule::plan(state, now_ms, &mut plan);
-    jobs::drill::plan::plan_schedules(state, now_ms, &mut plan);
-    jobs::clean::plan::plan_policies(state, now_ms, &mut plan);
-    for job in state.jobs_by_kind().into_iter().map(Job::logic).filter(|job| job.is_open()) {
-        job.plan(state, now_ms, &mut plan);
+    let jobs = state.jobs_by_kind();
+    for kind in JobKind::ALL {
+        plan_around(state, *kind, now_ms, &mut plan);
+        for job in jobs.iter().filter(|job| job.kind() == *kind && job.logic().is_open()) {
+            job.logic().plan(state, now_ms, &mut plan);
+        }
     }
-    leftovers::plan(state, &mut plan);
     waiting::plan(state, &mut plan);
     plan
+}
+
+/// What starts jobs of a kind by itself, and what those of the kind before have left.
+fn plan_around(state: &State, kind: JobKind, now_ms: u64, plan: &mut Plan) {
+    match kind {
+        JobKind::Backup => schedule::plan(state, now_ms, plan),
+        JobKind::Restore => leftovers::plan(state, plan),
+        JobKind::Drill => jobs::drill::plan::plan_schedules(state, now_ms, plan),
+        JobKind::Clean => jobs::clean::plan::plan_policies(state, now_ms, plan),
+        _ => {}
+    }
 }
 
 impl Plan {
