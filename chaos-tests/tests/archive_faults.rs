@@ -1,4 +1,4 @@
-//! Leaders of log streams and of the cluster are hurt while a tenant is archived to S3 and to a directory at once: one
+//! Leaders of log streams and of the cluster are killed, paused and cut off while a tenant is archived to S3 and to a directory at once: one
 //! sleeps for half a minute and wakes up, one is cut off from its group and not from the media, and the scheduler that
 //! leads dies in the middle of a piece switch. Neither archive may have a gap, a fork or an object with other bytes.
 //!
@@ -8,8 +8,8 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{MediumTree, Oracle, Outcome, Patience, Site, Story, Watch, Wires, Writers};
-use strandline_chaos::cluster::{blows, jobs, readers};
+use strandline_chaos::cluster::{EventLog, Links, MediumTree, Oracle, Outcome, Patience, Site, Watch, Writers};
+use strandline_chaos::cluster::{jobs, readers, server_faults};
 use strandline_cli::cluster::Cluster;
 use strandline_media::testing::servers::{self, Server};
 use strandline_types::{PieceKey, Scn};
@@ -25,18 +25,18 @@ const SLEEP: Duration = Duration::from_secs(30);
 const CUT: Duration = Duration::from_secs(5);
 /// Schedulers that die in the middle of a piece switch.
 const SWITCHES: usize = 2;
-/// Acknowledgements of every writer between two blows.
+/// Acknowledgements of every writer between two faults.
 const ACKS_BETWEEN: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Both archives and who writes.
 struct Bed {
     cluster: Cluster,
-    wires: Wires,
+    links: Links,
     writers: Writers,
     /// On S3, and in a directory.
     watches: [Watch; 2],
-    story: Story,
+    events: EventLog,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,20 +50,20 @@ async fn leaders_sleep_are_cut_off_and_die_in_a_piece_switch_and_both_archives_s
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let story = Story::begin();
+    let events = EventLog::begin();
     let buckets = site.directory("s3")?;
     let store = Server::s3_over(&buckets, None).expect("it was found just now");
     let archives = [buckets.join("bucket/archive"), site.archive()];
     let dests = [store.s3_uri("bucket", "archive"), format!("file://{}", archives[1].display())];
 
-    let (cluster, wires) = site.wired(1, "faults", 3, 3).await?;
+    let (cluster, links) = site.linked(1, "faults", 3, 3).await?;
     jobs::make_tenant(&cluster, TENANT, LOG_STREAMS, TABLE).await?;
     let watches = archives.clone().map(Watch::start);
     let writers = Writers::start(&cluster.endpoints(), TENANT, TABLE, WRITERS, &watches[0]).await?;
     jobs::archive_to(&cluster, TENANT, &dests, PIECE_SECONDS).await?;
-    let mut bed = Bed { cluster, wires, writers, watches, story };
+    let mut bed = Bed { cluster, links, writers, watches, events };
     bed.go_on().await?;
-    story.tell("archived to S3 and to a directory");
+    events.record("archived to S3 and to a directory");
 
     bed.a_leader_sleeps_and_wakes_up().await?;
     bed.a_leader_is_cut_off_from_its_group_only().await?;
@@ -75,7 +75,7 @@ async fn run(site: &Site) -> Outcome<()> {
         readers::check_archive(archive).unwrap_or_else(|problems| panic!("{problems}"));
     }
     same_log(&archives);
-    story.tell(&format!("{} acknowledged writes, one log on both media", oracle.acked().len()));
+    events.record(&format!("{} acknowledged writes, one log on both media", oracle.acked().len()));
     Ok(())
 }
 
@@ -98,31 +98,31 @@ impl Bed {
     }
 
     async fn a_leader_sleeps_and_wakes_up(&mut self) -> Outcome<()> {
-        let victim = blows::leading_worker(&self.cluster, TENANT).await?;
-        let asleep = blows::pause_worker(&self.cluster, victim)?;
+        let victim = server_faults::leading_worker(&self.cluster, TENANT).await?;
+        let asleep = server_faults::pause_worker(&self.cluster, victim)?;
         let until = Instant::now() + SLEEP;
-        blows::until_led_by_others(&self.cluster, TENANT, victim).await?;
+        server_faults::until_led_by_others(&self.cluster, TENANT, victim).await?;
         self.go_on().await?;
-        self.story.tell(&format!("worker {victim} sleeps; others lead and archive"));
+        self.events.record(&format!("worker {victim} sleeps; others lead and archive"));
         tokio::time::sleep_until(until.into()).await;
         drop(asleep);
         self.go_on().await?;
-        self.story.tell(&format!("worker {victim} slept for {SLEEP:?} and woke up"));
+        self.events.record(&format!("worker {victim} slept for {SLEEP:?} and woke up"));
         Ok(())
     }
 
     /// It reaches the media, its clients and the schedulers, and believes for a while that it leads.
     async fn a_leader_is_cut_off_from_its_group_only(&mut self) -> Outcome<()> {
-        let victim = blows::leading_worker(&self.cluster, TENANT).await?;
-        self.wires.cut_off(&self.cluster, victim);
-        blows::until_led_by_others(&self.cluster, TENANT, victim).await?;
+        let victim = server_faults::leading_worker(&self.cluster, TENANT).await?;
+        self.links.cut_off(&self.cluster, victim);
+        server_faults::until_led_by_others(&self.cluster, TENANT, victim).await?;
         self.go_on().await?;
-        self.story.tell(&format!("worker {victim} is cut off; others lead and archive"));
+        self.events.record(&format!("worker {victim} is cut off; others lead and archive"));
         tokio::time::sleep(CUT).await;
         self.go_on().await?;
-        self.wires.mend();
+        self.links.repair();
         self.go_on().await?;
-        self.story.tell(&format!("worker {victim} is back"));
+        self.events.record(&format!("worker {victim} is back"));
         Ok(())
     }
 
@@ -131,9 +131,9 @@ impl Bed {
         let patience = Patience::new("a kill falls into a piece switch", PATIENCE);
         let piece = loop {
             let piece = until_switching(archive).await?;
-            let victim = blows::kill_leading_scheduler(&mut self.cluster).await?;
+            let victim = server_faults::kill_leading_scheduler(&mut self.cluster).await?;
             let is_hit = !tree(archive).is_frozen(piece);
-            self.story.tell(&format!("killed scheduler {victim}; piece {piece} was being switched: {is_hit}"));
+            self.events.record(&format!("killed scheduler {victim}; piece {piece} was being switched: {is_hit}"));
             self.go_on().await?;
             self.cluster.restart_killed()?;
             if is_hit {
@@ -157,7 +157,8 @@ impl Bed {
             let (medium, sightings) = watch.finish().unwrap_or_else(|broken| panic!("{broken}"));
             sightings.check(&medium).unwrap_or_else(|broken| panic!("{broken}"));
             let (pieces, frozen) = medium.pieces();
-            self.story.tell(&format!("{pieces} pieces, {frozen} frozen, {} checkpoints seen", sightings.checkpoints()));
+            self.events
+                .record(&format!("{pieces} pieces, {frozen} frozen, {} checkpoints seen", sightings.checkpoints()));
         }
         self.cluster.destroy()?;
         Ok(oracle)

@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{LossyDoor, Oracle, Outcome, Patience, Site, Story, Watch, Writers};
-use strandline_chaos::cluster::{blows, copies, jobs, readers};
+use strandline_chaos::cluster::{EventLog, LossyProxy, Oracle, Outcome, Patience, Site, Watch, Writers};
+use strandline_chaos::cluster::{copies, jobs, readers, server_faults};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 use strandline_media::testing::mini_store::{Conditions, MiniStore};
@@ -32,14 +32,14 @@ const OUTAGE: Duration = Duration::from_secs(8);
 const STANDSTILL: Duration = Duration::from_secs(6);
 const ACKS_BETWEEN: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(90);
-const SECRET: &str = "nobody guesses this";
+const SECRET: &str = "a secret of this test";
 
-/// The stores, each behind a door that loses replies.
+/// The stores, each behind a proxy that loses replies.
 struct Stores {
     s3: Option<Server>,
     _azure: Arc<Server>,
     _oss: Arc<MiniStore>,
-    doors: [LossyDoor; 3],
+    proxies: [LossyProxy; 3],
     /// As statements name them: S3, Azure, OSS, directory, S3 packed.
     dests: [String; 5],
     data: String,
@@ -49,7 +49,7 @@ struct Stores {
 struct Bed {
     cluster: Cluster,
     writers: Writers,
-    story: Story,
+    events: EventLog,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,19 +63,19 @@ async fn stores_lose_replies_die_and_stall_and_every_tree_is_whole_and_comes_bac
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let story = Story::begin();
+    let events = EventLog::begin();
     let mut stores = Stores::start(site).await?;
     let cluster = site.cluster(1, "first", 1, 3).await?;
     jobs::make_tenant(&cluster, TENANT, LOG_STREAMS, TABLE).await?;
     let watch = Watch::start(bucket(site).join("archive"));
     let writers = Writers::start(&cluster.endpoints(), TENANT, TABLE, WRITERS, &watch).await?;
     jobs::archive_to(&cluster, TENANT, &stores.statements(), PIECE_SECONDS).await?;
-    let mut bed = Bed { cluster, writers, story };
+    let mut bed = Bed { cluster, writers, events };
     bed.go_on(&ALL).await?;
-    story.tell("archived to five destinations");
+    events.record("archived to five destinations");
     jobs::begin_backup_to(&bed.cluster, TENANT, &stores.data).await?;
     let min_restore = jobs::until_backed_up(&bed.cluster).await?;
-    story.tell("backed up to S3");
+    events.record("backed up to S3");
 
     bed.replies_get_lost(&stores).await?;
     bed.the_s3_store_dies_and_comes_back(site, &mut stores).await?;
@@ -85,10 +85,10 @@ async fn run(site: &Site) -> Outcome<()> {
     let (medium, sightings) = watch.finish().unwrap_or_else(|broken| panic!("{broken}"));
     sightings.check(&medium).unwrap_or_else(|broken| panic!("{broken}"));
     every_tree_is_whole(site, &stores).await?;
-    story.tell("the second readers are done");
+    events.record("the second readers are done");
     assert!(until >= min_restore);
     back_from_the_copy(site, &oracle, until).await?;
-    story.tell(&format!("{} acknowledged writes came back from the copy of the bucket", oracle.acked().len()));
+    events.record(&format!("{} acknowledged writes came back from the copy of the bucket", oracle.acked().len()));
     Ok(())
 }
 
@@ -98,13 +98,13 @@ impl Stores {
         let azure = servers::azurite().expect("it was found just now");
         let oss = MiniStore::start(true, Conditions::Kept).await;
         let ports = [s3.port, azure.port, oss.port];
-        let doors = [
-            LossyDoor::before(ports[0]).await?,
-            LossyDoor::before(ports[1]).await?,
-            LossyDoor::before(ports[2]).await?,
+        let proxies = [
+            LossyProxy::before(ports[0]).await?,
+            LossyProxy::before(ports[1]).await?,
+            LossyProxy::before(ports[2]).await?,
         ];
         let behind = |uri: String, n: usize| {
-            uri.replace(&format!("127.0.0.1:{}", ports[n]), &format!("127.0.0.1:{}", doors[n].port))
+            uri.replace(&format!("127.0.0.1:{}", ports[n]), &format!("127.0.0.1:{}", proxies[n].port))
         };
         let key = site.path().join("secret");
         std::fs::write(&key, SECRET).expect("the site can be written to");
@@ -117,7 +117,7 @@ impl Stores {
         ];
         let data = behind(s3.s3_uri("bucket", "data"), 0);
         let key_source = format!("file:{}", key.display());
-        Ok(Self { s3: Some(s3), _azure: azure, _oss: oss, doors, dests, data, key_source })
+        Ok(Self { s3: Some(s3), _azure: azure, _oss: oss, proxies, dests, data, key_source })
     }
 
     /// What LOG_ARCHIVE_DEST takes; the last is compressed and encrypted.
@@ -136,16 +136,16 @@ impl Bed {
     }
 
     async fn replies_get_lost(&mut self, stores: &Stores) -> Outcome<()> {
-        let lost = || stores.doors.each_ref().map(LossyDoor::lost);
-        stores.doors.iter().for_each(|door| door.lose_every(LOSE_EVERY));
+        let lost = || stores.proxies.each_ref().map(LossyProxy::lost);
+        stores.proxies.iter().for_each(|proxy| proxy.lose_every(LOSE_EVERY));
         let patience = Patience::new(format!("{LOST_ENOUGH} replies of each store are lost"), PATIENCE);
         while lost().iter().any(|n| *n < LOST_ENOUGH) {
             self.go_on(&ALL).await?;
             patience.once_more(&format!("{:?}", lost())).await?;
         }
-        stores.doors.iter().for_each(|door| door.lose_every(0));
+        stores.proxies.iter().for_each(|proxy| proxy.lose_every(0));
         self.go_on(&ALL).await?;
-        self.story.tell(&format!("{:?} replies to durable writes were lost (S3, Azure, OSS)", lost()));
+        self.events.record(&format!("{:?} replies to durable writes were lost (S3, Azure, OSS)", lost()));
         Ok(())
     }
 
@@ -155,24 +155,24 @@ impl Bed {
         let until = Instant::now() + OUTAGE;
         self.until_the_round_says_why().await?;
         self.go_on(&NOT_ON_S3).await?;
-        self.story.tell("S3 is dead; its round says why, the others go on");
+        self.events.record("S3 is dead; its round says why, the others go on");
         tokio::time::sleep_until(until.into()).await;
         self.go_on(&NOT_ON_S3).await?;
         stores.s3 = Server::s3_over(&site.path().join("s3"), port);
         let back = Instant::now();
         self.go_on(&ALL).await?;
-        self.story.tell(&format!("S3 is back, and caught up {:.1} s later", back.elapsed().as_secs_f64()));
+        self.events.record(&format!("S3 is back, and caught up {:.1} s later", back.elapsed().as_secs_f64()));
         Ok(())
     }
 
     async fn the_s3_store_stands_still(&mut self, stores: &Stores) -> Outcome<()> {
-        let asleep = blows::pause(stores.s3.as_ref().expect("it is back").pid(), "s3s-fs")?;
+        let asleep = server_faults::pause(stores.s3.as_ref().expect("it is back").pid(), "s3s-fs")?;
         let until = Instant::now() + STANDSTILL;
         self.go_on(&NOT_ON_S3).await?;
         tokio::time::sleep_until(until.into()).await;
         drop(asleep);
         self.go_on(&ALL).await?;
-        self.story.tell("S3 stood still for a while, and the archive goes on");
+        self.events.record("S3 stood still for a while, and the archive goes on");
         Ok(())
     }
 
@@ -186,7 +186,7 @@ impl Bed {
             assert_eq!(status, "DOING", "an outage ends no round: {comment}");
             if !comment.is_empty() {
                 assert!(!comment.contains("access_key=sk"), "{comment}");
-                self.story.tell(&format!("the round says: {comment}"));
+                self.events.record(&format!("the round says: {comment}"));
                 return Ok(());
             }
             patience.once_more("nothing").await?;

@@ -1,13 +1,13 @@
 //! A worker, the leading scheduler and the medium die at every stage of a backup: each job completes or ends as failed
-//! with its placeholder, leaves no wrong file, the next backup succeeds, and sets that were hurt come back.
+//! with its placeholder, leaves no wrong file, the next backup succeeds, and sets whose backup met a fault come back.
 //!
-//! A stage is held by the one request that would end it (see `Gate`), so every blow falls where it is meant to.
+//! A stage is held by the one request that would end it (see `HoldingProxy`), so every fault falls where it is meant to.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{Gate, Outcome, Patience, Site, blows, jobs, readers};
+use strandline_chaos::cluster::{HoldingProxy, Outcome, Patience, Site, jobs, readers, server_faults};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 use strandline_types::{BackupJobStatus, Scn};
@@ -32,7 +32,7 @@ const STAGES: [(BackupJobStatus, &str); 8] = [
 ];
 
 #[derive(Clone, Copy, Debug)]
-enum Blow {
+enum Fault {
     Worker,
     Scheduler,
     Medium,
@@ -46,23 +46,23 @@ fn every_stage_of_the_job_machine_is_in_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_dies_at_whatever_stage_a_backup_ends_well_or_says_that_it_failed() {
+async fn whichever_server_dies_at_any_stage_a_backup_ends_well_or_says_that_it_failed() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
-    let started = Gate::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
-    let Some(gate) = started else { return };
-    let ran = Run::new(&site, &gate).await;
+    let started = HoldingProxy::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
+    let Some(proxy) = started else { return };
+    let ran = Run::new(&site, &proxy).await;
     let ran = match ran {
         Ok(run) => run.all().await,
         Err(failure) => Err(failure),
     };
     ran.unwrap_or_else(|failure| panic!("{failure}"));
-    drop(gate);
+    drop(proxy);
     site.done();
 }
 
 struct Run<'a> {
     site: &'a Site,
-    gate: &'a Gate,
+    proxy: &'a HoldingProxy,
     cluster: Cluster,
     data: String,
     archive: String,
@@ -71,10 +71,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn new(site: &'a Site, gate: &'a Gate) -> Outcome<Self> {
+    async fn new(site: &'a Site, proxy: &'a HoldingProxy) -> Outcome<Self> {
         let cluster = site.cluster(1, "servers", 3, 3).await?;
         jobs::make_tenant(&cluster, TENANT, 1, TABLE).await?;
-        let (data, archive) = (gate.uri(BUCKET, "data")?, gate.uri(BUCKET, "archive")?);
+        let (data, archive) = (proxy.uri(BUCKET, "data")?, proxy.uri(BUCKET, "archive")?);
         jobs::archive_to(&cluster, TENANT, std::slice::from_ref(&archive), 3600).await?;
         let dest = format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}");
         cluster.admin()?.sql(&dest).await?;
@@ -85,42 +85,42 @@ impl<'a> Run<'a> {
         for batch in pairs.chunks(50) {
             client.batch(TABLE, batch.to_vec()).await?;
         }
-        Ok(Self { site, gate, cluster, data, archive, expected, began: Instant::now() })
+        Ok(Self { site, proxy, cluster, data, archive, expected, began: Instant::now() })
     }
 
     async fn all(mut self) -> Outcome<()> {
         let mut set = 1;
         self.changes_meanwhile(set).await?;
-        let mut hurt = Vec::new();
+        let mut failed = Vec::new();
         for (stage, request) in STAGES {
-            for blow in [Blow::Worker, Blow::Scheduler, Blow::Medium] {
+            for fault in [Fault::Worker, Fault::Scheduler, Fault::Medium] {
                 set += 1;
-                let status = self.strike(set, stage, request, blow).await?;
+                let status = self.strike(set, stage, request, fault).await?;
                 if status == "COMPLETED" {
-                    hurt.push(set);
+                    failed.push(set);
                 }
                 set += 1;
                 self.cluster.admin()?.sql(&format!("ALTER SYSTEM BACKUP TENANT = {TENANT}")).await?;
-                assert_eq!(self.until_ended(set).await?, "COMPLETED", "the backup after {stage} and {blow:?}");
+                assert_eq!(self.until_ended(set).await?, "COMPLETED", "the backup after {stage} and {fault:?}");
             }
         }
-        self.tell(&format!("{} of {} hurt sets are whole", hurt.len(), 3 * STAGES.len()));
-        assert!(hurt.len() >= 2 * STAGES.len(), "what a retry mends does not end a job: {hurt:?}");
+        self.tell(&format!("{} of {} sets with a fault are whole", failed.len(), 3 * STAGES.len()));
+        assert!(failed.len() >= 2 * STAGES.len(), "what a retry repairs does not end a job: {failed:?}");
         let buckets = self.site.path().join("buckets").join(BUCKET);
         readers::check(&buckets).unwrap_or_else(|problems| panic!("{problems}"));
-        self.back(hurt[0]).await?;
-        self.back(hurt[hurt.len() - 1]).await?;
+        self.back(failed[0]).await?;
+        self.back(failed[failed.len() - 1]).await?;
         self.cluster.destroy()
     }
 
     /// A table that is made while log streams are copied costs another turn, and the set has it.
     async fn changes_meanwhile(&mut self, set: u64) -> Outcome<()> {
-        self.gate.hold("/macro_block_data");
+        self.proxy.hold("/macro_block_data");
         self.cluster.admin()?.sql(&format!("ALTER SYSTEM BACKUP TENANT = {TENANT}")).await?;
         // Both log streams have taken their points.
         self.until_held(BackupJobStatus::Data, 2).await?;
         self.cluster.admin()?.sql(&format!("CREATE TABLE {LATER} TABLETS = 2 TENANT = {TENANT}")).await?;
-        self.gate.release();
+        self.proxy.release();
         assert_eq!(self.until_ended(set).await?, "COMPLETED");
         let query = format!("SELECT * FROM CDB_OB_BACKUP_SET_FILES WHERE BACKUP_SET_ID = {set}");
         let turn = self.cluster.admin()?.query(&query).await?.number(0, "DATA_TURN_ID");
@@ -136,29 +136,31 @@ impl<'a> Run<'a> {
         eprintln!("chaos: {:6.2} s: {what}", self.began.elapsed().as_secs_f64());
     }
 
-    /// One backup with a blow at a stage; gives how it ended.
-    async fn strike(&mut self, set: u64, stage: BackupJobStatus, request: &str, blow: Blow) -> Outcome<String> {
-        self.gate.hold(if stage == BackupJobStatus::Canceling { "/macro_block_data" } else { request });
+    /// One backup with a fault at a stage; gives how it ended.
+    async fn strike(&mut self, set: u64, stage: BackupJobStatus, request: &str, fault: Fault) -> Outcome<String> {
+        self.proxy.hold(if stage == BackupJobStatus::Canceling { "/macro_block_data" } else { request });
         let backup = format!("ALTER SYSTEM BACKUP TENANT = {TENANT} PLUS ARCHIVELOG");
         self.cluster.admin()?.sql(&backup).await?;
         if stage == BackupJobStatus::Canceling {
             self.until_held(BackupJobStatus::Data, 1).await?;
-            self.gate.hold(request);
+            self.proxy.hold(request);
             self.cluster.admin()?.sql(&format!("ALTER SYSTEM CANCEL BACKUP TENANT = {TENANT}")).await?;
         }
         self.until_held(stage, 1).await?;
-        let victim = match blow {
-            Blow::Worker => format!("worker {}", self.kill_executor().await?),
-            Blow::Scheduler => format!("scheduler {}", blows::kill_leading_scheduler(&mut self.cluster).await?),
-            Blow::Medium => {
-                self.gate.kill_server();
+        let victim = match fault {
+            Fault::Worker => format!("worker {}", self.kill_executor().await?),
+            Fault::Scheduler => {
+                format!("scheduler {}", server_faults::kill_leading_scheduler(&mut self.cluster).await?)
+            }
+            Fault::Medium => {
+                self.proxy.kill_server();
                 "medium".to_owned()
             }
         };
-        self.gate.release();
-        if matches!(blow, Blow::Medium) {
-            self.gate.until_refused(2).await?;
-            self.gate.start_server();
+        self.proxy.release();
+        if matches!(fault, Fault::Medium) {
+            self.proxy.until_refused(2).await?;
+            self.proxy.start_server();
         }
         self.cluster.restart_killed()?;
         let status = self.until_ended(set).await?;
@@ -174,7 +176,7 @@ impl<'a> Run<'a> {
         loop {
             let tasks = admin.query("SELECT * FROM CDB_OB_BACKUP_TASKS").await?;
             let status = tasks.text(0, "STATUS");
-            if status == stage.to_string() && self.gate.held() >= requests {
+            if status == stage.to_string() && self.proxy.held() >= requests {
                 return Ok(());
             }
             patience.once_more(&format!("{status}: {}", tasks.text(0, "COMMENT"))).await?;
@@ -191,7 +193,7 @@ impl<'a> Run<'a> {
                 self.cluster.kill_worker(worker);
                 Ok(worker)
             }
-            None => blows::kill_leading_worker(&mut self.cluster, TENANT).await,
+            None => server_faults::kill_leading_worker(&mut self.cluster, TENANT).await,
         }
     }
 
@@ -220,7 +222,7 @@ impl<'a> Run<'a> {
         assert!(ends.len() == 1 && ends[0].starts_with(good), "set {set} is {status}, its ends are {ends:?}");
     }
 
-    /// Restores what a set that was hurt holds.
+    /// Restores what a set holds whose backup met a fault.
     async fn back(&mut self, set: u64) -> Outcome<()> {
         let tenant = format!("back_{set}");
         let query = format!("SELECT * FROM CDB_OB_BACKUP_SET_FILES WHERE BACKUP_SET_ID = {set}");

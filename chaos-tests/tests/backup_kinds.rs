@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, blows, jobs, program, readers};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site, jobs, program, readers, server_faults};
 use strandline_cli::admin::{Admin, Rows};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -54,14 +54,14 @@ struct World<'a> {
     /// What each tenant holds now.
     content: BTreeMap<&'static str, Content>,
     ids: BTreeMap<&'static str, u64>,
-    story: Story,
+    events: EventLog,
 }
 
 impl<'a> World<'a> {
     async fn start(site: &'a Site) -> Outcome<Self> {
         let cluster = site.cluster(1, "servers", 3, 2).await?;
-        let (content, ids, story) = (BTreeMap::new(), BTreeMap::new(), Story::begin());
-        let mut world = Self { site, cluster, content, ids, story };
+        let (content, ids, events) = (BTreeMap::new(), BTreeMap::new(), EventLog::begin());
+        let mut world = Self { site, cluster, content, ids, events };
         for tenant in [ALPHA, BETA, GAMMA, DELTA] {
             let mut admin = world.cluster.admin()?;
             admin.sql(&format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 1")).await?;
@@ -84,7 +84,7 @@ impl<'a> World<'a> {
             let data = uri(&world.place("data", tenant));
             admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {tenant}")).await?;
         }
-        world.story.tell("three tenants are archived");
+        world.events.record("three tenants are archived");
         Ok(world)
     }
 
@@ -122,7 +122,7 @@ impl<'a> World<'a> {
         }
         let set = self.newest_set(tenants[0]).await?;
         assert_eq!(set.text(0, "STATUS"), "SUCCESS", "{statement}: {}", set.text(0, "COMMENT"));
-        self.story.tell(&format!("{statement}: set {}", set.text(0, "BACKUP_SET_ID")));
+        self.events.record(&format!("{statement}: set {}", set.text(0, "BACKUP_SET_ID")));
         Ok(set)
     }
 
@@ -153,7 +153,7 @@ impl<'a> World<'a> {
         let client = KvClient::connect(&self.cluster.endpoints(), name).await?;
         let pairs: Content = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
         assert!(pairs == *expected, "{name} shows {} of {} pairs", pairs.len(), expected.len());
-        self.story.tell(&format!("{name} came back"));
+        self.events.record(&format!("{name} came back"));
         Ok(())
     }
 
@@ -200,11 +200,11 @@ impl<'a> World<'a> {
         );
 
         let restore = Self::restore_statement("beta_back", &from, Scn(set.number(0, "MIN_RESTORE_SCN")));
-        let mut nobody = self.cluster.admin()?;
-        let lost = nobody.sql(&restore).await.unwrap_err();
+        let mut keyless = self.cluster.admin()?;
+        let lost = keyless.sql(&restore).await.unwrap_err();
         assert!(lost.class == ErrorClass::Permission && lost.todo.contains("SET DECRYPTION"), "{lost}");
-        nobody.sql("SET DECRYPTION IDENTIFIED BY 'another password'").await?;
-        let wrong = nobody.sql(&restore).await.unwrap_err();
+        keyless.sql("SET DECRYPTION IDENTIFIED BY 'another password'").await?;
+        let wrong = keyless.sql(&restore).await.unwrap_err();
         assert!(wrong.class == ErrorClass::Permission && wrong.object.contains("backup set"), "{wrong}");
         let mut owner = self.cluster.admin()?;
         owner.sql(&format!("SET DECRYPTION IDENTIFIED BY 'another password', '{PASSWORD}'")).await?;
@@ -231,7 +231,7 @@ impl<'a> World<'a> {
         assert!(refused.what.contains("backup can not start"), "{refused}");
         assert_eq!(self.newest_set(ALPHA).await?.text(0, "BACKUP_SET_ID"), before.text(0, "BACKUP_SET_ID"));
 
-        // From the system tenant: whoever can, and the job says who could not.
+        // From the system tenant: every tenant that can, and the job says which could not.
         self.back_up(&mut admin, "ALTER SYSTEM BACKUP DATABASE", &[ALPHA, BETA, GAMMA]).await?;
         let jobs =
             "SELECT * FROM CDB_OB_BACKUP_JOB_HISTORY WHERE JOB_LEVEL = 'SYS_TENANT' ORDER BY JOB_ID DESC LIMIT 1";
@@ -261,8 +261,8 @@ impl<'a> World<'a> {
         while admin.query(&running).await?.is_empty() {
             patience.once_more("no job").await?;
         }
-        let leader = blows::kill_leading_scheduler(&mut self.cluster).await?;
-        self.story.tell(&format!("scheduler {leader} died when the schedule had started its backup"));
+        let leader = server_faults::kill_leading_scheduler(&mut self.cluster).await?;
+        self.events.record(&format!("scheduler {leader} died when the schedule had started its backup"));
         self.cluster.restart_killed()?;
         let patience = Patience::new("the scheduled backup ends", PATIENCE);
         while !admin.query(&running).await?.is_empty() {
@@ -314,7 +314,7 @@ impl<'a> World<'a> {
         {
             assert!(kinds.iter().any(|kind| kind.contains(part)), "no {part} among {kinds:?}");
         }
-        self.story.tell(&format!("inspect has read {} kinds of files", kinds.len()));
+        self.events.record(&format!("inspect has read {} kinds of files", kinds.len()));
         for tenant in [ALPHA, BETA, GAMMA, "stick"] {
             let data = self.place("data", tenant);
             readers::check_data(&data).unwrap_or_else(|problems| panic!("{problems}"));

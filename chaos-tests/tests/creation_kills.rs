@@ -1,5 +1,5 @@
 //! Tenants are made under load, and a worker is killed at a random instant of the first second: every one of them serves
-//! afterwards, with all of its replicas, and nobody lends a hand.
+//! afterwards, with all of its replicas, and without help by hand.
 //!
 //! `STRANDLINE_CREATIONS` says how many (nightly: 500), `STRANDLINE_SEED` when whom it meets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_chaos::sim::Rng;
 use strandline_cli::cluster::Cluster;
@@ -32,7 +32,7 @@ async fn tenants_whose_creation_is_killed_at_a_random_instant_serve_with_all_the
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let (story, creations) = (Story::begin(), number("STRANDLINE_CREATIONS").unwrap_or(CREATIONS));
+    let (events, creations) = (EventLog::begin(), number("STRANDLINE_CREATIONS").unwrap_or(CREATIONS));
     let mut rng = Rng::new(number("STRANDLINE_SEED").unwrap_or(1));
     let mut cluster = site.cluster(71, "servers", 1, 3).await?;
     jobs::make_tenant(&cluster, LOAD, 2, TABLE).await?;
@@ -42,7 +42,7 @@ async fn run(site: &Site) -> Outcome<()> {
     for first in (0..creations).step_by(AT_ONCE as usize) {
         let tenants: Vec<String> = (first..creations.min(first + AT_ONCE)).map(|n| format!("made_{n}")).collect();
         for tenant in &tenants {
-            sql(&cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 3")).await?;
+            jobs::sql(&cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 3")).await?;
         }
         tokio::time::sleep(Duration::from_millis(rng.between(0, INSTANT_MS_MAX))).await;
         cluster.kill_worker(rng.pick(&workers).expect("there are workers"));
@@ -53,14 +53,14 @@ async fn run(site: &Site) -> Outcome<()> {
         until_whole(&cluster).await?;
         cluster.check_alive()?;
         for tenant in &tenants {
-            sql(&cluster, &format!("DROP TENANT {tenant}")).await?;
+            jobs::sql(&cluster, &format!("DROP TENANT {tenant}")).await?;
         }
     }
     stop.store(true, Ordering::Relaxed);
     load.await.expect("the load does not panic");
     let writes = writes.load(Ordering::Relaxed);
     assert!(writes > 0, "there was no load");
-    story.tell(&format!("{creations} creations were killed, and all serve; {writes} writes meanwhile"));
+    events.record(&format!("{creations} creations were killed, and all serve; {writes} writes meanwhile"));
     cluster.destroy()
 }
 
@@ -79,17 +79,13 @@ async fn write(endpoints: Vec<String>, stop: Arc<AtomicBool>, writes: Arc<Atomic
     }
 }
 
-async fn sql(cluster: &Cluster, statement: &str) -> Outcome<()> {
-    cluster.admin()?.sql(statement).await.map(drop)
-}
-
 /// A table is made and written.
 async fn until_it_serves(cluster: &Cluster, tenant: &str) -> Outcome<()> {
     let patience = Patience::new(format!("tenant {tenant} takes a write"), PATIENCE);
     loop {
         let tried = async {
             // It may be there from the last try.
-            let _ = sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
+            let _ = jobs::sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
             let client = KvClient::connect(&cluster.endpoints(), tenant).await?;
             client.put(TABLE, Bytes::from_static(b"key"), Bytes::from_static(b"value")).await
         };

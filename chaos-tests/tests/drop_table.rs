@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{Gate, Outcome, Patience, Site, jobs, readers};
+use strandline_chaos::cluster::{HoldingProxy, Outcome, Patience, Site, jobs, readers};
 use strandline_cli::admin::Rows;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -28,20 +28,20 @@ type Pairs = BTreeMap<Bytes, Bytes>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_table_is_there_before_the_drop_and_nowhere_after_it() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
-    let started = Gate::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
-    let Some(gate) = started else { return };
-    let ran = match Run::new(&site, &gate).await {
+    let started = HoldingProxy::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
+    let Some(proxy) = started else { return };
+    let ran = match Run::new(&site, &proxy).await {
         Ok(run) => run.all().await,
         Err(failure) => Err(failure),
     };
     ran.unwrap_or_else(|failure| panic!("{failure}"));
-    drop(gate);
+    drop(proxy);
     site.done();
 }
 
 struct Run<'a> {
     site: &'a Site,
-    gate: &'a Gate,
+    proxy: &'a HoldingProxy,
     cluster: Cluster,
     client: KvClient,
     data: String,
@@ -51,18 +51,18 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn new(site: &'a Site, gate: &'a Gate) -> Outcome<Self> {
+    async fn new(site: &'a Site, proxy: &'a HoldingProxy) -> Outcome<Self> {
         let cluster = site.cluster(1, "servers", 1, 3).await?;
         let mut admin = cluster.admin()?;
         admin.sql(&format!("CREATE TENANT {TENANT} LOG_STREAMS = {} REPLICAS = 3", LOG_STREAMS - 1)).await?;
         for table in [KEPT, DROPPED] {
             admin.sql(&format!("CREATE TABLE {table} TABLETS = 4 TENANT = {TENANT}")).await?;
         }
-        let (data, archive) = (gate.uri(BUCKET, "data")?, gate.uri(BUCKET, "archive")?);
+        let (data, archive) = (proxy.uri(BUCKET, "data")?, proxy.uri(BUCKET, "archive")?);
         jobs::archive_to(&cluster, TENANT, std::slice::from_ref(&archive), 3600).await?;
         admin.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}")).await?;
         let client = KvClient::connect(&cluster.endpoints(), TENANT).await?;
-        Ok(Self { site, gate, cluster, client, data, archive, sets: 0, began: Instant::now() })
+        Ok(Self { site, proxy, cluster, client, data, archive, sets: 0, began: Instant::now() })
     }
 
     async fn all(mut self) -> Outcome<()> {
@@ -106,19 +106,19 @@ impl<'a> Run<'a> {
 
     /// What is dropped while log streams are copied costs another turn, and the set does not have it.
     async fn drops_meanwhile(&mut self) -> Outcome<()> {
-        self.gate.hold("/macro_block_data");
+        self.proxy.hold("/macro_block_data");
         self.sql("ALTER SYSTEM BACKUP DATABASE").await?;
         self.sets += 1;
         // All log streams have taken their points.
         let patience = Patience::new("the backup is held", PATIENCE);
-        while self.gate.held() < LOG_STREAMS {
+        while self.proxy.held() < LOG_STREAMS {
             let tasks = self.query("DBA_OB_BACKUP_TASKS").await?;
             patience.once_more(&format!("{}: {}", tasks.text(0, "STATUS"), tasks.text(0, "COMMENT"))).await?;
         }
         let tasks = self.query("DBA_OB_BACKUP_TASKS").await?;
         assert_eq!(tasks.text(0, "STATUS"), BackupJobStatus::Data.to_string());
         self.drop_table().await?;
-        self.gate.release();
+        self.proxy.release();
         self.until_backed_up().await?;
         let sets = self.query(&format!("DBA_OB_BACKUP_SET_FILES WHERE BACKUP_SET_ID = {}", self.sets)).await?;
         assert_eq!(sets.number(0, "DATA_TURN_ID"), 2, "the first turn has the table");

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Instant;
-use strandline_chaos::cluster::{History, Outcome, Proof, Site, blows, readers};
+use strandline_chaos::cluster::{History, Outcome, Proof, Site, readers, server_faults};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use tokio::task::JoinSet;
@@ -35,8 +35,8 @@ async fn run(site: &Site) -> Outcome<()> {
         }
         let lived = live(&mut cluster, histories).await?;
         for history in &lived {
-            readers::check(history.home()).unwrap_or_else(|problems| panic!("{}: {problems}", history.story()));
-            eprintln!("chaos: {}", history.story());
+            readers::check(history.home()).unwrap_or_else(|problems| panic!("{}: {problems}", history.events()));
+            eprintln!("chaos: {}", history.events());
         }
         for proof in at_once(lived, |mut history| async move { history.prove().await }).await? {
             all.add(proof);
@@ -55,8 +55,8 @@ async fn live(cluster: &mut Cluster, histories: Vec<History>) -> Outcome<Vec<His
         if living.is_finished() {
             break;
         }
-        let victim = blows::kill_leading_worker(cluster, &name).await?;
-        blows::until_led_by_others(cluster, &name, victim).await?;
+        let victim = server_faults::kill_leading_worker(cluster, &name).await?;
+        server_faults::until_led_by_others(cluster, &name, victim).await?;
         cluster.restart_killed()?;
     }
     living.await.expect("it does not panic")

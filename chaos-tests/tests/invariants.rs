@@ -64,9 +64,9 @@ impl Log {
 }
 
 fn check(archive: &mut ArchiveIsOneLog, files: &Files, log: &Log, changed: &[&str]) -> Result<(), String> {
-    let truth = log.bytes();
+    let expected = log.bytes();
     let changed: Vec<String> = changed.iter().map(|c| (*c).to_owned()).collect();
-    let slice = |_, at: Lsn, n: usize| truth.get(at.0 as usize..at.0 as usize + n);
+    let slice = |_, at: Lsn, n: usize| expected.get(at.0 as usize..at.0 as usize + n);
     archive.check(files, &changed, |_, _| Some(CLOCK), slice)
 }
 

@@ -1,10 +1,10 @@
-//! `kill -9` and `SIGSTOP` of whoever leads, again and again, while writers write and the log is archived; then all
+//! `kill -9` and `SIGSTOP` of the leaders, again and again, while writers write and the log is archived; then all
 //! disks are lost, and every acknowledged write has to come back from the medium, up to the SCN that is asked for.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use strandline_chaos::cluster::{
-    MediumTree, Oracle, Outcome, Patience, Site, Story, Watch, Writers, blows, jobs, readers,
+    EventLog, MediumTree, Oracle, Outcome, Patience, Site, Watch, Writers, jobs, readers, server_faults,
 };
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -15,11 +15,11 @@ const TABLE: &str = "numbers";
 const LOG_STREAMS: usize = 3;
 const WRITERS: usize = 4;
 const PIECE_SECONDS: u64 = 2;
-/// Each sort of blow falls so often.
+/// Each sort of fault falls so often.
 const ROUNDS: u64 = 3;
 /// A paused leader sleeps at least so long: others lead long before.
 const PAUSE: Duration = Duration::from_secs(3);
-/// Acknowledgements of every writer between two blows.
+/// Acknowledgements of every writer between two faults.
 const ACKS_BETWEEN: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,23 +32,23 @@ async fn leaders_die_while_archiving_and_every_acknowledged_write_comes_back() {
 }
 
 async fn run(site: &Site) -> Outcome<()> {
-    let story = Story::begin();
-    let (oracle, min_restore) = storm(site, &story).await?;
+    let events = EventLog::begin();
+    let (oracle, min_restore) = storm(site, &events).await?;
     readers::check(site.path()).unwrap_or_else(|problems| panic!("{problems}"));
-    story.tell("the second readers are done");
-    back_from_the_medium(site, &story, &oracle, min_restore).await
+    events.record("the second readers are done");
+    back_from_the_medium(site, &events, &oracle, min_restore).await
 }
 
 /// The first cluster, from its start until its disks are gone; gives what was written.
-async fn storm(site: &Site, story: &Story) -> Outcome<(Oracle, Scn)> {
+async fn storm(site: &Site, events: &EventLog) -> Outcome<(Oracle, Scn)> {
     let mut cluster = site.cluster(1, "first", 3, 3).await?;
-    story.tell("3 schedulers and 3 workers run");
+    events.record("3 schedulers and 3 workers run");
     jobs::make_tenant(&cluster, TENANT, LOG_STREAMS, TABLE).await?;
     let watch = Watch::start(site.archive());
     let writers = Writers::start(&cluster.endpoints(), TENANT, TABLE, WRITERS, &watch).await?;
     writers.go_on(ACKS_BETWEEN).await?;
     jobs::archive(&cluster, TENANT, &site.archive(), PIECE_SECONDS).await?;
-    story.tell("it archives");
+    events.record("it archives");
 
     let mut min_restore = Scn::MIN;
     for round in 0..ROUNDS {
@@ -57,68 +57,78 @@ async fn storm(site: &Site, story: &Story) -> Outcome<(Oracle, Scn)> {
         if round > 0 {
             until_piece_end(site).await;
         }
-        workers_leader_dies(&mut cluster, &writers, story).await?;
-        schedulers_leader_dies(&mut cluster, &writers, &watch, story).await?;
+        workers_leader_dies(&mut cluster, &writers, events).await?;
+        schedulers_leader_dies(&mut cluster, &writers, &watch, events).await?;
         if round == 0 {
             jobs::begin_backup(&cluster, TENANT, &site.data()).await?;
             min_restore = jobs::until_backed_up(&cluster).await?;
-            story.tell(&format!("backed up, restorable from SCN {min_restore}"));
+            events.record(&format!("backed up, restorable from SCN {min_restore}"));
         }
-        old_leader_wakes_up(&mut cluster, &writers, &watch, story).await?;
+        old_leader_wakes_up(&mut cluster, &writers, &watch, events).await?;
     }
-    both_leaders_die(&mut cluster, &writers, &watch, story).await?;
+    both_leaders_die(&mut cluster, &writers, &watch, events).await?;
 
     let oracle = writers.finish().await?;
     let last = *oracle.acked().last().expect("somebody wrote");
     until_covered(&mut cluster, &watch, last).await?;
-    story.tell(&format!("{} writes are acknowledged and archived", oracle.acked().len()));
+    events.record(&format!("{} writes are acknowledged and archived", oracle.acked().len()));
     let (medium, sightings) = watch.finish().unwrap_or_else(|broken| panic!("{broken}"));
     sightings.check(&medium).unwrap_or_else(|broken| panic!("{broken}"));
     let (pieces, frozen) = medium.pieces();
-    story.tell(&format!("{pieces} pieces, {frozen} frozen, {} checkpoints seen", sightings.checkpoints()));
-    assert!(frozen as u64 > 2 * ROUNDS, "{frozen} pieces only: the blows did not fall among piece switches");
+    events.record(&format!("{pieces} pieces, {frozen} frozen, {} checkpoints seen", sightings.checkpoints()));
+    assert!(frozen as u64 > 2 * ROUNDS, "{frozen} pieces only: the faults did not fall among piece switches");
     cluster.destroy()?;
     Ok((oracle, min_restore))
 }
 
-async fn workers_leader_dies(cluster: &mut Cluster, writers: &Writers, story: &Story) -> Outcome<()> {
-    let victim = blows::kill_leading_worker(cluster, TENANT).await?;
-    story.tell(&format!("killed worker {victim}"));
+async fn workers_leader_dies(cluster: &mut Cluster, writers: &Writers, events: &EventLog) -> Outcome<()> {
+    let victim = server_faults::kill_leading_worker(cluster, TENANT).await?;
+    events.record(&format!("killed worker {victim}"));
     writers.go_on(ACKS_BETWEEN).await?;
-    story.tell("all writers go on");
+    events.record("all writers go on");
     cluster.restart_killed()
 }
 
-/// Archiving goes on under the next leader: what was acknowledged after the blow is covered.
-async fn schedulers_leader_dies(cluster: &mut Cluster, writers: &Writers, watch: &Watch, story: &Story) -> Outcome<()> {
-    let victim = blows::kill_leading_scheduler(cluster).await?;
-    story.tell(&format!("killed scheduler {victim}"));
+/// Archiving goes on under the next leader: what was acknowledged after the fault is covered.
+async fn schedulers_leader_dies(
+    cluster: &mut Cluster,
+    writers: &Writers,
+    watch: &Watch,
+    events: &EventLog,
+) -> Outcome<()> {
+    let victim = server_faults::kill_leading_scheduler(cluster).await?;
+    events.record(&format!("killed scheduler {victim}"));
     writers.go_on(ACKS_BETWEEN).await?;
     until_covered(cluster, watch, writers.scn()).await?;
-    story.tell("the checkpoint goes on");
+    events.record("the checkpoint goes on");
     cluster.restart_killed()
 }
 
 /// A leader that was away for a while writes to the archive of a stream that others lead by now.
-async fn old_leader_wakes_up(cluster: &mut Cluster, writers: &Writers, watch: &Watch, story: &Story) -> Outcome<()> {
-    let victim = blows::leading_worker(cluster, TENANT).await?;
-    let paused = blows::pause_worker(cluster, victim)?;
+async fn old_leader_wakes_up(
+    cluster: &mut Cluster,
+    writers: &Writers,
+    watch: &Watch,
+    events: &EventLog,
+) -> Outcome<()> {
+    let victim = server_faults::leading_worker(cluster, TENANT).await?;
+    let paused = server_faults::pause_worker(cluster, victim)?;
     let until = Instant::now() + PAUSE;
-    story.tell(&format!("paused worker {victim}"));
+    events.record(&format!("paused worker {victim}"));
     writers.go_on(ACKS_BETWEEN).await?;
-    blows::until_led_by_others(cluster, TENANT, victim).await?;
+    server_faults::until_led_by_others(cluster, TENANT, victim).await?;
     until_covered(cluster, watch, writers.scn()).await?;
     tokio::time::sleep_until(until.into()).await;
     drop(paused);
-    story.tell("it goes on");
+    events.record("it goes on");
     writers.go_on(ACKS_BETWEEN).await?;
     until_covered(cluster, watch, writers.scn()).await
 }
 
-async fn both_leaders_die(cluster: &mut Cluster, writers: &Writers, watch: &Watch, story: &Story) -> Outcome<()> {
-    let worker = blows::kill_leading_worker(cluster, TENANT).await?;
-    let scheduler = blows::kill_leading_scheduler(cluster).await?;
-    story.tell(&format!("killed worker {worker} and scheduler {scheduler}"));
+async fn both_leaders_die(cluster: &mut Cluster, writers: &Writers, watch: &Watch, events: &EventLog) -> Outcome<()> {
+    let worker = server_faults::kill_leading_worker(cluster, TENANT).await?;
+    let scheduler = server_faults::kill_leading_scheduler(cluster).await?;
+    events.record(&format!("killed worker {worker} and scheduler {scheduler}"));
     cluster.restart_killed()?;
     writers.go_on(ACKS_BETWEEN).await?;
     until_covered(cluster, watch, writers.scn()).await
@@ -149,9 +159,9 @@ async fn until_covered(cluster: &mut Cluster, watch: &Watch, scn: Scn) -> Outcom
 }
 
 /// A new cluster restores to several moments; each shows exactly what was acknowledged up to it.
-async fn back_from_the_medium(site: &Site, story: &Story, oracle: &Oracle, min_restore: Scn) -> Outcome<()> {
+async fn back_from_the_medium(site: &Site, events: &EventLog, oracle: &Oracle, min_restore: Scn) -> Outcome<()> {
     let mut cluster = site.cluster(2, "second", 1, 2).await?;
-    story.tell("the disks are gone; a new cluster runs");
+    events.record("the disks are gone; a new cluster runs");
     let moments = moments(site, oracle, min_restore);
     for (n, scn) in moments.iter().enumerate() {
         jobs::begin_restore(&cluster, &format!("again_{n}"), &site.data(), &site.archive(), *scn).await?;
@@ -162,7 +172,7 @@ async fn back_from_the_medium(site: &Site, story: &Story, oracle: &Oracle, min_r
         let pairs = KvClient::connect(&cluster.endpoints(), &tenant).await?.scan(TABLE, b"", b"", 0).await?;
         let shown = oracle.check(scn, pairs).unwrap_or_else(|differences| panic!("{tenant}: {differences}"));
         assert!(shown.open <= WRITERS, "{shown:?}");
-        story.tell(&format!("restored to SCN {scn}: {shown:?}"));
+        events.record(&format!("restored to SCN {scn}: {shown:?}"));
     }
     cluster.destroy()
 }

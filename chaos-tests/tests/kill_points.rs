@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use std::path::Path;
 use std::time::Duration;
-use strandline_chaos::cluster::{KillStep, Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, KillStep, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use strandline_cli::cluster::config::Identity;
@@ -28,10 +28,6 @@ fn failed(what: &str, object: String) -> Failure {
     Failure::new(ErrorClass::Corrupt, what, object, "look at the logs of the servers")
 }
 
-async fn sql(cluster: &Cluster, statement: &str) -> Outcome<()> {
-    cluster.admin()?.sql(statement).await.map(drop)
-}
-
 fn start(cluster: &mut Cluster) -> Outcome<()> {
     cluster.kill_worker(WORKER);
     cluster.restart_killed()
@@ -46,7 +42,7 @@ async fn serves(cluster: &mut Cluster, tenant: &str) -> Outcome<bool> {
         }
         let tried = async {
             // A restored tenant has it; who died before it was made gets it now.
-            let _ = sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
+            let _ = jobs::sql(cluster, &format!("CREATE TABLE {TABLE} TABLETS = 1 TENANT = {tenant}")).await;
             let client = KvClient::connect(&cluster.endpoints(), tenant).await?;
             client.put(TABLE, Bytes::from_static(b"key"), Bytes::from_static(b"value")).await
         };
@@ -108,7 +104,7 @@ impl Bed {
             if !serves(&mut self.cluster, &tenant).await? {
                 return Err(failed("the worker ended by itself", tenant));
             }
-            sql(&self.cluster, &format!("DROP TENANT {tenant}")).await?;
+            jobs::sql(&self.cluster, &format!("DROP TENANT {tenant}")).await?;
             tries += 1;
             if ran_through {
                 return Ok(tries);
@@ -121,13 +117,13 @@ impl Bed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_whose_creation_is_killed_at_any_step_serves_after_the_next_start() {
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut bed = Bed::new(31).await?;
         let make = async |cluster: &Cluster, tenant: &str| {
-            sql(cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 1")).await
+            jobs::sql(cluster, &format!("CREATE TENANT {tenant} LOG_STREAMS = 1 REPLICAS = 1")).await
         };
         let tries = bed.try_all(stride(12), make).await?;
-        story.tell(&format!("{tries} creations were killed, and all served"));
+        events.record(&format!("{tries} creations were killed, and all served"));
         assert!(tries > 5, "{tries}");
         bed.site.done();
         Outcome::Ok(())
@@ -138,22 +134,22 @@ async fn a_replica_whose_creation_is_killed_at_any_step_serves_after_the_next_st
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_is_killed_at_any_step_ends_with_what_was_backed_up() {
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut bed = Bed::new(32).await?;
-        sql(&bed.cluster, "CREATE TENANT source LOG_STREAMS = 1 REPLICAS = 1").await?;
+        jobs::sql(&bed.cluster, "CREATE TENANT source LOG_STREAMS = 1 REPLICAS = 1").await?;
         assert!(serves(&mut bed.cluster, "source").await?);
         let (data, archive) = (bed.site.data(), bed.site.archive());
         jobs::archive(&bed.cluster, "source", &archive, 3600).await?;
         jobs::begin_backup(&bed.cluster, "source", &data).await?;
         let until: Scn = jobs::until_backed_up(&bed.cluster).await?;
         jobs::stop_archive(&bed.cluster, "source").await?;
-        sql(&bed.cluster, "DROP TENANT source").await?;
+        jobs::sql(&bed.cluster, "DROP TENANT source").await?;
         let from = format!("FROM 'file://{},file://{}' UNTIL SCN = {until}", data.display(), archive.display());
         let make = async |cluster: &Cluster, tenant: &str| {
-            sql(cluster, &format!("ALTER SYSTEM RESTORE {tenant} {from} WITH 'replicas=1'")).await
+            jobs::sql(cluster, &format!("ALTER SYSTEM RESTORE {tenant} {from} WITH 'replicas=1'")).await
         };
         let tries = bed.try_all(stride(25), make).await?;
-        story.tell(&format!("{tries} restores were killed, and all ended well"));
+        events.record(&format!("{tries} restores were killed, and all ended well"));
         assert!(tries > 5, "{tries}");
         bed.site.done();
         Outcome::Ok(())

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{ClockStep, Outcome, Registers, Site, Story, Way, Wires, blows, jobs};
+use strandline_chaos::cluster::{ClockStep, EventLog, Links, Outcome, Registers, Site, Way, jobs, server_faults};
 use strandline_chaos::settings::number;
 use strandline_chaos::sim::Rng;
 use strandline_cli::cluster::Cluster;
@@ -54,19 +54,19 @@ struct Bed {
     site: Site,
     clocks: ClockStep,
     cluster: Cluster,
-    wires: Wires,
+    links: Links,
     rng: Rng,
-    story: Story,
+    events: EventLog,
 }
 
 impl Bed {
     async fn new(id: u64, seed: u64) -> Outcome<Self> {
-        let (site, story) = (Site::new()?, Story::begin());
+        let (site, events) = (Site::new()?, EventLog::begin());
         let clocks = ClockStep::new(&site)?;
-        let (cluster, wires) = site.wired_with(clocks.program(), id, "servers", 3, 3).await?;
+        let (cluster, links) = site.linked_with(clocks.program(), id, "servers", 3, 3).await?;
         jobs::make_tenant(&cluster, TENANT, 2, TABLE).await?;
-        story.tell(&format!("3 schedulers and 3 workers run; seed {seed}"));
-        Ok(Self { site, clocks, cluster, wires, rng: Rng::new(seed), story })
+        events.record(&format!("3 schedulers and 3 workers run; seed {seed}"));
+        Ok(Self { site, clocks, cluster, links, rng: Rng::new(seed), events })
     }
 
     async fn clients(&self) -> Outcome<Vec<KvClient>> {
@@ -90,7 +90,7 @@ impl Bed {
     async fn suffer(&mut self, fault: Fault) -> Outcome<()> {
         match fault {
             Fault::KillLeader => {
-                blows::kill_leading_worker(&mut self.cluster, TENANT).await?;
+                server_faults::kill_leading_worker(&mut self.cluster, TENANT).await?;
                 self.hold(200, 2_500).await;
                 self.cluster.restart_killed()
             }
@@ -107,34 +107,35 @@ impl Bed {
                 self.cluster.restart_killed()
             }
             Fault::PauseLeader => {
-                let victim = blows::leading_worker(&self.cluster, TENANT).await?;
-                let paused = blows::pause_worker(&self.cluster, victim)?;
+                let victim = server_faults::leading_worker(&self.cluster, TENANT).await?;
+                let paused = server_faults::pause_worker(&self.cluster, victim)?;
                 self.hold(300, 5_000).await;
                 drop(paused);
                 Ok(())
             }
             Fault::PauseFollowers => {
-                let leader = blows::leading_worker(&self.cluster, TENANT).await?;
+                let leader = server_faults::leading_worker(&self.cluster, TENANT).await?;
                 let others = self.cluster.worker_ids().filter(|worker| *worker != leader);
-                let paused =
-                    others.map(|worker| blows::pause_worker(&self.cluster, worker)).collect::<Outcome<Vec<_>>>()?;
+                let paused = others
+                    .map(|worker| server_faults::pause_worker(&self.cluster, worker))
+                    .collect::<Outcome<Vec<_>>>()?;
                 self.hold(500, 3_500).await;
                 drop(paused);
                 Ok(())
             }
             Fault::Cut(way) => {
-                let victim = blows::leading_worker(&self.cluster, TENANT).await?;
+                let victim = server_faults::leading_worker(&self.cluster, TENANT).await?;
                 let way = [Way::Both, Way::In, Way::Out][usize::from(way)];
-                self.wires.cut_one_way(&self.cluster, victim, way);
+                self.links.cut_one_way(&self.cluster, victim, way);
                 self.hold(500, 4_000).await;
-                self.wires.mend();
+                self.links.repair();
                 Ok(())
             }
             Fault::LoseAnswers => {
                 let per_mille = self.rng.between(20, 300);
-                self.wires.lose_answers(&self.cluster, per_mille);
+                self.links.lose_answers(&self.cluster, per_mille);
                 self.hold(1_000, 4_000).await;
-                self.wires.mend();
+                self.links.repair();
                 Ok(())
             }
             Fault::MoveClock => {
@@ -146,7 +147,7 @@ impl Bed {
                 self.clocks.set(pid, 0)
             }
             Fault::KillScheduler => {
-                blows::kill_leading_scheduler(&mut self.cluster).await?;
+                server_faults::kill_leading_scheduler(&mut self.cluster).await?;
                 self.hold(200, 1_500).await;
                 self.cluster.restart_killed()
             }
@@ -187,7 +188,11 @@ async fn registers_are_linearizable_whatever_happens_to_the_servers() {
         let fallen = bed.storm(&registers, number("STRANDLINE_LINEARIZABILITY_SECONDS").unwrap_or(SECONDS)).await?;
         let histories = registers.finish().await?;
         let faults: u64 = fallen.values().sum();
-        bed.story.tell(&format!("{faults} faults {fallen:?}, {} answers lost; {}", bed.wires.lost(), histories.told()));
+        bed.events.record(&format!(
+            "{faults} faults {fallen:?}, {} answers lost; {}",
+            bed.links.lost(),
+            histories.told()
+        ));
         if let Err((register, broken)) = histories.check() {
             panic!("register {register}: {broken}\n{:#?}", histories.of(register));
         }
@@ -198,7 +203,7 @@ async fn registers_are_linearizable_whatever_happens_to_the_servers() {
     ran.await.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// The defect that identities mend is found by this very search, and soon.
+/// The defect that identities repair is found by this very search, and soon.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_whose_writes_have_no_identity_are_caught() {
     let ran = async {
@@ -209,9 +214,9 @@ async fn clients_whose_writes_have_no_identity_are_caught() {
             bed.suffer(Fault::LoseAnswers).await?;
         }
         let histories = registers.finish().await?;
-        bed.story.tell(&format!("{} answers lost; {}", bed.wires.lost(), histories.told()));
+        bed.events.record(&format!("{} answers lost; {}", bed.links.lost(), histories.told()));
         let (register, broken) = histories.check().expect_err("a write that was done twice is seen");
-        bed.story.tell(&format!("register {register}: {broken}"));
+        bed.events.record(&format!("register {register}: {broken}"));
         bed.cluster.destroy()?;
         bed.site.done();
         Outcome::Ok(())

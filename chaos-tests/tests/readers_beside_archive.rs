@@ -6,12 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{AckedPairs, EventLog, Outcome, Patience, Site, jobs};
 use strandline_chaos::settings::number;
 use strandline_chaos::sim::Rng;
 use strandline_cli::admin::Rows;
@@ -22,6 +21,7 @@ use strandline_types::Scn;
 
 const TENANT: &str = "busy";
 const TABLE: &str = "numbers";
+/// Length of a piece; `STRANDLINE_PIECE_SECONDS` sets another.
 const PIECE_SECONDS: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Restores, and as many validations.
@@ -58,28 +58,14 @@ async fn beside_an_archive_on_s3_every_restore_and_validation_succeeds() {
     site.done();
 }
 
-/// What was acknowledged, by SCN. One writer alone: of what is older than its newest SCN nothing is missing.
-#[derive(Debug, Default)]
-struct Written(Mutex<BTreeMap<Scn, (Bytes, Bytes)>>);
-
-impl Written {
-    fn add(&self, scn: Scn, pair: (Bytes, Bytes)) {
-        self.0.lock().unwrap().insert(scn, pair);
-    }
-
-    fn at(&self, scn: Scn) -> BTreeMap<Bytes, Bytes> {
-        self.0.lock().unwrap().range(..=scn).map(|(_, pair)| pair.clone()).collect()
-    }
-
-    /// A moment between two SCNs that something was written at, or the later one.
-    fn moment(&self, rng: &mut Rng, (from, to): (Scn, Scn)) -> Scn {
-        let scns: Vec<Scn> = self.0.lock().unwrap().range(from..=to).map(|(scn, _)| *scn).collect();
-        rng.pick(&scns).unwrap_or(to)
-    }
+/// A moment between two SCNs that something was written at, or the later one.
+fn moment(written: &AckedPairs, rng: &mut Rng, (from, to): (Scn, Scn)) -> Scn {
+    let scns: Vec<Scn> = written.scns().into_iter().filter(|scn| (from..=to).contains(scn)).collect();
+    rng.pick(&scns).unwrap_or(to)
 }
 
 /// Writes until it is told to stop.
-async fn write(client: KvClient, written: Arc<Written>, stop: Arc<AtomicBool>) -> Outcome<()> {
+async fn write(client: KvClient, written: Arc<AckedPairs>, stop: Arc<AtomicBool>) -> Outcome<()> {
     let mut n = 0_u64;
     while !stop.load(Ordering::Relaxed) {
         let key = Bytes::from(format!("key {:04}", n * 7 % KEYS));
@@ -103,12 +89,12 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
     // One cluster at a time: each of them keeps the machine busy.
     static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _alone = ALONE.lock().await;
-    let (story, rounds) = (Story::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
+    let (events, rounds) = (EventLog::begin(), number("STRANDLINE_READERS").unwrap_or(ROUNDS));
     let mut rng = Rng::new(number("STRANDLINE_SEED").unwrap_or(1));
     let bed = Bed { site, cluster: site.cluster(id, "servers", 1, 3).await?, data, archive };
     jobs::make_tenant(&bed.cluster, TENANT, 2, TABLE).await?;
     bed.begin().await?;
-    let (written, stop) = (Arc::<Written>::default(), Arc::<AtomicBool>::default());
+    let (written, stop) = (Arc::<AckedPairs>::default(), Arc::<AtomicBool>::default());
     let client = KvClient::connect(&bed.cluster.endpoints(), TENANT).await?;
     let writer = tokio::spawn(write(client, Arc::clone(&written), Arc::clone(&stop)));
     let patience = Patience::new("a cleaning has removed something", PATIENCE);
@@ -122,39 +108,37 @@ async fn run(site: &Site, id: u64, data: String, archive: String) -> Outcome<()>
             bed.take_set(n / ROUNDS_PER_SET).await?;
         }
         // One that still runs is as good.
-        drop(bed.sql(&format!("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = {TENANT}")).await);
+        drop(jobs::sql(&bed.cluster, &format!("ALTER SYSTEM DELETE OBSOLETE BACKUP TENANT = {TENANT}")).await);
         let (restored, validated) = tokio::join!(bed.restore(n, &mut rng, &written), bed.validate());
         validated?;
         let (target, scn) = restored?;
-        bed.compare(&target, &written.at(scn), scn).await?;
+        written.compare(&bed.cluster, (&target, TABLE), scn).await?;
         cleanings = bed.query("SELECT * FROM CDB_OB_BACKUP_DELETE_JOB_HISTORY").await?.len();
         n += 1;
     }
     stop.store(true, Ordering::Relaxed);
     writer.await.expect("the writer does not panic")?;
-    let writes = written.0.lock().unwrap().len();
-    story.tell(&format!("{n} restores, {n} validations, {cleanings} cleanings, {writes} writes meanwhile"));
+    let writes = written.scns().len();
+    events.record(&format!("{n} restores, {n} validations, {cleanings} cleanings, {writes} writes meanwhile"));
     bed.cluster.destroy()
 }
 
 impl Bed<'_> {
-    async fn sql(&self, statement: &str) -> Outcome<()> {
-        self.cluster.admin()?.sql(statement).await.map(drop)
-    }
-
     async fn query(&self, statement: &str) -> Outcome<Rows> {
         self.cluster.admin()?.query(statement).await
     }
 
     async fn begin(&self) -> Outcome<()> {
         let (data, archive) = (&self.data, &self.archive);
-        let location = format!("LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s COMPRESSION=lz4");
-        self.sql(&format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{location}' TENANT = {TENANT}")).await?;
-        self.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}")).await?;
-        self.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {TENANT}")).await?;
+        let seconds = number("STRANDLINE_PIECE_SECONDS").unwrap_or(PIECE_SECONDS);
+        let location = format!("LOCATION={archive} PIECE_SWITCH_INTERVAL={seconds}s COMPRESSION=lz4");
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM SET LOG_ARCHIVE_DEST = '{location}' TENANT = {TENANT}"))
+            .await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {TENANT}")).await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM ARCHIVELOG TENANT = {TENANT}")).await?;
         jobs::until_rounds(&mut self.cluster.admin()?, "it archives", (1, "DOING")).await?;
         let policy = format!("ADD DELETE BACKUP POLICY 'default' RECOVERY_WINDOW = '{WINDOW_SECONDS}s'");
-        self.sql(&format!("ALTER SYSTEM {policy} TENANT = {TENANT}")).await
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM {policy} TENANT = {TENANT}")).await
     }
 
     async fn succeeds(&self, begin: &str, history: &str) -> Outcome<()> {
@@ -174,8 +158,8 @@ impl Bed<'_> {
         self.succeeds(&format!("ALTER SYSTEM VALIDATE BACKUP TENANT = {TENANT}"), history).await
     }
 
-    async fn restore(&self, n: u64, rng: &mut Rng, written: &Written) -> Outcome<(String, Scn)> {
-        let (target, scn) = (format!("again_{n}"), written.moment(rng, self.window()));
+    async fn restore(&self, n: u64, rng: &mut Rng, written: &AckedPairs) -> Outcome<(String, Scn)> {
+        let (target, scn) = (format!("again_{n}"), moment(written, rng, self.window()));
         let history = format!("SELECT * FROM CDB_OB_RESTORE_HISTORY WHERE RESTORE_TENANT_NAME = '{target}'");
         let from = format!("'{},{}' UNTIL SCN = {scn}", self.data, self.archive);
         let begin = format!("ALTER SYSTEM RESTORE {target} FROM {from} WITH 'pool_list=default&replicas=1'");
@@ -193,12 +177,5 @@ impl Bed<'_> {
         let newest = window["intervals"].as_array().unwrap().last().expect("an interval");
         let [from, to] = ["from_scn", "to_scn"].map(|name| newest[name].as_u64().unwrap());
         (Scn(from.max(to - MOMENTS_NS)), Scn(to))
-    }
-
-    async fn compare(&self, tenant: &str, expected: &BTreeMap<Bytes, Bytes>, scn: Scn) -> Outcome<()> {
-        let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
-        let restored: BTreeMap<Bytes, Bytes> = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
-        assert!(restored == *expected, "{tenant} at SCN {scn}: {} keys, {} expected", restored.len(), expected.len());
-        self.sql(&format!("DROP TENANT {tenant}")).await
     }
 }

@@ -1,11 +1,11 @@
 //! `kill -9` of workers and of the leading scheduler during RECOVER TABLE, at the index, at the blocks and at the log: it
-//! goes on after their restart and the table has every row, or it fails and nobody sees any of it.
+//! goes on after their restart and the table has every row, or it fails and no reader sees any of it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use strandline_chaos::cluster::{Gate, Outcome, Patience, Site, blows, jobs};
+use strandline_chaos::cluster::{HoldingProxy, Outcome, Patience, Site, jobs, server_faults};
 use strandline_cli::admin::Rows;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -15,7 +15,7 @@ const TABLE: &str = "numbers";
 const PATIENCE: Duration = Duration::from_secs(120);
 const WORKERS: u64 = 3;
 const FIRST_WORKER: u64 = 101;
-/// What the recovery is about to read when the blow falls. The statement itself looks at the newest log before it begins a
+/// What the recovery is about to read when the fault falls. The statement itself looks at the newest log before it begins a
 /// recovery, so the log is held once the recovery is at the blocks.
 const MOMENTS: [&str; 3] = ["macro_range_index", BLOCKS, LOG];
 const BLOCKS: &str = "macro_block_data";
@@ -26,19 +26,19 @@ type Pairs = BTreeMap<Bytes, Bytes>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_die_during_a_table_recovery_and_it_goes_on_or_leaves_nothing() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
-    let started = Gate::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
-    let Some(gate) = started else { return };
-    run(&site, &gate).await.unwrap_or_else(|failure| panic!("{failure}"));
-    drop(gate);
+    let started = HoldingProxy::start(&site.path().join("buckets")).await.unwrap_or_else(|f| panic!("{f}"));
+    let Some(proxy) = started else { return };
+    run(&site, &proxy).await.unwrap_or_else(|failure| panic!("{failure}"));
+    drop(proxy);
     site.done();
 }
 
-async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
+async fn run(site: &Site, proxy: &HoldingProxy) -> Outcome<()> {
     let mut cluster = site.cluster(1, "servers", 3, WORKERS as usize).await?;
     let mut admin = cluster.admin()?;
     admin.sql(&format!("CREATE TENANT {TENANT} LOG_STREAMS = 2 REPLICAS = 3")).await?;
     admin.sql(&format!("CREATE TABLE {TABLE} TABLETS = 4 TENANT = {TENANT}")).await?;
-    let (data, archive) = (gate.uri("backup", "data")?, gate.uri("backup", "archive")?);
+    let (data, archive) = (proxy.uri("backup", "data")?, proxy.uri("backup", "archive")?);
     jobs::archive_to(&cluster, TENANT, std::slice::from_ref(&archive), 3600).await?;
     let client = KvClient::connect(&cluster.endpoints(), TENANT).await?;
     let mut expected = fill(&client, 0..600, "base").await?;
@@ -53,22 +53,22 @@ async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
     let (mut completed, mut visible) = (0, vec![TABLE.to_owned()]);
     for (n, moment) in MOMENTS.into_iter().cycle().take(2 * MOMENTS.len()).enumerate() {
         let table = format!("again_{n}");
-        gate.hold_reads(if moment == LOG { BLOCKS } else { moment });
+        proxy.hold_reads(if moment == LOG { BLOCKS } else { moment });
         let from = format!("'{data},{archive}' UNTIL SCN = {} REMAP TABLE {TABLE}:{table}", until.0);
         let statement = format!("ALTER SYSTEM RECOVER TABLE {TABLE} TO TENANT {TENANT} FROM {from}");
         cluster.admin()?.sql(&statement).await?;
-        until_held(gate, moment).await?;
+        until_held(proxy, moment).await?;
         if moment == LOG {
-            gate.hold_reads(moment);
-            until_held(gate, moment).await?;
+            proxy.hold_reads(moment);
+            until_held(proxy, moment).await?;
         }
         // First one worker each time, then all at once: the one that does it is among them. Every other time the leading
         // scheduler, too.
         let one = FIRST_WORKER + n as u64 % WORKERS;
         let victims: Vec<u64> = cluster.worker_ids().filter(|id| n >= MOMENTS.len() || *id == one).collect();
         victims.iter().for_each(|id| cluster.kill_worker(*id));
-        let scheduler = if n % 2 == 0 { blows::kill_leading_scheduler(&mut cluster).await? } else { 0 };
-        gate.release();
+        let scheduler = if n % 2 == 0 { server_faults::kill_leading_scheduler(&mut cluster).await? } else { 0 };
+        proxy.release();
         cluster.restart_killed()?;
         let ended = until_ended(&cluster, n + 1).await?;
         let status = ended.text(0, "STATUS");
@@ -90,9 +90,9 @@ async fn run(site: &Site, gate: &Gate) -> Outcome<()> {
     cluster.destroy()
 }
 
-async fn until_held(gate: &Gate, moment: &str) -> Outcome<()> {
+async fn until_held(proxy: &HoldingProxy, moment: &str) -> Outcome<()> {
     let patience = Patience::new(format!("{moment} is read"), PATIENCE);
-    while gate.held() == 0 {
+    while proxy.held() == 0 {
         patience.once_more("not yet").await?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story, jobs};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site, jobs};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 
@@ -86,7 +86,7 @@ async fn waiting(cluster: &Cluster) -> Outcome<String> {
 async fn damaged_replicas_are_rebuilt_by_themselves_and_nothing_acknowledged_is_lost() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut cluster = site.cluster(1, "rot", 1, 3).await?;
         jobs::make_tenant(&cluster, TENANT, 1, TABLE).await?;
         let client = KvClient::connect(&cluster.endpoints(), TENANT).await?;
@@ -110,10 +110,10 @@ async fn damaged_replicas_are_rebuilt_by_themselves_and_nothing_acknowledged_is_
                 patience.once_more("nothing is put aside").await?;
             }
             until_shown(&cluster, victim, "it is whole again", |status, _| status == "NORMAL").await?;
-            let events = cluster.admin()?.query("SELECT * FROM DBA_OB_ROOTSERVICE_EVENT_HISTORY").await?;
-            let said = (0..events.len()).filter(|row| events.text(*row, "EVENT") == "replica_damaged").count();
-            assert!(said > 0, "{kind}: no event");
-            story.tell(&format!("{kind} of worker {victim} was damaged, and it is whole again"));
+            let history = cluster.admin()?.query("SELECT * FROM DBA_OB_ROOTSERVICE_EVENT_HISTORY").await?;
+            let reported = (0..history.len()).filter(|row| history.text(*row, "EVENT") == "replica_damaged").count();
+            assert!(reported > 0, "{kind}: no event");
+            events.record(&format!("{kind} of worker {victim} was damaged, and it is whole again"));
         }
         count = write(&client, count).await?;
         // The two that were damaged first are left alone with what they had acknowledged.

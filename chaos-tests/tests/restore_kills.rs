@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use strandline_chaos::cluster::{Outcome, Patience, Site, Watch, blows, jobs};
+use strandline_chaos::cluster::{Outcome, Patience, Site, Watch, jobs, server_faults};
 use strandline_cli::cluster::Cluster;
 use strandline_cli::scrape;
 use strandline_engine::KvClient;
@@ -43,7 +43,7 @@ async fn run(site: &Site) -> Outcome<()> {
         jobs::begin_restore(&cluster, &tenant, &site.data(), &site.archive(), until).await?;
         let seen = until_at(&cluster, &tenant, stage).await?;
         cluster.kill_worker(victim);
-        let scheduler = blows::kill_leading_scheduler(&mut cluster).await?;
+        let scheduler = server_faults::kill_leading_scheduler(&mut cluster).await?;
         let here = files_of_restore(&site.path().join("second"), victim);
         cluster.restart_killed()?;
         jobs::until_restored(&mut cluster, &tenant).await?;
@@ -106,7 +106,7 @@ fn noise(seed: u64) -> Bytes {
     words.take(VALUE_BYTES / 8).flatten().collect::<Vec<u8>>().into()
 }
 
-/// A restore that nobody disturbs; gives the blocks of one replica of all log streams.
+/// An undisturbed restore; gives the blocks of one replica of all log streams.
 async fn undisturbed(
     site: &Site,
     cluster: &mut Cluster,

@@ -1,25 +1,25 @@
 //! The disk of every scheduler is lost in turn, by `kill -9` and `rm -r`, at the worst moment: nothing that was
-//! acknowledged may be lost, and nobody may lead before a majority of full members is there.
+//! acknowledged may be lost, and no node may lead before a majority of full members is there.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use strandline_chaos::cluster::{Outcome, Patience, Site, Story};
+use strandline_chaos::cluster::{EventLog, Outcome, Patience, Site};
 use strandline_cli::cluster::Cluster;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Several elections fit in.
 const ELECTIONS: Duration = Duration::from_secs(6);
 
-/// Status and body of a page of a scheduler; `None` while nobody answers.
+/// Status and body of a page of a scheduler; `None` without an answer.
 fn page(cluster: &Cluster, node: u64, path: &str) -> Option<(u16, String)> {
-    let mut door = TcpStream::connect(cluster.scheduler_http(node)?).ok()?;
-    door.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    door.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut proxy = TcpStream::connect(cluster.scheduler_http(node)?).ok()?;
+    proxy.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    proxy.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
     let mut text = String::new();
-    door.read_to_string(&mut text).ok()?;
+    proxy.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
@@ -61,19 +61,19 @@ async fn lose_disk(cluster: &mut Cluster, victim: u64, behind: u64) -> Outcome<(
     cluster.start_scheduler(victim)?;
     cluster.start_scheduler(behind)?;
     let begun = Instant::now();
-    let mut said = String::new();
+    let mut output = String::new();
     while begun.elapsed() < ELECTIONS {
         for node in [victim, behind] {
             if let Some((status, body)) = page(cluster, node, "/readyz") {
                 assert_eq!(status, 503, "scheduler {node} serves without a majority of full members: {body}");
                 if node == victim {
-                    said = body;
+                    output = body;
                 }
             }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(said.contains("began empty"), "scheduler {victim} says why: {said}");
+    assert!(output.contains("began empty"), "scheduler {victim} says why: {output}");
 
     cluster.start_scheduler(third)?;
     until_ready(cluster, 1..=3).await?;
@@ -85,13 +85,13 @@ async fn lose_disk(cluster: &mut Cluster, victim: u64, behind: u64) -> Outcome<(
 async fn nothing_acknowledged_is_lost_with_the_disk_of_any_scheduler() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
     let ran = async {
-        let story = Story::begin();
+        let events = EventLog::begin();
         let mut cluster = site.cluster(1, "disks", 3, 1).await?;
         until_ready(&cluster, 1..=3).await?;
         create(&cluster, "first").await?;
         for (victim, behind) in [(1, 2), (2, 3), (3, 1)] {
             lose_disk(&mut cluster, victim, behind).await?;
-            story.tell(&format!("scheduler {victim} lost its disk, and nothing else was lost"));
+            events.record(&format!("scheduler {victim} lost its disk, and nothing else was lost"));
         }
         cluster.destroy()
     };

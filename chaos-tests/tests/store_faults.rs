@@ -7,10 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
-use strandline_chaos::cluster::{Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, Story, jobs};
+use strandline_chaos::cluster::{AckedPairs, EventLog, Fault, Outcome, Patience, Plan, Rule, Site, StoreProxy, jobs};
 use strandline_chaos::settings::number;
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
@@ -64,7 +63,8 @@ fn rounds() -> Vec<(String, Vec<Rule>)> {
 async fn run(site: &Site, port: u16, data: String, archive: String) -> Outcome<()> {
     let seed = number("STRANDLINE_SEED").unwrap_or(1);
     let proxy = StoreProxy::before(port).await?;
-    let mut bed = Bed { site, cluster: site.cluster(51, "servers", 1, 3).await?, proxy, port, story: Story::begin() };
+    let mut bed =
+        Bed { site, cluster: site.cluster(51, "servers", 1, 3).await?, proxy, port, events: EventLog::begin() };
     for (name, rules) in rounds() {
         bed.life(&name, Plan::new(rules, seed), &data, &archive).await?;
     }
@@ -76,25 +76,7 @@ struct Bed<'a> {
     cluster: Cluster,
     proxy: StoreProxy,
     port: u16,
-    story: Story,
-}
-
-/// What was written, by SCN.
-#[derive(Default)]
-struct Written(BTreeMap<Scn, (Bytes, Bytes)>);
-
-impl Written {
-    fn at(&self, scn: Scn) -> BTreeMap<Bytes, Bytes> {
-        self.0.range(..=scn).map(|(_, pair)| pair.clone()).collect()
-    }
-
-    fn newest(&self) -> Scn {
-        self.0.keys().next_back().copied().unwrap_or(Scn::MIN)
-    }
-
-    fn middle(&self) -> Scn {
-        self.0.keys().nth(self.0.len() / 2).copied().unwrap_or(Scn::MIN)
-    }
+    events: EventLog,
 }
 
 impl Bed<'_> {
@@ -109,52 +91,53 @@ impl Bed<'_> {
     async fn life(&mut self, name: &str, plan: Plan, data: &str, archive: &str) -> Outcome<()> {
         let (data, archive) = (self.behind(data, name), self.behind(archive, name));
         jobs::make_tenant(&self.cluster, name, 1, TABLE).await?;
-        self.sql(&format!(
-            "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s \
+        jobs::sql(
+            &self.cluster,
+            &format!(
+                "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION={archive} PIECE_SWITCH_INTERVAL={PIECE_SECONDS}s \
              COMPRESSION=zstd' TENANT = {name}"
-        ))
+            ),
+        )
         .await?;
-        self.sql(&format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {name}")).await?;
-        self.sql(&format!("ALTER SYSTEM ARCHIVELOG TENANT = {name}")).await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM SET DATA_BACKUP_DEST = '{data}' TENANT = {name}")).await?;
+        jobs::sql(&self.cluster, &format!("ALTER SYSTEM ARCHIVELOG TENANT = {name}")).await?;
         self.proxy.set(plan);
-        let mut written = Written::default();
+        let written = AckedPairs::default();
         let mut told = Vec::new();
         for (n, kind) in ["", "INCREMENTAL", "INCREMENTAL", ""].iter().enumerate() {
-            self.write(name, n as u64, &mut written).await?;
+            self.write(name, n as u64, &written).await?;
             told.extend(self.backup(name, kind).await?);
         }
-        self.write(name, 9, &mut written).await?;
-        self.until_covered(name, written.newest()).await?;
+        self.write(name, 9, &written).await?;
+        let scns = written.scns();
+        let (middle, newest) = (scns[scns.len() / 2], scns[scns.len() - 1]);
+        self.until_covered(name, newest).await?;
         told.extend(self.validate(name).await?);
-        for (n, scn) in [written.newest(), written.middle()].into_iter().enumerate() {
+        for (n, scn) in [newest, middle].into_iter().enumerate() {
             let target = format!("{name}_{n}");
             told.extend(self.restore(&target, &data, &archive, scn).await?);
-            self.compare(&target, &written.at(scn), scn).await?;
+            written.compare(&self.cluster, (&target, TABLE), scn).await?;
         }
         let met: u64 = self.proxy.met().values().sum();
         self.proxy.set(Plan::new(Vec::new(), 0));
         // Everything is well again: what lies there is whole, whatever happened while it was written.
-        self.until_covered(name, written.newest()).await?;
+        self.until_covered(name, newest).await?;
         assert!(self.validate(name).await?.is_empty(), "nothing goes wrong any more");
         for uri in [&data, &archive] {
             self.is_sound(uri);
         }
-        self.story.tell(&format!("{name}: {met} faults so far; jobs that named a cause: {told:?}"));
+        self.events.record(&format!("{name}: {met} faults so far; jobs that named a cause: {told:?}"));
         Ok(())
     }
 
-    async fn sql(&self, statement: &str) -> Outcome<()> {
-        self.cluster.admin()?.sql(statement).await.map(drop)
-    }
-
-    async fn write(&self, tenant: &str, stretch: u64, written: &mut Written) -> Outcome<()> {
+    async fn write(&self, tenant: &str, stretch: u64, written: &AckedPairs) -> Outcome<()> {
         let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
         for n in 0..KEYS {
             // Some keys are written again and again.
             let key = Bytes::from(format!("key {:04}", if n % 4 == 0 { n } else { stretch * KEYS + n }));
             let value = Bytes::from(format!("{stretch} {n} ").repeat(60));
             let scn = client.put(TABLE, key.clone(), value.clone()).await?;
-            written.0.insert(scn, (key, value));
+            written.add(scn, (key, value));
         }
         Ok(())
     }
@@ -229,17 +212,10 @@ impl Bed<'_> {
         }
     }
 
-    async fn compare(&self, tenant: &str, expected: &BTreeMap<Bytes, Bytes>, scn: Scn) -> Outcome<()> {
-        let client = KvClient::connect(&self.cluster.endpoints(), tenant).await?;
-        let restored: BTreeMap<Bytes, Bytes> = client.scan(TABLE, b"", b"", 0).await?.into_iter().collect();
-        assert!(restored == *expected, "{tenant} at SCN {scn}: {} keys, {} expected", restored.len(), expected.len());
-        self.sql(&format!("DROP TENANT {tenant}")).await
-    }
-
     fn is_sound(&self, uri: &str) {
         let verify = Command::new(self.site.program()).args(["verify", uri]).output().expect("it runs");
-        let said = [verify.stdout, verify.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        assert!(verify.status.success(), "{uri}: {:?} {said}", verify.status);
+        let output = [verify.stdout, verify.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(verify.status.success(), "{uri}: {:?} {output}", verify.status);
     }
 }
 

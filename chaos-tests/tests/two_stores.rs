@@ -2,12 +2,12 @@
 //! only its address names: whatever reads both reaches each of them in its own way up to the last request.
 //!
 //! Restore, table recovery, standby, drill, validation of a named destination, and another cluster that imports one. The
-//! stores are s3s-fs (scripts/test-servers.sh) behind gates that refuse other regions and keys.
+//! stores are s3s-fs (scripts/test-servers.sh) behind proxies that refuse other regions and keys.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
 use std::time::Duration;
-use strandline_chaos::cluster::{Admission, Gate, Outcome, Patience, Site, jobs};
+use strandline_chaos::cluster::{Admission, HoldingProxy, Outcome, Patience, Site, jobs};
 use strandline_cli::cluster::Cluster;
 use strandline_engine::KvClient;
 use strandline_types::Scn;
@@ -17,8 +17,8 @@ const TABLE: &str = "numbers";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Stores {
-    data: Gate,
-    log: Gate,
+    data: HoldingProxy,
+    log: HoldingProxy,
     data_uri: String,
     log_uri: String,
 }
@@ -28,8 +28,8 @@ async fn every_reader_reaches_two_stores_each_with_its_own_region_and_keys() {
     let site = Site::new().unwrap_or_else(|f| panic!("{f}"));
     let Some(stores) = Stores::start(&site).await.unwrap_or_else(|f| panic!("{f}")) else { return };
     run(&site, &stores).await.unwrap_or_else(|failure| panic!("{failure}"));
-    for (gate, what) in [(&stores.data, "data"), (&stores.log, "log")] {
-        let wrong = gate.turned_away();
+    for (proxy, what) in [(&stores.data, "data"), (&stores.log, "log")] {
+        let wrong = proxy.turned_away();
         assert!(wrong.is_empty(), "requests to the {what} store were signed for another one: {wrong:#?}");
     }
     drop(stores);
@@ -44,11 +44,13 @@ impl Stores {
             secret: format!("{id}-secret"),
             region: region.to_owned(),
         };
-        let Some(data) = Gate::start_for(&site.directory("data-store")?, admission("alpha", "eu-alpha-1")).await?
+        let Some(data) =
+            HoldingProxy::start_for(&site.directory("data-store")?, admission("alpha", "eu-alpha-1")).await?
         else {
             return Ok(None);
         };
-        let Some(log) = Gate::start_for(&site.directory("log-store")?, admission("beta", "eu-beta-2")).await? else {
+        let Some(log) = HoldingProxy::start_for(&site.directory("log-store")?, admission("beta", "eu-beta-2")).await?
+        else {
             return Ok(None);
         };
         let keys = site.path().join("beta-keys");

@@ -1,8 +1,10 @@
-//! Who may know whom: the table of the architecture page, section 1, against what cargo says.
+//! Who may know whom: the table below, against what cargo says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate and the crates of ours that it may know. Crates that are not here may know everybody.
@@ -13,15 +15,20 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("strandline-catalogue", &["strandline-types"]),
     ("strandline-reader", &["strandline-types", "strandline-format", "strandline-media", "strandline-catalogue"]),
     ("strandline-scheduler-core", &["strandline-types", "strandline-stored", "strandline-catalogue"]),
-    ("strandline-worker-core", &["strandline-types", "strandline-format"]),
+    ("strandline-engine-api", &["strandline-types", "strandline-format"]),
+    ("strandline-worker-core", &["strandline-types", "strandline-format", "strandline-engine-api"]),
     ("strandline-proto", &["strandline-types"]),
     ("strandline-media", &["strandline-types", "strandline-format"]),
     ("strandline-consensus", &["strandline-types", "strandline-proto"]),
-    ("strandline-engine", &["strandline-types", "strandline-format", "strandline-proto", "strandline-consensus"]),
+    (
+        "strandline-engine",
+        &["strandline-types", "strandline-format", "strandline-proto", "strandline-consensus", "strandline-engine-api"],
+    ),
     (
         "strandline-worker",
         &[
             "strandline-worker-core",
+            "strandline-engine-api",
             "strandline-engine",
             "strandline-reader",
             "strandline-catalogue",
@@ -62,7 +69,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// May know everybody: nobody depends on it.
+/// May depend on every crate; none depends on it.
 const TEST_CRATE: &str = "strandline-chaos";
 /// Crates without I/O, and what must not be reachable from them.
 const PURE: &[&str] = &[
@@ -71,11 +78,17 @@ const PURE: &[&str] = &[
     "strandline-format",
     "strandline-catalogue",
     "strandline-scheduler-core",
+    "strandline-engine-api",
     "strandline-worker-core",
 ];
 const IMPURE: &[&str] = &["tokio", "tonic", "openraft", "object_store", "rocksdb", "mio", "hyper"];
-/// Doors that only one crate may open.
-const ONLY_DOOR: &[(&str, &str)] = &[("openraft", "strandline-consensus"), ("object_store", "strandline-media")];
+/// The files of the worker that may name an engine.
+const MAY_NAME_AN_ENGINE: &[&str] = &["worker/src/server.rs"];
+/// What only a log format may name in the worker: a file that names them reads the bytes of groups and entries.
+const OF_A_LOG_FORMAT: &[&str] =
+    &["GroupWalker", "GroupView", "GroupHeader", "next_group", "EntryKind", "format::entry"];
+/// External crates that only one crate may name.
+const ONLY_OWNER: &[(&str, &str)] = &[("openraft", "strandline-consensus"), ("object_store", "strandline-media")];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
@@ -122,7 +135,7 @@ fn no_crate_knows_one_that_it_may_not_know() {
 }
 
 #[test]
-fn nobody_knows_the_test_crate() {
+fn no_crate_depends_on_the_test_crate() {
     assert!(edges(&metadata()).iter().all(|(_, to, _)| to != TEST_CRATE));
 }
 
@@ -153,9 +166,55 @@ fn nothing_impure_is_reachable_from_a_pure_crate() {
 #[test]
 fn openraft_and_object_store_have_one_door_each() {
     for package in metadata().workspace_packages() {
-        for (door, owner) in ONLY_DOOR {
-            let opens = package.dependencies.iter().any(|d| d.name == *door);
-            assert!(!opens || package.name.as_str() == *owner, "{} names {door}", package.name);
+        for (library, owner) in ONLY_OWNER {
+            let names_it = package.dependencies.iter().any(|d| d.name == *library);
+            assert!(!names_it || package.name.as_str() == *owner, "{} names {library}", package.name);
+        }
+    }
+}
+
+/// Every source file below a directory of the workspace: its path from there, and its text.
+fn sources(dir: &str) -> BTreeMap<String, String> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap();
+    let (mut found, mut open) = (BTreeMap::new(), vec![root.join(dir)]);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| -> PathBuf { entry.unwrap().path() }));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            found.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {dir}");
+    found
+}
+
+/// True when the text has the name, and not only one that begins like it.
+fn names(text: &str, name: &str) -> bool {
+    let is_whole = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    text.match_indices(name).any(|(at, _)| is_whole(&text[at + name.len()..]))
+}
+
+#[test]
+fn only_the_server_of_the_worker_names_an_engine() {
+    assert!(names("use strandline_engine::X;", "strandline_engine"));
+    assert!(!names("use strandline_engine_api::X;", "strandline_engine"));
+    let mut named = Vec::new();
+    for (file, text) in sources("worker/src") {
+        if names(&text, "strandline_engine") || names(&text, "strandline-engine") {
+            named.push(file);
+        }
+    }
+    assert_eq!(named, MAY_NAME_AN_ENGINE, "the worker knows an engine through strandline-engine-api alone");
+}
+
+#[test]
+fn the_worker_reads_log_through_a_log_format() {
+    let is_test = |file: &str| file.contains("/tests/") || file.ends_with("/tests.rs");
+    for (file, text) in sources("worker/src").into_iter().chain(sources("worker/core/src")) {
+        let Some(production) = text.split("#[cfg(test)]").next().filter(|_| !is_test(&file)) else { continue };
+        for name in OF_A_LOG_FORMAT {
+            assert!(!names(production, name), "{file} names {name}");
         }
     }
 }

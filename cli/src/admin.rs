@@ -2,7 +2,7 @@
 //!
 //! Any scheduler node takes a request and the leader serves it. A statement goes only to a node that has answered a cheap
 //! question a moment ago: a node that is dead or stands still is found out before anything depends on it, and the others
-//! are asked meanwhile. A statement is sent again only when it cannot have been run: the node said that there is no leader
+//! are asked meanwhile. A statement is sent again only when it cannot have been run: the node answered that there is no leader
 //! now. A reply that was lost on the way is an error for everything but reads, because the statement may have been run;
 //! that error has a code of its own.
 
@@ -130,11 +130,11 @@ impl Admin {
 
     /// One round over the nodes; the node that answered is tried first the next time.
     async fn round<R: Ask>(&mut self, request: &R, repeatable: bool) -> Result<R::Reply, Attempt> {
-        let nobody = Failure::new(ErrorClass::Invalid, "no endpoint is given", "--endpoint", "");
-        let mut last = Attempt::Refused(nobody);
+        let no_endpoint = Failure::new(ErrorClass::Invalid, "no endpoint is given", "--endpoint", "");
+        let mut last = Attempt::Refused(no_endpoint);
         let mut asked = 0;
         while asked < self.nodes.len() {
-            // Whoever is there comes first among those that were not asked yet.
+            // A server that answers comes first among those that were not asked yet.
             match self.find(asked).await {
                 Ok(at) => self.nodes[asked..].swap(0, at),
                 Err(Some(failure)) => return Err(Attempt::NotRun(failure)),
@@ -190,18 +190,18 @@ impl Node {
         question.metadata_mut().insert(FORWARDED, MetadataValue::from_static("1"));
         match self.client.clone().topology(question).await {
             Ok(_) => Ok(()),
-            Err(status) => Err(self.unreachable(&said(&status))),
+            Err(status) => Err(self.unreachable(&message(&status))),
         }
     }
 
     async fn ask<R: Ask>(&mut self, request: &R, timeout: Duration) -> Result<R::Reply, Attempt> {
-        let mut wire = tonic::Request::new(request.clone());
-        wire.set_timeout(timeout);
-        let mut reply = match tokio::time::timeout(timeout, R::send(&mut self.client, wire)).await {
+        let mut sent = tonic::Request::new(request.clone());
+        sent.set_timeout(timeout);
+        let mut reply = match tokio::time::timeout(timeout, R::send(&mut self.client, sent)).await {
             Ok(Ok(reply)) => reply.into_inner(),
             Ok(Err(status)) => {
                 self.heard = None;
-                return Err(Attempt::Unknown(self.lost(&said(&status))));
+                return Err(Attempt::Unknown(self.lost(&message(&status))));
             }
             Err(_) => {
                 self.heard = None;
@@ -232,7 +232,7 @@ impl Node {
     }
 }
 
-fn said(status: &tonic::Status) -> String {
+fn message(status: &tonic::Status) -> String {
     let cause = std::error::Error::source(status).map(|e| format!(": {e}")).unwrap_or_default();
     format!("{}: {}{cause}", status.code(), status.message())
 }

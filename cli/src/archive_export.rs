@@ -19,7 +19,7 @@ pub async fn run(client: &ClientArgs, args: &ArchiveArgs) -> Outcome<()> {
     let done = strandline_reader::export_plain(&from, &to, &keys, |objects, bytes| line.at(objects, bytes)).await;
     line.end();
     let done = done?;
-    if args.json || client.output.is_json() {
+    if client.wants_json() {
         return output::print_json(&json!(done));
     }
     output::print_line(&format!("{} objects, {} bytes: {}", done.objects, done.bytes, to.uri()))

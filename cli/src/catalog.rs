@@ -7,12 +7,11 @@ use crate::admin::Admin;
 use crate::args::{CatalogArgs, CatalogCommand, ClientArgs};
 use crate::looks::absolute;
 use crate::{endpoints, output};
-use std::time::Duration;
 
 /// Says it to the cluster and prints the answer.
 pub async fn run(client: &ClientArgs, args: CatalogArgs) -> Outcome<()> {
-    let mut admin = Admin::new(&endpoints::schedulers(client)?)?.patient(Duration::from_secs(client.timeout));
-    output::print_reply(&admin.sql(&statement(&args.command)?).await?, client.output)
+    let mut admin = Admin::new(&endpoints::schedulers(client)?)?.patient(client.patience());
+    output::print_reply(&admin.sql(&statement(&args.command)?).await?, client.form())
 }
 
 fn statement(command: &CatalogCommand) -> Outcome<String> {

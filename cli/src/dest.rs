@@ -33,14 +33,14 @@ struct Sight {
 
 /// Probes, prints the findings, and gives the exit code.
 pub async fn run(client: &ClientArgs, args: DestArgs) -> Outcome<ExitCode> {
-    let DestCommand::Check { uri, workers, json } = args.command;
+    let DestCommand::Check { uri, workers } = args.command;
     let (uri, access) = split_secrets(&uri);
     let medium = open_patiently(&uri, &access)?;
     let mut sights = vec![Sight { from: "here".to_owned(), findings: probe(&*medium).await }];
     if workers {
         sights.extend(from_workers(client, &uri, &access).await?);
     }
-    if json || client.output.is_json() {
+    if client.wants_json() {
         output::print_json(&document(&medium.uri(), &sights))?;
     } else {
         output::print_line(&medium.uri())?;
@@ -55,7 +55,7 @@ pub async fn run(client: &ClientArgs, args: DestArgs) -> Outcome<ExitCode> {
 /// Asks every worker, one after the other: probes of several at once would see each other's traffic.
 async fn from_workers(client: &ClientArgs, uri: &str, access: &str) -> Outcome<Vec<Sight>> {
     let admin = Admin::new(&endpoints::schedulers(client)?)?;
-    let topology = admin.patient(Duration::from_secs(client.timeout)).topology("").await?;
+    let topology = admin.patient(client.patience()).topology("").await?;
     let mut sights = Vec::new();
     for worker in topology.workers {
         let from = format!("worker {}", worker.node_id);

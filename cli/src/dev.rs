@@ -89,7 +89,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Outcome<T> {
 }
 
 fn print_endpoints(client: &ClientArgs, places: &Places) -> Outcome<()> {
-    if client.output.is_json() {
+    if client.wants_json() {
         return output::print_json(&json!(places));
     }
     let schedulers = places.schedulers.iter().enumerate().map(|(i, s)| {

@@ -8,7 +8,7 @@ use strandline_types::{ErrorClass, Failure};
 
 /// The scheduler addresses that a client command tries, in order.
 pub fn schedulers(args: &ClientArgs) -> Outcome<Vec<String>> {
-    // An address has no blank in it: blanks separate as commas do, and what is empty is nobody.
+    // An address has no blank in it: blanks separate as commas do, and what is empty is no address.
     let given: Vec<String> = args.endpoint.iter().flat_map(|e| e.split_whitespace()).map(str::to_owned).collect();
     if !given.is_empty() {
         return Ok(given);
@@ -28,13 +28,12 @@ pub fn schedulers(args: &ClientArgs) -> Outcome<Vec<String>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::args::OutputForm;
     use crate::cluster::places::SchedulerPlace;
     use std::path::Path;
 
     fn args(dir: &Path, endpoint: &[&str]) -> ClientArgs {
         let endpoint = endpoint.iter().map(|&e| e.to_owned()).collect();
-        ClientArgs { endpoint, dir: dir.to_owned(), output: OutputForm::Table, timeout: 1 }
+        ClientArgs::of(dir.to_owned(), endpoint)
     }
 
     #[test]
@@ -48,6 +47,6 @@ mod tests {
         assert_eq!(schedulers(&args(dir.path(), &[])).unwrap(), ["a:1"]);
         assert_eq!(schedulers(&args(dir.path(), &["b:1", " c:1"])).unwrap(), ["b:1", "c:1"]);
         assert_eq!(schedulers(&args(dir.path(), &["b:1 c:1\n", "", " ", "d:1\t"])).unwrap(), ["b:1", "c:1", "d:1"]);
-        assert_eq!(schedulers(&args(dir.path(), &["", " "])).unwrap(), ["a:1"], "blanks name nobody");
+        assert_eq!(schedulers(&args(dir.path(), &["", " "])).unwrap(), ["a:1"], "blanks name no server");
     }
 }

@@ -28,7 +28,7 @@ pub async fn run(client: &ClientArgs, args: &InspectArgs) -> Outcome<()> {
             description
         }
     };
-    match client.output {
+    match client.form() {
         OutputForm::Json | OutputForm::JsonText => output::print_json(&description)?,
         OutputForm::Table => output::print_line(tree(&description, 0).trim_end())?,
     }

@@ -45,8 +45,8 @@ pub async fn wait(admin: &mut Admin, mut jobs: Vec<u64>) -> Outcome<Vec<Failure>
         for job in jobs {
             match look(admin, job).await? {
                 (Status::Running, _) => running.push(job),
-                (Status::Good, said) => eprintln!("strandline: job {job}: {said}"),
-                (Status::Bad, said) => bad.push(not_done(job, &said)),
+                (Status::Good, message) => eprintln!("strandline: job {job}: {message}"),
+                (Status::Bad, message) => bad.push(not_done(job, &message)),
             }
         }
         jobs = running;
@@ -62,16 +62,16 @@ async fn look(admin: &mut Admin, job: u64) -> Outcome<(Status, String)> {
         let rows = admin.query(&format!("SELECT STATUS, COMMENT FROM {view} WHERE {column} = {job}")).await?;
         if !rows.is_empty() {
             let (status, comment) = (rows.text(0, "STATUS"), rows.text(0, "COMMENT"));
-            let said = if comment.is_empty() { status.clone() } else { format!("{status}: {comment}") };
-            return Ok((Status::of(&status), said));
+            let message = if comment.is_empty() { status.clone() } else { format!("{status}: {comment}") };
+            return Ok((Status::of(&status), message));
         }
     }
     Ok((Status::Running, String::new()))
 }
 
-fn not_done(job: u64, said: &str) -> Failure {
+fn not_done(job: u64, message: &str) -> Failure {
     let todo = "see the reason and CDB_STRANDLINE_WAITING; what it left is never used";
-    Failure::new(ErrorClass::Invalid, format!("the job ended as {said}"), format!("job {job}"), todo)
+    Failure::new(ErrorClass::Invalid, format!("the job ended as {message}"), format!("job {job}"), todo)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub fn run() -> ExitCode {
         }
         Err(help) => help.exit(),
     };
-    if args.client.output == args::OutputForm::JsonText {
+    if args.client.form() == args::OutputForm::JsonText {
         output::write_numbers_as_text();
     }
     logging::start(&args);

@@ -4,10 +4,11 @@
 use crate::Outcome;
 use crate::args::KeyArgs;
 use crate::output::io_failure;
+use parking_lot::Mutex;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strandline_format::secret::KeySecret;
 use strandline_media::key_source::{ReadBy, read_passphrase};
@@ -76,7 +77,7 @@ impl Line {
         if !self.is_terminal {
             return;
         }
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drawn = self.drawn.lock();
         if drawn.is_none_or(|at| at.elapsed() >= REDRAW) {
             *drawn = Some(Instant::now());
             // A terminal that is gone does not end the work.

@@ -4,17 +4,16 @@ use crate::Outcome;
 use crate::admin::Admin;
 use crate::args::{ClientArgs, SqlArgs};
 use crate::{endpoints, exit, jobs, output};
-use std::time::Duration;
 use strandline_scheduler::jobs_named;
 
 /// Runs the statements in order; the first failure ends it. With `--wait` a job that did not succeed is one.
 pub async fn run(client: &ClientArgs, args: SqlArgs) -> Outcome<()> {
     let schedulers = endpoints::schedulers(client)?;
-    let patience = Duration::from_secs(client.timeout);
+    let patience = client.patience();
     let mut admin = Admin::new(&schedulers)?.of_tenant(session(&args.tenant)).patient(patience);
     for statement in &args.execute {
         let reply = admin.sql(statement).await?;
-        output::print_reply(&reply, client.output)?;
+        output::print_reply(&reply, client.form())?;
         if args.wait {
             let mut sys = Admin::new(&schedulers)?.patient(patience);
             let bad = jobs::wait(&mut sys, jobs_named(&reply.info)).await?;

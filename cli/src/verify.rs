@@ -18,7 +18,7 @@ pub async fn run(client: &ClientArgs, args: &VerifyArgs) -> Outcome<()> {
         Ok(report) => report,
         Err(failure) => exit::now(exit::INTERNAL, Some(&failure)),
     };
-    if args.json || client.output.is_json() {
+    if client.wants_json() {
         let mut value = json!(report);
         value["sound"] = json!(report.is_sound() && report.unreadable.is_empty());
         value["verdict"] = json!(verdict(&report).word());
@@ -36,7 +36,7 @@ pub async fn run(client: &ClientArgs, args: &VerifyArgs) -> Outcome<()> {
     }
 }
 
-/// What is said of a destination as a whole.
+/// What is reported of a destination as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Sound,

@@ -12,7 +12,7 @@ pub async fn run(client: &ClientArgs, args: &WindowArgs) -> Outcome<()> {
     let found = scan_all(&looks::sources(&args.uris)?).await?;
     let all = restorable(&found.catalogue);
     let by_set = windows(&found.catalogue);
-    if args.json || client.output.is_json() {
+    if client.wants_json() {
         return output::print_json(&as_json(&found, &all, &by_set));
     }
     print(&found, &all, &by_set)

@@ -98,7 +98,7 @@ fn a_file_that_rots_under_two_of_three_replicas_costs_retries_and_no_more() {
     assert_eq!(text(&job, "STATUS"), "COMPLETED", "{job}");
     let tasks = format!("SELECT LS_TASKS FROM CDB_OB_BACKUP_TASK_HISTORY WHERE TENANT_ID = {id} ORDER BY JOB_ID DESC");
     let tasks = text(&cluster.rows(&tasks)[0], "LS_TASKS");
-    assert!(tasks.split("; ").any(|task| !task.ends_with("retry 0")), "nobody met the rotten file: {tasks}");
+    assert!(tasks.split("; ").any(|task| !task.ends_with("retry 0")), "no task met the rotten file: {tasks}");
     medium::second_reader("backup_conformance.py", &cluster.dir("one_good_data"));
 }
 

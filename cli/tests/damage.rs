@@ -1,7 +1,7 @@
 //! Verification against a real destination: `demo` leaves an archive and a backup set, then every kind of file is
 //! flipped, cut, removed, swapped and joined by a stranger, and every damage must be found (counted and printed).
 //!
-//! What nobody can find is not tried, and is listed in `is_evidence_free`: it takes nothing away from a set or a piece.
+//! What no check can find is not tried, and is listed in `is_evidence_free`: it takes nothing away from a set or a piece.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -416,5 +416,5 @@ fn the_commands_agree(keep: &Path) {
     assert_eq!(damaged.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&damaged.stdout).contains("locality_info.obbak"));
     let nothing = strandline(&["verify", keep.join("nowhere").to_str().unwrap()]);
-    assert_eq!(nothing.status.code(), Some(1), "nobody could look");
+    assert_eq!(nothing.status.code(), Some(1), "no reader could look");
 }

@@ -81,7 +81,7 @@ const GROWING: [Damage; 3] = [
     ("cut log", cut_log, ".obarc"),
 ];
 const STOPPED: [Damage; 2] = [("cut log", cut_log, ".obarc"), ("removed piece", remove_piece, "piece_")];
-/// What these files say is said by the pieces that a stopped round had begun ahead, too.
+/// The content of these files is repeated by the pieces that a stopped round had begun ahead, too.
 const STOPPED_AND_HARMLESS: [Damage; 2] = [
     ("emptied infos", empty_infos, "tenant_archive_piece_infos.obarc"),
     ("exchanged infos of two pieces", exchange_single_infos, "single_piece_info.obarc"),
@@ -94,7 +94,7 @@ struct Bed<'a> {
 }
 
 impl Bed<'_> {
-    /// Hurts a copy, and looks at what is said of it.
+    /// Damages a copy, and looks at the report.
     fn check(&self, state: &str, (what, damage, named): Damage) {
         let name = format!("{state}_{}", what.replace(' ', "_"));
         let copy = self.cluster.dir(&name);
@@ -119,8 +119,8 @@ impl Bed<'_> {
         assert_eq!(window_end(&self.data, &copy), sound_end, "{name}");
         self.restored(&name, &copy, "");
         let verify = support::strandline(&["verify", &uri(&copy)]);
-        let said = String::from_utf8_lossy(&verify.stdout).into_owned();
-        assert!(!verify.status.success() && said.contains(named), "{name}: {said}");
+        let message = String::from_utf8_lossy(&verify.stdout).into_owned();
+        assert!(!verify.status.success() && message.contains(named), "{name}: {message}");
     }
 
     fn restored(&self, name: &str, archive: &Path, until: &str) {

@@ -31,7 +31,7 @@ async fn check(cluster: &Cluster, uri: &str) -> (Output, Value) {
 }
 
 /// What each worker says of a probe: the verdict and the detail.
-fn said(document: &Value, probe: &str) -> Vec<(String, String)> {
+fn message(document: &Value, probe: &str) -> Vec<(String, String)> {
     let text = |finding: &Value, field: &str| finding[field].as_str().unwrap().to_owned();
     let workers = document["workers"].as_array().unwrap().iter();
     let findings = workers.flat_map(|w| w["findings"].as_array().unwrap()).filter(|f| f["probe"] == probe);
@@ -45,14 +45,14 @@ async fn every_worker_looks_and_a_store_that_lies_is_named_by_each_and_used_by_n
     if let Some(server) = servers::s3() {
         let (output, document) = check(&cluster, &server.s3_uri("check", "x")).await;
         assert_eq!(output.status.code(), Some(0), "{document:#}");
-        let verdicts: Vec<String> = said(&document, "parts").into_iter().map(|(verdict, _)| verdict).collect();
+        let verdicts: Vec<String> = message(&document, "parts").into_iter().map(|(verdict, _)| verdict).collect();
         assert_eq!(verdicts, ["good"; WORKERS], "{document:#}");
     }
 
     let liar = MiniStore::start(false, Conditions::Ignored).await;
     let (output, document) = check(&cluster, &liar.uri("x", "")).await;
     assert_eq!(output.status.code(), Some(3), "{document:#}");
-    let lies = said(&document, "put-if-absent");
+    let lies = message(&document, "put-if-absent");
     assert_eq!(lies.len(), WORKERS, "{document:#}");
     assert!(lies.iter().all(|(verdict, why)| verdict == "bad" && why.contains("IGNORES If-None-Match")), "{lies:?}");
     let printed = [&output.stdout[..], &output.stderr].concat();
@@ -67,7 +67,7 @@ async fn every_worker_looks_and_a_store_that_lies_is_named_by_each_and_used_by_n
     let honest = MiniStore::start(false, Conditions::Kept).await;
     let (output, document) = check(&cluster, &honest.uri("x", "")).await;
     assert_eq!(output.status.code(), Some(1), "a place that was not looked from is no good place: {document:#}");
-    let silent = said(&document, "connect").into_iter().filter(|(_, why)| why.contains("did not look")).count();
+    let silent = message(&document, "connect").into_iter().filter(|(_, why)| why.contains("did not look")).count();
     assert_eq!(silent, 1, "{document:#}");
 }
 

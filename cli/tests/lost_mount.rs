@@ -1,5 +1,5 @@
 //! A file system that goes away under an archive: nothing is written below its mount point by any server, the reason is
-//! said, and everything goes on by itself when it is back. Needs root for the mounts; without, it says so and is skipped.
+//! reported, and everything goes on by itself when it is back. Needs root for the mounts; without, it says so and is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

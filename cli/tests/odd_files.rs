@@ -18,7 +18,7 @@ const DAMAGED: i32 = 3;
 const FOREIGN_FILES: i32 = 5;
 const INVALID: i32 = 10;
 /// A user without any right of its own.
-const NOBODY: u32 = 65_534;
+const NOBODY_UID: u32 = 65_534;
 /// What backup programs, desktops and file systems leave behind.
 const EXTRAS: [&str; 6] =
     [".DS_Store", "notes.txt~", ".nfs000000000001", ".1.obarc.Xa8f2K", ".snapshot/old", "lost+found/x"];
@@ -68,10 +68,10 @@ impl Bed {
 }
 
 fn verify(dest: &Path) -> (i32, String) {
-    said(&strandline(&["verify", &uri(dest)]))
+    message(&strandline(&["verify", &uri(dest)]))
 }
 
-fn said(output: &Output) -> (i32, String) {
+fn message(output: &Output) -> (i32, String) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap(), text)
 }
@@ -158,7 +158,7 @@ fn without_rights(program: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args(args).env_remove("STRANDLINE_ENDPOINTS").env_remove("STRANDLINE_DEV_DIR").stdin(Stdio::null());
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        command.uid(NOBODY).gid(NOBODY);
+        command.uid(NOBODY_UID).gid(NOBODY_UID);
     }
     command.output().unwrap()
 }
@@ -176,7 +176,7 @@ fn what_may_not_be_read_is_named_and_everything_else_is_looked_at() {
     let program = scratch.join("strandline");
     std::fs::copy(env!("CARGO_BIN_EXE_strandline"), &program).unwrap();
     mode(&program, 0o755);
-    let look = |dest: &Path| said(&without_rights(&program, &["verify", &uri(dest)]));
+    let look = |dest: &Path| message(&without_rights(&program, &["verify", &uri(dest)]));
     let (code, text) = look(&both.0);
     assert_eq!(code, SOUND, "{text}");
     for (dest, path) in [
@@ -196,7 +196,7 @@ fn what_may_not_be_read_is_named_and_everything_else_is_looked_at() {
         assert!(text.contains(path) && text.contains("unreadable"), "{path}: {text}");
         assert!(text.contains("check_file_of_mine"), "{path}: the rest is looked at: {text}");
         let output = without_rights(&program, &["window", "--json", &uri(&both.0), &uri(&both.1)]);
-        let (code, text) = said(&output);
+        let (code, text) = message(&output);
         assert!(text.contains(path.rsplit('/').next().unwrap()), "{path}: window names it: {text}");
         // Without its placeholders a frozen piece is looked at instead; of whom a destination is, only one file tells.
         match path {

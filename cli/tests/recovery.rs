@@ -4,9 +4,10 @@
 
 mod support;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use support::medium::{flip, largest};
 use support::source::{Source, value};
 use support::{Cluster, number, text, uri, wait};
@@ -18,7 +19,7 @@ const PERMISSION: i32 = 12;
 /// One at a time: all of them work on the same few servers.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    ALONE.lock()
 }
 
 /// A tenant with a large table and a small one, a backup, and an archive that goes on.
@@ -76,8 +77,8 @@ impl Home {
 }
 
 fn put_in(cluster: &Cluster, tenant: &str, table: &str, key: &str, value: &str) -> u64 {
-    let said = cluster.ok(&["kv", "-t", tenant, "--table", table, "put", key, value]);
-    said.trim().strip_prefix("scn ").unwrap().parse().unwrap()
+    let message = cluster.ok(&["kv", "-t", tenant, "--table", table, "put", key, value]);
+    message.trim().strip_prefix("scn ").unwrap().parse().unwrap()
 }
 
 fn get_in(cluster: &Cluster, tenant: &str, table: &str, key: &str) -> String {
@@ -290,7 +291,7 @@ fn validation_finds_what_is_damaged_in_sets_pieces_sealed_sets_and_carried_log()
         std::fs::write(file, &good).unwrap();
     }
     validated(cluster, &[right, all]);
-    assert_eq!(text(&sets()[0], "FILE_STATUS"), "AVAILABLE", "what was mended is good again");
+    assert_eq!(text(&sets()[0], "FILE_STATUS"), "AVAILABLE", "what was repaired is good again");
     cluster.sql("ALTER SYSTEM NOARCHIVELOG TENANT = looked_at");
 }
 
@@ -371,8 +372,8 @@ fn another_cluster_adopts_what_it_never_saw_lists_validates_restores_and_cleans_
     let (data, archive) = Source::shared().copy("adopted");
     let mine = data.parent().unwrap();
     let other = Cluster::start();
-    let said = other.ok(&["catalog", "import", data.to_str().unwrap(), "--name", "lost"]);
-    assert!(said.contains("1 sets"), "{said}");
+    let message = other.ok(&["catalog", "import", data.to_str().unwrap(), "--name", "lost"]);
+    assert!(message.contains("1 sets"), "{message}");
     other.ok(&["catalog", "import", &uri(&archive)]);
     other.sql_refused(&format!("ALTER SYSTEM IMPORT CATALOG '{}' AS another", uri(&archive))).is(INVALID, &["lost"]);
     other.refused(&["catalog", "import", mine.to_str().unwrap()]).is(NOT_FOUND, &["format.obbak"]);

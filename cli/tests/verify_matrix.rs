@@ -211,11 +211,11 @@ impl Tenant {
 fn verify(data: &Path, level: &str, password: &Path) -> Option<String> {
     let password = password.to_str().unwrap();
     let output = strandline(&["verify", "--level", level, "--password-file", password, &uri(data)]);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let message = String::from_utf8(output.stdout).unwrap();
     match output.status.code() {
         Some(0) => None,
-        Some(3) => Some(said),
-        other => panic!("{other:?}: {said} {}", String::from_utf8_lossy(&output.stderr)),
+        Some(3) => Some(message),
+        other => panic!("{other:?}: {message} {}", String::from_utf8_lossy(&output.stderr)),
     }
 }
 
@@ -240,8 +240,8 @@ fn cells_of(codec: &str, content: Content, counts: &Counts) {
         for level in ["basic", "physical"] {
             let found = verify(&data, level, &password);
             assert_eq!(found, None, "{codec} {content:?} {form:?} {level}");
-            let said = tenant.validate(&data, level).unwrap_or_else(|| "refused".to_owned());
-            assert!(said.starts_with("COMPLETED"), "{codec} {content:?} {form:?} {level}: {said}");
+            let message = tenant.validate(&data, level).unwrap_or_else(|| "refused".to_owned());
+            assert!(message.starts_with("COMPLETED"), "{codec} {content:?} {form:?} {level}: {message}");
             counts.cells.fetch_add(sets, Ordering::Relaxed);
         }
         let is_full_of_everything = form.has_password && form.has_own_log && !form.goes_elsewhere;
@@ -265,17 +265,17 @@ fn damage_each_kind(tenant: &Tenant, data: &Path, password: &Path) {
         let file = data.join(path);
         let good = std::fs::read(&file).unwrap();
         support::medium::flip(&file, good.len() / 2);
-        let said = verify(data, "physical", password);
-        // The connection probe is nobody's evidence; it is read all the same.
-        if said.is_some_and(|said| said.contains(path.to_str().unwrap())) {
+        let message = verify(data, "physical", password);
+        // The connection probe is evidence of nothing; it is read all the same.
+        if message.is_some_and(|message| message.contains(path.to_str().unwrap())) {
             found += 1;
         } else {
             missed.push(format!("verify, flipped: {kind} {}", path.display()));
         }
         if !kind.starts_with("CheckFile") {
-            let said = tenant.validate(data, "physical");
-            if said.as_ref().is_some_and(|said| !said.starts_with("FAILED")) {
-                missed.push(format!("VALIDATE, flipped: {kind} {}: {said:?}", path.display()));
+            let message = tenant.validate(data, "physical");
+            if message.as_ref().is_some_and(|message| !message.starts_with("FAILED")) {
+                missed.push(format!("VALIDATE, flipped: {kind} {}: {message:?}", path.display()));
             }
             std::fs::remove_file(&file).unwrap();
             if verify(data, "basic", password).is_none() {

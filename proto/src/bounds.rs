@@ -1,6 +1,6 @@
 //! What a request may hold: the bounds of `strandline_types::limits`, applied to the messages.
 //!
-//! Whoever sends a request checks it before it sends, and whoever receives it checks it before it looks at it; both by
+//! The sender checks a request before it sends, the receiver before it reads it; both by
 //! this one rule, so that a refusal has the same words on both sides and nothing too large is ever on its way. [`TABLE`]
 //! names every request of every service; a test reads the `.proto` files and finds one that is missing there.
 

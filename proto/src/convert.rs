@@ -52,7 +52,7 @@ impl From<v1::PalfBase> for PalfBase {
     }
 }
 
-/// Identity of a task: what fences an old executor (protocols page, section 1).
+/// Identity of a task: what fences an old executor (docs/protocols.md, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskKey {
     /// Job.
@@ -92,19 +92,5 @@ impl From<TaskKey> for v1::TaskId {
             turn: k.turn.0,
             retry: k.retry.0,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_state_survives_the_wire() {
-        use ArchiveLsState::*;
-        for s in [Doing, Stopped, Interrupted, Suspended] {
-            assert_eq!(archive_state(archive_state_number(s)), Some(s));
-        }
-        assert_eq!(archive_state(0), None);
     }
 }

@@ -11,6 +11,7 @@ pub mod v1 {
 
 pub mod bounds;
 mod convert;
+mod dictionary;
 mod known;
 
 pub use convert::TaskKey;

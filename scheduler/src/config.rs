@@ -14,12 +14,12 @@ pub struct SchedulerConfig {
     pub node_id: u64,
     /// Where its Raft log, votes and snapshots live.
     pub data_dir: PathBuf,
-    /// Address of the gRPC door. The port may be 0 only in a cluster of one node.
+    /// Address of the gRPC server. The port may be 0 only in a cluster of one node.
     pub listen: SocketAddr,
-    /// Address of the MySQL door; absent = no such door.
+    /// Address of the MySQL server; absent = no such server.
     #[serde(default)]
     pub mysql_listen: Option<SocketAddr>,
-    /// Address of the HTTP door; absent = no such door.
+    /// Address of the HTTP server; absent = no such server.
     #[serde(default)]
     pub http_listen: Option<SocketAddr>,
     /// Every scheduler node of the cluster, this one included.
@@ -41,7 +41,7 @@ pub struct SchedulerConfig {
 pub struct PeerConfig {
     /// Node.
     pub id: u64,
-    /// `host:port` of its gRPC door.
+    /// `host:port` of its gRPC server.
     pub address: String,
 }
 
@@ -96,7 +96,7 @@ impl SchedulerConfig {
         config_check::check_listeners(&listeners)?;
         if members.len() > 1 && self.listen.port() == 0 {
             let todo = "choose a port: the other nodes must know it";
-            return wrong("the gRPC door needs a fixed port", format!("listen {}", self.listen), todo);
+            return wrong("the gRPC server needs a fixed port", format!("listen {}", self.listen), todo);
         }
         Ok(())
     }

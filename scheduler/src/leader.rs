@@ -1,11 +1,11 @@
 //! The leader loop: look at the State, plan, do, propose that it is done. It runs on every node and acts on one.
 //!
 //! Nothing is remembered here that a new leader would miss. The loop itself never waits for a medium: work on it runs
-//! in [`Lanes`], one at a time per subject. Order rule: all work of a step durable first, then its action.
+//! in [`StepRunner`], one at a time per subject. Order rule: all work of a step durable first, then its action.
 
 use crate::clock;
-use crate::lanes::Lanes;
 use crate::node::SchedulerNode;
+use crate::step_runner::StepRunner;
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
     let tick = Duration::from_millis(node.config().tick_ms);
     let mut changes = node.changes();
-    let lanes = Lanes::new(Arc::clone(&node), stop.clone());
+    let runner = StepRunner::new(Arc::clone(&node), stop.clone());
     loop {
         changes.borrow_and_update();
         // Another one after the group was started anew.
         let mut role = node.role_watch();
         let now = role.role();
         if !now.is_leader {
-            lanes.keep(&[]);
-        } else if let Err(failure) = lead(&node, &lanes, now.term).await {
+            runner.keep(&[]);
+        } else if let Err(failure) = lead(&node, &runner, now.term).await {
             debug!(%failure, "the scheduler's leader loop is held up");
             tokio::time::sleep(REFUSED_PAUSE).await;
         }
@@ -40,21 +40,21 @@ pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             changed = changes.changed() => if changed.is_err() { return },
             _ = role.leadership_changed(&now), if now.running => {}
-            () = lanes.ended() => {}
+            () = runner.ended() => {}
             () = tokio::time::sleep(tick) => {}
         }
     }
 }
 
-async fn lead(node: &SchedulerNode, lanes: &Lanes, term: u64) -> Result<(), Failure> {
+async fn lead(node: &SchedulerNode, runner: &StepRunner, term: u64) -> Result<(), Failure> {
     if !node.has_taken_lead(term) {
         take_lead(node, term).await?;
     }
     let plan = node.read(|s| plan(s, clock::now().as_ms()));
     let (on_medium, pure): (Vec<Step>, Vec<Step>) = plan.steps.into_iter().partition(|s| !s.work.is_empty());
-    lanes.keep(&on_medium);
+    runner.keep(&on_medium);
     for step in on_medium {
-        lanes.start(step);
+        runner.start(step);
     }
     let proposals = pure.into_iter().take(PROPOSALS_AT_ONCE).map(|step| node.act(step.then));
     for outcome in join_all(proposals).await {
@@ -70,7 +70,7 @@ async fn take_lead(node: &SchedulerNode, term: u64) -> Result<(), Failure> {
         node.addresses().iter().map(|(id, address)| (NodeId(*id), address.clone())).collect();
     // The first words of a cluster; later, addresses may have moved with a restart.
     if node.read(|s| s.schedulers.nodes != schedulers) {
-        // An id is given once. A configuration that names another one is told of by readiness, and holds nobody up.
+        // An id is given once. A configuration that names another one is reported by readiness, and delays nothing.
         let known = node.read(|s| (s.cluster.id != ClusterId(0)).then(|| (s.cluster.id, s.cluster.name.clone())));
         let (id, name) = known.unwrap_or_else(|| (node.config().cluster_id.into(), node.config().cluster_name.clone()));
         node.act(Action::InitCluster { id, name, schedulers: schedulers.into_iter().collect() }).await?;

@@ -1,4 +1,5 @@
-//! The scheduler's body: a Raft node on RocksDB, the leader loop with its effects on the medium, and the doors.
+//! The scheduler's body: a Raft node on RocksDB, the leader loop with its effects on the medium, statements, and the servers
+//! for clients.
 //!
 //! [`serve`] starts one node. Who decides: `strandline-scheduler-core` (pure). What this crate adds: a clock, a log, a
 //! network and a medium. It must never decide anything that the core does not know of, and must never block the leader
@@ -9,22 +10,23 @@ mod cluster;
 mod cluster_file;
 mod config;
 mod data_versions;
-mod doors;
 mod effects;
 mod executor;
-mod lanes;
 mod leader;
 mod metrics;
 mod node;
+mod password_key;
 mod raft;
 mod readiness;
-mod seal;
 mod server;
+mod servers;
 mod session;
-pub mod sql;
+mod sql;
+mod statements;
+mod step_runner;
 
 pub use config::{PeerConfig, SchedulerConfig};
 pub use data_versions::DATA_VERSIONS;
 pub use executor::forward::FORWARDED;
-pub use executor::jobs_named;
 pub use server::{Listeners, SchedulerHandle, serve, serve_on};
+pub use statements::{jobs_named, statement_reference};

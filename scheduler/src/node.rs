@@ -8,13 +8,14 @@ use crate::cluster_file;
 use crate::config::SchedulerConfig;
 use crate::data_versions::DATA_VERSIONS;
 use crate::raft::machine::Machine;
-use crate::raft::mind::Mind;
+use crate::raft::state_machine::StateMachine;
 use crate::readiness::Seen;
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, Node, NodeConfig, Payload, ProposeError, RocksLog, Role, RoleWatch};
 use strandline_scheduler_core::{Action, Command, Done, Outcome, State};
@@ -39,7 +40,7 @@ pub struct SchedulerNode {
     config: SchedulerConfig,
     addresses: BTreeMap<u64, String>,
     raft: Arc<Node>,
-    mind: Arc<Mind>,
+    state_machine: Arc<StateMachine>,
     /// Another one after the group has stopped by itself and was started anew.
     running: RwLock<Running>,
     /// Why the group cannot be started anew.
@@ -54,7 +55,7 @@ struct Running {
     held: Held,
 }
 
-/// Log and state machine of the newest start, also of one that failed: another one begins only when nobody holds them.
+/// Log and state machine of the newest start, also of one that failed: another one begins only when nothing holds them.
 #[derive(Clone, Default)]
 struct Held {
     log: Weak<RocksLog>,
@@ -83,19 +84,19 @@ impl SchedulerNode {
         let opened = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&path)?;
             let node = Node::open(NodeConfig::new(id, path.join("raft")))?;
-            Ok::<_, io::Error>((node, Mind::open(path.join("state"))?))
+            Ok::<_, io::Error>((node, StateMachine::open(path.join("state"))?))
         });
         let opened = opened.await.map_err(io::Error::other).and_then(|r| r);
-        let (raft, mind) = opened.map_err(|e| cannot_open(&dir, &e))?;
+        let (raft, state_machine) = opened.map_err(|e| cannot_open(&dir, &e))?;
         for (peer, address) in &addresses {
             raft.set_peer(*peer, address);
         }
-        let mind = Arc::new(mind);
+        let state_machine = Arc::new(state_machine);
         let mut held = Held::default();
-        let group = start_group(&raft, &dir, &mind, &mut held).await?;
+        let group = start_group(&raft, &dir, &state_machine, &mut held).await?;
         let running = RwLock::new(Running { group, held });
         let (trouble, voters) = (Mutex::default(), Mutex::default());
-        let node = Self { config, addresses, raft: Arc::clone(&raft), mind, running, trouble, voters };
+        let node = Self { config, addresses, raft: Arc::clone(&raft), state_machine, running, trouble, voters };
         Ok((Arc::new(node), raft))
     }
 
@@ -114,7 +115,7 @@ impl SchedulerNode {
     /// The disk's, and that somebody still holds the files.
     pub(crate) async fn revive(&self) -> Result<(), Failure> {
         let (old, mut held) = {
-            let running = self.running.read().unwrap_or_else(PoisonError::into_inner);
+            let running = self.running.read();
             (running.group.clone(), running.held.clone())
         };
         // It has stopped: what it says to that is no news.
@@ -127,11 +128,11 @@ impl SchedulerNode {
             }
             tokio::time::sleep(RELEASE_POLL).await;
         }
-        let (mind, dir) = (Arc::clone(&self.mind), self.config.data_dir.clone());
-        let reloaded = tokio::task::spawn_blocking(move || mind.reload()).await;
+        let (state_machine, dir) = (Arc::clone(&self.state_machine), self.config.data_dir.clone());
+        let reloaded = tokio::task::spawn_blocking(move || state_machine.reload()).await;
         reloaded.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(&dir, &e))?;
-        let started = start_group(&self.raft, &dir, &self.mind, &mut held).await;
-        let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        let started = start_group(&self.raft, &dir, &self.state_machine, &mut held).await;
+        let mut running = self.running.write();
         running.held = held;
         running.group = started?;
         Ok(())
@@ -139,18 +140,18 @@ impl SchedulerNode {
 
     /// Notes why the group cannot be started anew, or that it was.
     pub(crate) fn note_trouble(&self, trouble: Option<Failure>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self.trouble.lock() = trouble;
     }
 
     /// Asks the other nodes whether they vote.
     pub(crate) async fn look_at_peers(&self) {
         let voters = self.group().voters(&self.addresses).await;
-        *self.voters.lock().unwrap_or_else(PoisonError::into_inner) = voters;
+        *self.voters.lock() = voters;
     }
 
     /// Who of the others votes, as this node last heard it while it led; `None` = no answer.
     pub(crate) fn voters(&self) -> BTreeMap<u64, Option<bool>> {
-        self.voters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.voters.lock().clone()
     }
 
     /// What readiness is judged by.
@@ -159,7 +160,7 @@ impl SchedulerNode {
         Seen {
             has_taken_lead: self.has_taken_lead(health.term),
             health,
-            trouble: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            trouble: self.trouble.lock().clone(),
             configured_cluster: self.config.cluster_id,
             cluster: self.read(|s| s.cluster.id.0),
         }
@@ -177,27 +178,27 @@ impl SchedulerNode {
 
     /// Its Raft group.
     pub fn group(&self) -> Group {
-        self.running.read().unwrap_or_else(PoisonError::into_inner).group.clone()
+        self.running.read().group.clone()
     }
 
     /// Its State machine.
-    pub fn mind(&self) -> &Mind {
-        &self.mind
+    pub fn state_machine(&self) -> &StateMachine {
+        &self.state_machine
     }
 
     /// Looks at the State. Keep it short.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        self.mind.read(look)
+        self.state_machine.read(look)
     }
 
     /// Wakes after every batch of applied commands.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.mind.changes()
+        self.state_machine.changes()
     }
 
     /// Wakes after applied commands that may have changed what workers have to do.
     pub fn order_changes(&self) -> watch::Receiver<u64> {
-        self.mind.order_changes()
+        self.state_machine.order_changes()
     }
 
     /// Its part in the group now.
@@ -221,7 +222,7 @@ impl SchedulerNode {
         self.read(|s| s.schedulers.leader == self.id() && s.schedulers.term == Term(term))
     }
 
-    /// Address of the leader's gRPC door, unless it is this node or not known.
+    /// Address of the leader's gRPC server, unless it is this node or not known.
     pub fn leader_address(&self) -> Option<String> {
         let leader = self.role().leader.filter(|id| *id != self.config.node_id)?;
         self.addresses.get(&leader).cloned()
@@ -262,11 +263,16 @@ impl SchedulerNode {
 }
 
 /// Opens the log and starts the group on it; `held` then tells of what was opened, also when it fails.
-async fn start_group(raft: &Node, dir: &Path, mind: &Arc<Mind>, held: &mut Held) -> Result<Group, Failure> {
+async fn start_group(
+    raft: &Node,
+    dir: &Path,
+    state_machine: &Arc<StateMachine>,
+    held: &mut Held,
+) -> Result<Group, Failure> {
     let path = dir.join("log");
     let opened = tokio::task::spawn_blocking(move || RocksLog::open(&path)).await;
     let log = opened.map_err(io::Error::other).and_then(|r| r).map_err(|e| cannot_open(dir, &e))?;
-    let (log, machine) = (Arc::new(log), Arc::new(Machine(Arc::clone(mind))));
+    let (log, machine) = (Arc::new(log), Arc::new(Machine(Arc::clone(state_machine))));
     *held = Held { log: Arc::downgrade(&log), machine: Arc::downgrade(&machine) };
     let group = raft.start_group(GROUP, TIMING, log, machine).await;
     group.map_err(strandline_consensus::GroupError::into_failure)
@@ -278,7 +284,7 @@ fn cannot_open(dir: &Path, error: &io::Error) -> Failure {
     Failure::new(ErrorClass::Transient, what, dir.display().to_string(), todo)
 }
 
-/// Whoever sent the command must know whether it may have happened all the same.
+/// The sender of the command must know that it may have happened all the same.
 fn not_proposed(error: ProposeError) -> Failure {
     let surely_not =
         matches!(error, ProposeError::NotLeader { .. } | ProposeError::Transient { maybe_logged: false, .. });

@@ -106,7 +106,7 @@ impl fmt::Display for NotReady {
             Self::Behind(CaughtUp::Behind { applied, goal }) => {
                 write!(f, "this node catches up: entry {} of {goal} is applied", applied.unwrap_or(0))
             }
-            Self::Behind(_) => f.write_str("no leader has said yet how far the group is"),
+            Self::Behind(_) => f.write_str("no leader has reported yet how far the group is"),
             Self::TakingLead => f.write_str("this node is about to take the lead"),
         }
     }

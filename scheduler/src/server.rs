@@ -1,12 +1,12 @@
-//! Starts a scheduler node with all its doors, and stops it.
+//! Starts a scheduler node with all its servers, and stops it.
 
-use crate::cluster::{ClusterService, Inbox, WatchService};
+use crate::cluster::{ClusterService, ReportBatches, WatchService};
 use crate::config::SchedulerConfig;
-use crate::doors::admin::AdminService;
-use crate::doors::{http, mysql};
 use crate::executor::Executor;
 use crate::node::SchedulerNode;
 use crate::raft::{revive, upkeep};
+use crate::servers::admin::AdminService;
+use crate::servers::{http, mysql};
 use crate::{leader, metrics};
 use std::io;
 use std::net::SocketAddr;
@@ -24,10 +24,10 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::{info, warn};
 
-/// Doors are given this long to finish what they are doing.
+/// Servers are given this long to finish what they are doing.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sockets of the doors, bound before anything starts, so that port 0 is known to everybody in time.
+/// Sockets of the servers. They are bound first, so that the number behind port 0 is known to the other parts.
 #[derive(Debug)]
 pub struct Listeners {
     grpc: TcpListener,
@@ -52,7 +52,7 @@ impl Listeners {
         Ok(Self { grpc: bind(config.listen).await?, mysql, http })
     }
 
-    /// Address of the gRPC door.
+    /// Address of the gRPC server.
     ///
     /// # Errors
     /// The system's.
@@ -77,11 +77,11 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 
 /// A running node. Dropping it does not stop the node: call [`SchedulerHandle::shutdown`].
 pub struct SchedulerHandle {
-    /// The gRPC door.
+    /// The gRPC server.
     pub grpc_addr: SocketAddr,
-    /// The MySQL door.
+    /// The MySQL server.
     pub mysql_addr: Option<SocketAddr>,
-    /// The HTTP door.
+    /// The HTTP server.
     pub http_addr: Option<SocketAddr>,
     node: Arc<SchedulerNode>,
     stop: CancellationToken,
@@ -160,8 +160,8 @@ pub async fn serve_on(config: SchedulerConfig, listeners: Listeners) -> Result<S
 }
 
 async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, stop: CancellationToken) {
-    let inbox = Inbox::start(Arc::clone(executor.node()), stop.clone());
-    let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), inbox))
+    let batches = ReportBatches::start(Arc::clone(executor.node()), stop.clone());
+    let cluster = ClusterServer::new(ClusterService::new(Arc::clone(executor.node()), batches))
         .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
     let watch = OrderChangesServer::new(WatchService::new(Arc::clone(executor.node()), stop.clone()));
@@ -178,6 +178,6 @@ async fn grpc(listener: TcpListener, executor: Arc<Executor>, raft: Arc<Node>, s
         .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
         .await;
     if let Err(error) = served {
-        warn!(%error, "the gRPC door ended");
+        warn!(%error, "the gRPC server ended");
     }
 }

@@ -103,14 +103,14 @@ async fn a_node_without_a_majority_is_not_ready_within_two_seconds_and_is_again_
     cluster.ready(others[1]).await;
     cluster.stop(leader).await;
     let lost = Instant::now();
-    let said = until("it is not ready", || async {
+    let message = until("it is not ready", || async {
         let (status, body) = cluster.page(others[1], "/readyz").await;
         (status == 503).then_some(body)
     })
     .await;
     // The two seconds, and what a busy machine may take to answer.
     assert!(lost.elapsed() < PROMPT * 2, "only after {:?}", lost.elapsed());
-    assert!(said.contains("no leader was heard lately (silent for"), "{said}");
+    assert!(message.contains("no leader was heard lately (silent for"), "{message}");
     let figures = cluster.page(others[1], "/metrics").await.1;
     assert!(figures.contains("strandline_scheduler_ready 0"), "{figures}");
     assert!(figures.contains("strandline_scheduler_raft_running 1"), "{figures}");

@@ -1,4 +1,4 @@
-//! One node: what is refused and how, what reads answer, and the MySQL and HTTP doors.
+//! One node: what is refused and how, what reads answer, and the MySQL and HTTP servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use strandline_types::ErrorClass;
 use support::cluster::Cluster;
 use support::fake_worker::FakeWorker;
-use support::mysql_client::{MysqlClient, Reply};
+use support::mysql_client::{ColumnType, MysqlClient, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -194,6 +194,25 @@ async fn a_mysql_client_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mysql_client_is_told_the_types_of_columns_with_rows_and_without() {
+    use ColumnType::{Double, Signed, Text, Unsigned};
+    let (mut cluster, _worker) = one_node().await;
+    let mut client = MysqlClient::login(cluster.handle(0).mysql_addr.unwrap(), "root", b"").await.unwrap();
+    for (sql, count, types) in [
+        ("SELECT TENANT_ID, TENANT_NAME FROM CDB_OB_TENANTS", 1, vec![Unsigned, Text]),
+        ("SELECT TENANT_ID, TENANT_NAME FROM CDB_OB_TENANTS WHERE 1 = 0", 0, vec![Unsigned, Text]),
+        ("SELECT JOB_ID, RESULT, STATUS FROM CDB_OB_BACKUP_JOBS", 0, vec![Unsigned, Signed, Text]),
+        ("SELECT FILL_RATIO FROM CDB_STRANDLINE_ARCHIVE_SPOOL", 0, vec![Double]),
+        ("SELECT COUNT(*), 1, 'x' FROM CDB_OB_BACKUP_JOBS", 1, vec![Signed, Signed, Text]),
+        ("SELECT COUNT(*), 1, 'x' FROM CDB_OB_BACKUP_JOBS GROUP BY JOB_ID", 0, vec![Signed, Signed, Text]),
+    ] {
+        let Reply::Rows { rows, .. } = client.query(sql).await else { panic!("no rows: {sql}") };
+        assert_eq!((rows.len(), client.types.clone()), (count, types), "{sql}");
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_http_door_tells_health_readiness_and_figures() {
     let (mut cluster, _worker) = one_node().await;
     let address = cluster.handle(0).http_addr.unwrap();
@@ -237,7 +256,7 @@ async fn clients_that_never_log_in_do_not_keep_others_out() {
     let address = cluster.handle(0).mysql_addr.unwrap();
     let mut silent = Vec::new();
     let Err(Reply::Error { code, text }) = (loop {
-        // Whoever is accepted says nothing.
+        // A command that is accepted gives no text.
         match MysqlClient::login(address, "root", b"").await {
             Ok(_) if silent.len() < 1000 => silent.push(TcpStream::connect(address).await.unwrap()),
             full => break full.map(drop),

@@ -181,7 +181,7 @@ async fn a_medium_that_goes_away_is_shown_and_the_round_goes_on_when_it_is_back(
     })
     .await;
     let stuck = checkpoint(&cluster, node).await;
-    // The other doors do not notice.
+    // The other servers do not notice.
     cluster.sql(node, "CREATE TENANT t2 LOG_STREAMS = 1 REPLICAS = 1").await;
     std::fs::rename(&away, &path).unwrap();
     until("the checkpoint goes on", || async { (checkpoint(&cluster, node).await > stuck).then_some(()) }).await;

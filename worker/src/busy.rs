@@ -2,8 +2,9 @@
 //!
 //! Time in which several tasks of a kind run counts once; time in which a task waits for its turn does not count.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 use strandline_proto::v1::TaskKind;
 
@@ -37,7 +38,7 @@ impl Busy {
 
     fn change(&self, kind: i32, change: impl FnOnce(&mut (usize, Option<Instant>))) {
         // Every change is whole before anything in it can panic.
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.0.lock();
         change(kinds.entry(kind).or_default());
     }
 }
@@ -66,8 +67,7 @@ mod tests {
     #[test]
     fn a_kind_is_busy_from_its_first_task_to_its_last_and_no_other_kind_is() {
         let busy = Arc::<Busy>::default();
-        let is_busy =
-            |kind| busy.0.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).is_some_and(|k| k.1.is_some());
+        let is_busy = |kind| busy.0.lock().get(&kind).is_some_and(|k| k.1.is_some());
         let (first, second) = (busy.begin(1), busy.begin(1));
         drop(first);
         assert!(is_busy(1) && !is_busy(2));

@@ -1,7 +1,7 @@
 //! `CLEAN`: deletes everything below some directories of a destination.
 //!
-//! Idempotent: what is gone already counts as done, so a repeated task ends well. The scheduler has decided that nobody
-//! needs these directories and has taken their end placeholder away first; nothing is decided here. Deletions are
+//! Idempotent: what is gone already counts as done, so a repeated task ends well. The scheduler has decided that these
+//! directories are not needed and has taken their end placeholder away first; nothing is decided here. Deletions are
 //! independent of each other, only so many are under way at once, and one that fails ends the task with its object.
 
 use crate::task_ctx::{TaskCtx, cancelled};

@@ -13,12 +13,12 @@ pub struct WorkerConfig {
     pub node_id: u64,
     /// Where its replicas live.
     pub data_dir: PathBuf,
-    /// Address of the gRPC door; port 0 takes a free one.
+    /// Address of the gRPC server; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// `host:port` under which the other servers reach the gRPC door; absent = the address that it listens on.
+    /// `host:port` under which the other servers reach the gRPC server; absent = the address that it listens on.
     #[serde(default)]
     pub advertise: Option<String>,
-    /// Address of the HTTP door; absent = no such door.
+    /// Address of the HTTP server; absent = no such server.
     #[serde(default)]
     pub http_listen: Option<SocketAddr>,
     /// `host:port` of every scheduler node; any of them leads to the leader.

@@ -1,7 +1,6 @@
 //! When a scheduler leader was last heard.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 /// Remembers the last answer of a leader.
@@ -11,11 +10,11 @@ pub(crate) struct Contact(Mutex<Option<Instant>>);
 impl Contact {
     /// A leader has answered now.
     pub(crate) fn heard(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.0.lock() = Some(Instant::now());
     }
 
     /// For how long no leader was heard; `None`: never.
     pub(crate) fn silence(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+        self.0.lock().map(|at| at.elapsed())
     }
 }

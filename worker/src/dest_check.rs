@@ -1,5 +1,5 @@
 //! Probes a destination from this worker: what it sees may differ from what other workers see (mounts, routes, clocks,
-//! keys of a machine's role). Asked for by a task of the scheduler or through the worker's own door.
+//! keys of a machine's role). Asked for by a task of the scheduler or by a request to this worker.
 //!
 //! A destination that answers badly is a result, not a failure; only a text that is no destination fails.
 
@@ -49,7 +49,7 @@ async fn probe_owned(medium: Arc<dyn Medium>, owner: DestOwner) -> Vec<Finding> 
     }
 }
 
-/// Goes on by itself when nobody waits for it any more: what a probe wrote is gone only at its end. So many may be waiting
+/// Goes on by itself when no caller waits for it any more: what a probe wrote is gone only at its end. So many may be waiting
 /// for media that do not answer; then no other one is begun.
 async fn probe_to_its_end(medium: Arc<dyn Medium>) -> Vec<Finding> {
     static ROOM: Semaphore = Semaphore::const_new(PROBES_MAX);
@@ -151,7 +151,7 @@ mod tests {
                 "{of_key:?}"
             );
             let plain = check(&v1::DestCheckSpec { key_source: String::new(), ..spec }, &Arc::default()).await.unwrap();
-            assert!(plain.findings.iter().all(|f| f.probe != KEY_PROBE), "without encryption nobody asks for a key");
+            assert!(plain.findings.iter().all(|f| f.probe != KEY_PROBE), "without encryption no key is asked for");
         }
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Orders of a lower term come from a leader that does not know yet that it was replaced. Orders of another State come
 //! from a scheduler group that lost its disks, or from another cluster; its terms begin anew and say nothing. Obeying
-//! either would remove replicas that somebody needs (protocols page, section 1).
+//! either would remove replicas that somebody needs (docs/protocols.md, section 1).
 
 use crate::disk;
+use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use strandline_types::{ErrorClass, Failure, Term};
 
 /// What is to become of orders.
@@ -58,7 +58,7 @@ impl Fence {
     /// The disk's: the orders must not be obeyed then.
     pub fn admit(&self, born_ms: u64, term: Term) -> Result<Verdict, Failure> {
         // The value is replaced whole: a poisoned lock is still good.
-        let mut obeyed = self.obeyed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut obeyed = self.obeyed.lock();
         if obeyed.born_ms != 0 && obeyed.born_ms != born_ms {
             return Ok(Verdict::OtherState);
         }

@@ -8,10 +8,10 @@ use crate::task_ctx::{TaskCtx, cancelled};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use strandline_engine_api::{SourceError, StopSignal};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{FingerprintResult, FingerprintSpec};
 use strandline_types::{Failure, Scn};
-use tokio_util::sync::CancellationToken;
 
 /// What was read is reported this often.
 const REPORT: Duration = Duration::from_millis(500);
@@ -22,13 +22,13 @@ const REPORT: Duration = Duration::from_millis(500);
 /// `NotFound` when this worker hosts no such replica; `Invalid` when the content has changed after the SCN;
 /// `Transient` when another look is under way.
 pub async fn run_fingerprint(ctx: &TaskCtx, spec: &FingerprintSpec, id: TaskKey) -> Result<FingerprintResult, Failure> {
-    let not_here = crate::source::SourceError::NotHere { tenant: id.tenant_id, ls: id.ls_id };
+    let not_here = SourceError::NotHere { tenant: id.tenant_id, ls: id.ls_id };
     let stream = ctx.engine.log_stream(id.tenant_id, id.ls_id).ok_or(not_here)?;
     let scn = (spec.scn > 0).then_some(Scn(spec.scn));
     let bytes = Arc::new(AtomicU64::new(0));
     // The reading thread goes on when this future is dropped, until it is told.
-    let stop = CancellationToken::new();
-    let _stop_when_dropped = stop.clone().drop_guard();
+    let stop = StopSignal::default();
+    let _stop_when_dropped = stop.stop_on_drop();
     let look = stream.fingerprint(scn, stop, Arc::clone(&bytes));
     let report = async {
         loop {

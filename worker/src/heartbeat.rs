@@ -1,8 +1,9 @@
-//! The heartbeat: everything that this worker has to say goes to the scheduler's leader, its whole wish comes back.
+//! The heartbeat: this worker reports everything to the scheduler's leader, and the answer is all its orders.
 //!
 //! One call every [`HEARTBEAT_MS`], and sooner when an archive moved, a task ended, a leadership changed here, or the
-//! scheduler has decided something. Orders of an older scheduler term than one that was ever obeyed are refused: they come from a leader that was replaced. So are those of another State:
-//! they come from a scheduler group that knows nothing of what lies here.
+//! scheduler has decided something. Orders of an older scheduler term than one that was ever obeyed are refused: they come
+//! from a leader that was replaced. So are those of another State: they come from a scheduler group that does not know
+//! the replicas here.
 
 use crate::archive::{ArchiveManager, Led};
 use crate::clock::WallClock;
@@ -15,7 +16,7 @@ use crate::task_runner::TaskRunner;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use strandline_engine::Engine;
+use strandline_engine_api::ReplicaHost;
 use strandline_proto::v1;
 use strandline_types::limits::{HEARTBEAT_MS, HEARTBEAT_MS_MIN};
 use strandline_types::{LsId, NodeId, TenantId, Term};
@@ -23,8 +24,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// News go up at once, but not more often than this.
-const NEWS_PAUSE: Duration = Duration::from_millis(HEARTBEAT_MS_MIN);
+/// Changes are reported at once, but not more often than this.
+const CHANGES_PAUSE: Duration = Duration::from_millis(HEARTBEAT_MS_MIN);
 
 /// The newest orders; `None` before the first.
 pub(crate) type Orders = Option<Arc<Answer>>;
@@ -32,14 +33,14 @@ pub(crate) type Orders = Option<Arc<Answer>>;
 /// Orders, and what they answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The whole wish of the scheduler.
+    /// Everything that the scheduler orders.
     pub orders: v1::WorkerOrders,
-    /// The log streams that this worker said it leads: the scheduler has taken note of these leaders, in these terms,
+    /// The log streams that this worker reported to lead: the scheduler has taken note of these leaders, in these terms,
     /// before it gave the orders.
     pub claimed: Vec<Led>,
 }
 
-/// Everything a report is made of.
+/// What a report is made of.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     pub node_id: NodeId,
@@ -48,7 +49,7 @@ pub(crate) struct Reporter {
     pub clock: WallClock,
     /// Where its replicas lie.
     pub data_dir: PathBuf,
-    pub engine: Arc<Engine>,
+    pub host: Arc<dyn ReplicaHost>,
     pub archive: Arc<ArchiveManager>,
     pub tasks: Arc<TaskRunner>,
 }
@@ -60,11 +61,11 @@ impl Reporter {
             address: self.address.clone(),
             boot_id: self.clock.boot_id(),
             clock_ms: self.clock.now_ms(),
-            replicas: replicas::reports(&self.engine),
+            replicas: replicas::reports(&*self.host),
             archive: self.archive.progress(),
             archive_waiting: self.archive.waiting(),
             tasks: self.tasks.reports(self.clock.now_ms()),
-            replica_troubles: replicas::troubles(&self.engine),
+            replica_troubles: replicas::troubles(&*self.host),
             free_bytes: disk::free_bytes(&self.data_dir),
         }
     }
@@ -78,12 +79,12 @@ pub(crate) struct Heartbeat {
     pub fence: Fence,
     pub contact: Arc<Contact>,
     /// Notified when there is something to report at once.
-    pub news: Arc<Notify>,
+    pub report_due: Arc<Notify>,
     pub orders: watch::Sender<Orders>,
 }
 
 impl Heartbeat {
-    /// Beats until `stop`.
+    /// Reports until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let (report, reported) = (self.reporter.report(), Instant::now());
@@ -94,8 +95,8 @@ impl Heartbeat {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)) => {}
-                // News that come together go together.
-                () = self.news.notified() => tokio::time::sleep_until(reported + NEWS_PAUSE).await,
+                // Changes that come together are reported together.
+                () = self.report_due.notified() => tokio::time::sleep_until(reported + CHANGES_PAUSE).await,
                 () = stop.cancelled() => return,
             }
         }

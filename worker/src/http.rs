@@ -1,5 +1,5 @@
-//! The HTTP door: `/metrics`, `/healthz` (replicas can run here) and `/readyz` (the scheduler is heard, and every replica
-//! takes its part). What is not so is said in the body, with the reason.
+//! The HTTP access: `/metrics`, `/healthz` (replicas can run here) and `/readyz` (the scheduler is heard, and every replica
+//! takes its part). What is not so stands in the body, with the reason.
 
 use crate::metrics::{self, Observed};
 use crate::readiness::{liveness, readiness};
@@ -21,7 +21,7 @@ pub(crate) async fn serve(listener: TcpListener, observed: Arc<Observed>, stop: 
         .with_state(observed);
     let served = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await;
     if let Err(error) = served {
-        tracing::warn!(%error, "the HTTP door ended");
+        tracing::warn!(%error, "the HTTP server ended");
     }
 }
 

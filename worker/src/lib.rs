@@ -1,8 +1,8 @@
-//! The worker's body: task runner, archive, backup and restore over an engine behind [`source`].
+//! The worker server: task runner, archive, backup and restore over an engine behind `strandline-engine-api`.
 //!
-//! Decisions live in `strandline-worker-core`; here they are only done: thin, idempotent, retried from outside.
-//! [`serve`] starts a worker: it hosts replicas, beats its heart to the scheduler and makes itself equal to the orders
-//! that come back.
+//! Decisions are made in `strandline-worker-core`; here they are carried out: idempotent, retried by the scheduler.
+//! [`serve`] starts a worker: it hosts replicas, sends heartbeats to the scheduler and carries out the orders in the
+//! answers. Only `server.rs` may name an engine; a test of the workspace holds that.
 
 pub mod archive;
 pub mod backup;
@@ -12,31 +12,25 @@ mod clock;
 mod config;
 mod contact;
 mod data_dir;
-mod data_versions;
 mod dest_check;
-mod dictionary;
 mod disk;
-pub mod engine_source;
 mod fence;
 pub mod fingerprint;
 mod heartbeat;
 mod http;
 mod metrics;
 mod order_changes;
-mod probe_door;
+mod probe_service;
 mod readiness;
 mod reconcile;
 mod replicas;
 pub mod restore;
 mod schedulers;
 mod server;
-pub mod source;
-mod tables;
 pub mod task_ctx;
 pub mod task_runner;
 pub mod validate;
 
 pub use clock::WallClock;
 pub use config::WorkerConfig;
-pub use data_versions::DATA_VERSIONS;
-pub use server::{WorkerHandle, serve};
+pub use server::{DATA_VERSIONS, WorkerHandle, serve};

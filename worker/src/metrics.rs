@@ -12,7 +12,7 @@ use crate::task_runner::TaskRunner;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::{Arc, OnceLock};
-use strandline_engine::{Engine, HostedState};
+use strandline_engine_api::{HostedState, ReplicaHost};
 use strandline_types::{LsId, TenantId};
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ pub(crate) fn install() {
 /// What a scrape looks at.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    pub engine: Arc<Engine>,
+    pub host: Arc<dyn ReplicaHost>,
     pub archive: Arc<ArchiveManager>,
     pub tasks: Arc<TaskRunner>,
     pub contact: Arc<Contact>,
@@ -47,7 +47,7 @@ impl Observed {
         Seen {
             silence: self.contact.silence(),
             ordered: replicas.map(|r| (TenantId(r.tenant_id), LsId(r.ls_id))).collect(),
-            hosted: self.engine.states(),
+            hosted: self.host.states(),
         }
     }
 }
@@ -77,10 +77,10 @@ fn set_gauges(observed: &Observed) {
     gauge!("strandline_worker_hears_scheduler").set(flag(hears_scheduler(&seen)));
     let is_stopped = |(_, state): &&(_, HostedState)| matches!(state, HostedState::Stopped(_));
     gauge!("strandline_worker_replicas_stopped").set(seen.hosted.iter().filter(is_stopped).count() as f64);
-    gauge!("strandline_worker_replicas_damaged").set(observed.engine.damaged() as f64);
-    let is_guarded = |(_, s): &&(_, HostedState)| matches!(s, HostedState::Runs(h) if !h.is_full_member);
-    gauge!("strandline_worker_replicas_not_voting").set(seen.hosted.iter().filter(is_guarded).count() as f64);
-    let replicas = observed.engine.replicas();
+    gauge!("strandline_worker_replicas_damaged").set(observed.host.damaged() as f64);
+    let is_not_voting = |(_, s): &&(_, HostedState)| matches!(s, HostedState::Runs(h) if !h.is_full_member);
+    gauge!("strandline_worker_replicas_not_voting").set(seen.hosted.iter().filter(is_not_voting).count() as f64);
+    let replicas = observed.host.replicas();
     let led = replicas.iter().filter(|r| r.status().is_leader).count();
     gauge!("strandline_worker_replicas").set(replicas.len() as f64);
     gauge!("strandline_worker_replicas_led").set(led as f64);

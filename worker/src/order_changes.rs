@@ -15,14 +15,18 @@ use tonic::transport::Channel;
 /// A leader that ended the stream, or never began one, is asked again after this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Listens until `stop`; `news` is notified at every change.
-pub(crate) async fn listen(mut leader: watch::Receiver<Option<Leader>>, news: Arc<Notify>, stop: CancellationToken) {
+/// Listens until `stop`; `report_due` is notified at every change.
+pub(crate) async fn listen(
+    mut leader: watch::Receiver<Option<Leader>>,
+    report_due: Arc<Notify>,
+    stop: CancellationToken,
+) {
     loop {
         let at = leader.borrow_and_update().clone();
         let heard = async {
             match at {
                 Some(leader) => {
-                    hear(leader.channel, &news).await;
+                    hear(leader.channel, &report_due).await;
                     tokio::time::sleep(LISTEN_AGAIN).await;
                 }
                 None => std::future::pending().await,
@@ -36,7 +40,7 @@ pub(crate) async fn listen(mut leader: watch::Receiver<Option<Leader>>, news: Ar
     }
 }
 
-async fn hear(channel: Channel, news: &Notify) {
+async fn hear(channel: Channel, report_due: &Notify) {
     let mut changes = match OrderChangesClient::new(channel).watch(WatchOrders {}).await {
         Ok(reply) => reply.into_inner(),
         Err(status) => {
@@ -45,6 +49,6 @@ async fn hear(channel: Channel, news: &Notify) {
         }
     };
     while let Ok(Some(_)) = changes.message().await {
-        news.notify_one();
+        report_due.notify_one();
     }
 }

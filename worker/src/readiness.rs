@@ -1,11 +1,11 @@
 //! Whether a worker can serve, and whether it is alive: pure judgements on what was seen of it.
 //!
-//! A replica that does not vote yet is none for its group: whoever takes another member away then takes the majority.
+//! A replica that does not vote yet does not count in its group: the loss of another member then loses the majority.
 //! So a worker is ready only when every replica that it has to host is a full member and has caught up.
 
 use std::fmt;
 use std::time::Duration;
-use strandline_engine::{CaughtUp, HostedState};
+use strandline_engine_api::{CaughtUp, HostedState};
 use strandline_types::limits::WORKER_UNKNOWN_MS;
 use strandline_types::{Failure, LsId, TenantId};
 
@@ -117,7 +117,7 @@ pub(crate) fn liveness(seen: &Seen) -> Result<(), NotReady> {
     }
 }
 
-/// The replicas that do not count yet. One that a restore has not rebuilt is nobody's member: it is not missed.
+/// The replicas that do not count yet. One that a restore has not rebuilt is no member of its log stream: it is not missed.
 fn lacks(seen: &Seen) -> Vec<((TenantId, LsId), ReplicaLack)> {
     let state_of = |key: &(TenantId, LsId)| seen.hosted.iter().find(|(hosted, _)| hosted == key).map(|(_, s)| s);
     let lack = |key: &(TenantId, LsId)| match state_of(key) {
@@ -137,7 +137,7 @@ fn lacks(seen: &Seen) -> Vec<((TenantId, LsId), ReplicaLack)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use strandline_engine::Health;
+    use strandline_engine_api::ReplicaHealth;
     use strandline_types::ErrorClass;
 
     const A: (TenantId, LsId) = (TenantId(1002), LsId(1));
@@ -145,17 +145,7 @@ mod tests {
     const BEHIND: CaughtUp = CaughtUp::Behind { applied: Some(3), goal: 9 };
 
     fn runs(is_full_member: bool, caught_up: CaughtUp) -> HostedState {
-        HostedState::Runs(Health {
-            stopped: None,
-            forming: None,
-            is_leader: false,
-            leader: Some(101),
-            term: 3,
-            silence: Some(Duration::ZERO),
-            is_full_member,
-            loss: None,
-            caught_up,
-        })
+        HostedState::Runs(ReplicaHealth { is_full_member, caught_up })
     }
 
     fn failure() -> Failure {

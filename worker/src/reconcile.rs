@@ -1,9 +1,9 @@
 //! Makes this worker equal to its orders: replicas, archivers, tasks.
 //!
-//! Every step is idempotent and starts from what is really here. Replicas on one side, archivers and tasks on the other,
+//! Every step is idempotent and compares the orders with what runs. Replicas on one side, archivers and tasks on the other,
 //! follow the orders independently: a replica that is slow to start holds no archive up.
 //!
-//! Order rule: an archiver starts only under orders that answer a report in which this worker said that it leads the log
+//! Order rule: an archiver starts only under orders that answer a report in which this worker reported that it leads the log
 //! stream in that very term. Older orders may come from before the round's end was decided with the leader of then, and
 //! an archiver that obeyed them could write into a frozen piece.
 
@@ -12,14 +12,14 @@ use crate::heartbeat::{Answer, Orders};
 use crate::replicas;
 use crate::task_runner::TaskRunner;
 use std::sync::Arc;
-use strandline_engine::Engine;
+use strandline_engine_api::ReplicaHost;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Does what the newest orders say.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
-    pub engine: Arc<Engine>,
+    pub host: Arc<dyn ReplicaHost>,
     pub archive: Arc<ArchiveManager>,
     pub tasks: Arc<TaskRunner>,
 }
@@ -30,7 +30,7 @@ impl Reconciler {
         let (mut for_replicas, mut for_work) = (orders.clone(), orders);
         let replicas = async {
             while let Some(newest) = newest(&mut for_replicas).await {
-                replicas::reconcile(&self.engine, &newest.orders, &for_replicas).await;
+                replicas::reconcile(&*self.host, &newest.orders, &for_replicas).await;
             }
         };
         let work = async {
@@ -46,11 +46,8 @@ impl Reconciler {
     }
 
     fn led(&self) -> Vec<Led> {
-        let led = self.engine.replicas().into_iter().filter_map(|r| {
-            let status = r.status();
-            status.is_leader.then(|| Led { tenant: r.tenant(), ls: r.ls(), term: status.term })
-        });
-        led.collect()
+        let leading = self.host.replicas().into_iter().map(|r| r.status()).filter(|status| status.is_leader);
+        leading.map(|s| Led { tenant: s.tenant, ls: s.ls, term: s.term }).collect()
     }
 }
 

@@ -37,7 +37,7 @@ impl Schedulers {
         Self { current: known.first().cloned().unwrap_or_default(), known, channels, leader }
     }
 
-    /// Follows who leads; `None` while nobody is known to.
+    /// Follows who leads; `None` while no leader is known.
     pub(crate) fn leader(&self) -> watch::Receiver<Option<Leader>> {
         self.leader.subscribe()
     }

@@ -1,29 +1,29 @@
-//! Starts a worker with all its doors, and stops it.
+//! Starts a worker with all its servers, and stops it. The only file that names an engine.
 //!
-//! Order rules: the gRPC door answers before the first heartbeat announces it; stopping goes the other way round:
-//! no more orders, then archivers and tasks, then the doors, then the replicas.
+//! Order rules: the gRPC server answers before the first heartbeat announces it; stopping goes the other way round:
+//! no more orders, then archivers and tasks, then the servers, then the replicas.
 
 use crate::archive::ArchiveManager;
 use crate::clock::WallClock;
 use crate::config::WorkerConfig;
 use crate::contact::Contact;
-use crate::data_versions::DATA_VERSIONS;
-use crate::engine_source::BuiltInEngine;
 use crate::fence::Fence;
 use crate::heartbeat::{Heartbeat, Reporter};
 use crate::metrics::Observed;
-use crate::probe_door::ProbeDoor;
+use crate::probe_service::ProbeService;
 use crate::readiness::readiness;
 use crate::reconcile::Reconciler;
 use crate::schedulers::Schedulers;
 use crate::task_ctx::MediumOpener;
 use crate::task_runner::TaskRunner;
-use crate::{data_dir, http, metrics, order_changes, tables};
+use crate::{data_dir, http, metrics, order_changes};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use strandline_engine::{Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock};
+use strandline_engine::{
+    BuiltInEngine, DataVersions, Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock, table_opener,
+};
 use strandline_media::{Guarded, Metered, RetryPolicy, Retrying};
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tokio::net::TcpListener;
@@ -33,15 +33,21 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-/// Doors are given this long to finish what they are doing.
+/// The versions of a worker's data directory that this program knows: version 1, before which there was none.
+///
+/// Golden bytes of everything that a worker keeps are checked beside the types (`stored` tests of the engine and of
+/// consensus). Another layout of any of them needs a step here.
+pub const DATA_VERSIONS: DataVersions = DataVersions { steps: &[] };
+
+/// Servers get this long to finish what they are doing.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running worker. Dropping it does not stop the worker: call [`WorkerHandle::shutdown`].
 #[derive(Debug)]
 pub struct WorkerHandle {
-    /// The gRPC door.
+    /// Address of the gRPC server.
     pub grpc_addr: SocketAddr,
-    /// The HTTP door.
+    /// Address of the HTTP server.
     pub http_addr: Option<SocketAddr>,
     engine: Arc<Engine>,
     archive: Arc<ArchiveManager>,
@@ -49,8 +55,8 @@ pub struct WorkerHandle {
     observed: Arc<Observed>,
     stop_loops: CancellationToken,
     loops: Vec<JoinHandle<()>>,
-    stop_doors: CancellationToken,
-    doors: Vec<JoinHandle<()>>,
+    stop_servers: CancellationToken,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl WorkerHandle {
@@ -72,8 +78,8 @@ impl WorkerHandle {
         finish(self.loops).await;
         self.archive.shutdown().await;
         self.tasks.shutdown().await;
-        self.stop_doors.cancel();
-        finish(self.doors).await;
+        self.stop_servers.cancel();
+        finish(self.servers).await;
         self.engine.shutdown().await;
     }
 }
@@ -106,31 +112,31 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     let http_addr = http.as_ref().map(address).transpose()?;
 
     let node = open_node(&config)?;
-    let (clock, news) = (WallClock::start(), Arc::new(Notify::new()));
+    let (clock, report_due) = (WallClock::start(), Arc::new(Notify::new()));
     let mut engine_config =
         EngineConfig::new(NodeId(config.node_id), config.data_dir.join("replicas"), Arc::new(SystemClock));
-    engine_config.news = Arc::clone(&news);
+    engine_config.leadership_changed = Arc::clone(&report_due);
     let engine = Engine::open(engine_config, Arc::clone(&node)).await.map_err(Failure::from)?;
 
-    let source = Arc::new(BuiltInEngine(Arc::clone(&engine)));
-    let archive = Arc::new(ArchiveManager::new(source.clone(), opener(), clock, Arc::clone(&news)));
+    let built_in = Arc::new(BuiltInEngine(Arc::clone(&engine)));
+    let archive = Arc::new(ArchiveManager::new(built_in.clone(), opener(), clock, Arc::clone(&report_due)));
     let scratch = config.data_dir.join("scratch");
-    let tasks = TaskRunner::new(NodeId(config.node_id), source, opener(), scratch, Arc::clone(&news))
-        .with_tables(tables::opener(config.schedulers.clone()));
+    let tasks = TaskRunner::new(NodeId(config.node_id), built_in.clone(), opener(), scratch, Arc::clone(&report_due))
+        .with_tables(table_opener(config.schedulers.clone()));
     let (tasks, contact) = (Arc::new(tasks), Arc::new(Contact::default()));
 
-    let stop_doors = CancellationToken::new();
-    let mut doors = vec![tokio::spawn(serve_grpc(grpc, node, Arc::clone(&engine), stop_doors.clone()))];
+    let stop_servers = CancellationToken::new();
+    let mut servers = vec![tokio::spawn(serve_grpc(grpc, node, Arc::clone(&engine), stop_servers.clone()))];
     let (orders_in, orders_out) = watch::channel(None);
     let observed = Arc::new(Observed {
-        engine: Arc::clone(&engine),
+        host: built_in.clone(),
         archive: Arc::clone(&archive),
         tasks: Arc::clone(&tasks),
         contact: Arc::clone(&contact),
         orders: orders_out.clone(),
     });
     if let Some(listener) = http {
-        doors.push(tokio::spawn(http::serve(listener, Arc::clone(&observed), stop_doors.clone())));
+        servers.push(tokio::spawn(http::serve(listener, Arc::clone(&observed), stop_servers.clone())));
     }
 
     let reporter = Reporter {
@@ -138,16 +144,15 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
         address: config.advertise.unwrap_or_else(|| grpc_addr.to_string()),
         clock,
         data_dir: config.data_dir.clone(),
-        engine: Arc::clone(&engine),
+        host: built_in.clone(),
         archive: Arc::clone(&archive),
         tasks: Arc::clone(&tasks),
     };
     let schedulers = Schedulers::new(config.schedulers);
     let fence = Fence::open(&config.data_dir)?;
-    let (leader, told) = (schedulers.leader(), Arc::clone(&news));
-    let heartbeat = Heartbeat { reporter, schedulers, fence, contact, news, orders: orders_in };
-    let reconciler =
-        Reconciler { engine: Arc::clone(&engine), archive: Arc::clone(&archive), tasks: Arc::clone(&tasks) };
+    let (leader, told) = (schedulers.leader(), Arc::clone(&report_due));
+    let heartbeat = Heartbeat { reporter, schedulers, fence, contact, report_due, orders: orders_in };
+    let reconciler = Reconciler { host: built_in, archive: Arc::clone(&archive), tasks: Arc::clone(&tasks) };
     let stop_loops = CancellationToken::new();
     let loops = vec![
         tokio::spawn(reconciler.run(orders_out, stop_loops.clone())),
@@ -155,7 +160,18 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
         tokio::spawn(order_changes::listen(leader, told, stop_loops.clone())),
     ];
     tracing::info!(worker = config.node_id, grpc = %grpc_addr, "the worker serves");
-    Ok(WorkerHandle { grpc_addr, http_addr, engine, archive, tasks, observed, stop_loops, loops, stop_doors, doors })
+    Ok(WorkerHandle {
+        grpc_addr,
+        http_addr,
+        engine,
+        archive,
+        tasks,
+        observed,
+        stop_loops,
+        loops,
+        stop_servers,
+        servers,
+    })
 }
 
 fn open_node(config: &WorkerConfig) -> Result<Arc<Node>, Failure> {
@@ -185,11 +201,11 @@ async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>,
     let served = Server::builder()
         .add_service(node.service())
         .add_service(KvService::new(engine).into_server())
-        .add_service(ProbeDoor::default().into_server())
+        .add_service(ProbeService::default().into_server())
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())
         .await;
     if let Err(error) = served {
-        tracing::error!(%error, "the gRPC door ended");
+        tracing::error!(%error, "the gRPC server ended");
     }
 }
 

@@ -1,14 +1,12 @@
-//! What a task gets from whoever runs it: the engine, the destinations, a progress counter, a cancel token and room
+//! What a task gets from the task runner: the engine, the destinations, a progress counter, a cancel token and room
 //! for scratch files. Tasks must take nothing else from their surroundings.
 
-use crate::source::Engine;
-use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_engine_api::{Engine, TableOpener};
 use strandline_media::{Medium, Right, Waits, Watched};
 use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
@@ -19,15 +17,6 @@ use tokio_util::sync::CancellationToken;
 /// Opens a destination by its URI and its access parameters (empty = those of the URI), to read it or for its owner to
 /// write into it.
 pub type MediumOpener = Arc<dyn Fn(&str, &str, Right) -> Result<Arc<dyn Medium>, Failure> + Send + Sync>;
-
-/// Opens the tables of a tenant for writing.
-pub type TableOpener = Arc<dyn Fn(TenantId) -> BoxFuture<'static, Result<Arc<dyn TableSink>, Failure>> + Send + Sync>;
-
-/// The tables of one tenant, to be written to as any client does.
-pub trait TableSink: Send + Sync {
-    /// Writes pairs into a table; repeated until acknowledged or refused.
-    fn put(&self, table: String, pairs: Vec<(Bytes, Bytes)>) -> BoxFuture<'static, Result<(), Failure>>;
-}
 
 /// The surroundings of one task.
 #[derive(Clone)]
@@ -60,7 +49,7 @@ impl fmt::Debug for TaskCtx {
 }
 
 impl TaskCtx {
-    /// The surroundings of a task that nobody cancels, whose order never changes, and that writes into no table.
+    /// The surroundings of a task that is not cancelled, whose order never changes, and that writes into no table.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, scratch: PathBuf) -> Self {
         let (progress, waits, cancel) = (Arc::default(), Arc::default(), CancellationToken::new());
@@ -97,7 +86,7 @@ impl TaskCtx {
     }
 }
 
-/// An opener for whoever has no way to other tenants.
+/// An opener for a task runner that cannot reach other tenants.
 #[must_use]
 pub fn no_tables() -> TableOpener {
     Arc::new(|tenant: TenantId| {
@@ -107,7 +96,7 @@ pub fn no_tables() -> TableOpener {
     })
 }
 
-/// The end of a task that nobody wants any more.
+/// The end of a task that is not ordered any more.
 #[must_use]
 pub fn cancelled() -> Failure {
     Failure::new(ErrorClass::Fenced, "the task was cancelled", "task", "")

@@ -1,6 +1,6 @@
-//! Runs the tasks that the scheduler orders, each once under its identity, and keeps their ends until nobody asks.
+//! Runs the tasks that the scheduler orders, each once under its identity, and keeps how they ended as long as the scheduler orders them.
 //!
-//! The orders are the whole wish: a task that is not ordered any more is cancelled and forgotten. A task that has ended
+//! The orders are complete: a task that is not ordered any more is cancelled and forgotten. A task that has ended
 //! is not begun again under the same identity; the scheduler orders another retry instead. An order that changes while
 //! its task runs is handed to the task: those that follow an archive go on with it, the others need not look. Only so
 //! many run at a time; the others wait for their turn. Tasks that follow take no turn: they would never give it back.
@@ -11,14 +11,15 @@ use crate::clean::run_clean;
 use crate::dest_check::run_dest_check;
 use crate::fingerprint::run_fingerprint;
 use crate::restore::{run_recover_table, run_restore_data, run_restore_log};
-use crate::source::Engine;
-use crate::task_ctx::{MediumOpener, Progress, TableOpener, TaskCtx, cancelled, no_tables};
+use crate::task_ctx::{MediumOpener, Progress, TaskCtx, cancelled, no_tables};
 use crate::validate::run_validate;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use strandline_engine_api::{Engine, TableOpener};
 use strandline_media::Waits;
 use strandline_proto::v1::task_order::Spec;
 use strandline_proto::v1::task_report::Result as TaskResult;
@@ -45,11 +46,11 @@ impl Running {
     /// Hands on an order that is not the last one.
     fn take_order(&self, spec: Option<Spec>) {
         self.newest.send_if_modified(|newest| {
-            let is_news = spec != *newest.as_ref().map_or(&self.begun_with, |_| newest);
-            if is_news {
+            let is_changed = spec != *newest.as_ref().map_or(&self.begun_with, |_| newest);
+            if is_changed {
                 newest.clone_from(&spec);
             }
-            is_news
+            is_changed
         });
     }
 }
@@ -63,7 +64,7 @@ pub struct TaskRunner {
     scratch: PathBuf,
     room: Arc<Semaphore>,
     busy: Arc<Busy>,
-    news: Arc<Notify>,
+    report_due: Arc<Notify>,
     tasks: Mutex<BTreeMap<TaskKey, Running>>,
 }
 
@@ -81,13 +82,13 @@ impl TaskRunner {
         engine: Arc<dyn Engine>,
         open_medium: MediumOpener,
         scratch: PathBuf,
-        news: Arc<Notify>,
+        report_due: Arc<Notify>,
     ) -> Self {
         // Nothing there, or not removable: a task that needs the room says so.
         let _ = std::fs::remove_dir_all(&scratch);
         let room = Arc::new(Semaphore::new(WORKER_TASKS_MAX));
         let (open_tables, busy) = (no_tables(), Arc::default());
-        Self { worker, engine, open_medium, open_tables, scratch, room, busy, news, tasks: Mutex::default() }
+        Self { worker, engine, open_medium, open_tables, scratch, room, busy, report_due, tasks: Mutex::default() }
     }
 
     /// The same runner with a way to the tables of tenants.
@@ -99,9 +100,9 @@ impl TaskRunner {
     /// Makes what runs here equal to the orders.
     pub fn reconcile(&self, orders: Vec<v1::TaskOrder>) {
         let mut tasks = self.lock();
-        let wished: BTreeSet<TaskKey> = orders.iter().filter_map(|o| o.id.as_ref()).map(TaskKey::from).collect();
+        let ordered: BTreeSet<TaskKey> = orders.iter().filter_map(|o| o.id.as_ref()).map(TaskKey::from).collect();
         tasks.retain(|key, running| {
-            let keep = wished.contains(key);
+            let keep = ordered.contains(key);
             if !keep {
                 running.cancel.cancel();
             }
@@ -133,7 +134,7 @@ impl TaskRunner {
             changes,
             scratch: self.scratch.join(name),
         };
-        let (done, news, room) = (Arc::clone(&end), Arc::clone(&self.news), Arc::clone(&self.room));
+        let (done, report_due, room) = (Arc::clone(&end), Arc::clone(&self.report_due), Arc::clone(&self.room));
         let busy = Arc::clone(&self.busy);
         let task = tokio::spawn(async move {
             tracing::info!(task = ?key, "a task begins");
@@ -145,7 +146,7 @@ impl TaskRunner {
             remove_scratch(&ctx.scratch).await;
             // Set once: this is the only writer.
             let _ = done.set(result);
-            news.notify_one();
+            report_due.notify_one();
         });
         Running { progress, waits, cancel, begun_with, newest, end, task }
     }
@@ -199,7 +200,7 @@ impl TaskRunner {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskKey, Running>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 }
 

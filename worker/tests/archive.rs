@@ -10,7 +10,8 @@ use std::sync::Arc;
 use strandline_format::{DataType, pb, small};
 use strandline_media::{Fault, FaultRule, Medium, Op};
 use strandline_proto::v1;
-use strandline_types::{ErrorClass, Lsn, Term};
+use strandline_types::dictionary::Dictionary;
+use strandline_types::{ErrorClass, Lsn, Scn, Term};
 
 const FORMS: [bool; 2] = [false, true];
 
@@ -31,9 +32,9 @@ async fn every_led_stream_is_archived_to_the_end_and_over_pieces() {
         assert!(bed.on_medium(ls).await == bed.log(ls).bytes(), "log stream {ls}");
     }
     assert_eq!(bed.on_medium(1002).await, b"");
-    assert!(bed.said(1002).is_none(), "its leader reports it");
-    let said = bed.said(1).unwrap();
-    assert_eq!((said.checkpoint_scn, said.piece_id, said.term), (3800, 3, 1));
+    assert!(bed.reported(1002).is_none(), "its leader reports it");
+    let report = bed.reported(1).unwrap();
+    assert_eq!((report.checkpoint_scn, report.piece_id, report.term), (3800, 3, 1));
     assert!(dir.path().join("piece_d1001r1p2/logstream_1001/log/1.obarc").is_file());
 }
 
@@ -52,9 +53,9 @@ async fn storm(in_parts: bool) {
     bed.until("some faults", || {
         n += 1;
         bed.log(1001).put(1000 + n * 40, &[n as u8; 500]);
-        let said = bed.said(1001).map_or(0, |p| p.archived_lsn);
-        assert!(said >= last, "progress never falls");
-        last = said;
+        let report = bed.reported(1001).map_or(0, |p| p.archived_lsn);
+        assert!(report >= last, "progress never falls");
+        last = report;
         bed.plan.injected() > 5
     })
     .await;
@@ -75,18 +76,18 @@ async fn leaders(medium: Arc<dyn Medium>) {
     old.log(1001).put(1100, b"first");
     old.reconcile(&[old.order(1)]);
     old.until_archived(1001).await;
-    let reported = old.said(1001).unwrap();
+    let reported = old.reported(1001).unwrap();
     *old.log(1001).leader.lock().unwrap() = (false, Term(2));
     old.log(1001).put(1200, b"second");
     old.reconcile(&[old.order(1)]);
-    assert!(old.said(1001).is_none());
+    assert!(old.reported(1001).is_none());
 
     let new = Bed::over(medium, old.logs.clone());
     *new.log(1001).leader.lock().unwrap() = (true, Term(2));
     let resume = Bed::resume(&reported);
     new.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..new.order(1) }]);
     new.until_archived(1001).await;
-    assert_eq!(new.said(1001).unwrap().term, 2);
+    assert_eq!(new.reported(1001).unwrap().term, 2);
     assert!(new.on_medium(1001).await == new.log(1001).bytes());
 }
 
@@ -105,13 +106,13 @@ async fn full(in_parts: bool, op: Op, place: &str) {
     let fault = Fault::Refuse(ErrorClass::Exhausted);
     bed.plan.add(FaultRule { op: Some(op), path_part: String::new(), skip: 0, times: 2, fault });
     bed.log(1001).put(1200, b"does not fit for a while");
-    bed.until("trouble is told", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
-    let said = bed.said(1001).unwrap();
-    let trouble = said.trouble.unwrap();
+    bed.until("trouble is told", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
+    let report = bed.reported(1001).unwrap();
+    let trouble = report.trouble.unwrap();
     assert_eq!(ErrorClass::from_number(trouble.class), ErrorClass::Exhausted);
-    assert!(trouble.object.contains(&format!("piece_d1001r1p1/logstream_1001/{place}")) && said.trouble_since_ms > 0);
+    assert!(trouble.object.contains(&format!("piece_d1001r1p1/logstream_1001/{place}")) && report.trouble_since_ms > 0);
     bed.until_archived(1001).await;
-    assert!(bed.said(1001).unwrap().trouble.is_none());
+    assert!(bed.reported(1001).unwrap().trouble.is_none());
 }
 
 #[tokio::test]
@@ -121,8 +122,8 @@ async fn an_unmounted_destination_is_not_taken_for_an_empty_one() {
     bed.log(1001).put(1100, b"x");
     let resume = v1::LsResume { ls_id: 1001, piece_id: 1, ..Default::default() };
     bed.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..bed.order(1) }]);
-    bed.until("trouble is told", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
-    let trouble = bed.said(1001).unwrap().trouble.unwrap();
+    bed.until("trouble is told", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
+    let trouble = bed.reported(1001).unwrap().trouble.unwrap();
     assert!(trouble.what.contains("format.obbak") && trouble.todo.contains("mount"), "{trouble:?}");
     assert_eq!(bed.on_medium(1001).await, b"");
 }
@@ -142,7 +143,7 @@ async fn stop_and_pause(in_parts: bool) {
     for (state, reported) in [(3, 4), (1, 1), (2, 2)] {
         bed.log(1001).put(1200, b"y");
         bed.reconcile(&[bed.order(state)]);
-        bed.until("the state is reported", || bed.said(1001).is_some_and(|p| p.state == reported)).await;
+        bed.until("the state is reported", || bed.reported(1001).is_some_and(|p| p.state == reported)).await;
         bed.until_archived(1001).await;
     }
     bed.reconcile(&[]);
@@ -158,19 +159,19 @@ async fn log_that_was_recycled_interrupts_the_round_visibly() {
     bed.until_archived(1001).await;
     *bed.log(1001).start.lock().unwrap() = Lsn(1 << 20);
     bed.log(1001).put(1200, b"y");
-    bed.until("interrupted", || bed.said(1001).is_some_and(|p| p.state == 3)).await;
-    let said = bed.said(1001).unwrap();
-    assert_eq!(said.trouble.unwrap().code, -4018);
-    let gap = said.gap.unwrap();
-    assert_eq!((gap.start_lsn, gap.end_lsn, gap.start_scn), (said.archived_lsn, 1 << 20, 1100), "the gap is exact");
+    bed.until("interrupted", || bed.reported(1001).is_some_and(|p| p.state == 3)).await;
+    let report = bed.reported(1001).unwrap();
+    assert_eq!(report.trouble.unwrap().code, -4018);
+    let gap = report.gap.unwrap();
+    assert_eq!((gap.start_lsn, gap.end_lsn, gap.start_scn), (report.archived_lsn, 1 << 20, 1100), "the gap is exact");
     bed.reconcile(&[bed.order(1)]);
-    assert_eq!(bed.said(1001).unwrap().state, 3, "it stays so");
+    assert_eq!(bed.reported(1001).unwrap().state, 3, "it stays so");
 }
 
 #[tokio::test]
 async fn the_dictionary_lies_in_every_piece_of_the_system_stream() {
     let bed = Bed::new(memory("dictionary", false), &[1, 1001]).await;
-    let dictionary = v1::Dictionary { version: 3, scn: 1050, ..Default::default() };
+    let dictionary = Dictionary { version: 3, scn: Some(Scn(1050)), ..Default::default() };
     for ls in [1, 1001] {
         *bed.log(ls).dictionary.lock().unwrap() = Some(dictionary.clone());
         bed.log(ls).put(1060, b"piece 1");

@@ -29,7 +29,7 @@ async fn write(bed: &Bed, from: u64, to: u64) {
 /// Stops, and compares every seal with the log.
 async fn stop_and_compare(bed: &Bed, order: &v1::RoundOrder) {
     bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order.clone() }]);
-    bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
+    bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
     assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
     let seals = bed.names("SEAL_META").await;
     let seal: pb::SealMeta = small::read_small(DataType::SealMeta, &bed.medium.get(&seals[0]).await.unwrap()).unwrap();
@@ -61,7 +61,7 @@ async fn a_new_leader_waits_for_a_destination_that_shows_less_than_was_reported(
     let old = Bed::new(memory("shows less", true), &[1001]).await;
     old.reconcile(&[old.order(1)]);
     write(&old, 0, 10).await;
-    let reported = old.said(1001).unwrap();
+    let reported = old.reported(1001).unwrap();
     old.manager.shutdown().await;
     *old.log(1001).leader.lock().unwrap() = (true, Term(2));
     let new = Bed::over(old.medium.clone(), old.logs.clone());
@@ -106,7 +106,7 @@ async fn a_directory_that_is_moved_away_and_back_loses_nothing() {
     let before = refused(&bed);
     bed.until("a merge has listed what is away", || refused(&bed) > before).await;
     bed.log(1001).put(1900, b"while it is away");
-    bed.until("archiving says so", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
+    bed.until("archiving says so", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
     std::fs::rename(&away, &here).unwrap();
     bed.plan.heal();
     bed.until_archived(1001).await;
@@ -121,7 +121,7 @@ async fn a_plain_archive_that_goes_away_under_an_append_never_reads_like_damage(
     let bed = Bed::new(Arc::new(FileMedium::new(here.to_str().unwrap())), &[1001]).await;
     bed.reconcile(&[bed.order(1)]);
     write(&bed, 0, 4).await;
-    let trouble = || bed.said(1001).and_then(|p| p.trouble);
+    let trouble = || bed.reported(1001).and_then(|p| p.trouble);
     for round in 0..4 {
         std::fs::rename(&here, &away).unwrap();
         bed.log(1001).put(2000 + round, b"while it is away");

@@ -15,6 +15,7 @@ use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Op, Right};
 use strandline_proto::v1;
 use strandline_reader::{Keys, LogReader, LogSource};
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{ClusterId, DestId, ErrorClass, LsId, Lsn, PieceId, PieceKey, Scn, Term};
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
@@ -31,14 +32,14 @@ async fn a_group_of_an_idle_stream_is_one_request_and_silence_is_none() {
         bed.log(1001).put(1000, b"x");
         bed.reconcile(&[bed.order(1)]);
         bed.until_archived(1001).await;
-        let before = bed.said(1001).unwrap().requests;
+        let before = bed.reported(1001).unwrap().requests;
         let groups = 40;
         for n in 1..=groups {
             bed.log(1001).put(1000 + n, &[]);
             bed.until_archived(1001).await;
         }
         // Parts are merged now and then: read, written, read back, removed.
-        let requests = bed.said(1001).unwrap().requests - before;
+        let requests = bed.reported(1001).unwrap().requests - before;
         assert!(requests <= groups * per_group, "{requests} requests for {groups} groups, in parts: {in_parts}");
     }
 }
@@ -56,16 +57,16 @@ async fn every_kind_of_outage_says_since_when_and_why_and_is_made_up_for() {
             for n in 1..50 {
                 bed.log(1001).put(1000 + n, &[n as u8; 5000]);
             }
-            bed.until("it is told", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
-            let said = bed.said(1001).unwrap();
-            let trouble = said.trouble.unwrap();
+            bed.until("it is told", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
+            let report = bed.reported(1001).unwrap();
+            let trouble = report.trouble.unwrap();
             assert_eq!(ErrorClass::from_number(trouble.class), class);
-            assert!(said.trouble_since_ms > 0 && !trouble.object.is_empty(), "{trouble:?}");
+            assert!(report.trouble_since_ms > 0 && !trouble.object.is_empty(), "{trouble:?}");
             bed.until("and the local spool is shown", || bed.manager.lags()[0].trouble_ms > 0).await;
             assert!(bed.manager.lags()[0].bytes > 0);
             bed.plan.heal();
             bed.until_archived(1001).await;
-            assert!(bed.said(1001).unwrap().trouble.is_none());
+            assert!(bed.reported(1001).unwrap().trouble.is_none());
             assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
         }
     }
@@ -109,8 +110,8 @@ async fn a_medium_that_hangs_is_told_and_nobody_else_waits_for_it() {
     }
     assert!(!archived(1002) && manager.memory().1 < 64 << 20, "{:?}", manager.memory());
     bed.until("the hanging one is told", || progress(1002).is_some_and(|p| p.trouble.is_some())).await;
-    let said = progress(1002).unwrap();
-    assert!(said.trouble.unwrap().what.contains("does not answer") && said.trouble_since_ms > 0);
+    let report = progress(1002).unwrap();
+    assert!(report.trouble.unwrap().what.contains("does not answer") && report.trouble_since_ms > 0);
     assert!(progress(1001).unwrap().trouble.is_none());
     plans["mem://hanging"].1.heal();
     bed.until("it catches up", || archived(1002)).await;
@@ -133,31 +134,31 @@ async fn keys_that_are_refused_are_replaced_while_the_round_goes_on() {
     for in_parts in [false, true] {
         let bed = Bed::new(memory("rotation", in_parts), &[1001]).await;
         let plans: BTreeMap<&str, FaultPlan> = [("old", FaultPlan::new(1)), ("new", FaultPlan::new(1))].into();
-        let doors: BTreeMap<String, Arc<dyn Medium>> = plans
+        let media: BTreeMap<String, Arc<dyn Medium>> = plans
             .iter()
             .map(|(name, plan)| {
-                let door: Arc<dyn Medium> = Arc::new(Faulty::new(Arc::clone(&bed.medium), plan.clone()));
-                (format!("access_id={name}"), door)
+                let medium: Arc<dyn Medium> = Arc::new(Faulty::new(Arc::clone(&bed.medium), plan.clone()));
+                (format!("access_id={name}"), medium)
             })
             .collect();
-        let open = Arc::new(move |_: &str, access: &str, _: Right| Ok(Arc::clone(&doors[access])));
+        let open = Arc::new(move |_: &str, access: &str, _: Right| Ok(Arc::clone(&media[access])));
         let engine = Arc::new(FakeEngine(bed.logs.clone()));
         let manager = ArchiveManager::new(engine, open, WallClock::start(), Arc::new(Notify::new()));
         let led = [Led { tenant: TENANT, ls: LsId(1001), term: Term(1) }];
         let order = |name: &str| v1::RoundOrder { access: format!("access_id={name}"), ..bed.order(1) };
-        let said = || manager.progress().into_iter().next();
-        let all = || said().is_some_and(|p| p.archived_lsn == bed.log(1001).bytes().len() as u64);
+        let report = || manager.progress().into_iter().next();
+        let all = || report().is_some_and(|p| p.archived_lsn == bed.log(1001).bytes().len() as u64);
         manager.reconcile(&[order("old")], &led);
         bed.log(1001).put(1000, b"with the old key");
         bed.until("archived", all).await;
         plans["old"].add(always(None, Fault::Refuse(ErrorClass::Permission)));
         bed.log(1001).put(1001, b"the old key is refused");
-        bed.until("it is told", || said().is_some_and(|p| p.trouble.is_some())).await;
-        let before = said().unwrap();
+        bed.until("it is told", || report().is_some_and(|p| p.trouble.is_some())).await;
+        let before = report().unwrap();
         assert_eq!(ErrorClass::from_number(before.trouble.unwrap().class), ErrorClass::Permission);
         manager.reconcile(&[order("new")], &led);
         bed.until("it goes on with the new key", all).await;
-        let after = said().unwrap();
+        let after = report().unwrap();
         assert_eq!((after.round_id, after.term, after.start_lsn), (before.round_id, before.term, before.start_lsn));
         assert!(after.trouble.is_none());
         assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
@@ -182,8 +183,8 @@ async fn an_encrypted_archive_is_read_with_its_key_and_with_no_other() {
     bed.reconcile(std::slice::from_ref(&order));
     bed.until_archived(1001).await;
     bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order }]);
-    bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
-    let pieces: Vec<u64> = bed.said(1001).unwrap().pieces.iter().map(|p| p.piece_id).collect();
+    bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
+    let pieces: Vec<u64> = bed.reported(1001).unwrap().pieces.iter().map(|p| p.piece_id).collect();
     assert!(pieces.len() > 1, "{pieces:?}");
     let read = async |keys: Keys| -> Result<u64, strandline_types::Failure> {
         let source = |piece: &u64| LogSource {
@@ -224,22 +225,22 @@ async fn a_wrong_key_that_was_put_right_goes_on_by_itself() {
         bed.log(1001).put(1000, b"sealed");
         bed.reconcile(std::slice::from_ref(&order));
         bed.until_archived(1001).await;
-        let said = bed.said(1001).unwrap();
+        let report = bed.reported(1001).unwrap();
         bed.manager.shutdown().await;
         // The server is started again, and somebody has exchanged the key.
         std::fs::write(&key_file, "another horse").unwrap();
         let next = Bed::over(Arc::clone(&bed.medium), bed.logs.clone());
         next.log(1001).put(1010, b"waits for the key");
-        let order = v1::RoundOrder { log_streams: vec![Bed::resume(&said)], ..order };
+        let order = v1::RoundOrder { log_streams: vec![Bed::resume(&report)], ..order };
         next.reconcile(std::slice::from_ref(&order));
         next.until("the wrong key is told", || {
-            let class = next.said(1001).and_then(|p| p.trouble).map(|t| ErrorClass::from_number(t.class));
+            let class = next.reported(1001).and_then(|p| p.trouble).map(|t| ErrorClass::from_number(t.class));
             class == Some(ErrorClass::Permission)
         })
         .await;
         std::fs::write(&key_file, "correct horse battery staple").unwrap();
         next.until_archived(1001).await;
-        assert!(next.said(1001).unwrap().trouble.is_none());
+        assert!(next.reported(1001).unwrap().trouble.is_none());
     }
 }
 
@@ -254,17 +255,17 @@ async fn lost_log_is_told_when_it_is_lost_whatever_the_medium_does() {
         bed.log(1001).put(1100, b"archived");
         bed.reconcile(&[bed.order(1)]);
         bed.until_archived(1001).await;
-        let archived = bed.said(1001).unwrap().archived_lsn;
+        let archived = bed.reported(1001).unwrap().archived_lsn;
         bed.plan.add(always(None, fault));
         bed.log(1001).put(1200, &[1; 3000]);
-        bed.until("it is held up", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
+        bed.until("it is held up", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
         bed.log(1001).put(1250, &[2; 3000]);
         let there_again = *bed.log(1001).end.borrow();
         bed.log(1001).put(1300, b"kept");
         *bed.log(1001).start.lock().unwrap() = there_again;
         // The medium does not come back.
-        bed.until("interrupted", || bed.said(1001).is_some_and(|p| p.state == 3)).await;
-        let gap = bed.said(1001).unwrap().gap.unwrap();
+        bed.until("interrupted", || bed.reported(1001).is_some_and(|p| p.state == 3)).await;
+        let gap = bed.reported(1001).unwrap().gap.unwrap();
         assert_eq!((gap.start_lsn, gap.end_lsn), (archived, there_again.0), "{nth}");
         assert_eq!((gap.start_scn, gap.end_scn), (1100, 1300), "{nth}");
     }
@@ -276,17 +277,17 @@ async fn after_a_gap_the_next_round_begins_where_there_is_log_again() {
     bed.log(1001).put(1100, b"archived");
     bed.reconcile(&[bed.order(1)]);
     bed.until_archived(1001).await;
-    let archived = bed.said(1001).unwrap().archived_lsn;
+    let archived = bed.reported(1001).unwrap().archived_lsn;
     bed.plan.add(always(None, Fault::Refuse(ErrorClass::Transient)));
     bed.log(1001).put(1200, &[1; 3000]);
-    bed.until("it is held up", || bed.said(1001).is_some_and(|p| p.trouble.is_some())).await;
+    bed.until("it is held up", || bed.reported(1001).is_some_and(|p| p.trouble.is_some())).await;
     bed.log(1001).put(1250, &[2; 3000]);
     let there_again = *bed.log(1001).end.borrow();
     bed.log(1001).put(1300, b"kept");
     *bed.log(1001).start.lock().unwrap() = there_again;
     bed.plan.heal();
-    bed.until("interrupted", || bed.said(1001).is_some_and(|p| p.state == 3)).await;
-    let gap = bed.said(1001).unwrap().gap.unwrap();
+    bed.until("interrupted", || bed.reported(1001).is_some_and(|p| p.state == 3)).await;
+    let gap = bed.reported(1001).unwrap().gap.unwrap();
     assert_eq!((gap.start_lsn, gap.end_lsn), (archived, there_again.0), "the gap is exact");
     assert_eq!((gap.start_scn, gap.end_scn), (1100, 1300));
     // The scheduler's AUTO_RESTART stops the round and opens the next one.
@@ -295,12 +296,12 @@ async fn after_a_gap_the_next_round_begins_where_there_is_log_again() {
     bed.reconcile(&[next]);
     bed.until("the new round has all there is", || {
         let end = *bed.log(1001).end.borrow();
-        bed.said(1001).is_some_and(|p| p.round_id == 2 && p.archived_lsn == end.0)
+        bed.reported(1001).is_some_and(|p| p.round_id == 2 && p.archived_lsn == end.0)
     })
     .await;
-    let said = bed.said(1001).unwrap();
-    assert_eq!((said.state, said.start_lsn, said.checkpoint_scn), (1, there_again.0, 1500));
-    assert!(said.trouble.is_none() && said.gap.is_none());
+    let report = bed.reported(1001).unwrap();
+    assert_eq!((report.state, report.start_lsn, report.checkpoint_scn), (1, there_again.0, 1500));
+    assert!(report.trouble.is_none() && report.gap.is_none());
 }
 
 #[tokio::test]
@@ -311,16 +312,17 @@ async fn a_leader_that_is_elected_after_the_drain_writes_nothing_into_the_round(
         bed.reconcile(&[bed.order(1)]);
         bed.until_archived(1001).await;
         bed.reconcile(&[bed.order(2)]);
-        bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
-        let said = bed.said(1001).unwrap();
+        bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
+        let report = bed.reported(1001).unwrap();
         let before = bed.names("").await;
         bed.log(1001).put(1001, b"of the next leader");
         *bed.log(1001).leader.lock().unwrap() = (true, Term(2));
         let next = Bed::over(Arc::clone(&bed.medium), bed.logs.clone());
-        let resume = v1::LsResume { stopped: true, ..Bed::resume(&said) };
+        let resume = v1::LsResume { stopped: true, ..Bed::resume(&report) };
         next.reconcile(&[v1::RoundOrder { log_streams: vec![resume], ..next.order(2) }]);
-        next.until("stopped in its own term", || next.said(1001).is_some_and(|p| p.state == 2 && p.term == 2)).await;
-        assert_eq!(next.said(1001).unwrap().archived_lsn, said.archived_lsn);
+        next.until("stopped in its own term", || next.reported(1001).is_some_and(|p| p.state == 2 && p.term == 2))
+            .await;
+        assert_eq!(next.reported(1001).unwrap().archived_lsn, report.archived_lsn);
         assert_eq!(next.names("").await, before);
     }
 }
@@ -329,7 +331,7 @@ async fn a_leader_that_is_elected_after_the_drain_writes_nothing_into_the_round(
 fn log_dictionary(log: &FakeLog, scn: u64, version: u64) {
     let change = pb::Dictionary { version, ..Default::default() };
     log.put(scn, &join(EntryKind::Dictionary, &payload(&change)));
-    *log.dictionary.lock().unwrap() = Some(v1::Dictionary { version, scn, ..Default::default() });
+    *log.dictionary.lock().unwrap() = Some(Dictionary { version, scn: Some(Scn(scn)), ..Default::default() });
 }
 
 #[tokio::test]
@@ -338,14 +340,14 @@ async fn a_piece_begins_with_the_dictionary_of_then_whatever_a_new_leader_knows(
     log_dictionary(bed.log(1), 1050, 1);
     bed.reconcile(&[bed.order(1)]);
     bed.until_archived(1).await;
-    let said = bed.said(1).unwrap();
+    let report = bed.reported(1).unwrap();
     bed.manager.shutdown().await;
-    // While nobody archives, log comes into the next piece, and then the dictionary changes in it.
+    // While no archiver runs, log comes into the next piece, and then the dictionary changes in it.
     bed.log(1).put(2010, b"piece 2 begins");
     log_dictionary(bed.log(1), 2050, 2);
     *bed.log(1).leader.lock().unwrap() = (true, Term(2));
     let new = Bed::over(Arc::clone(&bed.medium), bed.logs.clone());
-    new.reconcile(&[v1::RoundOrder { log_streams: vec![Bed::resume(&said)], ..new.order(1) }]);
+    new.reconcile(&[v1::RoundOrder { log_streams: vec![Bed::resume(&report)], ..new.order(1) }]);
     new.until_archived(1).await;
     let metas = new.names("schema_meta").await;
     let name = |piece, scn| format!("piece_d1001r1p{piece}/logstream_1/schema_meta/{scn}.obarc");

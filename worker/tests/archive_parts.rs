@@ -41,7 +41,7 @@ async fn many_small_parts_are_merged_and_every_byte_stays_readable() {
     }
     assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
     bed.reconcile(&[bed.order(2)]);
-    bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
+    bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
     let names = bed.names("log/1.obarc/").await;
     assert_eq!(names.len(), 3, "format, one part, seal: {names:?}");
     let seal = bed.medium.get(names.iter().find(|n| n.contains("SEAL_META")).unwrap()).await.unwrap();
@@ -58,7 +58,7 @@ async fn every_piece_is_sealed_before_progress_leaves_it() {
     for n in 0..12 {
         bed.log(1001).put(1100 + n * 500, &[1; 100]);
         bed.until_archived(1001).await;
-        let piece = bed.said(1001).unwrap().piece_id;
+        let piece = bed.reported(1001).unwrap().piece_id;
         for earlier in 1..piece {
             let dir = format!("piece_d1001r1p{earlier}/");
             let has = |names: &[String], what: &str| names.iter().any(|n| n.contains(&dir) && n.contains(what));
@@ -77,7 +77,7 @@ async fn a_new_leader_goes_on_between_the_parts_of_the_old_one_which_may_write_t
         old.log(1001).put(1000 + n, &[n as u8; 300]);
         old.until_archived(1001).await;
     }
-    let reported = old.said(1001).unwrap();
+    let reported = old.reported(1001).unwrap();
     *old.log(1001).leader.lock().unwrap() = (true, Term(2));
     let new = Bed::over(medium, old.logs.clone());
     let order = v1::RoundOrder { log_streams: vec![Bed::resume(&reported)], ..new.order(1) };
@@ -92,7 +92,7 @@ async fn a_new_leader_goes_on_between_the_parts_of_the_old_one_which_may_write_t
     third.reconcile(&[third.order(1)]);
     third.until_archived(1001).await;
     assert!(third.on_medium(1001).await == third.log(1001).bytes());
-    let end = third.said(1001).unwrap().archived_lsn;
+    let end = third.reported(1001).unwrap().archived_lsn;
     assert_eq!(end, third.log(1001).bytes().len() as u64);
 }
 
@@ -151,13 +151,13 @@ async fn compressed_and_encrypted_log_is_readable_with_the_key_alone_on_every_me
                 bed.until_archived(ls).await;
                 assert!(bed.on_medium(ls).await == bed.log(ls).bytes());
             }
-            let said = bed.said(1001).unwrap();
+            let report = bed.reported(1001).unwrap();
             let stored: u64 = bed.medium.list("").await.unwrap().iter().map(|o| o.bytes).sum();
             if compression != PLAIN {
-                let log_bytes = said.archived_lsn - said.start_lsn;
+                let log_bytes = report.archived_lsn - report.start_lsn;
                 assert!(stored < log_bytes / 2, "{stored} bytes stored of {log_bytes}");
             }
-            let told: u64 = said.pieces.iter().map(|p| p.output_bytes).sum();
+            let told: u64 = report.pieces.iter().map(|p| p.output_bytes).sum();
             let parts = bed.medium.list("").await.unwrap().into_iter();
             let parts = parts.filter(|o| o.path.contains("logstream_1001/log/") && !o.path.contains("_META"));
             assert_eq!(told, parts.map(|o| o.bytes).sum::<u64>(), "what is told is what lies there");
@@ -221,7 +221,7 @@ async fn a_key_that_cannot_be_read_is_told_before_there_is_progress_and_comes_la
     bed.until("it waits for the key", || !bed.manager.waiting().is_empty()).await;
     let waiting = bed.manager.waiting().remove(0);
     assert!(waiting.trouble.unwrap().what.contains("key") && waiting.since_ms > 0);
-    assert!(bed.said(1001).is_none(), "nothing fixes where the round begins");
+    assert!(bed.reported(1001).is_none(), "nothing fixes where the round begins");
     std::fs::write(&key_file, "11".repeat(32)).unwrap();
     bed.until_archived(1001).await;
     assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
@@ -239,9 +239,9 @@ async fn a_medium_that_keeps_everything_is_archived_to_without_merging() {
         bed.until_archived(1001).await;
     }
     bed.reconcile(&[bed.order(2)]);
-    bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
+    bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
     assert!(bed.on_medium(1001).await == bed.log(1001).bytes());
-    assert!(bed.said(1001).unwrap().trouble.is_none());
+    assert!(bed.reported(1001).unwrap().trouble.is_none());
 }
 
 /// Opens destinations by their URI, each behind its own switchboard.

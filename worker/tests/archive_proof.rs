@@ -42,7 +42,7 @@ async fn write(bed: &Bed, from: u64, to: u64) {
 
 async fn stop(bed: &Bed, order: &v1::RoundOrder) {
     bed.reconcile(&[v1::RoundOrder { work: v1::RoundWork::Stop.into(), ..order.clone() }]);
-    bed.until("stopped", || bed.said(1001).is_some_and(|p| p.state == 2)).await;
+    bed.until("stopped", || bed.reported(1001).is_some_and(|p| p.state == 2)).await;
 }
 
 /// The log on the medium is the log, and the seal says so.
@@ -90,7 +90,7 @@ async fn whichever_read_of_a_new_leader_is_spoilt_the_archive_is_the_log() {
         old.plan.add(get(0, u32::MAX, Fault::Refuse(ErrorClass::Permission)));
         old.reconcile(&[old.order(1)]);
         write(&old, 0, PARTS).await;
-        let reported = old.said(1001).unwrap();
+        let reported = old.reported(1001).unwrap();
         old.manager.shutdown().await;
         *old.log(1001).leader.lock().unwrap() = (true, Term(2));
         let new = Bed::over(old.medium.clone(), old.logs.clone());
@@ -125,7 +125,7 @@ async fn a_part_that_stays_damaged_is_named_left_alone_and_holds_up_nothing() {
         bed.medium.put(&path, Bytes::from(bytes)).await.unwrap();
         write(&bed, 5, 2 * PARTS).await;
         bed.until("the trouble names the part", || {
-            let trouble = bed.said(1001).and_then(|said| said.trouble);
+            let trouble = bed.reported(1001).and_then(|report| report.trouble);
             trouble
                 .is_some_and(|t| t.object.ends_with(&path) && ErrorClass::from_number(t.class) == ErrorClass::Corrupt)
         })

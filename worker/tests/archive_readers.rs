@@ -1,4 +1,4 @@
-//! Whoever reads an archive that is being written, merged and frozen meanwhile never fails for that: restores' readers,
+//! A reader of an archive that is being written, merged and frozen meanwhile never fails for that: restores' readers,
 //! verification of the whole and of one piece, and the scan behind `window`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -215,7 +215,7 @@ async fn beside(name: &str, compression: i32, faults: impl Fn(&FaultPlan)) -> [u
         let medium: Arc<dyn Medium> = Arc::new(Faulty::new(Arc::clone(&bed.medium), plan));
         readers.push(tokio::spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                let archived = bed.said(LS.0).map_or(0, |said| said.archived_lsn as usize);
+                let archived = bed.reported(LS.0).map_or(0, |report| report.archived_lsn as usize);
                 let at_least = bed.log(LS.0).bytes()[..archived].to_vec();
                 look(kind, &medium, &at_least, || bed.log(LS.0).bytes())
                     .await

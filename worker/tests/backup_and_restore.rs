@@ -174,7 +174,7 @@ async fn what_was_backed_up_comes_back_byte_for_byte() {
         assert_eq!(restored, world.source(ls));
         let targets = world.engine.targets.lock().unwrap();
         let base = targets[&(RESTORED, ls)].finished.lock().unwrap().unwrap();
-        assert_eq!((base.base.lsn.0, base.base.prev_accumulated_checksum, base.scn), (500, 9, Scn(100)));
+        assert_eq!((base.base.lsn.0, base.base.link.words(), base.scn), (500, [3, 9], Scn(100)));
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use strandline_engine_api::CheckpointBlock;
 use strandline_format::cipher::Key;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, Op};
 use strandline_proto::v1::{
@@ -17,7 +18,6 @@ use strandline_proto::v1::{
 use strandline_types::{DataKind, ErrorClass, Failure, LsId, Scn, TabletId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls, run_synthetic};
 use strandline_worker::restore::run_restore_data;
-use strandline_worker::source::CheckpointBlock;
 use strandline_worker::task_ctx::TaskCtx;
 use support::{FakeEngine, FakeStream, FakeTarget, LS, RESTORED, TENANT, task_ctx, task_key};
 

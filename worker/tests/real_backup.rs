@@ -8,14 +8,15 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strandline_engine::BuiltInEngine;
 use strandline_engine::{
-    Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart, SystemClock,
+    Access, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    SystemClock,
 };
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{self, BackupIndexSpec, BackupLsResult, BackupLsSpec, LsTurn, RestoreDataSpec};
 use strandline_types::{CausalityToken, ErrorClass, Failure, JobId, LsId, NodeId, RetryId, TabletId, TenantId, TurnId};
 use strandline_worker::backup::{run_backup_index, run_backup_ls};
-use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::run_restore_data;
 use strandline_worker::task_ctx::TaskCtx;
 use support::real::{noise, until};
@@ -81,7 +82,7 @@ impl Worker {
         run_restore_data(&self.ctx(), &spec, key(tenant, LS, 0)).await.unwrap();
         self.order(tenant, Some(RestoreStart { start: true, ..waiting })).await;
         let leader = self.leader(tenant).await;
-        leader.set_door(Door::Open);
+        leader.set_access(Access::Open);
         content(&leader).await
     }
 }

@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use strandline_engine::BuiltInEngine;
 use strandline_engine::{
-    Clock, Door, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
+    Access, Clock, Engine, EngineConfig, GroupConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, RestoreStart,
     SystemClock,
 };
+use strandline_engine_api::TableSink;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{
@@ -27,9 +29,8 @@ use strandline_types::{
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
 use strandline_worker::backup::{run_backup_index, run_backup_log, run_backup_ls};
-use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::restore::{run_recover_table, run_restore_data, run_restore_log};
-use strandline_worker::task_ctx::{TableSink, TaskCtx};
+use strandline_worker::task_ctx::TaskCtx;
 use support::real::{noise, until};
 use tokio::sync::Notify;
 
@@ -271,7 +272,7 @@ async fn restore(
 ) -> Arc<Replica> {
     restore_data(worker, dest, backup, tenant).await;
     let leader = restore_log(worker, dest, backup, tenant, target).await;
-    leader.set_door(Door::Open);
+    leader.set_access(Access::Open);
     leader
 }
 

@@ -37,7 +37,7 @@ enum Form {
     Parts,
 }
 
-/// A source log that was archived as the format page says.
+/// A source log that was archived as docs/format-reference.md says.
 struct Archive {
     root: tempfile::TempDir,
     base: PalfBase,
@@ -128,7 +128,7 @@ impl Archive {
     }
 
     fn target(&self) -> Arc<FakeTarget> {
-        FakeTarget::new(self.root.path(), self.base)
+        FakeTarget::new(self.root.path(), self.base.into())
     }
 
     async fn replay(&self, target: &Arc<FakeTarget>, scn: u64) -> Result<RestoreLogResult, Failure> {
@@ -157,7 +157,7 @@ fn pieces_of(framed: &Framed) -> Vec<(PieceKey, Lsn, Vec<u8>)> {
 }
 
 fn applied(target: &FakeTarget) -> Vec<(u64, u8, Vec<u8>)> {
-    target.items.lock().unwrap().iter().map(|i| (i.scn.0, i.kind, i.body.to_vec())).collect()
+    target.items.lock().unwrap().iter().map(|i| (i.scn.0, i.entry[0], i.entry[1..].to_vec())).collect()
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strandline_engine_api::LogBase;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
 use strandline_proto::v1::task_order::Spec;
 use strandline_types::limits::WORKER_TASKS_MAX;
-use strandline_types::{ErrorClass, Failure, NodeId, PalfBase};
+use strandline_types::{ErrorClass, Failure, NodeId};
 use strandline_worker::task_runner::TaskRunner;
 use support::{FakeEngine, FakeTarget};
 use tokio::sync::Notify;
@@ -24,7 +25,7 @@ fn runner(scratch: &Path) -> (TaskRunner, Arc<FakeEngine>) {
         Some(name) => Ok(MemoryMedium::named(name) as Arc<dyn strandline_media::Medium>),
         None => Err(Failure::new(ErrorClass::Invalid, "not a destination", uri, "")),
     });
-    let source = Arc::clone(&engine) as Arc<dyn strandline_worker::source::Engine>;
+    let source = Arc::clone(&engine) as Arc<dyn strandline_engine_api::Engine>;
     (TaskRunner::new(ME, source, open, scratch.to_owned(), Arc::new(Notify::new())), engine)
 }
 
@@ -88,7 +89,7 @@ async fn more_tasks_than_there_is_room_for_all_come_to_an_end() {
     let (runner, engine) = runner(&dir.path().join("scratch"));
     let many = 3 * WORKER_TASKS_MAX as u64;
     let orders = (0..many).map(|ls| {
-        let target = FakeTarget::new(&dir.path().join(format!("target{ls}")), PalfBase::default());
+        let target = FakeTarget::new(&dir.path().join(format!("target{ls}")), LogBase::default());
         engine.targets.lock().unwrap().insert((support::RESTORED, strandline_types::LsId(ls)), target);
         let spec = v1::RestoreDataSpec { data_uri: "nowhere".into(), source_ls_id: ls, ..Default::default() };
         let id = Some(id(v1::TaskKind::RestoreData, ls, 0));
@@ -128,12 +129,12 @@ async fn until_all_wait(runner: &TaskRunner) -> Vec<(v1::TaskId, v1::Failure)> {
     loop {
         let reports = runner.reports(1_000_000);
         let waits = |r: &v1::TaskReport| Some((r.id?, r.waiting.clone()?.trouble?));
-        let said: Vec<_> = reports.iter().filter_map(waits).collect();
-        if said.len() == reports.len() {
+        let report: Vec<_> = reports.iter().filter_map(waits).collect();
+        if report.len() == reports.len() {
             let is_silent =
                 |r: &v1::TaskReport| !r.answered && r.waiting.as_ref().is_some_and(|w| w.since_ms < 1_000_000);
             assert!(reports.iter().all(is_silent), "{reports:#?}");
-            return said;
+            return report;
         }
         assert!(Instant::now() < deadline, "{reports:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -150,7 +151,7 @@ async fn tasks_of_every_kind_say_that_their_destination_does_not_answer_and_thos
     let open = Arc::new(move |_: &str, _: &str, _| {
         Ok(Arc::new(Faulty::new(MemoryMedium::named("silent"), hanging.clone())) as Arc<dyn Medium>)
     });
-    let target = FakeTarget::new(&dir.path().join("target"), PalfBase::default());
+    let target = FakeTarget::new(&dir.path().join("target"), LogBase::default());
     engine.targets.lock().unwrap().insert((support::RESTORED, strandline_types::LsId(1001)), target);
     let runner = TaskRunner::new(ME, engine, open, dir.path().join("scratch"), Arc::new(Notify::new()));
     let kinds = of_every_kind("mem://silent");
@@ -166,9 +167,9 @@ async fn tasks_of_every_kind_say_that_their_destination_does_not_answer_and_thos
             .map(move |order| v1::TaskOrder { id: order.id.map(|id| v1::TaskId { retry, ..id }), ..order.clone() })
     };
     runner.reconcile((0..=WORKER_TASKS_MAX as u32 / 4).flat_map(again).collect());
-    let said = until_all_wait(&runner).await;
-    let without_turn = said.iter().filter(|(_, trouble)| trouble.object == "its turn").count();
-    assert_eq!(without_turn, said.len() - WORKER_TASKS_MAX);
+    let report = until_all_wait(&runner).await;
+    let without_turn = report.iter().filter(|(_, trouble)| trouble.object == "its turn").count();
+    assert_eq!(without_turn, report.len() - WORKER_TASKS_MAX);
 
     plan.heal();
     let ended = until_ended(&runner).await;

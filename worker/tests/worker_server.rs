@@ -168,7 +168,7 @@ async fn a_worker_archives_what_it_is_ordered_to_and_goes_on_after_a_restart() {
     let worker = serve(config(data.path(), address)).await.unwrap();
     let http = worker.http_addr.unwrap();
     assert!(http_get(http, "/healthz").await.starts_with("HTTP/1.1 200"));
-    assert!(http_get(http, "/readyz").await.starts_with("HTTP/1.1 503"), "nobody leads yet");
+    assert!(http_get(http, "/readyz").await.starts_with("HTTP/1.1 503"), "there is no leader yet");
 
     let dictionary = v1::Dictionary {
         version: 1,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 const SOURCE: &str = include_str!("clock_step.c");
 
-/// A program to start servers with, and where it is said whose clock is wrong.
+/// A program to start servers with, and the file that names whose clock is wrong.
 #[derive(Debug)]
 pub struct ClockStep {
     program: PathBuf,

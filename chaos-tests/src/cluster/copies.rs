@@ -35,8 +35,8 @@ pub fn export(program: &Path, uri: &str, to: &Path, key_source: &str) -> Outcome
     if out.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    Err(Failure::new(ErrorClass::Invalid, said, to.display().to_string(), "run the export by hand"))
+    let output = String::from_utf8_lossy(&out.stderr).into_owned();
+    Err(Failure::new(ErrorClass::Invalid, output, to.display().to_string(), "run the export by hand"))
 }
 
 fn no_room(path: &Path, e: &std::io::Error) -> Failure {

@@ -10,6 +10,14 @@ use strandline_types::{ErrorClass, Failure, Scn};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// One statement without rows.
+///
+/// # Errors
+/// A refusal.
+pub async fn sql(cluster: &Cluster, statement: &str) -> Outcome<()> {
+    cluster.admin()?.sql(statement).await.map(drop)
+}
+
 /// Makes a tenant with three replicas of each log stream, and a table in it.
 ///
 /// # Errors

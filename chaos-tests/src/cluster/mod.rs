@@ -1,21 +1,24 @@
-//! A real cluster of real processes, hurt while it works.
+//! A real cluster of real processes, with faults while it works.
 //!
-//! [`Site`] is the directory of one run; [`Writers`] write numbered keys and remember what was acknowledged; [`Registers`]
-//! are read and written by clients that note everything; [`blows`] kill and pause, [`Wires`] cut a worker off, a
-//! [`ClockStep`] moves clocks, a [`KillStep`] kills a server at the n-th step that it takes on its files; a [`Gate`] holds
-//! requests to a store, a [`LossyDoor`] loses its replies, a [`StoreProxy`] does everything else that happens on the way;
+//! [`Site`] is the directory of one run. [`Writers`] write numbered keys and remember what was acknowledged, [`AckedPairs`]
+//! does so for the one writer of a table, [`Registers`] are read and written by clients that note everything.
+//! [`server_faults`] kill and pause servers, [`Links`] cut a worker off, a [`ClockStep`] moves clocks, a [`KillStep`] kills a
+//! server at the n-th step that it takes on its files. A [`HoldingProxy`] holds requests to a store, a [`LossyProxy`] loses its
+//! replies, a [`StoreProxy`] injects every other fault of a store.
 //! [`Watch`] looks at the archive destination all the while, with the checkers of [`crate::invariants`]; [`Oracle`] says
 //! what a restore must show; [`History`] is a random life of one tenant. Nothing here looks into a server: everything is
-//! known from its doors, its process id and the medium.
+//! known from its ports, its process id and the medium.
 
-pub mod blows;
+mod acked_pairs;
 mod clock_step;
 pub mod copies;
-mod gate;
+mod event_log;
 mod history;
+mod holding_proxy;
 pub mod jobs;
 mod kill_step;
-mod lossy_door;
+mod links;
+mod lossy_proxy;
 mod medium_tree;
 mod oracle;
 mod parts;
@@ -23,27 +26,27 @@ mod preload;
 pub mod program;
 pub mod readers;
 mod registers;
+pub mod server_faults;
 mod site;
 mod store_proxy;
-mod story;
 mod watch;
-mod wires;
 mod writers;
 
+pub use acked_pairs::AckedPairs;
 pub use clock_step::ClockStep;
-pub use gate::{Admission, Gate};
+pub use event_log::EventLog;
 pub use history::{History, Proof};
+pub use holding_proxy::{Admission, HoldingProxy};
 pub use kill_step::KillStep;
-pub use lossy_door::LossyDoor;
+pub use links::{Links, Way};
+pub use lossy_proxy::LossyProxy;
 pub use medium_tree::MediumTree;
 pub use oracle::Oracle;
 pub use registers::Registers;
 pub use site::Site;
 pub use store_proxy::{Fault, Kind, Plan, Rule, StoreProxy};
-pub use story::Story;
 pub use strandline_cli::Outcome;
 pub use watch::{Sightings, Watch};
-pub use wires::{Way, Wires};
 pub use writers::Writers;
 
 use std::time::{Duration, Instant};

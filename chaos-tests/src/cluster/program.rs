@@ -90,7 +90,7 @@ mod tests {
         std::fs::File::open(&source).unwrap().set_modified(past).unwrap();
         assert!(!is_fresh(&binary), "there is none");
         std::fs::write(&binary, b"").unwrap();
-        assert!(!is_fresh(&binary), "nobody knows its sources");
+        assert!(!is_fresh(&binary), "its sources are not known");
         let rule = format!("{}: {}\n", binary.display(), source.display().to_string().replace(' ', "\\ "));
         std::fs::write(binary.with_extension("d"), rule).unwrap();
         let later = SystemTime::now() + Duration::from_secs(60);

@@ -47,12 +47,12 @@ fn read(reader: &str, destination: &Path) -> Result<(), String> {
     let mut command = Command::new(python());
     command.arg(&reader).arg(destination).env("PYTHONDONTWRITEBYTECODE", "1");
     let out = command.output().map_err(|e| format!("{}: cannot run: {e}", reader.display()))?;
-    let said = String::from_utf8_lossy(&out.stdout);
+    let output = String::from_utf8_lossy(&out.stdout);
     let name = destination.file_name().unwrap_or_default().to_string_lossy();
-    eprintln!("second reader, {name}: {}", said.trim());
+    eprintln!("second reader, {name}: {}", output.trim());
     match out.status.success() {
         true => Ok(()),
-        false => Err(format!("{}: {said}{}", destination.display(), String::from_utf8_lossy(&out.stderr))),
+        false => Err(format!("{}: {output}{}", destination.display(), String::from_utf8_lossy(&out.stderr))),
     }
 }
 

@@ -193,7 +193,7 @@ fn key(register: u64) -> Bytes {
     Bytes::from(format!("register-{register}"))
 }
 
-/// Nobody else writes here: other bytes are as bad as a value that nobody wrote, and are found as one.
+/// No other client writes here: other bytes are as bad as a value that was never written, and are found as one.
 fn number_of(value: &Bytes) -> u64 {
     value.as_ref().try_into().map_or(u64::MAX, u64::from_be_bytes)
 }

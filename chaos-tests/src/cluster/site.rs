@@ -2,7 +2,7 @@
 //!
 //! It is removed at a good end only: [`Site::done`] says so. Otherwise it stays, and its path is printed.
 
-use crate::cluster::{Outcome, Wires, program};
+use crate::cluster::{Links, Outcome, program};
 use std::path::{Path, PathBuf};
 use strandline_cli::cluster::Cluster;
 use strandline_cli::cluster::config::Identity;
@@ -66,29 +66,29 @@ impl Site {
         self.start(self.program.clone(), id, name, Places::free(schedulers, workers)?).await
     }
 
-    /// The same with wires between the workers that can be cut.
+    /// The same with links between the workers that can be cut.
     ///
     /// # Errors
     /// It did not come up.
-    pub async fn wired(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<(Cluster, Wires)> {
-        self.wired_with(self.program.clone(), id, name, schedulers, workers).await
+    pub async fn linked(&self, id: u64, name: &str, schedulers: usize, workers: usize) -> Outcome<(Cluster, Links)> {
+        self.linked_with(self.program.clone(), id, name, schedulers, workers).await
     }
 
     /// The same with servers of another program.
     ///
     /// # Errors
     /// It did not come up.
-    pub async fn wired_with(
+    pub async fn linked_with(
         &self,
         program: PathBuf,
         id: u64,
         name: &str,
         schedulers: usize,
         workers: usize,
-    ) -> Outcome<(Cluster, Wires)> {
+    ) -> Outcome<(Cluster, Links)> {
         let mut places = Places::free(schedulers, workers)?;
-        let wires = Wires::before(&mut places).await?;
-        Ok((self.start(program, id, name, places).await?, wires))
+        let links = Links::before(&mut places).await?;
+        Ok((self.start(program, id, name, places).await?, links))
     }
 
     async fn start(&self, program: PathBuf, id: u64, name: &str, places: Places) -> Outcome<Cluster> {

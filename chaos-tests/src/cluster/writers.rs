@@ -1,4 +1,4 @@
-//! Writers of numbered keys: each has its own client, so that nobody else's SCN is in its token, and one write under
+//! Writers of numbered keys: each has its own client, so that no other client's SCN is in its token, and one write under
 //! way at a time. They never stop by themselves: a write that fails is noted as open, and the next number follows.
 
 use super::oracle::{Op, Oracle};

@@ -55,7 +55,7 @@ pub struct ArchiveIsOneLog {
 impl ArchiveIsOneLog {
     /// Walks on what was changed.
     ///
-    /// `clock` gives the piece arithmetic of a round; `truth` the stream's own log at a position, as far as it is
+    /// `clock` gives the piece arithmetic of a round; `expected` the stream's own log at a position, as far as it is
     /// known.
     ///
     /// # Errors
@@ -65,19 +65,20 @@ impl ArchiveIsOneLog {
         tree: &dyn Tree,
         changed: &[String],
         clock: impl Fn(DestId, RoundId) -> Option<PieceClock>,
-        truth: impl Fn(LsId, Lsn, usize) -> Option<&'t [u8]>,
+        expected: impl Fn(LsId, Lsn, usize) -> Option<&'t [u8]>,
     ) -> Result<(), Broken> {
         for path in changed {
             let Some(ArchivePath::Log { key, ls, file_id }) = ArchivePath::parse(path) else { continue };
             let stream = StreamKey { dest_id: key.dest_id, round_id: key.round_id, ls_id: ls };
-            let clock = clock(key.dest_id, key.round_id).ok_or_else(|| format!("{path}: nobody opened this round"))?;
+            let clock =
+                clock(key.dest_id, key.round_id).ok_or_else(|| format!("{path}: no destination opened this round"))?;
             if self.was_deleted(tree, stream, (key.piece_id, file_id), path) {
                 continue;
             }
             self.touched(tree, stream, (key.piece_id, file_id), path)?;
             if let Some(chain) = self.chains.get_mut(&stream) {
                 chain.newest = chain.newest.max(key.piece_id);
-                while chain.walk(tree, stream, &clock, &truth)? {}
+                while chain.walk(tree, stream, &clock, &expected)? {}
                 chain.nothing_beyond(tree, (key.piece_id, file_id), path)?;
             }
         }
@@ -140,7 +141,7 @@ impl Chain {
         tree: &dyn Tree,
         stream: StreamKey,
         clock: &PieceClock,
-        truth: &impl Fn(LsId, Lsn, usize) -> Option<&'t [u8]>,
+        expected: &impl Fn(LsId, Lsn, usize) -> Option<&'t [u8]>,
     ) -> Result<bool, Broken> {
         let path = path(stream, self.file);
         if self.deleted.contains(&self.file) {
@@ -158,7 +159,7 @@ impl Chain {
             }
         }
         let whole = (walker.lsn().0 - self.at.0) as usize;
-        if truth(stream.ls_id, self.at, whole).is_some_and(|log| log != &fresh[..whole]) {
+        if expected(stream.ls_id, self.at, whole).is_some_and(|log| log != &fresh[..whole]) {
             return Err(format!("{path}: the bytes at {} are not those of the log stream", self.at));
         }
         (self.at, self.base) = (walker.lsn(), walker.base());

@@ -1,4 +1,4 @@
-//! What must hold after every step, one invariant per file, with its number in the architecture page, section 5.
+//! What must hold after every step, one invariant per file, with its number in the docs/protocols.md, section 9.
 //!
 //! A checker reads a destination as anybody would (by paths and bytes) and remembers what it has seen, so that it can
 //! say "never": it must never know how the bytes came there.

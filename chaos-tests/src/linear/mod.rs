@@ -2,7 +2,7 @@
 //!
 //! For registers whose written values are all different this needs no search (P. B. Gibbons, E. Korach: *Testing Shared
 //! Memories*, SIAM Journal on Computing 26(4), 1997): a value lives from the first end to the last begin of the operations
-//! that name it. Where the first end comes first (the value was seen for a while) nobody else's value may live then; where
+//! that name it. Where the first end comes first (the value was seen for a while) no other value may live then; where
 //! it comes last the value may have lived in an instant, which must not lie wholly inside the life of another. Pure.
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub enum Kind {
 /// Why a history is not linearizable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A value was read that nobody had written or begun to write by then.
+    /// A value was read that no client had written or begun to write by then.
     OutOfNothing(Value),
     /// The value of a write that was refused was read.
     Refused(u64),
@@ -103,7 +103,7 @@ pub fn check(history: &[Operation]) -> Result<(), Violation> {
             return Err(Violation::OutOfNothing(value));
         }
     }
-    // A write without an answer that nobody saw may never have been done.
+    // A write without an answer, and that no read saw, may never have been done.
     let lives = clusters.iter().filter(|(_, c)| c.was_seen || c.first_end < u64::MAX).map(|(v, c)| life(*v, c));
     disjoint(lives.collect())
 }

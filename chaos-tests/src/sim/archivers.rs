@@ -1,45 +1,17 @@
 //! The archivers of the workers: begun and ended by orders, driven one operation at a time.
 //!
-//! An archiver is begun only under orders that answer a report in which its worker said that it leads the stream in
+//! An archiver is begun only under orders that answer a report in which its worker reported that it leads the stream in
 //! this term: older orders may come from before the scheduler knew of the leader, and the round may be over since.
 
-use super::workers::WorkerKey;
-use super::world::{Event, TENANT, World};
+use super::running_archiver::{Op, Running, goal};
+use super::worker_key::WorkerKey;
+use super::world::{Event, World};
 use crate::invariants::Broken;
 use bytes::Bytes;
 use strandline_format::paths::archive::ArchivePath;
-use strandline_scheduler_core::state::{LsPiece, Trouble};
-use strandline_scheduler_core::{ArchiveReport, ArchiveWaiting, LsResume, RoundOrder, RoundWork};
-use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
-use strandline_types::{
-    ArchiveLsState, DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceClock, PieceId, PieceKey, RoundId, Scn, Term,
-};
-use strandline_worker_core::archiver::{
-    Action, ArchiveOrder, Archiver, FoundFile, Goal, KnownProgress, LogView, PieceSpan,
-};
-
-/// One archiver.
-#[derive(Debug)]
-pub(super) struct Running {
-    archiver: Archiver,
-    number: u64,
-    term: Term,
-    goal: Goal,
-    dest: DestId,
-    clock: PieceClock,
-    /// The operation under way.
-    op: Option<u64>,
-}
-
-/// An operation on its way to the medium. It takes effect even when its archiver is gone meanwhile.
-#[derive(Debug)]
-pub(super) struct Op {
-    worker: NodeId,
-    key: WorkerKey,
-    number: u64,
-    dest: DestId,
-    action: Action,
-}
+use strandline_scheduler_core::RoundOrder;
+use strandline_types::{DestId, ErrorClass, Failure, LsId, Lsn, NodeId, PieceId, PieceKey, RoundId, Scn};
+use strandline_worker_core::archiver::{Action, Archiver, FoundFile, LogView};
 
 impl World {
     /// Archivers become what the orders say.
@@ -48,9 +20,9 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let claims = worker.claims.clone();
         let leads = |ls: LsId| streams.get(&ls).and_then(|s| s.replicas.get(&id)?.leads);
-        let wished = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
+        let ordered = |key: &WorkerKey| rounds.iter().find(|r| r.round_id == key.0 && leads(key.1).is_some());
         worker.archivers.retain(|key, running| {
-            wished(key).is_some_and(|order| running.is_good_for(leads(key.1), goal(order.work)))
+            ordered(key).is_some_and(|order| running.is_good_for(leads(key.1), goal(order.work)))
         });
         let mut fresh = Vec::new();
         for order in rounds {
@@ -195,71 +167,3 @@ impl World {
 
 /// How an archiver hears of what it asked for.
 type Answer = Box<dyn FnOnce(&mut Archiver, u64)>;
-
-impl Running {
-    fn new(number: u64, ls: LsId, term: Term, goal: Goal, order: &RoundOrder) -> Self {
-        let known = order.log_streams.iter().find(|l| l.ls_id == ls).map(|l: &LsResume| KnownProgress {
-            piece: l.piece_id,
-            piece_start: l.piece_start_lsn,
-            start: l.start_lsn,
-            archived: l.archived_lsn,
-            checkpoint: l.checkpoint_scn,
-        });
-        let has_stopped = goal == Goal::Stop && order.log_streams.iter().any(|l| l.ls_id == ls && l.stopped);
-        let wish = ArchiveOrder { goal, clock: order.clock, lag_target_ms: order.lag_target_ms, known };
-        let archiver = if has_stopped { Archiver::stopped(wish) } else { Archiver::new(wish) };
-        Self { archiver, number, term, goal, dest: order.dest_id, clock: order.clock, op: None }
-    }
-
-    /// False when another one has to take over: in another term, or when it has ended for a goal that is no longer
-    /// wanted. What has stopped stays so as long as that is wanted, in later terms as well.
-    fn is_good_for(&self, term: Option<Term>, goal: Goal) -> bool {
-        match self.archiver.progress().map(|p| p.state) {
-            Some(ArchiveLsState::Interrupted) => true,
-            Some(ArchiveLsState::Stopped) => goal == Goal::Stop,
-            Some(ArchiveLsState::Suspended) => goal == Goal::Suspend,
-            Some(ArchiveLsState::Doing) | None => term == Some(self.term),
-        }
-    }
-}
-
-fn goal(work: RoundWork) -> Goal {
-    match work {
-        RoundWork::Write => Goal::Write,
-        RoundWork::Stop => Goal::Stop,
-        RoundWork::Suspend => Goal::Suspend,
-    }
-}
-
-pub(super) fn archive_report((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveReport> {
-    let progress = running.archiver.progress()?;
-    Some(ArchiveReport {
-        tenant_id: TENANT,
-        ls_id,
-        dest_id: running.dest,
-        round_id,
-        term: running.term,
-        state: progress.state,
-        piece_id: progress.piece,
-        start_scn: running.clock.round_start,
-        start_lsn: progress.start,
-        archived_lsn: progress.archived,
-        checkpoint_scn: progress.checkpoint,
-        trouble: progress.trouble.as_ref().map(|(failure, _)| failure.clone()),
-        requests: 0,
-        gap: None,
-        pieces: progress.pieces.iter().map(|(id, span)| (*id, piece(span))).collect(),
-        trouble_since_ms: progress.trouble.as_ref().map_or(0, |(_, since)| *since),
-    })
-}
-
-fn piece(span: &PieceSpan) -> LsPiece {
-    let output_bytes = ARCHIVE_FILE_HEADER_BYTES + (span.end.0 - span.start.0);
-    LsPiece { start_lsn: span.start, end_lsn: span.end, checkpoint_scn: span.checkpoint, output_bytes }
-}
-
-/// What holds up an archiver that has no progress to report.
-pub(super) fn archive_waiting((round_id, ls_id): WorkerKey, running: &Running) -> Option<ArchiveWaiting> {
-    let (failure, since_ms) = running.archiver.trouble().filter(|_| running.archiver.progress().is_none())?.clone();
-    Some(ArchiveWaiting { tenant_id: TENANT, ls_id, round_id, trouble: Trouble { failure, since_ms } })
-}

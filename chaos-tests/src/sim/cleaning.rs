@@ -2,16 +2,16 @@
 //! ends (invariant 9).
 //!
 //! A cleaning is looked at twice. When it is decided: everything that stays is told with a reason, and nothing stays that
-//! is older than the window and that nobody needs. When it has ended, however it ended: every SCN that the policy promises
+//! is older than the window and that nothing needs. When it has ended, however it ended: every SCN that the policy promises
 //! is still restored, and of what it deleted nothing is left.
 
 use super::deletion::left_of;
-use super::truth::Without;
-use super::world::{TENANT, World};
+use super::expected_state::Without;
+use super::settings::TENANT;
+use super::world::World;
 use crate::invariants::{Broken, Promise, first_bare};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::ops::AddAssign;
 use strandline_catalogue::retention::Policy;
 use strandline_catalogue::{Catalogue, SetEntry, restorable};
 use strandline_scheduler_core::state::{BackupSet, CleanJob, CleanTask, CleanWhat, JobKind, State};
@@ -22,34 +22,6 @@ use strandline_types::{
 
 /// SCNs inside a promise that are restored when a cleaning has ended.
 const TARGETS: usize = 3;
-
-/// What cleanings came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
-    /// Jobs that ended, however.
-    pub jobs: usize,
-    /// Those that were begun by a policy and completed.
-    pub by_policy: usize,
-    /// Those that an administrator began and that completed.
-    pub by_hand: usize,
-    /// Sets that were deleted.
-    pub sets: usize,
-    /// Pieces that were deleted.
-    pub pieces: usize,
-    /// Something was left by somebody late after it was deleted.
-    pub came_back: usize,
-}
-
-impl AddAssign for Cleaned {
-    fn add_assign(&mut self, other: Self) {
-        self.jobs += other.jobs;
-        self.by_policy += other.by_policy;
-        self.by_hand += other.by_hand;
-        self.sets += other.sets;
-        self.pieces += other.pieces;
-        self.came_back += other.came_back;
-    }
-}
 
 impl World {
     /// DELETE OBSOLETE, by hand, a cancel, or another policy.
@@ -238,10 +210,10 @@ impl World {
     fn cleaning_ended(&mut self, id: JobId) -> Result<(), Broken> {
         self.check()?;
         let catalogue = self.catalogue();
-        let truth = self.restorable(&catalogue);
+        let expected = self.restorable(&catalogue);
         let none = Without::new();
         let newest = self.newest(&catalogue, &none);
-        let left = Promise { intervals: truth.clone(), fulls: self.fulls(&catalogue, &none), newest };
+        let left = Promise { intervals: expected.clone(), fulls: self.fulls(&catalogue, &none), newest };
         let promise = self.cleanings.ended(id, &left)?;
         let job = self.job(id)?;
         let done: Vec<MediumName> = self.tasks(job).filter(|t| t.stage == CleanStage::Done).map(|t| t.name).collect();
@@ -263,7 +235,7 @@ impl World {
         self.cleaned.by_hand += usize::from(is_complete && !by_policy);
         let borders: Vec<Scn> = promise.intervals.iter().flat_map(|(from, to)| [*from, *to]).collect();
         let targets: BTreeSet<Scn> = (0..TARGETS).filter_map(|_| self.rng.pick(&borders)).collect();
-        self.try_targets(&catalogue, &truth, targets)
+        self.try_targets(&catalogue, &expected, targets)
     }
 
     /// In calm weather a cleaning by policy completes.

@@ -3,12 +3,11 @@
 
 use super::medium::Medium;
 use super::rng::Rng;
-use super::world::World;
 use crate::invariants::Tree;
 use strandline_format::paths::archive::ArchivePath;
 use strandline_format::paths::backup::SetName;
 use strandline_format::paths::deletion::{RANKS, Stored, rank};
-use strandline_scheduler_core::{CleanResult, CleanSpec, CleanWork, MediumName};
+use strandline_scheduler_core::{CleanWork, MediumName};
 use strandline_types::{ErrorClass, Failure, PieceKey, Scn};
 
 /// Some files of one set or piece.
@@ -83,25 +82,10 @@ fn placeholders(
     all.iter().filter(|(p, _)| wanted(of, p)).try_for_each(|(p, _)| medium.delete(rng, p))
 }
 
-/// Whatever there is of a set or piece.
+/// Something that there is of a set or piece.
 pub fn left_of(medium: &Medium, name: MediumName) -> Option<String> {
     let (directory, placeholders) = (format!("{name}/"), format!("{}/", stored(name).placeholder_dir()));
     let is_of = |p: &&str| stored(name).is_end(p) || stored(name).is_start(p);
     let found = medium.paths(&directory).next().or_else(|| medium.paths(&placeholders).find(is_of));
     found.map(str::to_owned)
-}
-
-impl World {
-    /// A worker deletes everything below some directories. What fails in the middle is tried again from the start.
-    pub(super) fn clean_directories(&mut self, spec: &CleanSpec) -> Result<CleanResult, Failure> {
-        let mut done = CleanResult::default();
-        for dir in &spec.directories {
-            for (path, bytes) in self.medium.list(&mut self.rng, &format!("{dir}/"))? {
-                self.medium.delete(&mut self.rng, &path)?;
-                done.objects += 1;
-                done.bytes += bytes;
-            }
-        }
-        Ok(done)
-    }
 }

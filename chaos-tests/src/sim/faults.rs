@@ -1,31 +1,12 @@
 //! What goes wrong, and when it is well again.
 
-use super::medium::Temper;
-use super::world::{Event, TENANT, World};
+use super::fault_state::{NetworkFaults, Repair};
+use super::medium::MediumFaults;
+use super::settings::TENANT;
+use super::worker::Worker;
+use super::world::{Event, World};
 use crate::invariants::Broken;
 use strandline_types::{DestId, LsId, NodeId};
-
-/// How the network behaves, in cases of a thousand.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    /// Messages that are lost.
-    pub drops: u64,
-    /// Messages that come twice.
-    pub duplicates: u64,
-    /// Messages that take long.
-    pub slow: u64,
-}
-
-/// What becomes well again.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Mend {
-    Boot(NodeId),
-    Join(NodeId),
-    Medium,
-    Destination,
-    Scheduler(usize),
-    Resign(usize),
-}
 
 impl World {
     /// One thing goes wrong.
@@ -46,8 +27,8 @@ impl World {
                 return ls.map_or(Ok(()), |ls| self.elect(ls));
             }
             4 => self.medium_down(lasts / 2),
-            5 => self.medium_temper(),
-            6 => self.network_temper(),
+            5 => self.medium_faults(),
+            6 => self.network_faults(),
             7 => self.destination_away(2 * lasts),
             _ => return self.depose(lasts),
         }
@@ -60,7 +41,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id).filter(|w| w.is_up && up > 2) else { return };
         worker.is_up = false;
         self.note(format!("worker {id} dies"));
-        self.after(lasts, Event::Mend(Mend::Boot(id)));
+        self.after(lasts, Event::Repair(Repair::Boot(id)));
         self.replace_leader(id);
     }
 
@@ -70,7 +51,7 @@ impl World {
         let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.is_cut && up > 2) else { return };
         worker.is_cut = true;
         self.note(format!("worker {id} is cut off"));
-        self.after(lasts, Event::Mend(Mend::Join(id)));
+        self.after(lasts, Event::Repair(Repair::Join(id)));
         self.replace_leader(id);
     }
 
@@ -86,7 +67,7 @@ impl World {
     /// A member that can talk to a majority becomes leader.
     pub(super) fn elect(&mut self, ls: LsId) -> Result<(), Broken> {
         let Some(stream) = self.streams.get_mut(&ls) else { return Ok(()) };
-        let can_talk = |m: &&NodeId| self.workers.get(m).is_some_and(super::workers::Worker::can_talk);
+        let can_talk = |m: &&NodeId| self.workers.get(m).is_some_and(Worker::can_talk);
         let electors: Vec<NodeId> = stream.members.iter().filter(can_talk).copied().collect();
         let Some(chosen) = self.rng.pick(&electors).filter(|_| electors.len() * 2 > stream.members.len()) else {
             self.after(500, Event::Elect(ls));
@@ -100,9 +81,9 @@ impl World {
     }
 
     fn medium_down(&mut self, lasts: u64) {
-        self.medium.temper.is_down = true;
+        self.medium.faults.is_down = true;
         self.note("the medium is away");
-        self.after(lasts, Event::Mend(Mend::Medium));
+        self.after(lasts, Event::Repair(Repair::Medium));
     }
 
     /// One of several archive destinations does not answer; the others do not notice.
@@ -110,20 +91,20 @@ impl World {
         let tenant = self.group.state().tenants.get(&TENANT);
         let dests: Vec<DestId> = tenant.into_iter().flat_map(|t| t.archive.dests.values().map(|d| d.dest_id)).collect();
         let Some(dest) = self.rng.pick(&dests) else { return };
-        self.medium.temper.away = Some(dest);
+        self.medium.faults.away = Some(dest);
         self.note(format!("destination {dest} is away"));
-        self.after(lasts, Event::Mend(Mend::Destination));
+        self.after(lasts, Event::Repair(Repair::Destination));
     }
 
-    fn medium_temper(&mut self) {
-        let Temper { is_down, away, .. } = self.medium.temper;
+    fn medium_faults(&mut self) {
+        let MediumFaults { is_down, away, .. } = self.medium.faults;
         let mut some = |max| self.rng.between(0, max);
-        self.medium.temper = Temper { is_down, away, fails: some(80), loses_reply: some(80), tears: some(80) };
+        self.medium.faults = MediumFaults { is_down, away, fails: some(80), loses_reply: some(80), tears: some(80) };
     }
 
-    fn network_temper(&mut self) {
+    fn network_faults(&mut self) {
         let mut some = |max| self.rng.between(0, max);
-        self.faults = Faults { drops: some(300), duplicates: some(300), slow: some(300) };
+        self.faults = NetworkFaults { drops: some(300), duplicates: some(300), slow: some(300) };
     }
 
     /// The scheduler's leader dies, or is replaced and does not know for a while.
@@ -138,18 +119,18 @@ impl World {
             self.group.nodes[old].is_up = false;
             self.group.nodes[old].leads = None;
             self.note(format!("scheduler {old} dies"));
-            self.after(lasts, Event::Mend(Mend::Scheduler(old)));
+            self.after(lasts, Event::Repair(Repair::Scheduler(old)));
         } else {
             self.note(format!("scheduler {old} is replaced and does not know"));
-            self.after(lasts, Event::Mend(Mend::Resign(old)));
+            self.after(lasts, Event::Repair(Repair::Resign(old)));
         }
         self.note(format!("scheduler {new} leads"));
         self.group.elect(new, self.now_ms)
     }
 
-    pub(super) fn mend(&mut self, mend: Mend) -> Result<(), Broken> {
-        match mend {
-            Mend::Boot(id) => {
+    pub(super) fn repair(&mut self, repair: Repair) -> Result<(), Broken> {
+        match repair {
+            Repair::Boot(id) => {
                 if let Some(worker) = self.workers.get_mut(&id).filter(|w| !w.is_up) {
                     worker.restart();
                     // It has lost what it believed.
@@ -159,20 +140,20 @@ impl World {
                     self.note(format!("worker {id} is back"));
                 }
             }
-            Mend::Join(id) => {
+            Repair::Join(id) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.is_cut = false;
                 }
             }
-            Mend::Medium => self.medium.temper.is_down = false,
-            Mend::Destination => self.medium.temper.away = None,
-            Mend::Scheduler(node) => {
+            Repair::Medium => self.medium.faults.is_down = false,
+            Repair::Destination => self.medium.faults.away = None,
+            Repair::Scheduler(node) => {
                 if !self.group.nodes[node].is_up {
                     let from_snapshot = self.rng.chance(500);
                     self.group.restart(node, from_snapshot)?;
                 }
             }
-            Mend::Resign(node) => {
+            Repair::Resign(node) => {
                 let term = self.group.term;
                 let node = &mut self.group.nodes[node];
                 node.leads = node.leads.filter(|t| *t == term);
@@ -187,16 +168,16 @@ impl World {
     /// Everything is well again, for good.
     pub(super) fn heal(&mut self) -> Result<(), Broken> {
         self.is_calm = true;
-        self.faults = Faults::default();
-        self.medium.temper = Temper::default();
+        self.faults = NetworkFaults::default();
+        self.medium.faults = MediumFaults::default();
         let ids: Vec<NodeId> = self.workers.keys().copied().collect();
         for id in ids {
-            self.mend(Mend::Boot(id))?;
-            self.mend(Mend::Join(id))?;
+            self.repair(Repair::Boot(id))?;
+            self.repair(Repair::Join(id))?;
         }
         for node in 0..3 {
-            self.mend(Mend::Scheduler(node))?;
-            self.mend(Mend::Resign(node))?;
+            self.repair(Repair::Scheduler(node))?;
+            self.repair(Repair::Resign(node))?;
         }
         // Streams whose leader died and was not replaced yet.
         let stale: Vec<LsId> = self.streams.values().filter(|s| !has_believer(s)).map(|s| s.id).collect();

@@ -1,4 +1,4 @@
-//! A destination in memory with the medium's contract (format page, section 1) and a temper of its own: it fails before
+//! A destination in memory with the medium's contract (docs/format-reference.md) and faults of its own: it fails before
 //! or after the effect, and tears appends.
 
 use super::rng::Rng;
@@ -8,7 +8,7 @@ use strandline_types::{DestId, ErrorClass, Failure};
 
 /// How it behaves at the moment, in cases of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Temper {
+pub struct MediumFaults {
     /// Nothing works.
     pub is_down: bool,
     /// Nothing works in the archive of this destination.
@@ -30,7 +30,7 @@ pub struct Medium {
     back: BTreeSet<String>,
     deleted: BTreeSet<String>,
     /// How it behaves at the moment.
-    pub temper: Temper,
+    pub faults: MediumFaults,
 }
 
 /// The archive destination that a path belongs to: several lie in one tree here, their names keep them apart.
@@ -51,7 +51,7 @@ impl Medium {
     /// Writes a whole object once.
     ///
     /// # Errors
-    /// By temper, or `Fenced` when other bytes are there.
+    /// An injected fault, or `Fenced` when other bytes are there.
     pub fn put_if_absent(&mut self, rng: &mut Rng, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         self.begin(rng, path)?;
         match self.objects.get(path) {
@@ -69,10 +69,10 @@ impl Medium {
     /// Appends at an expected offset: equal bytes that are there already count as written.
     ///
     /// # Errors
-    /// By temper, `Fenced` for other bytes, `Invalid` for a hole.
+    /// An injected fault, `Fenced` for other bytes, `Invalid` for a hole.
     pub fn append(&mut self, rng: &mut Rng, path: &str, at: u64, bytes: &[u8]) -> Result<(), Failure> {
         self.begin(rng, path)?;
-        let is_torn = rng.chance(self.temper.tears);
+        let is_torn = rng.chance(self.faults.tears);
         let written = if is_torn { rng.between(0, bytes.len() as u64) as usize } else { bytes.len() };
         if !self.objects.contains_key(path) {
             self.is_new(path);
@@ -96,7 +96,7 @@ impl Medium {
     /// Removes an object; a missing one is gone already.
     ///
     /// # Errors
-    /// By temper.
+    /// An injected fault.
     pub fn delete(&mut self, rng: &mut Rng, path: &str) -> Result<(), Failure> {
         self.begin(rng, path)?;
         if self.objects.remove(path).is_some() {
@@ -109,7 +109,7 @@ impl Medium {
     /// A part of an object.
     ///
     /// # Errors
-    /// By temper, or `NotFound`.
+    /// An injected fault, or `NotFound`.
     pub fn read(&mut self, rng: &mut Rng, path: &str, (start, end): (u64, u64)) -> Result<Vec<u8>, Failure> {
         self.begin(rng, path)?;
         let missing = || Failure::new(ErrorClass::NotFound, "no such part of an object", path, "");
@@ -119,7 +119,7 @@ impl Medium {
     /// Paths that begin with `prefix`, with lengths.
     ///
     /// # Errors
-    /// By temper.
+    /// An injected fault.
     pub fn list(&mut self, rng: &mut Rng, prefix: &str) -> Result<Vec<(String, u64)>, Failure> {
         self.begin(rng, prefix)?;
         Ok(self.paths(prefix).map(|p| (p.to_owned(), self.bytes(p).map_or(0, |b| b.len() as u64))).collect())
@@ -143,14 +143,14 @@ impl Medium {
     }
 
     fn begin(&self, rng: &mut Rng, path: &str) -> Result<(), Failure> {
-        if self.temper.is_down || (self.temper.away.is_some() && self.temper.away == dest_of(path)) {
+        if self.faults.is_down || (self.faults.away.is_some() && self.faults.away == dest_of(path)) {
             return Err(failed("the medium is away", path));
         }
-        if rng.chance(self.temper.fails) { Err(failed("the medium hiccuped", path)) } else { Ok(()) }
+        if rng.chance(self.faults.fails) { Err(failed("the medium hiccuped", path)) } else { Ok(()) }
     }
 
     fn end(&self, rng: &mut Rng, path: &str) -> Result<(), Failure> {
-        if rng.chance(self.temper.loses_reply) { Err(failed("the reply was lost", path)) } else { Ok(()) }
+        if rng.chance(self.faults.loses_reply) { Err(failed("the reply was lost", path)) } else { Ok(()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What will happen, in order of time; what was said first comes first among equals.
+//! What will happen, in order of time; among equals the one that was added first.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Queue<E> {
     events: BTreeMap<(u64, u64), E>,
-    said: u64,
+    added: u64,
 }
 
 impl<E> Default for Queue<E> {
     fn default() -> Self {
-        Self { events: BTreeMap::new(), said: 0 }
+        Self { events: BTreeMap::new(), added: 0 }
     }
 }
 
 impl<E> Queue<E> {
     /// Something will happen at a time.
     pub fn at(&mut self, ms: u64, event: E) {
-        self.said += 1;
-        self.events.insert((ms, self.said), event);
+        self.added += 1;
+        self.events.insert((ms, self.added), event);
     }
 
     /// The next event and its time.

@@ -2,16 +2,16 @@
 //! it is refused with the nearest restorable bounds.
 //!
 //! The catalogue is read as a reader of the medium would (`scan`); choice, windows, chains and replay are those of
-//! production. What is restorable is found a second time without them (`truth`).
+//! production. What is restorable is found a second time without them (`expected_state`).
 
 use super::content::Content;
-use super::world::{Event, START_MS, World};
+use super::settings::START_MS;
+use super::world::{Event, World};
 use crate::invariants::{Broken, Tree};
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::ops::AddAssign;
 use strandline_catalogue::{Catalogue, Choice, Refusal, Target, choose};
-use strandline_format::entry::{EntryKind, join};
+use strandline_engine_api::PALF;
 use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir};
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
@@ -21,75 +21,47 @@ use strandline_worker_core::replay::{Fed, ReplayBatch, ReplayCore, SourceGroup};
 /// SCNs that are tried each time.
 const TARGETS: u64 = 3;
 
-/// What the restores of a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Restores {
-    /// Log streams that were restored and compared.
-    pub streams: usize,
-    /// Rows in them.
-    pub rows: usize,
-    /// Those of them whose set is incremental.
-    pub of_chains: usize,
-    /// Those of them that were restored after something had been deleted.
-    pub after_deletions: usize,
-    /// Those of them that had dropped tablets.
-    pub after_drops: usize,
-    /// Targets that were refused, rightly.
-    pub refused: usize,
-}
-
-impl AddAssign for Restores {
-    fn add_assign(&mut self, other: Self) {
-        self.streams += other.streams;
-        self.rows += other.rows;
-        self.of_chains += other.of_chains;
-        self.after_deletions += other.after_deletions;
-        self.after_drops += other.after_drops;
-        self.refused += other.refused;
-    }
-}
-
 impl World {
     /// Tries some SCNs: any, and those at the borders of what can be restored.
     pub(super) fn try_restores(&mut self) -> Result<(), Broken> {
         let next = self.rng.between(2_000, 6_000);
         self.after(next, Event::Restore);
         let catalogue = self.catalogue();
-        let truth = self.restorable(&catalogue);
+        let expected = self.restorable(&catalogue);
         let mut targets = BTreeSet::new();
         for _ in 0..TARGETS {
-            if let Some((from, to)) = self.rng.pick(&truth) {
+            if let Some((from, to)) = self.rng.pick(&expected) {
                 targets.extend([from.prev(), from, to, to.next()]);
             }
             targets.insert(Scn::from_ms(self.rng.between(START_MS, self.now_ms + 1000)));
-            if let Some((from, to)) = self.rng.pick(&truth) {
+            if let Some((from, to)) = self.rng.pick(&expected) {
                 targets.insert(Scn(self.rng.between(from.0, to.0 + 1)));
             }
         }
-        self.try_targets(&catalogue, &truth, targets)
+        self.try_targets(&catalogue, &expected, targets)
     }
 
     /// Restores to each of some SCNs, or is refused.
     pub(super) fn try_targets(
         &mut self,
         catalogue: &Catalogue,
-        truth: &[(Scn, Scn)],
+        expected: &[(Scn, Scn)],
         targets: impl IntoIterator<Item = Scn>,
     ) -> Result<(), Broken> {
-        targets.into_iter().try_for_each(|target| self.try_restore(catalogue, truth, target))
+        targets.into_iter().try_for_each(|target| self.try_restore(catalogue, expected, target))
     }
 
-    fn try_restore(&mut self, catalogue: &Catalogue, truth: &[(Scn, Scn)], target: Scn) -> Result<(), Broken> {
-        let can_be = truth.iter().any(|(from, to)| *from <= target && target <= *to);
+    fn try_restore(&mut self, catalogue: &Catalogue, expected: &[(Scn, Scn)], target: Scn) -> Result<(), Broken> {
+        let can_be = expected.iter().any(|(from, to)| *from <= target && target <= *to);
         match choose(catalogue, Target::Scn(target)) {
             Ok(choice) if can_be => self.restore(&choice).map_err(|e| format!("restore to {target}: {e}")),
-            Ok(_) => Err(format!("a restore to {target} was not refused, restorable is {truth:?}")),
+            Ok(_) => Err(format!("a restore to {target} was not refused, restorable is {expected:?}")),
             Err(refusal) if can_be => {
-                Err(format!("a restore to {target} was refused ({refusal:?}), restorable is {truth:?}"))
+                Err(format!("a restore to {target} was refused ({refusal:?}), restorable is {expected:?}"))
             }
             Err(refusal) => {
                 self.restores.refused += 1;
-                nearest(truth, target, &refusal)
+                nearest(expected, target, &refusal)
             }
         }
     }
@@ -124,7 +96,7 @@ impl World {
 
     /// A log stream at the target: what the set holds of it, and the archive's log after that.
     fn replayed(&self, ls: LsId, base: PalfBase, mut content: Content, choice: &Choice) -> Result<Content, Broken> {
-        let mut core = ReplayCore::new(base.lsn, base.prev_scn, choice.target_scn);
+        let mut core = ReplayCore::new(&PALF, base.lsn, base.prev_scn, choice.target_scn);
         for piece in &choice.pieces {
             for path in self.log_files(piece.key, ls) {
                 if !core.has_reached_target() {
@@ -180,18 +152,17 @@ impl World {
 
 fn apply(batch: Option<ReplayBatch>, content: &mut Content) -> Result<(), Broken> {
     for item in batch.into_iter().flat_map(|b| b.items) {
-        let kind = EntryKind::from_number(item.kind).ok_or("replay made an entry of no kind")?;
-        content.apply(join(kind, &item.body).into())?;
+        content.apply(item.entry)?;
     }
     Ok(())
 }
 
 /// A refusal names the nearest bounds below and above.
-fn nearest(truth: &[(Scn, Scn)], target: Scn, refusal: &Refusal) -> Result<(), Broken> {
-    let below = truth.iter().map(|(_, to)| *to).filter(|to| *to < target).max();
-    let above = truth.iter().map(|(from, _)| *from).filter(|from| *from > target).min();
+fn nearest(expected: &[(Scn, Scn)], target: Scn, refusal: &Refusal) -> Result<(), Broken> {
+    let below = expected.iter().map(|(_, to)| *to).filter(|to| *to < target).max();
+    let above = expected.iter().map(|(from, _)| *from).filter(|from| *from > target).min();
     match refusal {
-        Refusal::NoSet { .. } if truth.is_empty() => Ok(()),
+        Refusal::NoSet { .. } if expected.is_empty() => Ok(()),
         Refusal::OutOfReach { below: b, above: a, .. } if (*b, *a) == (below, above) => Ok(()),
         other => {
             Err(format!("a restore to {target} was refused with {other:?}, the bounds are {below:?} and {above:?}"))

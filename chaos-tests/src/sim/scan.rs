@@ -1,7 +1,8 @@
 //! What a reader of the medium finds, by the rules of the production scan: from names alone, and from what the files
 //! under these names hold (which State holds too).
 
-use super::world::{TENANT, World};
+use super::settings::TENANT;
+use super::world::World;
 use crate::invariants::Tree;
 use strandline_catalogue::{Catalogue, Owner, PieceEntry, Place, PlaceId, Role, RoundEntry, SetEntry};
 use strandline_format::paths::archive::{ArchivePath, checkpoint_dir, piece_dir};

@@ -1,28 +1,18 @@
 //! The scheduler side: the leader's loop, its writes to the medium, and the answers to workers.
 //!
 //! A node that only believes to lead does the same from the state that it has: its writes reach the medium, its
-//! proposals reach nobody.
+//! proposals reach no other node.
 
-use super::steps::{Part, parts};
-use super::workers::Reply;
+use super::step_run::StepRun;
+use super::steps::parts;
+use super::worker::Reply;
 use super::world::{Event, World};
 use crate::invariants::Broken;
-use std::collections::VecDeque;
-use strandline_scheduler_core::{Action, Step, Subject, WorkerReport, failure_action, news, orders_for, plan};
+use strandline_scheduler_core::{Action, Step, WorkerReport, failure_action, news, orders_for, plan};
 use strandline_types::{ErrorClass, Failure, Term};
 
 /// Plans that one tick carries out one after the other.
 const PLANS_PER_TICK: usize = 6;
-
-/// A step under way.
-#[derive(Debug)]
-pub(super) struct Run {
-    node: usize,
-    term: Term,
-    subject: Subject,
-    step: Step,
-    left: VecDeque<Part>,
-}
 
 impl World {
     /// A node that believes to lead does what its plan says.
@@ -48,7 +38,7 @@ impl World {
         if self.group.nodes[at].busy.insert(subject) {
             let run = self.number();
             let left = parts(&step.work);
-            self.runs.insert(run, Run { node: at, term, subject, step, left });
+            self.runs.insert(run, StepRun { node: at, term, subject, step, left });
             let pause = self.rng.between(1, 15);
             self.after(pause, Event::StepPart(run));
         }
@@ -94,7 +84,7 @@ impl World {
         Ok(())
     }
 
-    fn step_failed(&mut self, run: &Run, failure: Failure, is_at_it: bool) -> Result<(), Broken> {
+    fn step_failed(&mut self, run: &StepRun, failure: Failure, is_at_it: bool) -> Result<(), Broken> {
         if failure.class == ErrorClass::Fenced {
             return Err(format!("two leaders write different bytes: {failure} ({:?})", run.step.then));
         }

@@ -3,19 +3,10 @@
 //! A task takes its time, fails now and then, and is forgotten with its process; what it has put on the medium or taken
 //! from there stays so.
 
-use super::world::{TENANT, World};
-use std::collections::BTreeMap;
-use strandline_scheduler_core::{TaskKey, TaskKind, TaskOrder, TaskReport, TaskResult, TaskSpec, TaskState};
+use super::running_task::RunningTask;
+use super::world::World;
+use strandline_scheduler_core::{CleanResult, CleanSpec, TaskKey, TaskKind, TaskOrder, TaskResult, TaskSpec};
 use strandline_types::{ErrorClass, Failure, NodeId};
-
-/// One task at one worker.
-#[derive(Debug)]
-pub(super) struct Doing {
-    spec: TaskSpec,
-    /// When it looks whether it can end.
-    ends_ms: u64,
-    end: Option<Result<TaskResult, Failure>>,
-}
 
 impl World {
     /// The tasks become what the orders say.
@@ -27,7 +18,7 @@ impl World {
             // Deletions are many and short.
             let longest = if order.key.kind == TaskKind::Clean { 300 } else { 1000 };
             let ends_ms = now_ms + self.rng.between(20, longest);
-            let fresh = || Doing { spec: order.spec.clone(), ends_ms, end: None };
+            let fresh = || RunningTask { spec: order.spec.clone(), ends_ms, end: None };
             worker.tasks.entry(order.key).or_insert_with(fresh);
         }
     }
@@ -36,7 +27,7 @@ impl World {
     pub(super) fn end_tasks(&mut self, id: NodeId) {
         let now_ms = self.now_ms;
         let Some(worker) = self.workers.get(&id) else { return };
-        let due = |d: &Doing| d.end.is_none() && d.ends_ms <= now_ms;
+        let due = |d: &RunningTask| d.end.is_none() && d.ends_ms <= now_ms;
         let due: Vec<(TaskKey, TaskSpec)> =
             worker.tasks.iter().filter(|(_, d)| due(d)).map(|(k, d)| (*k, d.spec.clone())).collect();
         for (key, spec) in due {
@@ -59,27 +50,21 @@ impl World {
             }
         }
     }
+
+    /// A worker deletes everything below some directories. What fails in the middle is tried again from the start.
+    fn clean_directories(&mut self, spec: &CleanSpec) -> Result<CleanResult, Failure> {
+        let mut done = CleanResult::default();
+        for dir in &spec.directories {
+            for (path, bytes) in self.medium.list(&mut self.rng, &format!("{dir}/"))? {
+                self.medium.delete(&mut self.rng, &path)?;
+                done.objects += 1;
+                done.bytes += bytes;
+            }
+        }
+        Ok(done)
+    }
 }
 
 fn hiccup(key: TaskKey) -> Failure {
     Failure::new(ErrorClass::Transient, "the task came to nothing", key.to_string(), "try again")
-}
-
-/// What a worker says of its tasks.
-pub(super) fn task_reports(tasks: &BTreeMap<TaskKey, Doing>) -> Vec<TaskReport> {
-    let report = |(key, doing): (&TaskKey, &Doing)| TaskReport {
-        key: *key,
-        state: match &doing.end {
-            None => TaskState::Doing,
-            Some(Ok(_)) => TaskState::Done,
-            Some(Err(_)) => TaskState::Failed,
-        },
-        bytes_total: 1,
-        bytes_done: u64::from(doing.end.is_some()),
-        failure: doing.end.as_ref().and_then(|e| e.as_ref().err().cloned()),
-        result: doing.end.as_ref().and_then(|e| e.as_ref().ok().cloned()),
-        waiting: None,
-        answered: doing.end.is_some(),
-    };
-    tasks.iter().filter(|(key, _)| key.tenant_id == TENANT).map(report).collect()
 }

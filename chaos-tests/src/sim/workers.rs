@@ -1,89 +1,20 @@
 //! The worker side: heartbeats, orders and replicas.
 
-use super::archivers::{Running, archive_report, archive_waiting};
-use super::rng::Rng;
+use super::running_archiver::{archive_report, archive_waiting};
+use super::running_task::task_reports;
 use super::stream::Stream;
-use super::tasks::{Doing, task_reports};
+use super::worker::{Reply, Worker};
 use super::world::{Event, World};
 use crate::invariants::Broken;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{Dictionary, Table, Tablet};
-use strandline_scheduler_core::{Orders, ReplicaOrder, ReplicaReport, TaskKey, WorkerReport};
-use strandline_types::{LsId, Lsn, NodeId, RoundId, Scn, Term};
+use strandline_scheduler_core::{ReplicaOrder, ReplicaReport, WorkerReport};
+use strandline_types::{Lsn, NodeId, Scn};
 
 /// After this a worker does not wait for an answer any more.
 const ANSWER_TIMEOUT_MS: u64 = 500;
-
-/// What a worker archives.
-pub(super) type WorkerKey = (RoundId, LsId);
-
-/// An answer of the scheduler.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// Ask this node.
-    NotLeader(usize),
-    /// What to do, in which term.
-    Orders(Term, Box<Orders>),
-}
-
-/// One worker.
-#[derive(Debug)]
-pub(super) struct Worker {
-    pub is_up: bool,
-    /// Cut off from schedulers and other workers, not from the medium.
-    pub is_cut: bool,
-    pub boot: u64,
-    pub skew_ms: u64,
-    seq: u64,
-    /// When the report that is not answered yet was sent: one at a time, or answers would overtake each other.
-    asked_ms: Option<u64>,
-    /// The streams that this worker leads, as that report says.
-    pub claims: BTreeSet<(LsId, Term)>,
-    term: Term,
-    orders: Option<Orders>,
-    guess: usize,
-    pub archivers: BTreeMap<WorkerKey, Running>,
-    pub tasks: BTreeMap<TaskKey, Doing>,
-}
-
-impl Worker {
-    pub(super) fn new(id: NodeId, rng: &mut Rng) -> Self {
-        Self {
-            is_up: true,
-            is_cut: false,
-            boot: id.0 * 1000,
-            skew_ms: rng.between(0, 80),
-            seq: 0,
-            asked_ms: None,
-            claims: BTreeSet::new(),
-            term: Term(0),
-            orders: None,
-            guess: 0,
-            archivers: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-        }
-    }
-
-    /// Its own clock.
-    pub(super) fn clock_ms(&self, now_ms: u64) -> u64 {
-        now_ms - self.skew_ms
-    }
-
-    /// The process is gone and comes back with an empty memory.
-    pub(super) fn restart(&mut self) {
-        self.is_up = true;
-        self.boot += 1;
-        (self.orders, self.asked_ms, self.seq) = (None, None, 0);
-        self.archivers.clear();
-        self.tasks.clear();
-    }
-
-    pub(super) fn can_talk(&self) -> bool {
-        self.is_up && !self.is_cut
-    }
-}
 
 impl World {
     /// A worker looks at its replicas and reports.

@@ -47,7 +47,7 @@ pub async fn run(client: &ClientArgs, args: BenchArchiveArgs) -> Outcome<()> {
     };
     measured?;
     bench.writer.finish().await?;
-    bench.figures.print(args.json || client.output.is_json())
+    bench.figures.print(client.wants_json())
 }
 
 impl Bench {
@@ -92,7 +92,7 @@ impl Bench {
         let before = self.writer.acked();
         self.dest.break_off()?;
         self.pass(length).await?;
-        self.dest.mend()?;
+        self.dest.repair()?;
         let (back, acked_back) = (Instant::now(), self.writer.acked());
         self.until_caught_up().await?;
         let took = back.elapsed().as_secs_f64();

@@ -52,7 +52,7 @@ pub async fn run(client: &ClientArgs, args: BenchBackupArgs) -> Outcome<()> {
     let mut bench = Bench { place, dest, load, figures: Figures::default() };
     bench.measure(&args).await?;
     bench.load.stop().await;
-    bench.figures.print(args.json || client.output.is_json())
+    bench.figures.print(client.wants_json())
 }
 
 struct Bench {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use strandline_engine::{Engine, EngineConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, SystemClock};
+use strandline_engine::{
+    BuiltInEngine, Engine, EngineConfig, KvWrite, Node, NodeConfig, Replica, ReplicaSpec, SystemClock,
+};
 use strandline_types::{CausalityToken, ErrorClass, Failure, LsId, NodeId, TabletId, TenantId};
-use strandline_worker::engine_source::BuiltInEngine;
 use strandline_worker::task_ctx::TaskCtx;
 
 /// Tenant of the replica.
@@ -79,10 +80,10 @@ impl Load {
     pub async fn write_for(&self, time: Duration) -> Outcome<f64> {
         self.generation.fetch_add(1, Ordering::Relaxed);
         let (began, acked) = (Instant::now(), AtomicU64::new(0));
-        let lanes = (0..IN_FLIGHT as u64).map(|lane| {
+        let writers = (0..IN_FLIGHT as u64).map(|writer| {
             let acked = &acked;
             async move {
-                let mut at = self.values / IN_FLIGHT as u64 * lane;
+                let mut at = self.values / IN_FLIGHT as u64 * writer;
                 while began.elapsed() < time {
                     let n = 4;
                     self.batch((at..at + n).map(|i| i % self.values).collect()).await?;
@@ -93,7 +94,7 @@ impl Load {
                 Ok::<_, Failure>(())
             }
         });
-        futures::future::try_join_all(lanes).await?;
+        futures::future::try_join_all(writers).await?;
         Ok(acked.into_inner() as f64 / began.elapsed().as_secs_f64())
     }
 

@@ -1,5 +1,5 @@
 //! The destination of a bench: a directory, or a bucket of an S3 server that the bench starts. It can break off and be
-//! mended again, as a mount or a server does.
+//! repaired again, as a mount or a server does.
 
 use crate::Outcome;
 use crate::args::BenchMedium;
@@ -108,7 +108,7 @@ impl BenchDest {
     }
 
     /// Gives it back as it was.
-    pub fn mend(&mut self) -> Outcome<()> {
+    pub fn repair(&mut self) -> Outcome<()> {
         if let Some(server) = &mut self.server {
             return server.start();
         }

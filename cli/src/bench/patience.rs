@@ -14,14 +14,14 @@ pub struct Patience {
     what: &'static str,
     longest: Duration,
     began: Instant,
-    said: Instant,
+    message: Instant,
 }
 
 impl Patience {
     /// Waits for `what`, for so long.
     pub fn new(what: &'static str, longest: Duration) -> Self {
         let now = Instant::now();
-        Self { what, longest, began: now, said: now }
+        Self { what, longest, began: now, message: now }
     }
 
     /// Says why it waits, now and then.
@@ -30,10 +30,10 @@ impl Patience {
     /// `Transient` with the reason once it has waited long enough.
     pub async fn look(&mut self, admin: &mut Admin, dest: &str) -> Outcome<()> {
         let is_over = self.began.elapsed() > self.longest;
-        if !is_over && self.said.elapsed() < SAY_EVERY {
+        if !is_over && self.message.elapsed() < SAY_EVERY {
             return Ok(());
         }
-        self.said = Instant::now();
+        self.message = Instant::now();
         let why = reasons(admin).await;
         if !is_over {
             eprintln!("bench: waits for {}, {:.0} s so far: {why}", self.what, self.began.elapsed().as_secs_f64());

@@ -82,8 +82,8 @@ pub fn is_there(program: &str) -> bool {
 
 /// The load of the machine: processes that wanted to run over the last 1, 5 and 15 minutes.
 pub fn load() -> String {
-    let said = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    said.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    let message = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    message.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a program to its end; it prints nothing.
@@ -96,8 +96,8 @@ pub fn run(program: &str, args: &[&OsStr], env: &[(String, String)]) -> Outcome<
     if out.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&out.stderr);
-    let what = format!("{program} failed: {}", said.lines().last().unwrap_or("it says nothing"));
+    let message = String::from_utf8_lossy(&out.stderr);
+    let what = format!("{program} failed: {}", message.lines().last().unwrap_or("it says nothing"));
     Err(Failure::new(ErrorClass::Invalid, what, program, "run it by hand"))
 }
 

@@ -59,7 +59,7 @@ pub async fn run(client: &ClientArgs, args: BenchRestoreArgs) -> Outcome<()> {
         measured = measured => measured?,
         stopped = crate::server::until_stopped(false) => return stopped.and(Err(interrupted())),
     };
-    figures.print(args.json || client.output.is_json())
+    figures.print(client.wants_json())
 }
 
 /// Data, backup, log; then the cluster and its disks are gone. Gives the SCN of the last write, and a small tenant.
@@ -220,7 +220,7 @@ fn copy(from: &Path, to: &Path) -> Outcome<Copied> {
     Ok(Copied { cached: moved(cached), durable: moved(durable) })
 }
 
-/// Reads every file, so that whoever comes next finds it in the page cache.
+/// Reads every file, so that the next reader finds it in the page cache.
 fn warm(dir: &Path) -> Outcome<()> {
     for file in files_below(dir)? {
         let read = std::fs::File::open(&file).and_then(|mut f| std::io::copy(&mut f, &mut std::io::sink()));

@@ -35,11 +35,11 @@ pub struct Writer {
     tasks: JoinSet<Outcome<()>>,
 }
 
-/// How fast all lanes together write.
+/// How fast all loops together write.
 #[derive(Debug)]
 struct Pace {
-    lanes: usize,
-    /// Between two batches of a lane, in nanoseconds; 0 = no pause at all.
+    loops: usize,
+    /// Between two batches of a write_loop, in nanoseconds; 0 = no pause at all.
     pause_ns: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Room {
 
 impl Pace {
     fn set(&self, bytes_per_s: Option<u64>) {
-        let pause = |rate: u64| Duration::from_secs_f64(BATCH_BYTES as f64 * self.lanes as f64 / rate as f64);
+        let pause = |rate: u64| Duration::from_secs_f64(BATCH_BYTES as f64 * self.loops as f64 / rate as f64);
         // A pause of centuries would be cut off, and be one of centuries still.
         let ns = bytes_per_s.map_or(0, |rate| pause(rate).as_nanos() as u64);
         self.pause_ns.store(ns, Ordering::Relaxed);
@@ -75,13 +75,13 @@ impl Writer {
     pub fn start(table: &Arc<Table>, bytes_per_s: u64, most: u64, outstanding: &Arc<Outstanding>) -> Self {
         let (acked, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let keys = keys(table);
-        let pace = Arc::new(Pace { lanes: keys.len(), pause_ns: AtomicU64::new(0) });
+        let pace = Arc::new(Pace { loops: keys.len(), pause_ns: AtomicU64::new(0) });
         pace.set(Some(bytes_per_s));
         let values = Arc::new(values());
         let room = Arc::new(Room { most, taken: AtomicU64::new(0) });
         let mut tasks = JoinSet::new();
         for (nth, keys) in keys.into_values().enumerate() {
-            let lane = Lane {
+            let write_loop = WriteLoop {
                 table: Arc::clone(table),
                 keys,
                 values: Arc::clone(&values),
@@ -90,9 +90,9 @@ impl Writer {
                 pace: Arc::clone(&pace),
                 room: Arc::clone(&room),
             };
-            // The lanes do not beat together.
+            // The loops do not beat together.
             let first = pace.pause().mul_f64(nth as f64 / 16.0);
-            tasks.spawn(lane.run(Instant::now() + first, Arc::clone(&stop)));
+            tasks.spawn(write_loop.run(Instant::now() + first, Arc::clone(&stop)));
         }
         Self { acked, room, stop, pace, tasks }
     }
@@ -127,7 +127,7 @@ impl Writer {
     }
 }
 
-struct Lane {
+struct WriteLoop {
     table: Arc<Table>,
     keys: Vec<Vec<u8>>,
     values: Arc<Vec<Bytes>>,
@@ -137,7 +137,7 @@ struct Lane {
     room: Arc<Room>,
 }
 
-impl Lane {
+impl WriteLoop {
     async fn run(self, mut next: Instant, stop: Arc<AtomicBool>) -> Outcome<()> {
         let (mut under_way, mut nth, mut pause) = (JoinSet::new(), 0usize, self.pace.pause());
         while !stop.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! A local cluster of processes: how it is laid out, started, hurt and stopped.
+//! A local cluster of processes: how it is laid out, started, killed and stopped.
 //!
 //! Order rule: the directory of a server is made before its process and removed only after it.
 

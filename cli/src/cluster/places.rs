@@ -18,22 +18,22 @@ pub struct Places {
 /// Addresses of one scheduler node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchedulerPlace {
-    /// gRPC door.
+    /// Address of the gRPC server.
     pub grpc: String,
-    /// MySQL door.
+    /// Address of the MySQL server.
     pub mysql: String,
-    /// HTTP door.
+    /// Address of the HTTP server.
     pub http: String,
 }
 
 /// Addresses of one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerPlace {
-    /// gRPC door.
+    /// Address of the gRPC server.
     pub grpc: String,
-    /// HTTP door.
+    /// Address of the HTTP server.
     pub http: String,
-    /// Where others reach the gRPC door, when something stands before it; absent = at the door itself.
+    /// Where others reach the gRPC server, when a proxy stands before it; absent = at its own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advertise: Option<String>,
 }

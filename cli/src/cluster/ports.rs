@@ -1,8 +1,8 @@
 //! Free ports on loopback for servers that need to know each other's ports before they start.
 
 use crate::Outcome;
+use parking_lot::Mutex;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use strandline_types::{ErrorClass, Failure};
 
@@ -13,9 +13,9 @@ const RANGE: std::ops::Range<u16> = 20_000..32_000;
 static NEXT: Mutex<Option<u32>> = Mutex::new(None);
 
 /// `count` different ports that are free now, and that this process was not given lately. They are free again when this
-/// returns: whoever starts a server on one may still meet another program there, and says so.
+/// returns: a server that starts on one may still meet another program there, and reports it.
 pub fn free(count: usize) -> Outcome<Vec<u16>> {
-    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut next = NEXT.lock();
     let start = next.unwrap_or_else(any_start);
     let span = u32::from(RANGE.end - RANGE.start);
     let mut held = Vec::with_capacity(count);

@@ -1,6 +1,6 @@
 //! One server as a process of its own: started from a given executable, killed by its own process id.
 //!
-//! A server never outlives whoever started it: it stops when its standard input closes, which also happens when this
+//! A server never outlives the process that started it: it stops when its standard input closes, which also happens when this
 //! process is killed hard.
 
 use crate::Outcome;

@@ -1,4 +1,4 @@
-//! The story: files in, archive, full backup, changes under fire, everything lost, a new cluster, restore, compare.
+//! The steps of the demo: files in, archive, full backup, changes under fire, everything lost, a new cluster, restore, compare.
 //!
 //! The target moment is noted between two rounds of changes. Every write of the first round is acknowledged before it,
 //! and every write of the second carries it as causality token, so the expected files of that moment are exactly known.
@@ -8,7 +8,7 @@ use super::lag::{Lag, Outstanding, Sampler, published};
 use super::probe::{Journal, Probe};
 use super::report::{Report, mb_s, millis, rounded};
 use super::tree::{Content, Tree};
-use super::{Dirs, EXPORT, changes, hurt, jobs, sources};
+use super::{Dirs, EXPORT, changes, jobs, kill_worst, sources};
 use crate::Outcome;
 use crate::args::DemoArgs;
 use crate::cluster::Cluster;
@@ -93,7 +93,7 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     let first = changes::choose(&tree, 1, scale.added);
     let gap = {
         let write = write_changes(&files, &outstanding, first.clone());
-        let (written, gap) = tokio::join!(write, hurt::worker(&mut cluster, TENANT, &probe));
+        let (written, gap) = tokio::join!(write, kill_worst::worker(&mut cluster, TENANT, &probe));
         written?;
         gap?
     };
@@ -107,7 +107,7 @@ async fn lost_cluster(listing: Listing, args: &DemoArgs, dirs: &Dirs, report: &m
     let second = changes::choose(&tree, 2, scale.added / 4);
     let failover = {
         let write = write_changes(&files, &outstanding, second.clone());
-        let (written, time) = tokio::join!(write, hurt::scheduler(&mut cluster));
+        let (written, time) = tokio::join!(write, kill_worst::scheduler(&mut cluster));
         written?;
         time?
     };

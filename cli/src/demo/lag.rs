@@ -3,10 +3,11 @@
 //!
 //! The checkpoint is read where it counts: from the names on the medium.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use strandline_format::paths::ArchivePath;
@@ -33,8 +34,8 @@ impl Outstanding {
         acked.values().min().map(|oldest| now.saturating_duration_since(*oldest))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Scn, Instant>> {
-        self.acked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<Scn, Instant>> {
+        self.acked.lock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `strandline demo`: the whole way once, on real files and real processes, and the proof at its end.
 //!
-//! This file owns the directories and the printing; `journey.rs` is the story, every other file one part of it. The
+//! This file owns the directories and the printing; `journey.rs` is the order of steps, every other file one part of it. The
 //! servers are always stopped; on failure their logs stay and the failure says where.
 
 use crate::Outcome;
@@ -12,9 +12,9 @@ use strandline_types::{ErrorClass, Failure};
 
 mod changes;
 mod compare;
-mod hurt;
 pub mod jobs;
 mod journey;
+mod kill_worst;
 pub mod lag;
 mod probe;
 mod report;
@@ -40,7 +40,7 @@ struct Dirs {
 
 /// Runs the demo and prints its figures.
 pub async fn run(client: &ClientArgs, args: DemoArgs) -> Outcome<()> {
-    let json = args.json || client.output.is_json();
+    let json = client.wants_json();
     let dirs = Dirs::make(args.keep.as_deref())?;
     let ran = tokio::select! {
         ran = journey::run(&args, &dirs) => ran,

@@ -7,9 +7,10 @@ use super::lag::Outstanding;
 use crate::Outcome;
 use crate::kv::files::Record;
 use crate::kv::table::Table;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strandline_types::{ErrorClass, Failure, LsId, Scn};
 use tokio::task::JoinSet;
@@ -185,8 +186,8 @@ async fn write_on(
     Ok(())
 }
 
-fn lock(journal: &Mutex<Journal>) -> std::sync::MutexGuard<'_, Journal> {
-    journal.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(journal: &Mutex<Journal>) -> parking_lot::MutexGuard<'_, Journal> {
+    journal.lock()
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use crate::Outcome;
 use crate::output::io_failure;
 use bytes::Bytes;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_types::{ErrorClass, Failure, LsId, TabletId};
 
 /// Tablets that are read at the same time.
@@ -42,7 +43,7 @@ pub async fn export(table: Arc<Table>, dir: &Path) -> Outcome<Exported> {
         done?;
     }
     drop(reads);
-    let mut sink = std::mem::take(&mut *sink.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut sink = std::mem::take(&mut *sink.lock());
     finish(&table, &mut sink).await
 }
 
@@ -66,7 +67,7 @@ async fn read_tablet(table: Arc<Table>, sink: Arc<Mutex<Sink>>, tablet: TabletId
         start.push(0);
         let sink = Arc::clone(&sink);
         let written = tokio::task::spawn_blocking(move || {
-            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sink = sink.lock();
             page.pairs.iter().try_for_each(|(key, value)| sink.take(key, value))
         });
         written.await.map_err(|e| Failure::new(ErrorClass::Transient, e.to_string(), "writing thread", ""))??;

@@ -147,7 +147,7 @@ pub fn send_bytes(
 }
 
 fn changed(path: &Path) -> Failure {
-    let todo = "import a directory that nobody writes to";
+    let todo = "import a directory that is not written to";
     Failure::new(ErrorClass::Invalid, "the file became shorter while it was read", path.display().to_string(), todo)
 }
 

@@ -1,7 +1,7 @@
-//! Writing many records fast: one lane per log stream, batches of about 1 MiB, several of them in flight.
+//! Writing many records fast: one queue per log stream, batches of about 1 MiB, several of them in flight.
 //!
-//! Batches of one lane may be acknowledged in any order, so a caller that writes one key twice must call
-//! [`Loader::finish`] in between. Memory is bounded: a lane that has all its batches in flight makes the caller wait.
+//! Batches of one queue may be acknowledged in any order, so a caller that writes one key twice must call
+//! [`Loader::finish`] in between. Memory is bounded: a queue that has all its batches in flight makes the caller wait.
 
 use super::files::Record;
 use super::patience::{Patience, repeated};
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches of one log stream that wait for their acknowledgement.
 const BATCHES_IN_FLIGHT: usize = 4;
-/// Records between the reading thread and the lanes.
+/// Records between the reading thread and the queues.
 const RECORDS_QUEUED: usize = 32;
 
 /// Told of every acknowledged batch: its SCN, and when the acknowledgement arrived.
@@ -28,27 +28,27 @@ pub type AckWatcher = Arc<dyn Fn(Scn, Instant) + Send + Sync>;
 /// Writes records into one table.
 pub struct Loader {
     table: Arc<Table>,
-    lanes: BTreeMap<LsId, Lane>,
+    queues: BTreeMap<LsId, StreamQueue>,
     in_flight: JoinSet<Outcome<()>>,
     watcher: AckWatcher,
     /// How long a batch that is refused for now is repeated; `None` = not at all.
     patience: Option<Patience>,
 }
 
-struct Lane {
+struct StreamQueue {
     batch: Vec<Record>,
     bytes: usize,
     room: Arc<Semaphore>,
 }
 
-impl Default for Lane {
+impl Default for StreamQueue {
     fn default() -> Self {
         Self { batch: Vec::new(), bytes: 0, room: Arc::new(Semaphore::new(BATCHES_IN_FLIGHT)) }
     }
 }
 
 impl Loader {
-    /// A loader that nobody watches.
+    /// A loader without a watcher.
     pub fn new(table: Arc<Table>) -> Self {
         Self::watched(table, Arc::new(|_, _| {}))
     }
@@ -60,7 +60,7 @@ impl Loader {
 
     /// A loader that tells `watcher` of every acknowledgement.
     pub fn watched(table: Arc<Table>, watcher: AckWatcher) -> Self {
-        Self { table, lanes: BTreeMap::new(), in_flight: JoinSet::new(), watcher, patience: None }
+        Self { table, queues: BTreeMap::new(), in_flight: JoinSet::new(), watcher, patience: None }
     }
 
     /// Runs `read` on a thread of its own and writes what it sends.
@@ -80,19 +80,19 @@ impl Loader {
     pub async fn put(&mut self, record: Record) -> Outcome<()> {
         let ls = self.table.ls_of(&record.key);
         let bytes = record.key.len() + record.value.as_ref().map_or(0, Bytes::len);
-        let lane = self.lanes.entry(ls).or_default();
-        if lane.bytes + bytes > BATCH_BYTES {
+        let queue = self.queues.entry(ls).or_default();
+        if queue.bytes + bytes > BATCH_BYTES {
             self.send(ls).await?;
         }
-        let lane = self.lanes.entry(ls).or_default();
-        lane.bytes += bytes;
-        lane.batch.push(record);
+        let queue = self.queues.entry(ls).or_default();
+        queue.bytes += bytes;
+        queue.batch.push(record);
         Ok(())
     }
 
     /// Sends what is left and waits for every acknowledgement.
     pub async fn finish(&mut self) -> Outcome<()> {
-        let streams: Vec<LsId> = self.lanes.keys().copied().collect();
+        let streams: Vec<LsId> = self.queues.keys().copied().collect();
         for ls in streams {
             self.send(ls).await?;
         }
@@ -106,12 +106,12 @@ impl Loader {
         while let Some(done) = self.in_flight.try_join_next() {
             ended(done)?;
         }
-        let lane = self.lanes.entry(ls).or_default();
-        if lane.batch.is_empty() {
+        let queue = self.queues.entry(ls).or_default();
+        if queue.batch.is_empty() {
             return Ok(());
         }
-        let (batch, room) = (std::mem::take(&mut lane.batch), Arc::clone(&lane.room));
-        lane.bytes = 0;
+        let (batch, room) = (std::mem::take(&mut queue.batch), Arc::clone(&queue.room));
+        queue.bytes = 0;
         let permit = room
             .acquire_owned()
             .await

@@ -55,7 +55,7 @@ pub async fn run(client: &ClientArgs, args: KvArgs) -> Outcome<()> {
 
 async fn write(client: &ClientArgs, table: &Table, record: Record) -> Outcome<()> {
     let scn = table.write(vec![record]).await?;
-    match client.output {
+    match client.form() {
         OutputForm::Json | OutputForm::JsonText => output::print_json(&json!({ "scn": scn.0 })),
         OutputForm::Table => output::print_line(&format!("scn {scn}")),
     }
@@ -66,7 +66,7 @@ async fn get(client: &ClientArgs, table: &Table, key: &str) -> Outcome<()> {
         .get(key.as_bytes())
         .await?
         .ok_or_else(|| Failure::new(ErrorClass::NotFound, "no such key", key, "look with `strandline kv scan`"))?;
-    match client.output {
+    match client.form() {
         OutputForm::Json | OutputForm::JsonText => output::print_json(&pair_json(key.as_bytes(), &value)),
         OutputForm::Table => output::print_bytes(&value),
     }
@@ -74,7 +74,7 @@ async fn get(client: &ClientArgs, table: &Table, key: &str) -> Outcome<()> {
 
 async fn scan(client: &ClientArgs, table: &Table, prefix: &[u8], limit: usize) -> Outcome<()> {
     let pairs = table.scan(prefix, &after_prefix(prefix), limit).await?;
-    match client.output {
+    match client.form() {
         OutputForm::Json | OutputForm::JsonText => {
             let pairs = pairs.iter().map(|(k, v)| pair_json(k, v)).collect();
             output::print_json(&serde_json::Value::Array(pairs))
@@ -109,7 +109,7 @@ async fn export_dir(client: &ClientArgs, table: Arc<Table>, dir: &Path) -> Outco
 }
 
 fn print_facts(client: &ClientArgs, facts: &serde_json::Value) -> Outcome<()> {
-    let Some(fields) = facts.as_object().filter(|_| client.output == OutputForm::Table) else {
+    let Some(fields) = facts.as_object().filter(|_| client.form() == OutputForm::Table) else {
         return output::print_json(facts);
     };
     let header: Vec<String> = fields.keys().cloned().collect();
@@ -144,7 +144,7 @@ fn pair_json(key: &[u8], value: &[u8]) -> serde_json::Value {
     )
 }
 
-/// A value from standard input. It is read up to its bound and not to its end: whoever pipes a disk into it is told so at
+/// A value from standard input. It is read up to its bound and not to its end: a user who pipes a disk into it is told so at
 /// once.
 fn standard_input() -> Outcome<Vec<u8>> {
     let mut value = Vec::new();

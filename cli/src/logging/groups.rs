@@ -3,8 +3,8 @@
 //! Two lines are of one kind when they come from one place of the program, name the same peer, and have the same words;
 //! numbers in them do not count. So another error at the same place is another kind, and is written at once.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lines of one kind that are written in one [`WINDOW`].
@@ -96,9 +96,9 @@ impl Groups {
         held
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Kind, Window>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<Kind, Window>> {
         // Counters: whatever a panic left of them is good enough.
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a process writes about itself to stderr, and how the consensus library is kept from drowning it.
 //!
-//! A server that is down is news once; for the library it is news for every log stream and every try, tens of lines in a
+//! A server that is down is logged once; for the library it is an event of every log stream and every try, tens of lines in a
 //! second for hours. Its lines are grouped by kind and peer ([`groups`]): the first ones of a group are written as they
 //! are, the rest is counted, and the count is written once a minute. Nothing else is ever held back.
 

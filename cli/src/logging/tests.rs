@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use super::groups::{Groups, Kind, WINDOW, WRITTEN};
 use super::*;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 const PLACE: &str = "openraft::replication:468";
@@ -75,7 +75,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -103,7 +103,7 @@ fn only_lines_of_the_library_are_held_back() {
             tracing::warn!(target: "strandline_worker", "ours, {n}");
         }
     });
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
     let count = |words: &str| text.lines().filter(|l| l.contains(words)).count() as u64;
     assert_eq!((count("cannot reach it"), count("ours")), (WRITTEN, 500));
 }

@@ -97,6 +97,6 @@ pub fn second_reader(program: &str, dest: &Path) {
         return;
     }
     let output = Command::new(python).arg(reader).arg(dest).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("problems=0"), "{}: {said}", dest.display());
+    let message = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && message.contains("problems=0"), "{}: {message}", dest.display());
 }

@@ -17,10 +17,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const EXE: &str = env!("CARGO_BIN_EXE_strandline");
-/// Runs the cluster in `$1/cluster`; whoever started it holds its standard input.
+/// Runs the cluster in `$1/cluster`; the process that started it holds its standard input.
 const RUN: &str = r#""$0" dev --dir "$1/cluster" --stop-with-stdin 2> "$1/cluster.log"; rm -rf "$1""#;
 
-/// What a command that did not succeed said.
+/// Output of a command that did not succeed.
 #[derive(Debug)]
 pub struct Refusal {
     pub code: i32,
@@ -39,7 +39,7 @@ impl Refusal {
 
 pub struct Cluster {
     scratch: PathBuf,
-    /// Doors of the schedulers, then of the workers, that show metrics.
+    /// Addresses of the schedulers, then of the workers, that show metrics.
     http: Vec<String>,
     /// Holds its standard input, which stops it when this process ends.
     _child: Child,
@@ -187,8 +187,8 @@ impl Cluster {
 
     /// Writes a key; its SCN.
     pub fn put(&self, tenant: &str, key: &str, value: &str) -> u64 {
-        let said = self.ok(&["kv", "-t", tenant, "put", key, value]);
-        said.trim().strip_prefix("scn ").unwrap().parse().unwrap()
+        let message = self.ok(&["kv", "-t", tenant, "put", key, value]);
+        message.trim().strip_prefix("scn ").unwrap().parse().unwrap()
     }
 
     /// Writes a key, if the tenant takes it.
@@ -262,10 +262,10 @@ impl Cluster {
 /// What `/metrics` says.
 fn scrape(address: &str) -> String {
     use std::io::{Read, Write};
-    let mut door = std::net::TcpStream::connect(address).unwrap();
-    door.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut connection = std::net::TcpStream::connect(address).unwrap();
+    connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut text = String::new();
-    door.read_to_string(&mut text).unwrap();
+    connection.read_to_string(&mut text).unwrap();
     text
 }
 

@@ -1,4 +1,4 @@
-//! Which set and which pieces a restore needs: a pure function of what the media hold and the target (fact sheet 4.8).
+//! Which set and which pieces a restore needs: a pure function of what the media hold and the target (docs/oceanbase.md, 4.8).
 //!
 //! A log group is filed by its *largest* SCN: an entry at the target may lie in the piece after the one that covers the
 //! target, so a piece that begins after the target is still taken when it is there and continues the chain.
@@ -12,7 +12,7 @@ use strandline_types::{BackupSetKind, Scn};
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// As far as the log goes. Refused where it ends before what was archived: nobody is to find out later that he has an
+    /// As far as the log goes. Refused where it ends before what was archived: a user must not find out later that he has an
     /// earlier moment than he asked for.
     Newest,
     /// This SCN, inclusive. (A time is an SCN: `types::parse_time_text`.)

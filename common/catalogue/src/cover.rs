@@ -2,7 +2,7 @@
 //!
 //! A group is filed by its *largest* SCN, so a piece covers `[start, checkpoint]` and two pieces make one log when the
 //! second starts at most one SCN after the first one's checkpoint, whatever their round. Inside a round consecutive
-//! pieces must touch (`end == start`, fact sheet 4.1). What a damaged or missing piece would hold is never assumed.
+//! pieces must touch (`end == start`, docs/oceanbase.md, 4.1). What a damaged or missing piece would hold is never assumed.
 
 use crate::nouns::{Catalogue, Owner, PieceEntry};
 use serde::Serialize;
@@ -155,7 +155,7 @@ pub struct LogCover {
     pub ended_by: LogEnd,
 }
 
-/// The log of `owner` (`None` = whoever) from `from` on, as far as it goes without a gap.
+/// The log of `owner` (`None` = any) from `from` on, as far as it goes without a gap.
 #[must_use]
 pub fn log_cover(catalogue: &Catalogue, owner: Option<Owner>, from: Scn) -> LogCover {
     let mut all: Vec<PieceEntry> =

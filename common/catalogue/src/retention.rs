@@ -1,5 +1,5 @@
 //! What may be deleted, by the law of retention (ADR 25): a pure function from a catalogue and a policy to (delete, keep,
-//! and why) (fact sheet 4.10).
+//! and why) (docs/oceanbase.md, 4.10).
 //!
 //! The promise is the law of `losses.rs`, by the same [`crate::windows`] that restores go by; and while any full set can be
 //! used, one stays that can. Whatever cannot be proved to be superfluous stays, and says why.
@@ -13,6 +13,7 @@ mod periods;
 mod planted;
 mod policy;
 mod scope;
+mod spans;
 mod why;
 
 pub use losses::{Loss, losses, without};

@@ -1,6 +1,6 @@
 //! Restorable windows: which SCNs can be restored, set by set and as a union, and the cause of every gap.
 //!
-//! The window of a set is `[min_restore_scn, end of the log that is continuous from its start_replay_scn]` (fact sheet
+//! The window of a set is `[min_restore_scn, end of the log that is continuous from its start_replay_scn]` (docs/oceanbase.md,
 //! 4.8). A set without its whole chain has none. Everything else in this crate builds on these two sentences.
 
 use crate::cover::{LogCover, LogEnd, log_cover};

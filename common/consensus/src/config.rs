@@ -38,7 +38,7 @@ pub struct GroupConfig {
     pub election_min_ms: u64,
     /// Longest random part of the election timeout, and the leader's lease.
     pub election_max_ms: u64,
-    /// Its members form it by asking each other ([`Group::form`](crate::Group::form)). Otherwise whoever gives the orders
+    /// Its members form it by asking each other ([`Group::form`](crate::Group::form)). Otherwise the sender of the orders
     /// knows that it is fresh, and a candidate that has the first entry only shows it.
     pub is_formed_by_asking: bool,
 }
@@ -57,7 +57,7 @@ impl GroupConfig {
         Self { heartbeat_ms: 150, election_min_ms: 300, election_max_ms: 600, is_formed_by_asking: false }
     }
 
-    /// Two election timeouts: whoever was silent for longer is not counted on.
+    /// Two election timeouts: a member that was silent for longer does not count.
     #[must_use]
     pub const fn silence_max(&self) -> Duration {
         Duration::from_millis(2 * self.election_max_ms)

@@ -24,7 +24,7 @@ pub(crate) struct Mark {
     pub(crate) durable: Option<LogPos>,
     /// When it was written.
     pub(crate) boot: BootId,
-    /// The log lacks entries that were durable, and nobody has been told yet.
+    /// The log lacks entries that were durable, and no other member has been told yet.
     pub(crate) is_damaged: bool,
 }
 

@@ -66,7 +66,7 @@ pub enum GroupError {
     Storage {
         /// Name of the group.
         group: String,
-        /// What the disk said.
+        /// The error of the disk.
         source: std::io::Error,
     },
     /// It did not happen in time; it may still.

@@ -1,18 +1,13 @@
 //! Forming a group: this replica asks its peers, round after round, and does what [`decide`] says.
 
-use crate::catch_up::CatchUp;
-use crate::convert::{decode, encode};
+use crate::convert::decode;
 use crate::error::GroupError;
-use crate::formed::FormedMark;
 use crate::forming::{Answer, FormWait, Standing, Step, decide};
 use crate::group::Group;
-use crate::log::EntryLog;
-use crate::peers::Lane;
+use crate::peers::Traffic;
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
@@ -27,61 +22,6 @@ const ASK_PAUSE: (Duration, Duration) = (Duration::from_millis(40), Duration::fr
 const START: Duration = Duration::from_secs(5);
 /// What is waited for is logged this often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-
-/// What one replica knows about the forming of its group.
-pub(crate) struct Formation {
-    mark: Arc<FormedMark>,
-    catch_up: Arc<CatchUp>,
-    /// Not an owner: the log has to be free once its group has stopped.
-    log: Weak<dyn EntryLog>,
-    told: RwLock<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    members: BTreeMap<u64, String>,
-    cluster: u64,
-    waits: Option<FormWait>,
-}
-
-impl Formation {
-    pub(crate) fn new(mark: Arc<FormedMark>, catch_up: Arc<CatchUp>, log: &Arc<dyn EntryLog>) -> Self {
-        Self { mark, catch_up, log: Arc::downgrade(log), told: RwLock::default() }
-    }
-
-    /// True once this directory belongs to a formed group, for good.
-    pub(crate) fn is_formed(&self) -> bool {
-        self.mark.is_set()
-    }
-
-    /// What this replica says of itself. The log is asked, not what Raft last told of it: that may be a moment old.
-    pub(crate) fn standing(&self) -> io::Result<Standing> {
-        let log = self.log.upgrade().ok_or_else(|| io::Error::other("the group has stopped on this node"))?;
-        let last = log.state()?.last.map(|pos| pos.index);
-        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Standing {
-            last,
-            is_formed: last.is_some() || self.mark.is_set(),
-            is_full: self.catch_up.is_done(),
-            members: told.members.keys().copied().collect(),
-            cluster: told.cluster,
-        })
-    }
-
-    /// What the forming of the group waits for.
-    pub(crate) fn waits(&self) -> Option<FormWait> {
-        self.told.read().unwrap_or_else(PoisonError::into_inner).waits.clone()
-    }
-
-    fn tell(&self, members: BTreeMap<u64, String>, cluster: u64) {
-        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
-        (told.members, told.cluster) = (members, cluster);
-    }
-
-    fn wait_for(&self, waits: Option<FormWait>) {
-        self.told.write().unwrap_or_else(PoisonError::into_inner).waits = waits;
-    }
-}
 
 impl Group {
     /// Forms the group of these members (id → address), or finds out that it is formed already; on every member. It comes
@@ -119,7 +59,7 @@ impl Group {
     /// Who of the others votes, by their own word; `None` = no answer. Takes a second at most.
     pub async fn voters(&self, members: &BTreeMap<u64, String>) -> BTreeMap<u64, Option<bool>> {
         let vote = |answer| match answer {
-            Answer::Said(standing) => Some(standing.is_full),
+            Answer::Standing(standing) => Some(standing.is_full),
             Answer::Silent(_) => None,
         };
         self.ask(members).await.into_iter().map(|(id, answer)| (id, vote(answer))).collect()
@@ -131,7 +71,7 @@ impl Group {
         Ok(())
     }
 
-    /// A start is no news; what lasts is told again and again.
+    /// A start alone is not logged; what lasts is logged again and again.
     fn tell_wait(&self, wait: &FormWait, begun: Instant, told: &mut Option<Instant>) {
         if begun.elapsed() >= ANSWER_DEADLINE && told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *told = Some(Instant::now());
@@ -148,7 +88,7 @@ impl Group {
         let others = members.iter().filter(|(id, _)| **id != self.inner.network.node_id);
         let asked = others.map(|(id, address)| async move {
             let answer = match timeout(ANSWER_DEADLINE, self.ask_one(*id, address)).await {
-                Ok(Ok(standing)) => Answer::Said(standing),
+                Ok(Ok(standing)) => Answer::Standing(standing),
                 Ok(Err(why)) => Answer::Silent(why),
                 Err(_) => Answer::Silent(format!("nothing within {ANSWER_DEADLINE:?}")),
             };
@@ -158,18 +98,12 @@ impl Group {
     }
 
     async fn ask_one(&self, id: u64, address: &str) -> Result<Standing, String> {
-        let channel = self.inner.network.peers.channel(id, address, Lane::Messages).map_err(|e| e.to_string())?;
+        let channel = self.inner.network.peers.channel(id, address, Traffic::Messages).map_err(|e| e.to_string())?;
         let group = self.name().to_owned();
         let call = RaftCall { target_node: id, group, kind: RaftKind::Standing.into(), payload: bytes::Bytes::new() };
         let reply = RaftTransportClient::new(channel).call(call).await.map_err(|status| words(address, &status))?;
         decode(&reply.into_inner().payload).map_err(|e| format!("{address}: {e}"))
     }
-}
-
-/// The answer to the question of a peer.
-pub(crate) fn answer(formation: &Formation) -> Result<Vec<u8>, Status> {
-    let standing = formation.standing().map_err(|e| Status::unavailable(e.to_string()))?;
-    encode(&standing).map_err(|e| Status::internal(e.to_string()))
 }
 
 /// Why there was no answer, with the innermost cause: the outer ones say only "transport error".

@@ -1,4 +1,4 @@
-//! Whether a group may be formed now: a pure decision from what the peers said in one round of questions.
+//! Whether a group may be formed now: a pure decision from what the peers answered in one round of questions.
 //!
 //! A group forms once. An empty replica may have lost its disk, so nothing follows from its own emptiness: only when
 //! *every* peer was asked and is empty too has nothing been acknowledged that could be lost. One peer that does not
@@ -45,7 +45,7 @@ pub enum Answer {
     /// Nothing, and why.
     Silent(String),
     /// It spoke.
-    Said(Standing),
+    Standing(Standing),
 }
 
 /// What to do after a round of questions.
@@ -113,15 +113,16 @@ impl fmt::Display for FormWait {
 /// What the empty replica `me` does now. `answers` are of one round, one for every other member.
 #[must_use]
 pub fn decide(me: u64, own: &Standing, answers: &BTreeMap<u64, Answer>) -> Step {
-    let said = || answers.iter().filter_map(|(id, a)| if let Answer::Said(s) = a { Some((*id, s)) } else { None });
-    let told = || said().filter(|(_, s)| !s.members.is_empty());
+    let answered =
+        || answers.iter().filter_map(|(id, a)| if let Answer::Standing(s) = a { Some((*id, s)) } else { None });
+    let told = || answered().filter(|(_, s)| !s.members.is_empty());
     if let Some((peer, s)) = told().find(|(_, s)| s.members != own.members) {
         return Step::Wait(FormWait::OtherMembers { peer, theirs: s.members.clone() });
     }
     if let Some((peer, s)) = told().find(|(_, s)| s.cluster != own.cluster) {
         return Step::Wait(FormWait::OtherCluster { peer, theirs: s.cluster });
     }
-    if own.has_history() || said().any(|(_, s)| s.has_history()) {
+    if own.has_history() || answered().any(|(_, s)| s.has_history()) {
         return Step::Join;
     }
     let silent: BTreeMap<u64, String> = answers
@@ -132,7 +133,7 @@ pub fn decide(me: u64, own: &Standing, answers: &BTreeMap<u64, Answer>) -> Step 
         return Step::Wait(FormWait::Silent(silent));
     }
     let unready = |is_not: fn(&Standing) -> bool| -> BTreeSet<u64> {
-        said().filter(|(_, s)| is_not(s)).map(|(id, _)| id).collect()
+        answered().filter(|(_, s)| is_not(s)).map(|(id, _)| id).collect()
     };
     let untold = unready(|s| s.members.is_empty());
     if !untold.is_empty() {
@@ -141,7 +142,7 @@ pub fn decide(me: u64, own: &Standing, answers: &BTreeMap<u64, Answer>) -> Step 
     if !own.is_full {
         return Step::BecomeFull;
     }
-    if said().any(|(_, s)| !s.is_empty()) {
+    if answered().any(|(_, s)| !s.is_empty()) {
         return Step::Join;
     }
     let unready = unready(|s| !s.is_full);
@@ -162,7 +163,7 @@ mod tests {
     fn full() -> Standing {
         Standing { is_full: true, ..empty() }
     }
-    /// The group was formed a moment ago; nobody has led it.
+    /// The group was formed a moment ago; it had no leader yet.
     fn born() -> Standing {
         Standing { last: Some(0), is_formed: true, ..full() }
     }
@@ -176,8 +177,8 @@ mod tests {
     fn silent() -> Answer {
         Answer::Silent("connection refused".into())
     }
-    fn said(s: Standing) -> Answer {
-        Answer::Said(s)
+    fn answered(s: Standing) -> Answer {
+        Answer::Standing(s)
     }
     fn at(me: u64, own: Standing, others: [Answer; 2]) -> Step {
         let ids = [1, 2, 3].into_iter().filter(|id| *id != me);
@@ -192,20 +193,20 @@ mod tests {
         for me in [1, 2, 3] {
             let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != me).collect();
             assert_eq!(at(me, empty(), [silent(), silent()]), waits_for(&others));
-            assert_eq!(at(me, full(), [said(full()), silent()]), waits_for(&others[1..]));
-            assert_eq!(at(me, full(), [silent(), said(full())]), waits_for(&others[..1]));
-            assert_eq!(at(me, empty(), [said(empty()), said(empty())]), Step::BecomeFull);
+            assert_eq!(at(me, full(), [answered(full()), silent()]), waits_for(&others[1..]));
+            assert_eq!(at(me, full(), [silent(), answered(full())]), waits_for(&others[..1]));
+            assert_eq!(at(me, empty(), [answered(empty()), answered(empty())]), Step::BecomeFull);
         }
-        assert_eq!(at(1, full(), [said(full()), said(full())]), Step::Form);
-        assert_eq!(at(2, full(), [said(full()), said(full())]), Step::Wait(FormWait::Lowest(1)));
+        assert_eq!(at(1, full(), [answered(full()), answered(full())]), Step::Form);
+        assert_eq!(at(2, full(), [answered(full()), answered(full())]), Step::Wait(FormWait::Lowest(1)));
     }
 
     #[test]
     fn it_is_formed_only_when_everybody_would_vote() {
         let wait = |ids: &[u64]| Step::Wait(FormWait::NotReady(ids.iter().copied().collect()));
-        assert_eq!(at(1, full(), [said(full()), said(empty())]), wait(&[3]));
+        assert_eq!(at(1, full(), [answered(full()), answered(empty())]), wait(&[3]));
         let untold = Standing { members: BTreeSet::new(), ..empty() };
-        assert_eq!(at(1, empty(), [said(untold.clone()), said(untold)]), wait(&[2, 3]));
+        assert_eq!(at(1, empty(), [answered(untold.clone()), answered(untold)]), wait(&[2, 3]));
     }
 
     #[test]
@@ -213,23 +214,27 @@ mod tests {
         for me in [1, 2, 3] {
             for other in [empty(), full(), old(), bereft()] {
                 for history in [old(), bereft()] {
-                    assert_eq!(at(me, empty(), [said(history.clone()), said(other.clone())]), Step::Join);
-                    assert_eq!(at(me, empty(), [said(other.clone()), said(history.clone())]), Step::Join);
-                    assert_eq!(at(me, full(), [said(other.clone()), said(history.clone())]), Step::Join);
-                    assert_eq!(at(me, empty(), [silent(), said(history.clone())]), Step::Join);
+                    assert_eq!(at(me, empty(), [answered(history.clone()), answered(other.clone())]), Step::Join);
+                    assert_eq!(at(me, empty(), [answered(other.clone()), answered(history.clone())]), Step::Join);
+                    assert_eq!(at(me, full(), [answered(other.clone()), answered(history.clone())]), Step::Join);
+                    assert_eq!(at(me, empty(), [silent(), answered(history.clone())]), Step::Join);
                 }
             }
             for own in [bereft(), old()] {
-                assert_eq!(at(me, own, [said(empty()), said(empty())]), Step::Join, "the directory says so itself");
+                assert_eq!(
+                    at(me, own, [answered(empty()), answered(empty())]),
+                    Step::Join,
+                    "the directory says so itself"
+                );
             }
         }
     }
 
     #[test]
     fn a_group_that_was_born_a_moment_ago_finds_its_voters() {
-        assert_eq!(at(2, empty(), [said(born()), said(empty())]), Step::BecomeFull);
-        assert_eq!(at(2, empty(), [said(born()), silent()]), waits_for(&[3]), "the third one may know more");
-        assert_eq!(at(2, full(), [said(born()), said(full())]), Step::Join);
+        assert_eq!(at(2, empty(), [answered(born()), answered(empty())]), Step::BecomeFull);
+        assert_eq!(at(2, empty(), [answered(born()), silent()]), waits_for(&[3]), "the third one may know more");
+        assert_eq!(at(2, full(), [answered(born()), answered(full())]), Step::Join);
     }
 
     #[test]
@@ -237,10 +242,10 @@ mod tests {
         let two = Standing { members: BTreeSet::from([1, 2]), ..full() };
         let theirs = BTreeSet::from([1, 2]);
         let wait = Step::Wait(FormWait::OtherMembers { peer: 2, theirs });
-        assert_eq!(at(1, full(), [said(two), said(full())]), wait);
+        assert_eq!(at(1, full(), [answered(two), answered(full())]), wait);
         let other = Standing { cluster: 8, ..full() };
         assert_eq!(
-            at(1, full(), [said(full()), said(other)]),
+            at(1, full(), [answered(full()), answered(other)]),
             Step::Wait(FormWait::OtherCluster { peer: 3, theirs: 8 })
         );
     }
@@ -254,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_user_reads_who_does_not_answer_and_why() {
-        let Step::Wait(wait) = at(1, empty(), [said(empty()), silent()]) else { panic!("it has to wait") };
+        let Step::Wait(wait) = at(1, empty(), [answered(empty()), silent()]) else { panic!("it has to wait") };
         assert_eq!(
             wait.to_string(),
             "every peer has to say once that it is empty too; no answer from node 3 (connection refused)"

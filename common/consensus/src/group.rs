@@ -5,15 +5,17 @@
 use crate::catch_up::CatchUp;
 use crate::convert::{log_id_of, membership_at, nodes_of};
 use crate::error::{GroupError, ProposeError};
-use crate::form::Formation;
+use crate::formation::Formation;
 use crate::log_adapter::work_on;
 use crate::meta_store::MetaStore;
 use crate::network::Network;
-use crate::propose::{Answer, Outcome, Proposal, Rooms, refusal};
+use crate::propose::{Outcome, Proposal, refusal};
 use crate::pulse::Pulse;
-use crate::raft_types::{Fatal, Raft, Snapshot, SnapshotMeta, Vote};
+use crate::raft::Raft;
+use crate::raft_types::{Answer, Fatal, NO_NODE, Snapshot, SnapshotMeta, Vote};
 use crate::registry::Registry;
 use crate::role::{Role, RoleWatch};
+use crate::rooms::Rooms;
 use crate::snapshot_files::SnapshotFiles;
 use crate::types::{LogPos, Payload, Reply};
 use openraft::ReadPolicy;
@@ -28,8 +30,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// The leader of the term in which a restored group begins: no server has this id.
-pub(crate) const NOBODY: u64 = 0;
 /// How long a proposal or a read may take when the caller does not say.
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// Pause before a refusal that passes by itself is tried again.
@@ -148,7 +148,7 @@ impl Group {
     }
 
     /// Forms a fresh group of these members (id → address). On one of them, and never for a group that may have history;
-    /// it changes nothing where the directory ever belonged to a formed group. Whoever cannot be sure that the group is
+    /// it changes nothing where the directory ever belonged to a formed group. A caller that cannot be sure that the group is
     /// fresh asks the others: [`Group::form`].
     pub async fn initialize(&self, members: BTreeMap<u64, String>) -> Result<(), GroupError> {
         if self.inner.raft.is_initialized().await.map_err(|f| self.stopped(&f))? {
@@ -186,14 +186,14 @@ impl Group {
             last_membership: membership_at(pos, &members).map_err(|e| self.storage(e))?,
         };
         self.lift_guard().await?;
-        let vote = Vote::new_committed(pos.term, NOBODY);
+        let vote = Vote::new_committed(pos.term, NO_NODE);
         let snapshot = Snapshot { meta, snapshot: SnapshotFiles::lent(dir.to_path_buf()) };
         let answer = self.inner.raft.install_full_snapshot(vote, snapshot).await.map_err(|f| self.stopped(&f))?;
         if answer.vote != vote {
             return Err(self.invalid("the group has begun without this base".to_owned()));
         }
-        // The leader that the base came from is nobody: its lease, which the first election would wait for, is given up.
-        let hand_over = TransferLeaderRequest::new(vote, NOBODY, None);
+        // The leader that the base came from is no node: its lease, which the first election would wait for, is given up.
+        let hand_over = TransferLeaderRequest::new(vote, NO_NODE, None);
         let _ = self.inner.raft.handle_transfer_leader(hand_over).await.map_err(|f| self.stopped(&f))?;
         // What a repetition looks at follows the installation by a moment: without this wait it would find a log that
         // is not applied, and take its own base for another history.
@@ -299,7 +299,7 @@ impl Group {
         Ok(Proposal::new(receiver))
     }
 
-    /// A new leader refuses proposals until its first round of heartbeats came back: wait for that. Whoever does not
+    /// A new leader refuses proposals until its first round of heartbeats came back: wait for that. A caller that does not
     /// lead is refused by the queue itself.
     async fn quorum_heard(&self) {
         use openraft::async_runtime::watch::WatchReceiver;
@@ -310,7 +310,7 @@ impl Group {
     }
 
     /// For how long this leader has not heard a majority; `None` where it does not lead, has never heard one, or is alone
-    /// and needs to hear nobody.
+    /// and needs to hear no other member.
     #[must_use]
     pub fn quorum_silence(&self) -> Option<Duration> {
         let health = self.health();

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How far a replica is on its way to what the others have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaughtUp {
-    /// No leader has said yet how far the group is.
+    /// No leader has reported yet how far the group is.
     Unknown,
     /// It has to apply up to `goal`.
     Behind {
@@ -59,7 +59,7 @@ impl Group {
             stopped,
             forming: self.inner.formation.waits(),
             is_leader,
-            leader: metrics.current_leader.filter(|id| *id != crate::group::NOBODY),
+            leader: metrics.current_leader.filter(|id| *id != crate::raft_types::NO_NODE),
             term: metrics.current_term,
             silence: if is_leader { quorum_silence(&metrics) } else { self.inner.pulse.silence() },
             is_full_member: self.inner.catch_up.is_done(),
@@ -89,7 +89,7 @@ fn led(metrics: &Metrics) -> CaughtUp {
     CaughtUp::Behind { applied: applied.map(|id| id.index), goal }
 }
 
-/// For how long a leader has not heard a majority; one that is alone needs to hear nobody.
+/// For how long a leader has not heard a majority; one that is alone needs to hear no other member.
 fn quorum_silence(metrics: &Metrics) -> Option<Duration> {
     let is_alone = metrics.membership_config.voter_ids().nth(1).is_none();
     if is_alone {

@@ -1,4 +1,4 @@
-//! The one door to openraft: type config, group-commit log adapter, multi-group tonic transport, vote store, snapshot
+//! The one crate that uses openraft: type config, group-commit log adapter, multi-group tonic transport, vote store, snapshot
 //! transfer as files.
 //!
 //! Owners of groups (scheduler, engine) implement [`EntryLog`] and [`GroupStateMachine`], start a [`Group`] on the
@@ -23,6 +23,7 @@ mod data_version;
 mod durable_mark;
 mod error;
 mod form;
+mod formation;
 mod formed;
 mod forming;
 mod group;
@@ -37,10 +38,13 @@ mod node;
 mod peers;
 mod propose;
 mod pulse;
+mod raft;
 mod raft_types;
 mod registry;
 mod rocks_log;
 mod role;
+mod rooms;
+mod rpc_error;
 mod service;
 mod sm_adapter;
 mod snapshot_files;

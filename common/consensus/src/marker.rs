@@ -1,4 +1,4 @@
-//! Keeps the mark of a log close behind what is durable, on a thread of its own: nobody who appends waits for it.
+//! Keeps the mark of a log close behind what is durable, on a thread of its own: no append waits for it.
 //!
 //! After a flush the mark follows within [`MARK_EVERY`], also when nothing more is appended; a log that is closed is marked
 //! exactly. What the mark cannot tell is thus at most what was flushed in the last tenth of a second before a power cut.
@@ -6,8 +6,9 @@
 use crate::boot::BootId;
 use crate::durable_mark::{Mark, MarkFile};
 use crate::types::LogPos;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ impl Marker {
         }
     }
 
-    /// Everything after `pos` is about to be removed. Nothing more is said of it when this returns.
+    /// Everything after `pos` is about to be removed. Nothing more is written of it when this returns.
     pub(crate) fn cut_to(&self, pos: Option<LogPos>) -> io::Result<()> {
         let mut state = self.shared.lock();
         state.cuts += 1;
@@ -104,7 +105,7 @@ impl Drop for Marker {
 impl Shared {
     // Every change is whole before anything in it can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -136,9 +137,7 @@ fn run(shared: &Shared) {
             return;
         }
         // Longer pauses are those of a log to which nothing is appended.
-        let idle = shared.wake.wait_while(state, |s| !s.is_closed && s.durable <= s.marked);
-        state = idle.unwrap_or_else(PoisonError::into_inner);
-        let pause = shared.wake.wait_timeout_while(state, MARK_EVERY, |s| !s.is_closed);
-        state = pause.unwrap_or_else(PoisonError::into_inner).0;
+        shared.wake.wait_while(&mut state, |s| !s.is_closed && s.durable <= s.marked);
+        shared.wake.wait_while_for(&mut state, |s| !s.is_closed, MARK_EVERY);
     }
 }

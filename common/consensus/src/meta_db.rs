@@ -4,12 +4,12 @@
 //! this one, so after an error it is opened anew: what its WAL holds is replayed and written again, and the call is tried
 //! once more. It must never answer from a database that has failed.
 
+use parking_lot::RwLock;
 use rocksdb::{DB, ErrorKind, IteratorMode, Options, WriteBatch, WriteOptions};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
 
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 const WAL_BYTES_MAX: u64 = 8 << 20;
@@ -103,7 +103,7 @@ impl MetaDb {
 
     fn tried<T>(&self, work: impl FnOnce(&DB) -> Result<T, rocksdb::Error>) -> io::Result<T> {
         self.heal()?;
-        let held = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.db.read();
         let db = held.as_ref().ok_or_else(|| io::Error::other("the vote store is not open"))?;
         work(db).map_err(|e| {
             self.has_failed.store(true, Ordering::Release);
@@ -116,7 +116,7 @@ impl MetaDb {
         if !self.has_failed.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut held = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.db.write();
         if self.has_failed.load(Ordering::Acquire) {
             drop(held.take());
             *held = Some(open_db(&self.dir).map_err(|e| failed(&self.dir, &e))?);

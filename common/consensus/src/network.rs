@@ -2,11 +2,12 @@
 //!
 //! Every call has a deadline. A peer that cannot be reached is `Unreachable` (openraft backs off), a pre-vote without an
 //! answer is an error and never a grant. Appends that carry entries get longer than openraft's heartbeat interval: a
-//! repeated large append helps nobody, and heartbeats go their own way.
+//! repeated large append helps no follower, and heartbeats go their own way.
 
 use crate::convert::{decode, encode};
-use crate::peers::{Lane, Peers};
+use crate::peers::{Peers, Traffic};
 use crate::raft_types::{Snapshot, TypeConfig, Vote};
+use crate::rpc_error::{RpcError, rpc_error};
 use crate::snapshot_files::SnapshotFiles;
 use crate::snapshot_send;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
@@ -26,9 +27,6 @@ use strandline_proto::v1::raft_transport_client::RaftTransportClient;
 use strandline_proto::v1::{RaftCall, RaftKind};
 use strandline_types::limits;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
-
-type RpcError = RPCError<TypeConfig>;
 
 /// Deadline of an append that carries entries.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -57,9 +55,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn transport(&self, lane: Lane) -> Result<RaftTransportClient<Channel>, Unreachable<TypeConfig>> {
+    pub(crate) fn transport(&self, traffic: Traffic) -> Result<RaftTransportClient<Channel>, Unreachable<TypeConfig>> {
         let channel =
-            self.network.peers.channel(self.target, &self.fallback, lane).map_err(|e| Unreachable::new(&e))?;
+            self.network.peers.channel(self.target, &self.fallback, traffic).map_err(|e| Unreachable::new(&e))?;
         Ok(RaftTransportClient::new(channel)
             .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX))
@@ -74,7 +72,7 @@ impl Client {
         let call =
             RaftCall { target_node: self.target, group: self.network.group.to_string(), kind: kind.into(), payload };
         call.check().map_err(|e| NetworkError::new(&e))?;
-        let mut transport = self.transport(Lane::Messages)?;
+        let mut transport = self.transport(Traffic::Messages)?;
         let reply = match tokio::time::timeout(deadline, transport.call(call)).await {
             Ok(reply) => reply.map_err(|status| rpc_error(&status))?.into_inner(),
             Err(_) => {
@@ -83,16 +81,6 @@ impl Client {
             }
         };
         Ok(decode(&reply.payload).map_err(|e| NetworkError::new(&e))?)
-    }
-}
-
-/// What a status means for openraft: nobody there (back off), or a hiccup (try again).
-pub(crate) fn rpc_error(status: &Status) -> RpcError {
-    match status.code() {
-        Code::Unavailable | Code::NotFound | Code::FailedPrecondition | Code::Unimplemented => {
-            Unreachable::new(status).into()
-        }
-        _ => NetworkError::new(status).into(),
     }
 }
 
@@ -131,7 +119,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let transport = self.transport(Lane::Snapshots)?;
+        let transport = self.transport(Traffic::Snapshots)?;
         let address = snapshot_send::Address { target: self.target, group: self.network.group.to_string() };
         let sending = snapshot_send::send(transport, address, vote, snapshot);
         tokio::select! {

@@ -3,18 +3,19 @@
 use crate::catch_up::CatchUp;
 use crate::config::{GroupConfig, NodeConfig};
 use crate::error::GroupError;
-use crate::form::Formation;
+use crate::formation::Formation;
 use crate::formed::FormedMark;
-use crate::group::{Group, GroupInner, NOBODY};
+use crate::group::{Group, GroupInner};
 use crate::log::EntryLog;
 use crate::log_adapter::{LogAdapter, work_on};
 use crate::meta_store::MetaStore;
 use crate::network::Network;
 use crate::peers::Peers;
-use crate::propose::Rooms;
 use crate::pulse::Pulse;
-use crate::raft_types::Raft;
+use crate::raft::Raft;
+use crate::raft_types::NO_NODE;
 use crate::registry::{Member, Registry};
+use crate::rooms::Rooms;
 use crate::service::{Incoming, TransportService};
 use crate::sm_adapter::SmAdapter;
 use crate::state_machine::GroupStateMachine;
@@ -39,7 +40,7 @@ pub struct Node {
 impl Node {
     /// Opens the node's directory. Snapshots that were on their way in when the process ended are thrown away.
     pub fn open(config: NodeConfig) -> io::Result<Arc<Self>> {
-        if config.id == NOBODY {
+        if config.id == NO_NODE {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "0 is not the id of a server"));
         }
         fs::create_dir_all(&config.dir)?;
@@ -156,7 +157,7 @@ impl Node {
             tokio::spawn(group.clone().follow_catch_up());
         }
         if caught_up && group.role().members.iter().eq([&self.id]) {
-            // Alone: nobody else can lead, so there is no point in waiting for a leader.
+            // Alone: no other node can lead, so there is no point in waiting for a leader.
             group.elect().await?;
         }
         Ok(group)

@@ -4,8 +4,8 @@
 //! Channels connect when they are used and reconnect by themselves. An address may change at any time: the next call
 //! goes to the new one. A dead peer is noticed by HTTP/2 keep-alive, so no call waits on a half-open connection.
 
+use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
@@ -18,7 +18,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 
 /// Which of a peer's two channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Traffic {
     Messages,
     Snapshots,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// From now on `id` is reached at `address` (`host:port` or a URI).
     pub(crate) fn set(&self, id: u64, address: &str) {
-        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.write();
         let peer = peers.entry(id).or_default();
         if peer.address != address {
             *peer = Peer { address: address.to_owned(), ..Peer::default() };
@@ -55,22 +55,22 @@ impl Peers {
     }
 
     /// A channel to `id`. `fallback` is its address in the membership, used until `set` says another.
-    pub(crate) fn channel(&self, id: u64, fallback: &str, lane: Lane) -> Result<Channel, NoAddress> {
-        let known = |peer: &Peer| match lane {
-            Lane::Messages => peer.messages.clone(),
-            Lane::Snapshots => peer.snapshots.clone(),
+    pub(crate) fn channel(&self, id: u64, fallback: &str, traffic: Traffic) -> Result<Channel, NoAddress> {
+        let known = |peer: &Peer| match traffic {
+            Traffic::Messages => peer.messages.clone(),
+            Traffic::Snapshots => peer.snapshots.clone(),
         };
-        if let Some(channel) = self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(known) {
+        if let Some(channel) = self.peers.read().get(&id).and_then(known) {
             return Ok(channel);
         }
-        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.write();
         let peer = peers.entry(id).or_default();
         if peer.address.is_empty() {
             peer.address = fallback.to_owned();
         }
-        let slot = match lane {
-            Lane::Messages => &mut peer.messages,
-            Lane::Snapshots => &mut peer.snapshots,
+        let slot = match traffic {
+            Traffic::Messages => &mut peer.messages,
+            Traffic::Snapshots => &mut peer.snapshots,
         };
         if let Some(channel) = slot {
             return Ok(channel.clone());

@@ -2,12 +2,16 @@
 //!
 //! A log id is (term, index): at most one leader per term. Everything here is private to the crate.
 
-use crate::propose::Answer;
-use crate::sm_adapter::SmAdapter;
+use crate::rooms::Room;
 use crate::snapshot_files::SnapshotFiles;
 use crate::types::{Payload, Reply};
 use openraft::impls::{BoxedErrorSource, Entry, EntryPayload, InlineBatch, TokioRuntime, leader_id_std};
+use openraft::raft::responder::Responder;
 use openraft::{BasicNode, alias};
+use tokio::sync::oneshot;
+
+/// The leader of the term in which a restored group begins: no server has this id.
+pub(crate) const NO_NODE: u64 = 0;
 
 /// The one type config of all groups.
 #[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Ord, PartialOrd)]
@@ -35,7 +39,6 @@ impl openraft::RaftTypeConfig for TypeConfig {
     type ErrorSource = BoxedErrorSource;
 }
 
-pub(crate) type Raft = openraft::Raft<TypeConfig, SmAdapter>;
 pub(crate) type RaftEntry = alias::EntryOf<TypeConfig>;
 pub(crate) type LogId = alias::LogIdOf<TypeConfig>;
 pub(crate) type Vote = alias::VoteOf<TypeConfig>;
@@ -49,3 +52,25 @@ pub(crate) type Fatal = openraft::errors::Fatal<TypeConfig>;
 pub(crate) type IoFlushed = openraft::storage::IOFlushed<TypeConfig>;
 pub(crate) type WriteResult = openraft::raft::ClientWriteResult<TypeConfig>;
 pub(crate) type ForwardToLeader = openraft::errors::ForwardToLeader<TypeConfig>;
+
+/// openraft's way to answer a proposal. Holds the proposal's room until then, whether or not anybody still waits.
+pub(crate) struct Answer<T> {
+    sender: oneshot::Sender<T>,
+    _room: Room,
+}
+
+impl<T> Answer<T> {
+    pub(crate) fn new(room: Room) -> (Self, oneshot::Receiver<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { sender, _room: room }, receiver)
+    }
+}
+
+impl<T: Send + 'static> Responder<TypeConfig, T> for Answer<T> {
+    fn on_commit(&mut self, _log_id: LogId) {}
+
+    fn on_complete(self, result: T) {
+        // No caller waits for a reply.
+        let _ = self.sender.send(result);
+    }
+}

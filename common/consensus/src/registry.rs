@@ -1,11 +1,12 @@
 //! The groups that run on this node, by name: where the transport finds them.
 
 use crate::catch_up::CatchUp;
-use crate::form::Formation;
+use crate::formation::Formation;
 use crate::pulse::Pulse;
-use crate::raft_types::Raft;
+use crate::raft::Raft;
+use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// What the transport needs of a group.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub(crate) struct Registry {
 impl Registry {
     /// Takes the name; false if it is taken.
     pub(crate) fn reserve(&self, name: &Arc<str>) -> bool {
-        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.groups.write();
         if groups.contains_key(name) {
             return false;
         }
@@ -35,15 +36,15 @@ impl Registry {
 
     /// Opens the group to the transport.
     pub(crate) fn open(&self, name: &Arc<str>, member: Member) {
-        self.groups.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Some(member));
+        self.groups.write().insert(name.clone(), Some(member));
     }
 
     /// Gives the name back.
     pub(crate) fn remove(&self, name: &str) {
-        self.groups.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.groups.write().remove(name);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Member> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned().flatten()
+        self.groups.read().get(name).cloned().flatten()
     }
 }

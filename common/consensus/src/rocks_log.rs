@@ -14,11 +14,11 @@ use crate::log::{EntryLog, LogState};
 use crate::marker::Marker;
 use crate::types::{Entry, LogPos};
 use crate::wal_check;
+use parking_lot::Mutex;
 use rocksdb::{DB, Direction, IteratorMode, Options, ReadOptions, WriteBatch};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use strandline_types::Defect;
 
 const ENTRY: u8 = b'e';
@@ -76,12 +76,12 @@ impl RocksLog {
         Ok(Self { db, state: Mutex::new(state), marker, loss: Mutex::new(loss) })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LogState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, LogState> {
+        self.state.lock()
     }
 }
 
-/// What can be said of a database before it is opened.
+/// What is known of a database before it is opened.
 fn damage_before(dir: &Path, found: &Found) -> io::Result<Option<String>> {
     match found {
         _ if Defect::D1.is_planted() => Ok(None),
@@ -204,13 +204,13 @@ impl EntryLog for RocksLog {
     }
 
     fn loss(&self) -> Option<String> {
-        self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loss.lock().clone()
     }
 
     fn loss_is_known(&self) -> io::Result<()> {
         self.sync()?;
         self.marker.begin_anew(self.lock().last)?;
-        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.loss.lock() = None;
         Ok(())
     }
 }

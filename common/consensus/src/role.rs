@@ -1,7 +1,7 @@
 //! Who leads a group and how far this replica is, cheaply and as it changes.
 
 use crate::convert::pos_of;
-use crate::group::NOBODY;
+use crate::raft_types::NO_NODE;
 use crate::raft_types::{Metrics, MetricsReceiver};
 use crate::types::LogPos;
 use futures::FutureExt;
@@ -36,7 +36,7 @@ impl Role {
         Self {
             is_leader: metrics.state.is_leader(),
             term: metrics.current_term,
-            leader: metrics.current_leader.filter(|id| *id != NOBODY),
+            leader: metrics.current_leader.filter(|id| *id != NO_NODE),
             last_applied: metrics.last_applied.as_ref().map(pos_of),
             last_log: metrics.last_log_index,
             snapshot: metrics.snapshot.as_ref().map(pos_of),
@@ -69,9 +69,10 @@ impl RoleWatch {
 
     /// Why the group has stopped here; `None` while it runs.
     pub(crate) fn stopped(&self) -> Option<String> {
-        // Two looks, one after the other: whoever holds one must not ask for another.
-        let said = self.receiver.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
-        said.or_else(|| self.is_abandoned().then(|| "its task ended without a word (a panic: read the log)".to_owned()))
+        // Two looks, one after the other: a caller that holds one must not ask for another.
+        let answered = self.receiver.borrow_watched().running_state.as_ref().err().map(ToString::to_string);
+        answered
+            .or_else(|| self.is_abandoned().then(|| "its task ended without a word (a panic: read the log)".to_owned()))
     }
 
     /// A task that panics does not say that it has stopped: it is found out by what it no longer holds.

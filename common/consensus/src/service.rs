@@ -90,7 +90,7 @@ impl RaftTransport for TransportService {
                 reply(&member.raft.pre_vote(request).await.map_err(stopped)?)?
             }
             RaftKind::TransferLeader => transfer(&member, self.node_id, &call.payload).await?,
-            RaftKind::Standing => crate::form::answer(&member.formation)?,
+            RaftKind::Standing => crate::formation::answer(&member.formation)?,
             RaftKind::Unspecified => return Err(Status::invalid_argument("a call of an unknown kind")),
         };
         Ok(Response::new(RaftReply { payload: payload.into() }))
@@ -181,7 +181,7 @@ fn reply<T: Serialize>(response: &T) -> Result<Vec<u8>, Status> {
     encode(response).map_err(|e| Status::internal(e.to_string()))
 }
 
-/// The group has stopped on this node: for the caller, nobody is there.
+/// The group has stopped on this node: for the caller, no server is there.
 fn stopped(e: impl Display) -> Status {
     Status::unavailable(e.to_string())
 }

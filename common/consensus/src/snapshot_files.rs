@@ -1,6 +1,6 @@
 //! A snapshot as a directory of files: what is in it, which names may come over the wire, who removes it.
 //!
-//! A name is relative, `/`-separated, and has only plain components: no `..`, no root, nothing empty. Whoever receives
+//! A name is relative, `/`-separated, and has only plain components: no `..`, no root, nothing empty. A receiver of
 //! names checks them here before touching the disk.
 
 use std::fs;

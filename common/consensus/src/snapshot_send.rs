@@ -4,8 +4,8 @@
 //! it was listed, the stream ends without its end frame and the receiver throws away what it has.
 
 use crate::convert::encode;
-use crate::network::rpc_error;
 use crate::raft_types::{Snapshot, TypeConfig, Vote};
+use crate::rpc_error::rpc_error;
 use crate::snapshot_files::{SnapshotFiles, list_files, place};
 use bytes::Bytes;
 use openraft::errors::{NetworkError, RPCError};

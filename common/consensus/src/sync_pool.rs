@@ -7,9 +7,10 @@
 use crate::formed::FormedMark;
 use crate::log::EntryLog;
 use crate::raft_types::IoFlushed;
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// One group's place in the pool.
@@ -69,7 +70,7 @@ impl SyncPool {
 
     /// `answer` is given once everything that was appended to the group before this call is durable.
     pub(crate) fn submit(&self, target: &Arc<SyncTarget>, answer: IoFlushed) {
-        let mut waiting = lock(&target.waiting);
+        let mut waiting = target.waiting.lock();
         waiting.answers.push(answer);
         if !waiting.queued {
             waiting.queued = true;
@@ -80,7 +81,7 @@ impl SyncPool {
 
 impl Drop for SyncPool {
     fn drop(&mut self) {
-        lock(&self.shared.queue).closed = true;
+        self.shared.queue.lock().closed = true;
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
             // A thread that drops the pool with its last handle cannot wait for itself. A panic was reported already.
@@ -93,13 +94,13 @@ impl Drop for SyncPool {
 
 impl Shared {
     fn push(&self, target: Arc<SyncTarget>) {
-        lock(&self.queue).ready.push_back(target);
+        self.queue.lock().ready.push_back(target);
         self.wake.notify_one();
     }
 
     /// The next group to flush; `None` once the pool is closed and nothing waits.
     fn next(&self) -> Option<Arc<SyncTarget>> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         loop {
             if let Some(target) = queue.ready.pop_front() {
                 return Some(target);
@@ -107,7 +108,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.wake.wait(&mut queue);
         }
     }
 }
@@ -115,21 +116,16 @@ impl Shared {
 fn run(shared: &Shared) {
     while let Some(target) = shared.next() {
         // Taken before the flush: what is appended during it waits for the next one.
-        let answers = std::mem::take(&mut lock(&target.waiting).answers);
+        let answers = std::mem::take(&mut target.waiting.lock().answers);
         let outcome = target.flush();
         for answer in answers {
             answer.io_completed(outcome.as_ref().copied().map_err(|e| io::Error::new(e.kind(), e.to_string())));
         }
-        let mut waiting = lock(&target.waiting);
+        let mut waiting = target.waiting.lock();
         if waiting.answers.is_empty() {
             waiting.queued = false;
         } else {
             shared.push(target.clone());
         }
     }
-}
-
-// A panic of another thread leaves these queues whole: they are changed by single pushes and pops.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

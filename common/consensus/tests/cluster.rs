@@ -173,7 +173,7 @@ async fn an_isolated_follower_disturbs_nobody_when_it_comes_back() {
     let away = cluster.nodes.keys().copied().find(|id| *id != leader).unwrap();
     let term = cluster.nodes[&leader].group("g").role().term;
     cluster.isolate(away);
-    // Long enough for several of its elections, which nobody grants even a pre-vote; its log falls behind meanwhile.
+    // Long enough for several of its elections, and no member grants it even a pre-vote; its log falls behind meanwhile.
     for n in 0..100 {
         cluster.nodes[&leader].group("g").propose(payload(&n.to_string())).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! A group forms once: by all members or by nobody, and never again after a lost disk.
+//! A group forms once: by all members or not at all, and never again after a lost disk.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -72,7 +72,7 @@ async fn a_fresh_group_waits_for_its_last_member_and_says_for_whom() {
     cluster.propose("g", "a").await;
     cluster.converges("g", &[1, 2, 3], &[Bytes::from("a")]).await;
     for node in cluster.nodes.values() {
-        eventually("nobody waits", || async { node.group("g").health().forming.is_none() }).await;
+        eventually("no member waits", || async { node.group("g").health().forming.is_none() }).await;
         assert!(node.group("g").is_full_member());
     }
 }

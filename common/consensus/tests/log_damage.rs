@@ -126,23 +126,23 @@ fn is_told(path: &Path) -> bool {
 
 /// What a log says when it is opened: an error, a loss, or that it is whole.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum Opened {
     Refused,
     Loss,
     Whole,
 }
 
-fn opened(log: &Path) -> (Said, Vec<Bytes>) {
-    let Ok(log) = RocksLog::open(log) else { return (Said::Refused, Vec::new()) };
-    let said = if log.loss().is_some() { Said::Loss } else { Said::Whole };
+fn opened(log: &Path) -> (Opened, Vec<Bytes>) {
+    let Ok(log) = RocksLog::open(log) else { return (Opened::Refused, Vec::new()) };
+    let message = if log.loss().is_some() { Opened::Loss } else { Opened::Whole };
     match log.read(0..u64::MAX, usize::MAX) {
-        Err(_) => (Said::Refused, Vec::new()),
+        Err(_) => (Opened::Refused, Vec::new()),
         Ok(entries) => {
             let body = |e: strandline_consensus::Entry| match e.body {
                 strandline_consensus::EntryBody::Normal(payload) => Some(payload.body),
                 _ => None,
             };
-            (said, entries.into_iter().filter_map(body).collect())
+            (message, entries.into_iter().filter_map(body).collect())
         }
     }
 }
@@ -154,8 +154,8 @@ async fn no_bad_bit_and_no_cut_of_a_log_takes_acknowledged_entries_away_in_silen
     let log = root.join("2/g/log");
     // The way that a kill leaves them: the last entries are in the WAL.
     let good = files(&root);
-    let (said, there) = opened(&log);
-    assert_eq!((said, there), (Said::Whole, bodies()), "undamaged");
+    let (message, there) = opened(&log);
+    assert_eq!((message, there), (Opened::Whole, bodies()), "undamaged");
 
     let (mut tried, mut counts, mut led) = (0, BTreeMap::new(), BTreeMap::new());
     let of_log = good.iter().filter(|(path, bytes)| path.starts_with(&log) && !bytes.is_empty() && !is_told(path));
@@ -163,12 +163,12 @@ async fn no_bad_bit_and_no_cut_of_a_log_takes_acknowledged_entries_away_in_silen
         for damage in DAMAGES {
             lay_down(&root, &good);
             std::fs::write(path, damaged(bytes, damage)).unwrap();
-            let (said, there) = opened(&log);
+            let (message, there) = opened(&log);
             tried += 1;
-            *counts.entry(format!("{said:?}")).or_insert(0) += 1;
-            assert!(said != Said::Whole || there == bodies(), "{damage:?} of {}: lost in silence", path.display());
+            *counts.entry(format!("{message:?}")).or_insert(0) += 1;
+            assert!(message != Opened::Whole || there == bodies(), "{damage:?} of {}: lost in silence", path.display());
             let kind = path.extension().map_or("other".into(), |e| e.to_string_lossy().into_owned());
-            if said == Said::Loss && led.insert(kind, damage).is_none() {
+            if message == Opened::Loss && led.insert(kind, damage).is_none() {
                 lay_down(&root, &good);
                 std::fs::write(path, damaged(bytes, damage)).unwrap();
                 nothing_is_lost(&mut cluster, &members, last).await;

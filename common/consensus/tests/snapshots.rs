@@ -106,7 +106,7 @@ async fn restore(cluster: &mut Cluster) {
             let installed = group.install_base(&dir, BASE, members.clone()).await;
             let role = group.role();
             assert!(installed.is_ok() || role.term > BASE.term, "{installed:?} {role:?}");
-            assert!(role.leader.is_none() || role.term > BASE.term, "nobody leads the term of the base: {role:?}");
+            assert!(role.leader.is_none() || role.term > BASE.term, "no node leads the term of the base: {role:?}");
         }
     }
     cluster.nodes[&1].group("g").elect().await.unwrap();

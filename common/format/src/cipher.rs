@@ -1,6 +1,6 @@
 //! Sealed bytes: AES-256-GCM whose nonce follows from key, place and content.
 //!
-//! A second writer of the same object thus writes the same bytes (format page, principle 1). Layout:
+//! A second writer of the same object thus writes the same bytes (docs/format-reference.md). Layout:
 //! `fingerprint of the key (8) | raw CRC32C of the fingerprint (4, little-endian) | nonce (12) | ciphertext | tag (16)`.
 //! The fingerprint with a checksum of its own tells a wrong key from damage. Three subkeys come from the key by
 //! HMAC-SHA256 over a label each: what encrypts never makes a nonce, and what is shown (the fingerprint) does neither.
@@ -65,7 +65,7 @@ impl Key {
         Some(Self(key))
     }
 
-    /// The bytes, for whoever has to hand the key on.
+    /// The bytes, for the code that hands the key on.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
@@ -111,7 +111,7 @@ pub fn derive_key(password: &str, salt: &[u8; SALT_BYTES]) -> Key {
     let mut key = [0; KEY_BYTES];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(password.as_bytes(), salt, &mut key)
-        // Salt and output have legal lengths and a password of 4 GiB fits through no door of this system; what is left
+        // Salt and output have legal lengths and a password of 4 GiB fits through no request of this system; what is left
         // is memory that the machine does not have, which ends a process everywhere else, too.
         .expect("memory for one password");
     Key(key)

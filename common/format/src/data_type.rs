@@ -1,4 +1,4 @@
-//! Which kind of small file a common header announces. Numbers are those of the original (fact sheet 3.5); kinds that
+//! Which kind of small file a common header announces. Numbers are those of the original (docs/oceanbase.md, 3.5); kinds that
 //! only this project has count from 1000. A number is never reused.
 
 use std::fmt;

@@ -127,7 +127,7 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// What it means for whoever got it.
+    /// What it means for the caller.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {

@@ -1,4 +1,4 @@
-//! The common header: 48 little-endian bytes before every small file payload and every block (format page, section 6).
+//! The common header: 48 little-endian bytes before every small file payload and every block (docs/format-reference.md).
 //!
 //! Its checksum makes the XOR of all 24 words zero, so any single damaged byte of the header is seen.
 

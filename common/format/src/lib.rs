@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no runtime, no I/O. Every path of the trees is spelled in [`paths`] and nowhere else; every byte
 //! layout has one module here. A name, a field order or a checksum changes only together with its version number, the
-//! format page and a golden sample.
+//! description in docs/format-reference.md and a golden sample.
 
 pub mod blocks;
 pub mod checksum;

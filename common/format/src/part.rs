@@ -2,7 +2,7 @@
 //!
 //! The name of a part gives the **plain** range `[start, end)` of the file. A raw part is those bytes and nothing else.
 //! A packed part is a common header (type [`DataType::PackedPart`] or [`DataType::SealedPart`]) and its payload: the
-//! plain bytes compressed, then sealed. A packed part never has the length of its plain range, so nobody ever has to
+//! plain bytes compressed, then sealed. A packed part never has the length of its plain range, so no reader has to
 //! guess which of the two a part is. The sealed bytes belong to their place: the part's path from the piece folder on.
 
 use crate::cipher::{self, Key};

@@ -1,15 +1,15 @@
-//! Keys of a destination: where they come from, and that nobody ever sees them.
+//! Keys of a destination: where they come from, and that they are never shown.
 //!
 //! Keys come, in this order, from the access text that the scheduler keeps apart from the destination, from a file
 //! that the destination names (`access_key_file=`; read again whenever it changes, so that a key is rotated without
 //! restarting anything), or from the environment. `Debug` and `Display` of everything here show no secret.
 
 use crate::{MediaError, Op};
+use parking_lot::Mutex;
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use strandline_types::ErrorClass;
 
 /// One pair of keys.
@@ -138,7 +138,7 @@ impl KeyFile {
 
     fn now(&self) -> Result<Keys, String> {
         // The entry is replaced whole: a poisoned lock is still good.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let meta = std::fs::metadata(&self.path).map_err(|e| e.to_string())?;
         let stamp = Stamp::of(&meta);
         if let Some((at, keys)) = &*known

@@ -40,7 +40,7 @@ pub struct Destination {
     uri: DestUri,
 }
 
-/// How a destination is used (fact sheet 1.2).
+/// How a destination is used (docs/oceanbase.md, 1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Most requests per second of one process; `None` = no limit.

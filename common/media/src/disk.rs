@@ -1,4 +1,4 @@
-//! Blocking writes to a directory tree with the durability that the format page asks for.
+//! Blocking writes to a directory tree with the durability that docs/format-reference.md asks for.
 //!
 //! Order rules: a directory is durable before a file in it is reported; an appended range is compared first, written
 //! second, synced third. The root of a destination is created only together with its identity file: otherwise an
@@ -7,13 +7,13 @@
 use crate::staging::{self, Staged, sync_dir};
 use crate::tree::open_file;
 use crate::{MediaError, Op, PutOutcome, Unfinished};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use strandline_format::paths::archive::ArchivePath;
 use strandline_types::ErrorClass;
 
@@ -128,7 +128,7 @@ impl Disk {
     /// See [`crate::Medium::append`].
     ///
     /// Comparing and writing are one step for everybody in this process. Writers in other processes can only write the
-    /// same bytes at the same place (format page, section 1, kind 1): no lock on the medium is needed for them.
+    /// same bytes at the same place (docs/format-reference.md): no lock on the medium is needed for them.
     pub(crate) fn append(&self, path: &str, at: u64, data: &[u8]) -> Result<u64, MediaError> {
         let dest = self.root.join(path);
         let _one_step = append_lock(&dest);
@@ -223,7 +223,7 @@ impl Disk {
 
     fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         // A set of names cannot be left half-changed: a poisoned lock is still good.
-        self.durable_dirs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.durable_dirs.lock()
     }
 
     fn sync_parent(&self, dest: &Path) -> io::Result<()> {
@@ -268,7 +268,7 @@ fn append_lock(dest: &Path) -> MutexGuard<'static, ()> {
     let mut hasher = DefaultHasher::new();
     dest.hash(&mut hasher);
     // The remainder is below the number of locks. They guard no data: a poisoned one is still good.
-    LOCKS[hasher.finish() as usize % APPEND_LOCKS].lock().unwrap_or_else(PoisonError::into_inner)
+    LOCKS[hasher.finish() as usize % APPEND_LOCKS].lock()
 }
 
 /// Offset in the file of the first byte that is not as in `expected`.

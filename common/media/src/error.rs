@@ -67,7 +67,7 @@ pub struct MediaError {
     pub uri: String,
     /// The object, relative to the destination; may be empty.
     pub path: String,
-    /// What the medium said.
+    /// The answer of the medium.
     pub reason: String,
     /// The original's error number, 0 = none.
     pub code: i32,

@@ -7,11 +7,12 @@
 use crate::{Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::future::Future;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use strandline_types::ErrorClass;
 
@@ -28,7 +29,7 @@ pub enum Fault {
     Hang,
     /// The answer to a read has this bit changed (counted from its start, and over again when it is shorter).
     Flip(u64),
-    /// The answer to a read lacks so many bytes at its end, that to a listing so many objects; nobody says so.
+    /// The answer to a read lacks so many bytes at its end, that to a listing so many objects; no error shows it.
     Short(usize),
 }
 
@@ -140,9 +141,9 @@ impl FaultPlan {
         }
     }
 
-    fn script(&self) -> std::sync::MutexGuard<'_, Script> {
+    fn script(&self) -> parking_lot::MutexGuard<'_, Script> {
         // Test equipment: a poisoned script is still a script.
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+        self.script.lock()
     }
 
     fn draw(&self, op: Op, path: &str, bytes: usize) -> Option<Fault> {

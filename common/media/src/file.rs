@@ -1,7 +1,7 @@
 //! A destination in a directory: local disk or NFS.
 //!
 //! Reading goes through [`Tree`], which waits for no pipe and is stopped by no strange name; writing through [`Disk`], which
-//! never replaces an object and syncs files and directories in the order of the format page. File names on disk are exactly
+//! never replaces an object and syncs files and directories in the order of docs/format-reference.md. File names on disk are exactly
 //! those given.
 
 use crate::disk::Disk;
@@ -99,7 +99,7 @@ impl Medium for FileMedium {
 
     async fn list(&self, dir: &str) -> Result<Vec<Listed>, MediaError> {
         let found = self.survey(dir).await?;
-        // Whoever asks what there is must not take what nobody could see for absent.
+        // What cannot be read must not be listed as absent.
         match found.strays.into_iter().find(|stray| stray.hides) {
             Some(stray) => Err(MediaError::new(ErrorClass::Permission, Op::List, &self.uri, &stray.path, stray.what)),
             None => Ok(found.objects),

@@ -1,7 +1,7 @@
 //! Who owns a destination: `format.obbak`, and the probe that proves that it can be written and read.
 //!
 //! A destination belongs to one tenant of one cluster. Nothing is ever written into a directory that holds something
-//! and is not ours: [`claim`] comes before the first write, whoever asks. Names and times are not compared, as in the
+//! and is not ours: [`claim`] comes before the first write of every caller. Names and times are not compared, as in the
 //! original; everything else must be equal.
 
 use crate::{Looks, MediaError, Medium, Op, PutOutcome};

@@ -4,7 +4,7 @@
 //! whole objects that are never overwritten with other bytes. A medium is one destination root, every path is relative
 //! to it and is spelled by `strandline-format` only.
 //!
-//! Order rules (format page, section 1): an object becomes visible only when it is durable; a log file is durable up
+//! Order rules (docs/format-reference.md): an object becomes visible only when it is durable; a log file is durable up
 //! to the length that `append` returned before anybody reports it. This crate must never decide what to write, never
 //! rename or change a visible object, and never hide an error: every one of them has a class, a path and a URI.
 

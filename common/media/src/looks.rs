@@ -1,7 +1,7 @@
 //! No verdict on one answer.
 //!
 //! One answer of a medium can be wrong without the medium being so: a bit that changed on the way, an answer that ends
-//! early with a length that fits, an object that is not found for a moment. So whoever reads asks again, with a request of
+//! early with a length that fits, an object that is not found for a moment. So a reader asks again, with a request of
 //! its own, before it says *missing*, *damaged* or *short*; this is the one policy of how often. What may pass by itself and
 //! says so (`Transient`) is tried again below ([`crate::Retrying`]) and not here.
 

@@ -16,7 +16,7 @@ const COPY_BYTES: u64 = 8 << 20;
 /// changes nothing. The same place with *other* bytes is `Fenced`, and nothing is written.
 #[async_trait]
 pub trait Medium: Send + Sync + Debug {
-    /// How a log file grows here (format page, section 5).
+    /// How a log file grows here (docs/format-reference.md).
     fn log_form(&self) -> LogForm;
 
     /// Writes a whole object; on return it is durable, and it was never visible in part.
@@ -86,7 +86,7 @@ pub trait Medium: Send + Sync + Debug {
     }
 
     /// Removes directories below `dir`, and `dir` itself, that hold nothing, where the medium has directories. Only for
-    /// what nobody writes any more.
+    /// what is not written any more.
     ///
     /// # Errors
     /// What the medium says.
@@ -141,7 +141,7 @@ pub trait Medium: Send + Sync + Debug {
         Ok(())
     }
 
-    /// Whether what is deleted and replaced stays as an older version, which costs room; `None` where nobody says.
+    /// Whether what is deleted and replaced stays as an older version, which costs room; `None` where that is not known.
     async fn keeps_versions(&self) -> Option<bool> {
         None
     }

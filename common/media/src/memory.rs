@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use object_store::PutMode;
 use object_store::memory::InMemory;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use strandline_types::ErrorClass;
 
 static NAMED: LazyLock<Mutex<BTreeMap<String, Arc<MemoryMedium>>>> = LazyLock::new(Mutex::default);
@@ -41,7 +42,7 @@ impl MemoryMedium {
     #[must_use]
     pub fn named(name: &str) -> Arc<Self> {
         // Inserting cannot leave the map half-changed: a poisoned lock is still good.
-        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = NAMED.lock();
         Arc::clone(named.entry(name.to_owned()).or_insert_with(|| Arc::new(Self::new(name))))
     }
 

@@ -11,8 +11,9 @@ use crate::identity::{self, CODE_FORMAT_MISMATCH, CODE_FORMAT_MISSING};
 use crate::{FileMedium, Listed, LogForm, MediaError, Medium, ObjectWriter, Op, PutOutcome, Survey, Unfinished};
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_format::pb::PathFormat;
 use strandline_types::{ClusterId, DestId, DestOwner, ErrorClass, TenantId};
@@ -106,9 +107,9 @@ impl Guard {
         !can_be_unmounted(uri) && self.lock().is_some_and(|at| at.elapsed() < PROOF_HOLDS)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
         // One value, written whole: a poisoned one is still good.
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proven.lock()
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What to do where nobody tries again.
+/// What the error advises where no retry follows.
 const TRIED: &str = "it was tried several times: look at the medium, then repeat the command or statement";
 
 /// A medium may ask for a longer pause; it gets this one.
@@ -84,7 +84,7 @@ impl Retrying {
         Self { inner, policy, is_last: false }
     }
 
-    /// Nobody tries again after these tries, as servers do with their work: errors say so.
+    /// No other retry follows these, as servers do with their work: errors say so.
     #[must_use]
     pub const fn for_good(mut self) -> Self {
         self.is_last = true;

@@ -1,4 +1,4 @@
-//! A half-written file that becomes an object in one step (format page, section 1).
+//! A half-written file that becomes an object in one step (docs/format-reference.md).
 //!
 //! Order rule: write, fsync of the file, link under its final name (never over another object), fsync of the
 //! directory. Where the file system can, the half-written file has no name at all, so that a killed process leaves

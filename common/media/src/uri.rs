@@ -8,7 +8,7 @@ use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, RetryPolicy, Retry
 use std::sync::Arc;
 use strandline_types::{Address, ErrorClass, Scheme};
 
-/// Opens a destination as a user types it (fact sheet 1.2): `file:///abs/path`, `s3://bucket/path?host=…`,
+/// Opens a destination as a user types it (docs/oceanbase.md, 1.2): `file:///abs/path`, `s3://bucket/path?host=…`,
 /// `oss://…`, `azblob://…`, or `mem://name` for one that lives in this process. Keys may stand in it.
 ///
 /// Nothing is touched on the medium; the first use finds out whether it is there.

@@ -1,11 +1,12 @@
-//! What a piece of work waits for at the moment, and for how long: told while it lasts, whoever asks.
+//! What a piece of work waits for at the moment, and for how long: readable while it lasts.
 //!
 //! Every call on a medium is noted by [`crate::Watched`]; other waits are noted where they happen. A trouble lasts from the
 //! call that met it until some call is answered: trying again does not end it. Nothing here changes an outcome.
 
 use crate::{MediaError, Op};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strandline_types::limits::MEDIUM_SILENT_MS;
 use strandline_types::{ErrorClass, Failure};
@@ -95,7 +96,7 @@ impl Waits {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         // Entries are changed whole: a poisoned lock is still good.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 

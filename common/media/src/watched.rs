@@ -1,4 +1,4 @@
-//! Notes every call on a medium while it is under way, so that whoever waits for it can say so ([`Waits`]).
+//! Notes every call on a medium while it is under way, so that the waiting job can report it ([`Waits`]).
 //!
 //! It must never change an outcome.
 
@@ -100,7 +100,7 @@ impl Medium for Watched {
     async fn prove(&self) -> Result<(), MediaError> {
         let waiting = self.waits.call(Op::Open, &self.uri, "");
         match self.inner.prove().await {
-            // Known from before, or nobody's: the destination need not have answered for it.
+            // Known from before, or from no call: the destination need not have answered for it.
             Ok(()) => Ok(()),
             refused => waiting.end(refused),
         }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{
-    Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Metered, Op, PutOutcome, RetryPolicy, Retrying, Verdict,
-    open, probe, testing,
+    Fault, FaultPlan, FaultRule, Faulty, Medium, MemoryMedium, Metered, Op, PutOutcome, RetryPolicy, Retrying, open,
+    probe, testing,
 };
-use strandline_types::{ClusterId, DestId, ErrorClass, Failure, Scn, TenantId};
+use strandline_types::{ClusterId, DestId, ErrorClass, Failure, Scn, TenantId, Verdict};
 
 const FAST: RetryPolicy = RetryPolicy { attempts: 40, first: Duration::from_micros(1), most: Duration::from_micros(9) };
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::testing::mini_store::{Conditions, KEY_ID, MiniStore};
 use strandline_media::{
-    LogForm, Medium, PutOutcome, RetryPolicy, Retrying, Verdict, open, open_with, probe, requests_of, testing,
+    LogForm, Medium, PutOutcome, RetryPolicy, Retrying, open, open_with, probe, requests_of, testing,
 };
-use strandline_types::{ClusterId, DestId, ErrorClass, Scn, TenantId};
+use strandline_types::{ClusterId, DestId, ErrorClass, Scn, TenantId, Verdict};
 
 #[tokio::test]
 async fn oss_keeps_the_contract_under_both_signatures() {

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use std::sync::Arc;
 use strandline_media::testing::{self, servers};
-use strandline_media::{Medium, Verdict, open, open_with, probe, requests_of, split_secrets};
-use strandline_types::ErrorClass;
+use strandline_media::{Medium, open, open_with, probe, requests_of, split_secrets};
+use strandline_types::{ErrorClass, Verdict};
 
 #[tokio::test]
 async fn s3s_fs_keeps_the_contract() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use strandline_media::{FileMedium, Medium};
 use strandline_types::ErrorClass;
 
-/// Whoever waits for the other end of a pipe waits for ever.
+/// A reader of a pipe without a writer waits for ever.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 fn medium(dir: &Path) -> Arc<dyn Medium> {

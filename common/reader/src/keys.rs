@@ -1,8 +1,8 @@
 //! Keys that reading may need: secrets are given once, keys are found by the fingerprint that sealed bytes carry.
 //! Printed by nothing.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use strandline_format::cipher::{self, Key, SALT_BYTES};
 use strandline_format::secret::KeySecret;
 
@@ -74,9 +74,9 @@ impl Keys {
         self.secrets.is_empty()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> parking_lot::MutexGuard<'_, Known> {
         // Keys are inserted whole: a poisoned map is still good.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

@@ -4,8 +4,9 @@
 //! A name is never guessed. That a set is not there takes more than one listing ([`Looks`]): one may be of before.
 
 use crate::source::object_name;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use strandline_format::index::PhysicalId;
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_media::{Looks, MediaError, Medium};
@@ -72,7 +73,7 @@ impl SetNames {
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<BackupSetId, SetName>> {
         // Entries are only added: a poisoned map is still good.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

@@ -73,7 +73,7 @@ pub fn open_sources(addresses: &[Address]) -> Result<Vec<NamedSource>, Failure> 
             named.push((Address { uri, access: address.access.clone() }, only.into_iter().collect()));
             continue;
         };
-        // One destination is reached in one way: whoever names keys knows better than who names none.
+        // One destination is reached in one way: a source that names keys wins over one that names none.
         if known.access.is_empty() && !address.access.is_empty() {
             *known = Address { uri, access: address.access.clone() };
         }

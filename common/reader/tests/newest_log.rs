@@ -194,7 +194,7 @@ async fn a_frozen_piece_is_promised_whole_while_what_comes_next_is_there_and_els
     let medium = frozen().await;
     let scan = scanned(&medium).await;
     assert_eq!((promise(&scan), scan.problems), ((Scn(PIECE_END - 1), false), vec![]));
-    // An entry of the next group, which nobody can read, may be as old as the piece's last SCN.
+    // An entry of the next group, which cannot be read, may be as old as the piece's last SCN.
     medium.delete(&next_piece()).await.unwrap();
     assert_eq!(promise(&scanned(&medium).await), (Scn(LAST).prev(), true));
 }

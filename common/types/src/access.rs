@@ -62,7 +62,7 @@ impl Access {
         Self(text.into())
     }
 
-    /// The text with its keys: for whoever opens the destination, and for nobody else.
+    /// The text with its keys: only for the code that opens the destination.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Data backup states (fact sheet 2.6, 2.10; protocols page, section 4).
+//! Data backup states (docs/oceanbase.md, 2.6, 2.10; docs/protocols.md, section 4).
 
 use crate::Transition;
 use serde::{Deserialize, Serialize};
@@ -209,7 +209,7 @@ impl fmt::Display for BackupSetStatus {
     }
 }
 
-/// State of one log-stream task (fact sheet 2.10).
+/// State of one log-stream task (docs/oceanbase.md, 2.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LsTaskStatus {
     /// No executor chosen yet.

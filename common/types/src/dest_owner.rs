@@ -2,7 +2,7 @@
 
 use crate::{ClusterId, DestId, TenantId};
 
-/// The identity that a writer expects in `format.obbak`. A part that is 0 was not said and is not compared: the id of an
+/// The identity that a writer expects in `format.obbak`. A part that is 0 is not known and is not compared: the id of an
 /// imported destination is that of another cluster, and an older scheduler says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DestOwner {

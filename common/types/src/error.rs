@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The original's number for log that is not there (fact sheet 4.13).
+/// The original's number for log that is not there (docs/oceanbase.md, 4.13).
 pub const CODE_NOT_ENOUGH_LOG: i32 = -4018;
 
-/// What an error means for whoever got it.
+/// What an error means for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorClass {
     /// May go away by itself: retry with backoff.
@@ -70,7 +70,7 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// The original's OB_TIMEOUT. On the answer to a statement or a write it says: it may have been done, so nobody repeats it
+/// The original's OB_TIMEOUT. On the answer to a statement or a write it says: it may have been done, so it is not repeated
 /// unasked.
 pub const CODE_OUTCOME_UNKNOWN: i32 = -4012;
 
@@ -80,7 +80,7 @@ pub const CODE_OUTCOME_UNKNOWN: i32 = -4012;
 pub struct Failure {
     /// What it means.
     pub class: ErrorClass,
-    /// The original's error number where it has one (fact sheet 4.13), else 0.
+    /// The original's error number where it has one (docs/oceanbase.md, 4.13), else 0.
     pub code: i32,
     /// What happened.
     pub what: String,

@@ -1,4 +1,4 @@
-//! A digest of key-value content that does not depend on order: whoever sees the same pairs, in whatever order and cut
+//! A digest of key-value content that does not depend on order: the same pairs, in any order and cut
 //! into whatever parts, gets the same digest.
 //!
 //! The sum (mod 2^128) of one 128-bit hash per pair. It proves sameness against accidents, not against an adversary.

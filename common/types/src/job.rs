@@ -1,4 +1,4 @@
-//! States of jobs that work over many objects: validation, cleaning, table recovery (fact sheet 2.3, 2.4, 2.11).
+//! States of jobs that work over many objects: validation, cleaning, table recovery (docs/oceanbase.md, 2.3, 2.4, 2.11).
 
 use crate::Transition;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl Transition for JobStatus {
 }
 
 impl fmt::Display for JobStatus {
-    /// The original's words (fact sheet 2.3).
+    /// The original's words (docs/oceanbase.md, 2.3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Init => "INIT",
@@ -59,7 +59,7 @@ impl fmt::Display for JobStatus {
     }
 }
 
-/// Where the deletion of one set or piece stands (fact sheet 2.11).
+/// Where the deletion of one set or piece stands (docs/oceanbase.md, 2.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CleanStage {
     /// Marked DELETING; nothing is done yet.
@@ -110,7 +110,7 @@ impl Transition for CleanStage {
 }
 
 impl fmt::Display for CleanStage {
-    /// The original's words (fact sheet 2.4).
+    /// The original's words (docs/oceanbase.md, 2.4).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Waiting => "INIT",
@@ -122,7 +122,7 @@ impl fmt::Display for CleanStage {
     }
 }
 
-/// How closely a validation looks (fact sheet 1.4).
+/// How closely a validation looks (docs/oceanbase.md, 1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ValidateLevel {
     /// Every file is there with its size.

@@ -1,7 +1,7 @@
 //! Pure nouns of Strandline: ids, positions, ranges, states with their transition tables, limits, error classes.
 //!
-//! This crate knows nobody. It must never touch a clock, a random source, a runtime or any I/O: time and ids come
-//! in as arguments. Every other crate speaks in these words (architecture page, section 2) and in no synonyms.
+//! This crate depends on no other crate of the workspace. It must never touch a clock, a random source, a runtime or any I/O: time and ids come
+//! in as arguments. Every other crate speaks in these words (ARCHITECTURE.md, "Words") and in no synonyms.
 
 mod access;
 mod backup;
@@ -11,6 +11,7 @@ pub mod config_check;
 mod dest_list;
 mod dest_owner;
 mod dest_uri;
+pub mod dictionary;
 mod error;
 mod fingerprint;
 mod id;

@@ -89,7 +89,7 @@ pub const TABLET_FLUSH_LOG_BYTES: u64 = 64 << 20;
 pub const RAFT_LOG_BYTES_MAX: u64 = 256 << 20;
 /// Log that stays behind a purge, so that a replica that is a little late needs no snapshot.
 pub const RAFT_LOG_BYTES_KEPT: u64 = 64 << 20;
-/// One read of the archiver (protocols page, section 3).
+/// One read of the archiver (docs/protocols.md, section 3).
 pub const ARCHIVE_READ_BYTES_MAX: usize = 4 << 20;
 /// One read of the archiver while it catches up, and the size to which parts of a log file are merged.
 pub const ARCHIVE_UNIT_BYTES_MAX: usize = 16 << 20;
@@ -103,7 +103,7 @@ pub const ARCHIVE_PARTS_PER_FILE_MAX: usize = 128;
 pub const LOG_TAIL_BYTES_FIRST: u64 = 256 << 10;
 /// Log streams whose end a scan looks at side by side.
 pub const SCAN_STREAMS_MAX: usize = 8;
-/// Checks of destinations under way on one worker, those included that nobody waits for any more.
+/// Checks of destinations under way on one worker, those included whose caller has given up.
 pub const PROBES_MAX: usize = 16;
 /// Pieces of a round whose log a look at its end goes back over, when nothing in the newer ones is good.
 pub const SCAN_PIECES_BACK_MAX: usize = 8;
@@ -139,9 +139,9 @@ pub const LAG_SAMPLES_MAX: usize = 360;
 pub const LAG_SAMPLE_MS: u64 = 5_000;
 /// Earlier attributes and keys of one destination that are remembered.
 pub const STORAGE_CHANGES_KEPT_MAX: usize = 32;
-/// Longest archive_lag_target (fact sheet 4.12).
+/// Longest archive_lag_target (docs/oceanbase.md, 4.12).
 pub const ARCHIVE_LAG_TARGET_MS_MAX: u64 = 7_200_000;
-/// Largest log_archive_concurrency (fact sheet 4.12).
+/// Largest log_archive_concurrency (docs/oceanbase.md, 4.12).
 pub const ARCHIVE_CONCURRENCY_MAX: u32 = 100;
 /// Longest pause of the archiver after a failure that may pass by itself.
 pub const ARCHIVE_BACKOFF_MS_MAX: u64 = 2_000;
@@ -167,7 +167,7 @@ pub const LS_PIECES_REPORTED_MAX: usize = 64;
 pub const ARCHIVE_APPENDS_PER_CORE: usize = 16;
 /// Workers report to the scheduler this often.
 pub const HEARTBEAT_MS: u64 = 150;
-/// News go up at once, but not more often than this.
+/// A changed report is sent at once, but not more often than this.
 pub const HEARTBEAT_MS_MIN: u64 = 20;
 /// A worker that has not reported for this long is *unknown*: its tasks get a new retry id.
 pub const WORKER_UNKNOWN_MS: u64 = 5_000;
@@ -192,7 +192,7 @@ pub const TASK_STALL_MS: u64 = 10 * 60 * 1000;
 pub const JOB_STALL_MS: u64 = 60 * 60 * 1000;
 /// A failed task is not tried again before this.
 pub const LS_TASK_RETRY_DELAY_MS: u64 = 1_000;
-/// A report without news still goes through Raft this often, so that the state knows who lives.
+/// An unchanged report still goes through Raft this often, so that the state knows who lives.
 pub const HEARD_AGAIN_MS: u64 = 1_000;
 /// The start placeholder of a piece is written this long before its first SCN comes, or half a piece before.
 pub const PIECE_AHEAD_MS: u64 = 5_000;
@@ -208,7 +208,7 @@ pub const AUDIT_EVENTS_KEPT_MAX: usize = 1000;
 pub const JOBS_KEPT_MAX: usize = 1000;
 /// Size at which a `macro_block_data` file is closed.
 pub const BACKUP_DATA_FILE_BYTES: u64 = 1 << 30;
-/// Smallest `backup_data_file_size` (fact sheet 4.12).
+/// Smallest `backup_data_file_size` (docs/oceanbase.md, 4.12).
 pub const BACKUP_DATA_FILE_BYTES_MIN: u64 = 512 << 20;
 /// A data file is closed at this size where objects are put together from parts (S3).
 pub const BACKUP_OBJECT_BYTES_MAX: u64 = 128 << 20;
@@ -216,11 +216,11 @@ pub const BACKUP_OBJECT_BYTES_MAX: u64 = 128 << 20;
 pub const FILES_FINISHING_MAX: usize = 3;
 /// Largest `backup_data_file_size`.
 pub const BACKUP_DATA_FILE_BYTES_MAX: u64 = 4 << 30;
-/// Incremental sets that may follow one full set (fact sheet 1.3).
+/// Incremental sets that may follow one full set (docs/oceanbase.md, 1.3).
 pub const BACKUP_CHAIN_DEPTH_MAX: usize = 64;
 /// Turns of one backup set: what changes later than in the last one is in the log alone.
 pub const BACKUP_TURNS_MAX: u32 = 8;
-/// Largest `ha_low_thread_score` (fact sheet 4.12).
+/// Largest `ha_low_thread_score` (docs/oceanbase.md, 4.12).
 pub const HA_LOW_THREADS_MAX: u32 = 100;
 /// A scheduled run that is this late counts as missed.
 pub const SCHEDULE_GRACE_MS: u64 = 10 * 60 * 1000;
@@ -278,7 +278,7 @@ pub const PIECE_INTERVAL_SECONDS_MAX: u64 = 7 * 86_400;
 pub const PIECE_INTERVAL_SECONDS_DEFAULT: u64 = 86_400;
 /// Largest small file that a reader takes into memory.
 pub const SMALL_FILE_BYTES_MAX: u64 = 64 << 20;
-/// Statement text that the SQL door takes.
+/// Statement text that the SQL server takes.
 pub const SQL_BYTES_MAX: usize = 64 << 10;
 /// Log streams of one tenant.
 pub const LOG_STREAMS_PER_TENANT_MAX: usize = 256;
@@ -294,7 +294,7 @@ pub const DELETES_IN_FLIGHT_MAX: usize = 16;
 pub const ORPHAN_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 /// An archive of another cluster counts as written when it had grown so shortly before it was imported.
 pub const IMPORTED_QUIET_MS: u64 = 10 * 60 * 1000;
-/// Policies are looked at this often (fact sheet 1.5).
+/// Policies are looked at this often (docs/oceanbase.md, 1.5).
 pub const CLEAN_TICK_MS: u64 = 60 * 60 * 1000;
 /// A standby's archive is looked at this often.
 pub const STANDBY_SCAN_MS: u64 = 1_000;
@@ -362,6 +362,6 @@ const _: () = assert!(MACROBLOCK_BYTES_MAX < BACKUP_DATA_FILE_BYTES_MIN);
 const _: () = assert!(WORKER_UNKNOWN_MS > 3 * HEARD_AGAIN_MS && WORKER_UNKNOWN_MS < TASK_STALL_MS);
 // A tenant has two log streams or more; each writes once, the checkpoint comes and the one before it goes.
 const _: () = assert!(2 + 2 <= 2 * (KEEP_ALIVE_IDLE_MS / IDLE_WRITE_MS));
-// A cancel ends a job within half a minute, also where nobody has asked the medium yet.
+// A cancel ends a job within half a minute, also where no request to the medium has begun.
 const _: () = assert!(CLOSE_MS_MAX + MEDIUM_SILENT_MS < 30_000);
 const _: () = assert!(TASK_STALL_MS < JOB_STALL_MS && NEVER_STARTED_MS < FORCE_STOP_MS);

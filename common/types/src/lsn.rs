@@ -1,4 +1,4 @@
-//! LSN: a byte position in the log of one log stream, and its place in 64 MiB blocks (format page, section 4).
+//! LSN: a byte position in the log of one log stream, and its place in 64 MiB blocks (docs/format-reference.md).
 
 use crate::FileId;
 use crate::limits::{ARCHIVE_FILE_HEADER_BYTES, BLOCK_BODY_BYTES};

@@ -1,7 +1,7 @@
 //! What is never shown: the one list of the names of secrets, and texts without the values behind them.
 //!
 //! Whatever a user may read (an error, a log line, a row) is made of texts that went through [`masked`]. It goes by
-//! names, so it cannot know a bare password: whoever reads passwords out of a statement hides them by their place.
+//! names, so it cannot know a bare password: the reader of a statement hides passwords by their place.
 
 use crate::dest_list::begins_destination;
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ const PLACES: [&str; 2] = ["file:", "command:"];
 /// What stands where a secret stood.
 pub const MASK: &str = "******";
 
-/// True for the name of an attribute whose value nobody may see.
+/// True for the name of an attribute whose value is never shown.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

@@ -3,8 +3,8 @@
 use crate::{Lsn, Scn};
 use serde::{Deserialize, Serialize};
 
-/// State of the framing *before* the group at `lsn`: whoever has it writes the same bytes as everybody else.
-/// (The original's `palf_base_info`, fact sheet 3.5.)
+/// State of the framing *before* the group at `lsn`: every writer that has it writes the same bytes.
+/// (The original's `palf_base_info`, docs/oceanbase.md, 3.5.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PalfBase {
     /// Where the next group begins.

@@ -25,7 +25,7 @@ impl fmt::Display for PieceKey {
     }
 }
 
-/// The arithmetic of one round (format page, section 2): `piece(scn) = base + (scn - start) / interval`.
+/// The arithmetic of one round (docs/format-reference.md): `piece(scn) = base + (scn - start) / interval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceClock {
     /// Start of the round; an SCN below it counts as the start.
@@ -65,7 +65,7 @@ impl PieceClock {
     }
 }
 
-/// Life of a piece (fact sheet 2.9).
+/// Life of a piece (docs/oceanbase.md, 2.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PieceStatus {
     /// Grows.
@@ -96,7 +96,7 @@ impl fmt::Display for PieceStatus {
     }
 }
 
-/// What may be expected of the files of a piece or a set (fact sheet 2.6).
+/// What may be expected of the files of a piece or a set (docs/oceanbase.md, 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FileStatus {
     /// Complete up to its checkpoint.
@@ -126,10 +126,10 @@ impl Transition for FileStatus {
         use FileStatus::{Available, Broken, Copying, Deleted, Deleting, Expired, Incomplete};
         match self {
             Available => &[Broken, Expired, Deleting, Incomplete],
-            // A piece becomes usable in place when the checkpoint enters it (fact sheet 2.9).
+            // A piece becomes usable in place when the checkpoint enters it (docs/oceanbase.md, 2.9).
             Incomplete => &[Copying, Deleting, Available],
             Copying => &[Available, Incomplete],
-            // Mended from a copy, and validated again.
+            // Repaired from a copy, and validated again.
             Broken => &[Available, Deleting],
             Expired => &[Available, Deleting],
             Deleting => &[Deleted],

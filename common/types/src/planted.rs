@@ -1,4 +1,4 @@
-//! Defects that were mended and can be planted again: a test that searches has to find them.
+//! Defects that were corrected and can be planted again: a test that searches has to find them.
 //!
 //! Only builds with the feature `planted` know them; everywhere else every answer is `false` at compile time. There the
 //! environment variable `STRANDLINE_PLANTED` names them, for servers of a test as for the test itself

@@ -1,4 +1,4 @@
-//! Stages of a restore job (protocols page, section 5; the seed's seven steps).
+//! Stages of a restore job (docs/protocols.md, section 5; the seed's seven steps).
 
 use crate::Transition;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ impl Transition for RestoreStage {
 }
 
 impl fmt::Display for RestoreStage {
-    /// The original's words (fact sheet 2.6).
+    /// The original's words (docs/oceanbase.md, 2.6).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CreateTenant => "CREATE_TENANT",

@@ -1,4 +1,4 @@
-//! Archive round and log-stream archive states (fact sheet 2.6–2.8, protocols page, section 3).
+//! Archive round and log-stream archive states (docs/oceanbase.md, 2.6–2.8, docs/protocols.md, section 3).
 
 use crate::Transition;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ impl fmt::Display for ArchiveLsState {
     }
 }
 
-/// Whether log recycling waits for the archive (architecture page, section 3).
+/// Whether log recycling waits for the archive (docs/protocols.md, section 8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Binding {
     /// Recycling never waits; a gap interrupts the round.
@@ -123,7 +123,7 @@ impl fmt::Display for Binding {
 mod tests {
     use super::*;
 
-    /// The whole table of fact sheet 2.7, written out: a cell that is not here must be refused.
+    /// The whole table of docs/oceanbase.md, 2.7, written out: a cell that is not here must be refused.
     #[test]
     fn the_round_follows_its_transition_table_and_nothing_else() {
         use RoundState::*;

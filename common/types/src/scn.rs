@@ -37,7 +37,7 @@ impl Scn {
         self.0 / 1_000_000
     }
 
-    /// The hybrid-clock rule of the architecture page, section 3: `max(wall, last + 1, token + 1)`.
+    /// The hybrid-clock rule of docs/protocols.md, section 8: `max(wall, last + 1, token + 1)`.
     #[must_use]
     pub fn hybrid(wall_ns: u64, last: Self, token: Self) -> Self {
         Self(wall_ns).max(last.next()).max(if token == Self::MIN { Self::MIN } else { token.next() })

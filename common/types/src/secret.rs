@@ -1,4 +1,4 @@
-//! Bytes that nobody may read by accident: keys and passwords on their way through commands, State and tasks.
+//! Bytes that must not be shown by accident: keys and passwords on their way through commands, State and tasks.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,7 +23,7 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The bytes, for whoever needs them to work with.
+    /// The bytes, for the code that encrypts or signs with them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

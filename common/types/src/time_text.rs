@@ -1,6 +1,6 @@
 //! Times as text: the display tags in file names and the times that users write in `UNTIL TIME`.
 //!
-//! Tags are for people only: nothing is ever decided by parsing one (format page, section 2). All text is UTC.
+//! Tags are for people only: nothing is ever decided by parsing one (docs/format-reference.md). All text is UTC.
 
 use crate::Scn;
 

@@ -45,8 +45,8 @@ fn begins_and_ends<S: Transition + Ord>(all: &[S], start: S) {
 
 /// Words in the order of the states.
 fn says<S: Display + Debug>(all: &[S], words: &[&str]) {
-    let said: Vec<String> = all.iter().map(ToString::to_string).collect();
-    assert_eq!(said, words);
+    let message: Vec<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(message, words);
 }
 
 #[test]

@@ -72,7 +72,7 @@ envFrom:
       name: {{ . }}
 {{- end }}
 {{- end }}
-# A server opens its doors after it has recovered its log.
+# A server opens its ports after it has recovered its log.
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 2

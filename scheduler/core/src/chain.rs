@@ -1,4 +1,4 @@
-//! Which set an incremental backup builds on, or why it has to be a full one (fact sheet 1.3, 4.7).
+//! Which set an incremental backup builds on, or why it has to be a full one (docs/oceanbase.md, 1.3, 4.7).
 //!
 //! Only what State knows decides: the newest usable set of the same destination, and its whole chain behind it.
 

@@ -1,4 +1,4 @@
-//! The strandline itself: up to which SCN everything of a round is safe on the medium (fact sheet 4.2), and what that
+//! The strandline itself: up to which SCN everything of a round is safe on the medium (docs/oceanbase.md, 4.2), and what that
 //! means for each piece.
 
 use crate::state::{LogStream, LsProgress, PieceRow, Round, State};

@@ -1,5 +1,5 @@
 //! Every refusal in one place: what happened, to which object, what to do, and the original's error number where it
-//! has one (fact sheet 4.13). Those of jobs are in [`jobs`].
+//! has one (docs/oceanbase.md, 4.13). Those of jobs are in [`jobs`].
 
 mod jobs;
 

@@ -1,4 +1,4 @@
-//! The round's machine as one table (fact sheet 2.7): which state follows which on what. What brings an event about is
+//! The round's machine as one table (docs/oceanbase.md, 2.7): which state follows which on what. What brings an event about is
 //! the plan's question; what a state is allowed to do is `common/types`'. This table is all there is between them.
 
 use serde::{Deserialize, Serialize};

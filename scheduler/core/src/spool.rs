@@ -1,4 +1,4 @@
-//! The spool: log that waits locally because a destination does not take it, and what becomes of it (fact sheet 4.5).
+//! The spool: log that waits locally because a destination does not take it, and what becomes of it (docs/oceanbase.md, 4.5).
 //!
 //! `BINDING=Mandatory` never lets log go: recycling waits, and once the spool is full writes are refused.
 //! `BINDING=Optional` keeps writes going: log beyond SPOOL_SIZE or older than SPOOL_AGE may be recycled, and the round

@@ -1,6 +1,6 @@
 //! What a plan is made of: steps, and the reasons why nothing happens.
 //!
-//! Order rule for whoever runs a step: all of `work` in order, every piece durable, then `then` through Raft. Any part
+//! Order rule for code that runs a step: all of `work` in order, every piece durable, then `then` through Raft. Any part
 //! may be repeated by anybody at any time. At most one step of a plan has the same `subject`; the body runs steps of
 //! different subjects at the same time and never two of one.
 

@@ -1,4 +1,4 @@
-//! Identity of a task: what fences an old executor (protocols page, section 1).
+//! Identity of a task: what fences an old executor (docs/protocols.md, section 1).
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

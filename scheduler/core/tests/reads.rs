@@ -288,7 +288,7 @@ fn nothing_begins_to_read_what_is_being_deleted() {
     assert!(w.state.tenant_by_name("copy").is_err());
 }
 
-/// Three streams of one tenant are led by one worker: what that worker has to do counts, whoever asked for it.
+/// Three streams of one tenant are led by one worker: what that worker has to do counts, for every job.
 #[test]
 fn a_worker_that_digests_for_a_drill_is_not_the_least_busy_one() {
     let mut w = world(&[BackupMode::Full]);

@@ -12,7 +12,7 @@ use harness::{TENANT, TaskHook, World, all_done, report, restore_wish};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use strandline_scheduler_core::state::{CleanWhat, JobKind, SchedulePlan, Stage};
-use strandline_scheduler_core::views::{NAMES, view};
+use strandline_scheduler_core::views::{ALL, view};
 use strandline_scheduler_core::*;
 use strandline_stored::decode;
 use strandline_types::*;
@@ -48,11 +48,11 @@ impl Trace {
     }
 
     fn look(&mut self, state: &State, now_ms: u64) {
-        for name in NAMES {
+        for name in ALL.iter().flat_map(|view| view.names()) {
             let table = view(state, now_ms, name).unwrap();
             let mut rows = table.rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
             // Their order is that of the plan, which is none in particular.
-            if *name == "CDB_STRANDLINE_WAITING" {
+            if name == "CDB_STRANDLINE_WAITING" {
                 rows.sort();
             }
             writeln!(self.0, "  {name}: {}", rows.join("\n    ")).unwrap();

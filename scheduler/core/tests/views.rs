@@ -4,10 +4,11 @@
 mod harness;
 
 use harness::{TENANT, World, restore_wish};
+use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{
     CleanWhat, DestKind, ImportedFrom, JobKind, MediumObject, RecoveredTable, SchedulePlan, Tablet, ValidateKind,
 };
-use strandline_scheduler_core::views::{NAMES, Table, Value, view};
+use strandline_scheduler_core::views::{ALL, Table, Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -172,31 +173,68 @@ fn text(table: &Table, row: usize, column: &str) -> String {
     }
 }
 
+/// Every name of every view, without those of twins.
+fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().flat_map(|view| view.names())
+}
+
 #[test]
-fn every_view_has_rows_that_fit_its_columns() {
+fn every_view_has_rows_whose_values_are_of_the_types_of_their_columns() {
     let w = full_world();
-    for name in NAMES {
+    for declared in ALL {
+        let (name, columns) = (declared.name, declared.columns());
         let table = table(&w, name);
         // No log is lost in this world.
-        let may_be_empty = *name == "CDB_STRANDLINE_ARCHIVE_GAPS";
+        let may_be_empty = name == "CDB_STRANDLINE_ARCHIVE_GAPS";
         assert!(may_be_empty || !table.rows.is_empty(), "{name} is empty");
-        assert!(table.rows.iter().all(|r| r.len() == table.columns.len()), "{name}");
-        let unique: std::collections::BTreeSet<_> = table.columns.iter().collect();
-        assert_eq!(unique.len(), table.columns.len(), "{name} names a column twice");
+        for row in &table.rows {
+            assert_eq!(row.len(), columns.len(), "{name}");
+            for (value, column) in row.iter().zip(&columns) {
+                assert!(column.sql_type.holds(value), "{name}: {column:?} has {value:?}");
+            }
+        }
     }
     assert!(view(&w.state, w.now_ms, "cdb_ob_archivelog").is_some(), "names have no case");
     assert!(view(&w.state, w.now_ms, "CDB_OB_NOTHING").is_none());
 }
 
 #[test]
+fn names_of_views_and_of_columns_are_unique_and_in_upper_case() {
+    let every = views::all_names();
+    assert_eq!(every.iter().collect::<BTreeSet<_>>().len(), every.len(), "a name of two views");
+    assert!(every.iter().all(|name| *name == name.to_ascii_uppercase()));
+    for declared in ALL {
+        let columns: Vec<_> = declared.columns().into_iter().map(|column| column.name).collect();
+        let unique: BTreeSet<_> = columns.iter().collect();
+        assert_eq!(unique.len(), columns.len(), "{} names a column twice", declared.name);
+        assert!(columns.iter().all(|name| *name == name.to_ascii_uppercase()), "{}", declared.name);
+    }
+}
+
+#[test]
+fn a_view_declares_columns_that_it_has_and_a_twin_lacks_the_tenant() {
+    for declared in ALL {
+        let (name, tenancy) = (declared.name, declared.tenancy);
+        let has = |column: &str| declared.columns().iter().any(|c| c.name == column);
+        assert!(tenancy.column.is_none_or(has), "{name}");
+        assert!(tenancy.twin_lacks.is_none_or(|lacks| lacks.iter().all(|column| has(column))), "{name}");
+        // A tenant reads the twin: its own id in every row would say nothing.
+        let lacks = tenancy.twin_lacks.unwrap_or_default();
+        assert!(tenancy.twin_lacks.is_none() || tenancy.column.is_none_or(|c| lacks.contains(&c)), "{name}");
+        assert!(tenancy.column.is_some() || !has("TENANT_ID"), "{name} has rows of tenants and shows all to each");
+        assert_eq!(tenancy.twin_lacks.is_some(), name.starts_with("CDB_"), "{name}");
+    }
+}
+
+#[test]
 fn every_view_of_an_empty_state_still_has_its_columns() {
-    for name in NAMES {
+    for name in names() {
         let table = view(&State::default(), 0, name).unwrap();
         assert!(!table.columns.is_empty() && table.rows.is_empty(), "{name}");
     }
 }
 
-/// The columns of the fact sheet, in its order; ours may follow after them.
+/// The columns of docs/oceanbase.md, in its order; ours may follow after them.
 #[test]
 fn the_columns_are_the_originals() {
     let columns = |name: &str| view(&State::default(), 0, name).unwrap().columns.join(" ");
@@ -390,8 +428,8 @@ fn the_cluster_views_show_who_lives_and_what_waits() {
 #[test]
 fn a_twin_has_the_rows_of_the_session_s_tenant_and_no_tenant_id() {
     let w = full_world();
-    for name in views::NAMES.iter().filter(|n| n.starts_with("CDB_")) {
-        let twin = views::twin_of(name).unwrap();
+    for name in names().filter(|n| n.starts_with("CDB_")) {
+        let twin = name.replacen("CDB_", "DBA_", 1);
         assert!(views::is_view(&twin), "{twin}");
         let (base, seen) = (table(&w, name), views::view_for(&w.state, w.now_ms, &twin, Some(TENANT)).unwrap());
         assert!(!seen.columns.contains(&"TENANT_ID"), "{twin}");

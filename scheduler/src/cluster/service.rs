@@ -1,6 +1,6 @@
 //! `Cluster.Heartbeat`: news first through Raft, then the whole desired state back.
 
-use super::inbox::Inbox;
+use super::report_batches::ReportBatches;
 use super::{orders, report};
 use crate::clock;
 use crate::node::SchedulerNode;
@@ -20,13 +20,13 @@ const PART_BYTES: usize = 512 << 10;
 /// The service.
 pub struct ClusterService {
     node: Arc<SchedulerNode>,
-    inbox: Inbox,
+    batches: ReportBatches,
 }
 
 impl ClusterService {
     /// Serves the heartbeats of a node.
-    pub fn new(node: Arc<SchedulerNode>, inbox: Inbox) -> Self {
-        Self { node, inbox }
+    pub fn new(node: Arc<SchedulerNode>, batches: ReportBatches) -> Self {
+        Self { node, batches }
     }
 
     fn not_leader(&self) -> v1::WorkerOrders {
@@ -50,10 +50,10 @@ impl ClusterService {
             return self.not_leader();
         }
         let (worker, bytes) = (NodeId(wire.worker_id), wire.encoded_len());
-        let said = report::report(wire);
-        if let Some(said) = self.node.read(|s| news(s, said, clock::now().as_ms())) {
-            for part in parts(said, bytes) {
-                if let Err(failure) = self.inbox.record(part).await {
+        let reported = report::report(wire);
+        if let Some(changed) = self.node.read(|s| news(s, reported, clock::now().as_ms())) {
+            for part in parts(changed, bytes) {
+                if let Err(failure) = self.batches.record(part).await {
                     return refused(failure);
                 }
             }

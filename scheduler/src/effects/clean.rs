@@ -23,7 +23,7 @@ pub async fn begin(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure>
     delete_all(medium, ends).await.map(|_| ())
 }
 
-/// Deletes everything that is left, in the order of the fact sheet, and the start placeholder last.
+/// Deletes everything that is left, in the order of docs/oceanbase.md, 4.10, and the start placeholder last.
 pub async fn rest(medium: &dyn Medium, work: &CleanWork) -> Result<(), Failure> {
     begin(medium, work).await?;
     empty_directory(medium, &work.name.to_string(), rank).await?;
@@ -94,7 +94,7 @@ pub async fn sweep(medium: &dyn Medium, work: &SweepWork) -> Result<Action, Fail
     Ok(Action::Swept { dest: work.dest.dest_id, seen })
 }
 
-/// Uploads that nobody has finished. A key that may only work below the destination is not always given the right to ask a
+/// Uploads that were not finished. A key that may only work below the destination is not always given the right to ask a
 /// bucket for them: then there are none.
 pub async fn unfinished(medium: &dyn Medium) -> Result<Vec<Unfinished>, Failure> {
     match medium.unfinished().await {

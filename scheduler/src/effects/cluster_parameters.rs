@@ -1,5 +1,5 @@
 //! `cluster_parameters_backup_dest/cluster_parameter.<time>.obbak`: the parameters of the cluster that are not the
-//! default, without secrets and without what names the servers of this cluster (fact sheet 1.3, 3.3).
+//! default, without secrets and without what names the servers of this cluster (docs/oceanbase.md, 1.3, 3.3).
 
 use super::put;
 use crate::config::SchedulerConfig;
@@ -18,12 +18,12 @@ pub fn of(state: &State, config: &SchedulerConfig) -> Vec<pb::Parameter> {
         ("cluster_version", env!("CARGO_PKG_VERSION").to_owned()),
         ("scheduler_nodes", config.peers.len().to_string()),
     ];
-    // Which doors are open is set; where they are names a server.
-    for (door, is_open) in
+    // Which servers are on is set; their addresses name a server.
+    for (server, is_open) in
         [("mysql_listen", config.mysql_listen.is_some()), ("http_listen", config.http_listen.is_some())]
     {
         if is_open {
-            all.push((door, "ON".to_owned()));
+            all.push((server, "ON".to_owned()));
         }
     }
     if config.tick_ms != limits::SCHEDULER_TICK_MS {

@@ -41,7 +41,7 @@ pub async fn again(medium: &dyn Medium, dest: &DestRef, kind: DestKind) -> Resul
     Ok(identity::confirm(medium, &identity_of(dest, kind), clock::now()).await?)
 }
 
-/// The directory of a destination that nobody has made by hand: a check file is written into it through its parent,
+/// The directory of a destination that does not exist yet: a check file is written into it through its parent,
 /// which has to be there. It is older than the one of [`identity::claim`], which removes it.
 async fn make_below(parent: &DestUri, dest: &DestRef, created_ms: u64) -> Result<(), Failure> {
     let Some(below) = dest.uri.place().path_below(parent.place()) else { return Ok(()) };

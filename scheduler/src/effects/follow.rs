@@ -1,11 +1,9 @@
-//! Looks for more log: the archive that a standby follows, and the backup that a drill restores. Both only read, and say
+//! Looks for log in the archive that a standby follows, and for the backup that a drill restores. Both only read and return
 //! what they found as an action of the core.
 
-use crate::executor::restore::{Sources, WRONG_PASSWORD_CODE, find, set_keys};
-use crate::session::Settings;
-use crate::sql::request::restore::{RestoreOptions, Until};
+use super::restore_source::{Sources, WRONG_PASSWORD_CODE, find, set_keys};
 use std::sync::Arc;
-use strandline_catalogue::{LogCover, log_cover};
+use strandline_catalogue::{LogCover, Target, log_cover};
 use strandline_media::Medium;
 use strandline_reader::{Source, scan};
 use strandline_scheduler_core::{Action, DestRef, DrillWork, FollowWork, StartRestore};
@@ -14,7 +12,7 @@ use strandline_types::{Address, CODE_NOT_ENOUGH_LOG, ErrorClass, Failure, scn_te
 /// How far the archive of a standby's source goes, and the pieces from where the standby is.
 ///
 /// # Errors
-/// What the medium says; `Invalid` when the archive is somebody else's.
+/// What the medium says; `Invalid` when the archive is not the source tenant's.
 pub async fn follow(medium: &Arc<dyn Medium>, work: &FollowWork) -> Result<Action, Failure> {
     let found = scan(&Source::whole(Arc::clone(medium))).await?;
     let owner = found.catalogue.places.first().map(|p| p.owner);
@@ -24,7 +22,7 @@ pub async fn follow(medium: &Arc<dyn Medium>, work: &FollowWork) -> Result<Actio
         return Err(Failure::new(ErrorClass::Invalid, what, medium.uri(), todo));
     }
     let cover = log_cover(&found.catalogue, owner, work.from);
-    // What is new is taken first: the standby comes as far as it can.
+    // New pieces come first: the standby replays as far as it can.
     let has_more = !cover.pieces.is_empty() && cover.reach > work.known_scn;
     if !has_more && cover.ended_by.is_final(&found.catalogue) {
         return Err(ended(&cover, work, medium.uri()));
@@ -42,16 +40,15 @@ fn ended(cover: &LogCover, work: &FollowWork, uri: String) -> Failure {
     Failure::new(ErrorClass::NotFound, what, uri, todo).with_code(CODE_NOT_ENOUGH_LOG)
 }
 
-/// What a drill restores: chosen as for any administrator, from what lies on the media.
+/// What a drill restores, chosen from the media as for a `RESTORE`.
 ///
 /// # Errors
-/// What is missing; `Permission` for encrypted sets, whose password nobody keeps.
+/// What is missing; `Permission` for encrypted sets, whose password is not kept.
 pub async fn drill(work: &DrillWork) -> Result<Action, Failure> {
     let address = |dest: &DestRef| Address { uri: dest.uri.clone(), access: dest.access.clone() };
     let from = Sources::Named { data: address(&work.dest), archive: Some(address(&work.archive)) };
-    let options = RestoreOptions { key_source: work.key_source.clone(), ..RestoreOptions::default() };
-    let found = find(&from, Until::Scn(work.scn), &options).await?;
-    let keys = set_keys(&found, &Settings::default()).await.map_err(not_for_drills)?;
+    let found = find(&from, Target::Scn(work.scn), &work.key_source).await?;
+    let keys = set_keys(&found, &[]).await.map_err(not_for_drills)?;
     let source = found.source(keys)?;
     Ok(Action::StartRestore(Box::new(StartRestore {
         tenant_name: work.tenant_name.clone(),

@@ -1,9 +1,9 @@
 //! The end of a piece. Everything below its end is durable, so its log files never grow again and listing the medium
-//! gives the same lists to whoever does it.
+//! gives the same lists to every leader.
 //!
 //! A listing that shows less log than the workers archived in the piece is not believed: a file list is for good.
 //!
-//! Order (fact sheet 3.1): file list of each log stream → file list of the piece → display placeholder →
+//! Order (docs/oceanbase.md, 3.1): file list of each log stream → file list of the piece → display placeholder →
 //! `single_piece_info` → end placeholder.
 
 use super::{piece, piece_attr, put};

@@ -1,6 +1,6 @@
 //! The scheduler's own writes to the medium: one file per kind of work.
 //!
-//! Rules (format page, section 1; fact sheet 3.1 and 3.2): what is written was decided in Raft before; every piece of
+//! Rules (docs/format-reference.md; docs/oceanbase.md, 3.1 and 3.2): what is written was decided in Raft before; every piece of
 //! work may be repeated by anybody at any time; a write-once file that is there with the same bytes is a success;
 //! nothing is ever overwritten. Work never reads the State: everything it needs is in its argument.
 
@@ -14,6 +14,7 @@ mod freeze;
 mod piece;
 mod piece_attr;
 pub mod put;
+pub mod restore_source;
 mod round;
 mod set_attr;
 mod set_end;
@@ -21,7 +22,7 @@ mod set_files;
 mod set_infos;
 mod table_list;
 
-use crate::seal;
+use crate::password_key;
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_format::paths::SetName;
@@ -52,7 +53,7 @@ fn open_inside(dest: &DestRef, uri: &DestUri) -> Result<Arc<dyn Medium>, Failure
     Ok(Arc::new(Guarded::inside(inside, whole, Right::Write(dest.owner))))
 }
 
-/// Opens a path that is nobody's yet, which whoever uses it has to claim ([`strandline_media::identity`]) or to leave
+/// Opens a path that belongs to no destination yet, which its user has to claim ([`strandline_media::identity`]) or to leave
 /// without a trace. Everything else is opened by its owner.
 ///
 /// # Errors
@@ -61,7 +62,7 @@ pub fn open_unclaimed(uri: &DestUri, access: &Access) -> Result<Arc<dyn Medium>,
     Ok(Arc::new(retrying(uri, access)?))
 }
 
-/// The same for a statement, which nobody repeats but who gave it: its errors say that they are final.
+/// The same for a statement, which only its client repeats: its errors say that they are final.
 ///
 /// # Errors
 /// As [`open_unclaimed`].
@@ -83,7 +84,7 @@ fn retrying(uri: &DestUri, access: &Access) -> Result<Retrying, Failure> {
     Ok(Retrying::new(Arc::new(Metered::new(medium)), RetryPolicy::default()))
 }
 
-/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold its lane.
+/// A deletion or a look around that takes longer is given up and repeated: a hung medium must not hold up its subject.
 const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Does one piece of work. On return everything is durable. Work that looks for something says what it found: an action
@@ -94,7 +95,7 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(300);
 pub async fn run(work: &MediumWork) -> Result<Option<Action>, Failure> {
     let dest = dest_of(work);
     match work {
-        MediumWork::SealRun(run) => seal::seal_run(run).await.map(Some),
+        MediumWork::SealRun(run) => password_key::seal_run(run).await.map(Some),
         MediumWork::Drill(work) => follow::drill(work).await.map(Some),
         MediumWork::Follow(work) => {
             let medium = open_at(&dest.uri, &dest.access)?;

@@ -34,7 +34,7 @@ pub async fn end(medium: &dyn Medium, set: &BackupSet, success: bool) -> Result<
     put::once(medium, &path, DataType::SetPlaceholder, &placeholder(set, status)).await
 }
 
-/// Aborts the uploads of a set that its writers have not finished: nobody works on it any more. Uploads cost room and no
+/// Aborts the uploads of a set that its writers have not finished: no task works on it any more. Uploads cost room and no
 /// listing shows them.
 pub async fn abort(medium: &dyn Medium, set: BackupSetId, kind: BackupSetKind) -> Result<(), Failure> {
     let within = format!("{}/", SetName { id: set, kind });

@@ -1,5 +1,5 @@
 //! The list of a set's files with their sizes and a checksum of their ends: what a check compares that does not read all
-//! data (fact sheet 1.4, "basic"), and what tells two files of one length apart.
+//! data (docs/oceanbase.md, 1.4, "basic"), and what tells two files of one length apart.
 //!
 //! It is taken when all data, indexes, metas and copied log are there. A file is visible only when it is whole and never
 //! changes again, so whatever a listing shows then stays true; files of attempts that failed are among them, because

@@ -257,7 +257,7 @@ async fn all_work_may_be_repeated_and_changes_nothing() {
     }
 }
 
-/// The call number `n` fails in every possible way; whoever repeats the work ends with the same bytes.
+/// The call number `n` fails in every possible way; repeated work ends with the same bytes.
 #[tokio::test]
 async fn work_that_was_cut_off_anywhere_ends_the_same_when_it_is_repeated() {
     for works in [archive_life(), backup_life()] {

@@ -3,9 +3,9 @@
 use super::{Answer, no_leader};
 use crate::session::Session;
 use crate::sql::select::Rows;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
@@ -44,13 +44,13 @@ impl Forward {
             statement: statement.to_owned(),
             forwarded: true,
             tenant: session.tenant().unwrap_or_default().to_owned(),
-            session: session.said().to_vec(),
+            session: session.statements().to_vec(),
         };
         request.check()?;
         let mut client = self.client(address)?;
         self.prove(&mut client, address).await?;
         let mut reply = client.sql(request).await.map_err(|e| self.lost(address, &e))?.into_inner();
-        session.replace_said(std::mem::take(&mut reply.session));
+        session.replace_statements(std::mem::take(&mut reply.session));
         Ok(answer(reply))
     }
 
@@ -60,15 +60,15 @@ impl Forward {
     }
 
     /// A statement goes only to a node that answers a question first: one that stands still would take it and say
-    /// nothing, and nobody could tell whether it was run.
+    /// nothing, and it would stay unknown whether the statement was run.
     async fn prove(&self, client: &mut AdminClient<Channel>, address: &str) -> Result<(), Failure> {
         look(client, "", ANSWER_WITHIN).await.map(|_| ()).inspect_err(|_| {
-            self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+            self.channels.lock().remove(address);
         })
     }
 
     fn client(&self, address: &str) -> Result<AdminClient<Channel>, Failure> {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.lock();
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
@@ -94,7 +94,7 @@ impl Forward {
     }
 
     fn lost(&self, address: &str, status: &tonic::Status) -> Failure {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        self.channels.lock().remove(address);
         if was_never_sent(status) {
             return no_leader("the leading scheduler node cannot be reached");
         }
@@ -149,7 +149,7 @@ pub fn reply(answer: Result<Answer, Failure>, session: &Session) -> v1::SqlReply
         },
         Err(failure) => v1::SqlReply { failure: Some(failure.into()), ..v1::SqlReply::default() },
     };
-    v1::SqlReply { session: session.said().to_vec(), ..reply }
+    v1::SqlReply { session: session.statements().to_vec(), ..reply }
 }
 
 fn from_cell(cell: v1::Cell) -> Value {

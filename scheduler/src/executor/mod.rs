@@ -1,29 +1,17 @@
-//! Runs statements for every door. Any node takes one; the leader serves it: a follower passes it on once.
+//! Runs the statements of every client. Any node takes one; the leader serves it, and a follower passes it on once.
 //!
 //! Statements are asynchronous as in the original: they return when the command is applied, progress is in the views.
 
-mod archive;
-mod backup;
-mod catalog;
-mod clean;
-mod destinations;
 pub mod forward;
 mod reads;
-mod recover_table;
-pub(crate) mod restore;
-mod standby;
-mod statements;
-mod tenants;
-mod validate;
-
-pub use statements::jobs_named;
+mod session_settings;
 
 use crate::node::SchedulerNode;
 use crate::session::Session;
-use crate::sql::parse::parse;
-use crate::sql::request::{AdminRequest, Show};
 use crate::sql::select::Rows;
 use crate::sql::variables;
+use crate::statements::{Command, Context, Read, Statement, parse};
+use session_settings::{forget_sources, settings_of};
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_proto::v1;
@@ -34,7 +22,7 @@ use tokio::time::Instant;
 /// A statement waits this long for a leader before it is refused.
 const LEADER_WAIT: Duration = Duration::from_secs(5);
 
-/// Reads that compute at once.
+/// Reads that compute at the same time.
 const READS_MAX: usize = 4;
 /// Pause before a statement is passed on again.
 const FORWARD_PAUSE: Duration = Duration::from_millis(50);
@@ -50,11 +38,27 @@ pub enum Answer {
     Rows(Rows),
 }
 
+/// What the leader answers.
+enum LeaderWork {
+    Select(String),
+    Read(Box<dyn Read>),
+    Command(Box<dyn Command>),
+}
+
+impl LeaderWork {
+    fn is_read(&self) -> bool {
+        match self {
+            Self::Select(_) | Self::Read(_) => true,
+            Self::Command(_) => false,
+        }
+    }
+}
+
 /// Runs statements on one node.
 pub struct Executor {
     node: Arc<SchedulerNode>,
     forward: forward::Forward,
-    /// Statements that name a destination, one at a time: two of them must not look at one empty path together.
+    /// Held by statements that name a destination: two of them must not examine one empty path at the same time.
     destinations: Mutex<()>,
     /// Reads compute; more than this many at once would starve the loops of this process.
     reads: Semaphore,
@@ -93,36 +97,31 @@ impl Executor {
     }
 
     async fn run(&self, statement: &str, session: &mut Session, may_forward: bool) -> Result<Answer, Failure> {
-        let request = parse(statement)?;
-        match &request {
-            AdminRequest::Nothing => return Ok(Answer::Done(String::new())),
-            AdminRequest::Session(_) => {
+        let work = match parse(statement)? {
+            Statement::NoEffect => return Ok(Answer::Done(String::new())),
+            Statement::Setting(_) => {
                 session.remember(statement)?;
-                return Ok(Answer::Done("kept for this session".to_owned()));
+                return Ok(Answer::Done("set for this session".to_owned()));
             }
-            AdminRequest::Show(Show::List { list, filter }) => {
-                return reads::show(list, filter).await.map(Answer::Rows);
-            }
-            AdminRequest::Select(sql) => {
-                if let Some(rows) = variables::answer(sql)? {
-                    return Ok(Answer::Rows(rows));
-                }
-            }
-            _ => {}
-        }
-        // Only what surely was not done is sent again: reads, and what the other node refused as no leader.
-        let is_read =
-            matches!(request, AdminRequest::Select(_) | AdminRequest::Show(_) | AdminRequest::RestorePreview(_));
+            Statement::List { list, filter } => return reads::show(&list, &filter).await.map(Answer::Rows),
+            Statement::Select(sql) => match variables::answer(&sql)? {
+                Some(rows) => return Ok(Answer::Rows(rows)),
+                None => LeaderWork::Select(sql),
+            },
+            Statement::Read(read) => LeaderWork::Read(read),
+            Statement::Command(command) => LeaderWork::Command(command),
+        };
         let deadline = Instant::now() + LEADER_WAIT;
         loop {
             let Some(address) = self.find_leader(may_forward, deadline).await? else {
-                return self.serve(request, statement, session).await;
+                return self.serve(work, statement, session).await;
             };
             let answer = self.forward.sql(&address, statement, session).await;
+            // Only what surely was not done is sent again: reads, and what the other node refused as no leader.
             let again = match &answer {
                 Ok(Err(failure)) => failure.code == NOT_MASTER_CODE,
                 Ok(Ok(_)) => false,
-                Err(failure) => is_read || failure.code == NOT_MASTER_CODE,
+                Err(failure) => work.is_read() || failure.code == NOT_MASTER_CODE,
             };
             if !again || Instant::now() >= deadline {
                 return answer.and_then(|a| a);
@@ -147,44 +146,32 @@ impl Executor {
         self.leaders_topology(name).await.is_some_and(|there| there.failure.is_none())
     }
 
-    async fn serve(&self, request: AdminRequest, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
+    async fn serve(&self, work: LeaderWork, statement: &str, session: &mut Session) -> Result<Answer, Failure> {
         if let Some(name) = session.tenant() {
             self.node.read(|state| state.tenant_by_name(name).map(|_| ()))?;
         }
-        match request {
-            AdminRequest::Select(sql) => self.select(sql, session.tenant()).await.map(Answer::Rows),
-            AdminRequest::RestorePreview(preview) => {
-                session.remember(statement)?;
-                self.preview(&preview, &session.settings()?).await.map(Answer::Rows)
-            }
-            AdminRequest::Show(_) => {
-                let settings = session.settings()?;
-                match &settings.preview {
-                    Some(preview) => self.preview(preview, &settings).await.map(Answer::Rows),
-                    None => Ok(Answer::Rows(Rows { columns: vec!["BACKUP_TYPE".to_owned()], rows: Vec::new() })),
+        match work {
+            LeaderWork::Select(sql) => self.select(sql, session.tenant()).await.map(Answer::Rows),
+            LeaderWork::Read(read) => {
+                if read.setting().is_some() {
+                    session.remember(statement)?;
                 }
+                read.rows(&self.context(session)?).await.map(Answer::Rows)
             }
-            AdminRequest::Restore(restore) => {
-                let said = self.restore(restore, &session.settings()?).await?;
-                session.forget_sources();
-                Ok(Answer::Done(said))
+            LeaderWork::Command(command) => {
+                let uses_up_sources = command.uses_up_sources();
+                let done = command.run(&self.context(session)?).await?;
+                if uses_up_sources {
+                    forget_sources(session);
+                }
+                Ok(Answer::Done(done))
             }
-            AdminRequest::RecoverTable(request) => {
-                let said = self.recover_table(request, &session.settings()?).await?;
-                session.forget_sources();
-                Ok(Answer::Done(said))
-            }
-            AdminRequest::Validate(request) => {
-                let passwords = session.settings()?.decryption;
-                self.validate(request, session.tenant(), &passwords).await.map(Answer::Done)
-            }
-            AdminRequest::Clean(request) => self.clean(request, session.tenant()).await,
-            AdminRequest::Backup(request) => {
-                let password = session.settings()?.encryption;
-                self.backup(request, session.tenant(), password.as_deref()).await.map(Answer::Done)
-            }
-            other => self.administer(other, session.tenant()).await.map(Answer::Done),
         }
+    }
+
+    fn context<'a>(&'a self, session: &'a Session) -> Result<Context<'a>, Failure> {
+        let settings = settings_of(session)?;
+        Ok(Context { node: &self.node, tenant: session.tenant(), settings, destinations: &self.destinations })
     }
 
     /// `None` when this node leads, else the leader's address. Waits for one to be elected.

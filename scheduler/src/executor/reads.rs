@@ -2,32 +2,32 @@
 
 use super::Executor;
 use crate::clock;
-use crate::sql::lists;
-use crate::sql::request::{Filter, ShowList};
+use crate::sql::lists::{self, Filter, ShowList};
 use crate::sql::select::{Rows, mentioned, select};
 use std::collections::BTreeMap;
-use strandline_scheduler_core::State;
-use strandline_scheduler_core::views::{self, Table, Value};
+use strandline_scheduler_core::views::{self, ColumnType, Table, Value};
 use strandline_types::{ErrorClass, Failure};
 
 /// The original's number for a table that is not there.
 const NO_TABLE_CODE: i32 = -5019;
+/// The view with the scheduler nodes.
+const SERVERS: &str = "CDB_OB_SERVERS";
 
 impl Executor {
     /// Reads over the views as of now: everything that was committed before is in them. A session of a tenant sees that
     /// tenant's rows only, and what belongs to none.
     pub(super) async fn select(&self, sql: String, session: Option<&str>) -> Result<Rows, Failure> {
         let names = mentioned(&sql, views::is_view)?;
-        // Nobody closes the semaphore; without a seat the read would only be one more.
-        let _seat = self.reads.acquire().await.ok();
+        // The semaphore is never closed; without a permit the read would only be one more.
+        let _permit = self.reads.acquire().await.ok();
         self.node.barrier().await?;
         let (now_ms, voters) = (clock::now().as_ms(), self.node.voters());
         let tables = self.node.read(|state| {
             let tenant = session.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
             let seen = names.into_iter().filter_map(|name| {
                 let mut view = views::view_for(state, now_ms, &name, tenant)?;
-                if name.ends_with("_OB_SERVERS") {
-                    tell_voters(&mut view, &voters);
+                if views::named(&name).is_some_and(|named| named.view.name == SERVERS) {
+                    add_voters(&mut view, &voters);
                 }
                 Some((name, view))
             });
@@ -38,8 +38,8 @@ impl Executor {
     }
 }
 
-/// The State knows which scheduler leads; how the others are, they say themselves.
-fn tell_voters(view: &mut Table, voters: &BTreeMap<u64, Option<bool>>) {
+/// Adds the status of the scheduler nodes that do not lead: Raft knows it, the state does not.
+fn add_voters(view: &mut Table, voters: &BTreeMap<u64, Option<bool>>) {
     let at = |name: &str| view.columns.iter().position(|c| *c == name);
     let (Some(id), Some(kind), Some(status)) = (at("SVR_ID"), at("SVR_TYPE"), at("STATUS")) else { return };
     let is_other =
@@ -47,38 +47,27 @@ fn tell_voters(view: &mut Table, voters: &BTreeMap<u64, Option<bool>>) {
     for row in view.rows.iter_mut().filter(is_other) {
         let Value::Uint(node) = row[id] else { continue };
         let Some(votes) = voters.get(&node) else { continue };
-        let told = match votes {
+        let known = match votes {
             Some(true) => "ACTIVE",
             Some(false) => "NOT_VOTING",
             None => "UNKNOWN",
         };
-        row[status] = Value::Text(told.to_owned());
+        row[status] = Value::Text(known.to_owned());
     }
 }
 
-/// `DESC`, `SHOW COLUMNS`: the columns of a view as MySQL tells them.
+/// `DESC`, `SHOW COLUMNS`: the columns that a view declares, as MySQL shows columns.
 fn columns(view: &str) -> Result<Table, Failure> {
-    let Some(table) = views::view_for(&State::default(), 0, view, None) else {
+    let Some(named) = views::named(view) else {
         let todo = "SHOW TABLES lists the views";
         return Err(Failure::new(ErrorClass::NotFound, "there is no such view", view, todo).with_code(NO_TABLE_CODE));
     };
     let text = |t: &str| Value::Text(t.to_owned());
-    let row = |name: &&str| vec![text(name), text(type_of(name)), text("YES"), text(""), Value::Null, text("")];
+    let row = |column: &ColumnType| {
+        vec![text(column.name), text(column.sql_type.name()), text("YES"), text(""), Value::Null, text("")]
+    };
     let columns = ["Field", "Type", "Null", "Key", "Default", "Extra"];
-    Ok(lists::list(&columns, table.columns.iter().map(row).collect()))
-}
-
-/// Views are computed: a column's type is what its name promises.
-fn type_of(column: &str) -> &'static str {
-    const NUMBERS: [&str; 12] =
-        ["_ID", "_NO", "_SCN", "_LSN", "_BYTES", "_COUNT", "_MS", "_US", "_MAX", "_SIZE", "INCARNATION", "COMPATIBLE"];
-    if column.ends_with("_RATIO") || column.ends_with("_PROGRESS") {
-        "double"
-    } else if NUMBERS.iter().any(|n| column.ends_with(n)) {
-        "bigint(20) unsigned"
-    } else {
-        "varchar(4096)"
-    }
+    Ok(lists::list(&columns, named.columns().iter().map(row).collect()))
 }
 
 /// `SHOW …`: every node knows it.
@@ -111,10 +100,11 @@ fn tables(full: bool) -> Table {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn schedulers_are_shown_as_they_say_they_are() {
+    fn scheduler_nodes_have_the_status_that_raft_knows() {
         let text = |t: &str| Value::Text(t.to_owned());
         let row = |id, kind, status| vec![Value::Uint(id), text(kind), status];
         let rows = vec![
@@ -125,8 +115,24 @@ mod tests {
             row(5, "WORKER", Value::Null),
         ];
         let mut view = Table { columns: vec!["SVR_ID", "SVR_TYPE", "STATUS"], rows };
-        tell_voters(&mut view, &BTreeMap::from([(2, Some(true)), (3, Some(false)), (4, None), (5, None)]));
-        let told: Vec<Value> = view.rows.into_iter().map(|row| row[2].clone()).collect();
-        assert_eq!(told, [text("ACTIVE"), text("ACTIVE"), text("NOT_VOTING"), text("UNKNOWN"), Value::Null]);
+        add_voters(&mut view, &BTreeMap::from([(2, Some(true)), (3, Some(false)), (4, None), (5, None)]));
+        let found: Vec<Value> = view.rows.into_iter().map(|row| row[2].clone()).collect();
+        assert_eq!(found, [text("ACTIVE"), text("ACTIVE"), text("NOT_VOTING"), text("UNKNOWN"), Value::Null]);
+    }
+
+    #[test]
+    fn desc_shows_the_types_that_the_views_declare() {
+        let field = |table: &Table, name: &str| {
+            let row = table.rows.iter().find(|row| row[0] == Value::Text(name.to_owned()));
+            row.map(|row| row[1].clone())
+        };
+        let jobs = columns("cdb_ob_backup_jobs").unwrap();
+        let text = |t: &str| Some(Value::Text(t.to_owned()));
+        assert_eq!(field(&jobs, "JOB_ID"), text("bigint(20) unsigned"));
+        assert_eq!(field(&jobs, "RESULT"), text("bigint(20)"));
+        assert_eq!(field(&jobs, "STATUS"), text("varchar(4096)"));
+        assert_eq!(field(&columns("CDB_STRANDLINE_ARCHIVE_SPOOL").unwrap(), "FILL_RATIO"), text("double"));
+        assert_eq!(field(&columns("DBA_OB_BACKUP_JOBS").unwrap(), "TENANT_ID"), None, "a twin lacks it");
+        assert_eq!(columns("CDB_OB_NOTHING").unwrap_err().code, NO_TABLE_CODE);
     }
 }

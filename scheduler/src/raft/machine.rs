@@ -1,9 +1,9 @@
-//! The state machine of one start of the group: the one [`Mind`], as long as that start lasts.
+//! The state machine of one start of the group: the one [`StateMachine`], as long as that start lasts.
 //!
-//! The Mind outlives the group, so that whoever looks at the State need not know of restarts. It must never be changed by
-//! two starts at once: the next one begins only when nobody holds the machine of the one before.
+//! The [`StateMachine`] outlives the group, so that readers of the State need not know of restarts. Two starts must never
+//! change it at once: the next start begins only when the [`Machine`] of the one before is dropped.
 
-use super::mind::Mind;
+use super::state_machine::StateMachine;
 use bytes::Bytes;
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use strandline_consensus::{Applied, Entry, GroupStateMachine, LogPos, Reply, SnapshotDir};
 
 /// The machine of one start.
-pub struct Machine(pub Arc<Mind>);
+pub struct Machine(pub Arc<StateMachine>);
 
 impl GroupStateMachine for Machine {
     fn applied(&self) -> io::Result<Applied> {

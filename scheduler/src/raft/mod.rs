@@ -2,7 +2,7 @@
 //! `strandline-consensus`'s.
 
 pub mod machine;
-pub mod mind;
 pub mod revive;
 mod snapshot_file;
+pub mod state_machine;
 pub mod upkeep;

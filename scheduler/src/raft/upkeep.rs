@@ -27,7 +27,7 @@ pub async fn run(node: Arc<SchedulerNode>, stop: CancellationToken) {
         if node.leads() {
             node.look_at_peers().await;
         }
-        let (snapshot, applied) = node.mind().positions();
+        let (snapshot, applied) = node.state_machine().positions();
         let since = applied.map_or(0, |p| p.index + 1) - snapshot.map_or(0, |p| p.index + 1);
         if since < SNAPSHOT_EVERY {
             continue;

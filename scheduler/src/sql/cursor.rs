@@ -1,8 +1,8 @@
-//! A place in the tokens of a statement, and the memory of what could have stood there: the error message of a
-//! statement that is not understood is made of exactly the words that the parser tried.
+//! A position in the tokens of a statement, with the words that were tried there: the error message of a statement that is
+//! not understood lists exactly those words.
 
 use super::SYNTAX_CODE;
-use super::shown::{secrets, shown};
+use super::masking::{secrets, shown};
 use super::tokens::{Token, TokenKind, tokens};
 use strandline_types::{ErrorClass, Failure};
 
@@ -12,8 +12,8 @@ pub struct Cursor<'a> {
     tokens: Vec<Token>,
     next: usize,
     tried: Vec<String>,
-    /// Options that were said: none is said twice.
-    said: Vec<&'static str>,
+    /// Options that were given: none is given twice.
+    given: Vec<&'static str>,
 }
 
 impl<'a> Cursor<'a> {
@@ -22,7 +22,7 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// `Invalid` when it cannot be cut into tokens.
     pub fn new(statement: &'a str) -> Result<Self, Failure> {
-        Ok(Self { statement, tokens: tokens(statement)?, next: 0, tried: Vec::new(), said: Vec::new() })
+        Ok(Self { statement, tokens: tokens(statement)?, next: 0, tried: Vec::new(), given: Vec::new() })
     }
 
     fn kind(&self) -> &TokenKind {
@@ -44,10 +44,17 @@ impl<'a> Cursor<'a> {
 
     /// Takes the keyword if it stands here.
     pub fn accept(&mut self, keyword: &str) -> bool {
-        let here = matches!(self.kind(), TokenKind::Word(w) if w.eq_ignore_ascii_case(keyword));
+        let here = self.is_at(keyword);
         if here {
             self.advance();
-        } else {
+        }
+        here
+    }
+
+    /// True when the keyword stands here; it is not taken.
+    pub fn is_at(&mut self, keyword: &str) -> bool {
+        let here = matches!(self.kind(), TokenKind::Word(w) if w.eq_ignore_ascii_case(keyword));
+        if !here {
             self.missed(keyword);
         }
         here
@@ -65,17 +72,17 @@ impl<'a> Cursor<'a> {
     /// Takes the keyword of an option if it stands here.
     ///
     /// # Errors
-    /// `Invalid` when the statement said it before: which of the two is meant, nobody can know.
+    /// `Invalid` when the statement has it already: it would not be clear which of the two counts.
     pub fn option(&mut self, keyword: &'static str) -> Result<bool, Failure> {
         if !self.accept(keyword) {
             return Ok(false);
         }
-        if self.said.contains(&keyword) {
-            let what = format!("{keyword} is said twice");
-            let failure = Failure::new(ErrorClass::Invalid, what, shown(self.statement), "say it once");
+        if self.given.contains(&keyword) {
+            let what = format!("{keyword} is given twice");
+            let failure = Failure::new(ErrorClass::Invalid, what, shown(self.statement), "write it once");
             return Err(failure.with_code(SYNTAX_CODE));
         }
-        self.said.push(keyword);
+        self.given.push(keyword);
         Ok(true)
     }
 
@@ -188,7 +195,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What is left of the statement, as it was written, without an `;` at its end.
+    /// The whole statement as it was written, without an `;` at its end. The cursor stands at its end afterwards.
+    pub fn whole(&mut self) -> &'a str {
+        self.next = self.tokens.len() - 1;
+        self.statement.trim().trim_end_matches(';')
+    }
+
+    /// The keyword that was taken last; empty at the beginning.
+    #[must_use]
+    pub fn last_word(&self) -> &str {
+        match self.next.checked_sub(1).and_then(|last| self.tokens.get(last)).map(|t| &t.kind) {
+            Some(TokenKind::Word(word)) => word,
+            _ => "",
+        }
+    }
+
+    /// The rest of the statement as it was written, without an `;` at its end.
     pub fn rest(&mut self) -> &'a str {
         let from = self.tokens[self.next.min(self.tokens.len() - 1)].at;
         self.next = self.tokens.len() - 1;
@@ -207,7 +229,7 @@ impl<'a> Cursor<'a> {
         Err(self.failure())
     }
 
-    /// The error for what stands here, with everything that could have.
+    /// The syntax error for this position: it lists the words that were tried here.
     #[must_use]
     pub fn failure(&self) -> Failure {
         let here = self.next.min(self.tokens.len() - 1);

@@ -1,10 +1,51 @@
 //! Lists that MySQL clients ask for with SHOW: MySQL's columns, and what is true here.
 
-use super::request::Filter;
 use super::select::{Rows, select};
 use super::variables;
 use strandline_scheduler_core::views::{Table, Value as Cell};
 use strandline_types::Failure;
+
+/// Lists of `SHOW`, with the columns that MySQL gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShowList {
+    /// `SHOW [FULL] TABLES`: the views.
+    Tables {
+        /// With their kind.
+        full: bool,
+    },
+    /// `SHOW COLUMNS FROM view`, `DESC view`.
+    Columns {
+        /// The view.
+        view: String,
+    },
+    /// `SHOW DATABASES`.
+    Databases,
+    /// `SHOW VARIABLES`.
+    Variables,
+    /// `SHOW STATUS`.
+    Status,
+    /// `SHOW WARNINGS`: there are none, what is wrong is an error.
+    Warnings,
+    /// `SHOW COLLATION`.
+    Collations,
+    /// `SHOW CHARACTER SET`.
+    Charsets,
+    /// `SHOW ENGINES`: none that a client could choose.
+    Engines,
+    /// `SHOW PLUGINS`: none.
+    Plugins,
+}
+
+/// The rows of a list that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those whose first column is like the pattern.
+    Like(String),
+    /// Those for which the expression is true.
+    Where(String),
+}
 
 /// What a list is called while it is filtered.
 const LIST: &str = "SHOWN";
@@ -53,7 +94,7 @@ pub fn variables() -> Table {
     list(&["Variable_name", "Value"], rows)
 }
 
-/// `SHOW STATUS`: the door has no TLS.
+/// `SHOW STATUS`: the MySQL server has no TLS.
 #[must_use]
 pub fn status() -> Table {
     let rows = ["Ssl_cipher", "Ssl_version"].map(|name| vec![text(name), text("")]).to_vec();

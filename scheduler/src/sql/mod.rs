@@ -1,13 +1,14 @@
-//! Statements: text → tokens → [`request::AdminRequest`]; and reads over the views in SQLite.
+//! The language of statements: text → tokens → a [`cursor::Cursor`] with the clauses that many statements share; and reads
+//! over the views in SQLite.
+//!
+//! It must never know a single statement: those are in [`crate::statements`].
 
-pub mod archive_dest;
+pub mod clauses;
 pub mod cursor;
 pub mod lists;
-pub mod options;
-pub mod parse;
-pub mod request;
+pub mod masking;
+pub mod quantities;
 pub mod select;
-pub mod shown;
 pub mod tokens;
 pub mod variables;
 

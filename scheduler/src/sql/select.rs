@@ -2,9 +2,16 @@
 //! does the rest (filters, joins, grouping).
 //!
 //! One database per statement, thrown away after it: nothing that a statement does can outlive it, and the
-//! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262.
+//! authorizer lets it do nothing but read. SCNs fit SQLite's signed integers: nanoseconds since 1970 reach to 2262. The tables
+//! of that database have no types; [`column_types`] gives those of an answer.
 
-use super::shown::shown;
+mod expression;
+mod select_list;
+mod types;
+
+pub use types::{column_types, converted};
+
+use super::masking::shown;
 use super::tokens::{TokenKind, tokens};
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::limits::Limit;
@@ -23,7 +30,7 @@ pub struct Rows {
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// Rows of one answer; a statement that makes more is told to add a LIMIT.
+/// Rows of one answer; a statement that makes more is refused and needs a LIMIT.
 const ROWS_MAX: usize = 100_000;
 /// Longest time one statement may compute.
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -64,11 +71,7 @@ pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
         return Err(Failure::new(ErrorClass::Invalid, "more than one statement at once", shown(sql), todo));
     }
     let wrong = |e: rusqlite::Error| failure(sql, &e);
-    let mut db = Connection::open_in_memory().map_err(wrong)?;
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX).map_err(wrong)?;
-    // One bound for all connections of the process; saying it again changes nothing.
-    db.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY_BYTES_MAX}"), [], |_| Ok(())).map_err(wrong)?;
-    db.execute_batch("ATTACH ':memory:' AS oceanbase").map_err(wrong)?;
+    let mut db = open().map_err(wrong)?;
     for (name, view) in views {
         load(&mut db, name, view).map_err(wrong)?;
     }
@@ -100,6 +103,16 @@ pub fn select(sql: &str, views: &[(String, Table)]) -> Result<Rows, Failure> {
         rows.push(cells);
     }
     Ok(Rows { columns, rows })
+}
+
+/// An empty database in memory with the schema `oceanbase`.
+fn open() -> rusqlite::Result<Connection> {
+    let db = Connection::open_in_memory()?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX)?;
+    // One bound for all connections of the process; saying it again changes nothing.
+    db.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY_BYTES_MAX}"), [], |_| Ok(()))?;
+    db.execute_batch("ATTACH ':memory:' AS oceanbase")?;
+    Ok(db)
 }
 
 fn load(db: &mut Connection, name: &str, view: &Table) -> rusqlite::Result<()> {

@@ -3,7 +3,7 @@
 //! Keywords are words that the parser compares without regard to case; a `` `quoted` `` word is never a keyword.
 //! Comments (`-- …`, `# …`, `/* … */`) are blanks, as every MySQL client expects.
 
-use super::shown::shown;
+use super::masking::shown;
 use strandline_types::{ErrorClass, Failure, masked_inside};
 
 /// One token and the byte where it starts.

@@ -6,7 +6,7 @@ use super::tokens::{Token, TokenKind, tokens};
 use strandline_scheduler_core::views::Value as Cell;
 use strandline_types::{ErrorClass, Failure, limits};
 
-/// What the MySQL door says it is.
+/// The version that the MySQL server reports.
 pub const SERVER_VERSION: &str = "5.7.25-Strandline";
 /// MySQL's number for a variable that is not there.
 pub const UNKNOWN_VARIABLE_CODE: i32 = 1193;

@@ -106,7 +106,7 @@ impl Cluster {
         &mut self.configs[node]
     }
 
-    /// Status and body of a page of the HTTP door.
+    /// Status and body of a page of the HTTP server.
     pub async fn page(&self, node: usize, path: &str) -> (u16, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let address = self.handle(node).http_addr.unwrap();

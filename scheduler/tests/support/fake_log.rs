@@ -105,11 +105,12 @@ impl FakeArchive {
             dest_id: order.dest_id,
             round_id: order.round_id,
             term: 1,
-            state: match order.state {
-                2 => 2,
-                3 => 4,
-                _ => 1,
-            },
+            state: match order.work() {
+                v1::RoundWork::Stop => v1::ArchiveState::Stopped,
+                v1::RoundWork::Suspend => v1::ArchiveState::Suspended,
+                v1::RoundWork::Write | v1::RoundWork::Unspecified => v1::ArchiveState::Doing,
+            }
+            .into(),
             piece_id: self.piece.0,
             start_scn: order.start_scn,
             start_lsn: 0,

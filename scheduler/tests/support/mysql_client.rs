@@ -11,6 +11,17 @@ const CLIENT_PLUGIN_AUTH: u32 = 0x8_0000;
 pub struct MysqlClient {
     stream: TcpStream,
     pub salt: Vec<u8>,
+    /// The types of the columns of the newest answer with rows.
+    pub types: Vec<ColumnType>,
+}
+
+/// Of the protocol's types, those that the scheduler uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Unsigned,
+    Signed,
+    Double,
+    Text,
 }
 
 #[derive(Debug, PartialEq)]
@@ -45,7 +56,7 @@ impl MysqlClient {
         send(&mut stream, 1, &body).await;
         let (_, answer) = packet(&mut stream).await;
         match answer[0] {
-            0 => Ok(Self { stream, salt }),
+            0 => Ok(Self { stream, salt, types: Vec::new() }),
             0xff => Err(error(&answer)),
             other => panic!("login answered {other:#x}"),
         }
@@ -63,8 +74,11 @@ impl MysqlClient {
             _ => {}
         }
         let mut columns = Vec::new();
+        self.types.clear();
         for _ in 0..first[0] {
-            columns.push(lenenc_strings(&self.next(&mut expected).await)[4].clone().unwrap());
+            let definition = self.next(&mut expected).await;
+            columns.push(lenenc_strings(&definition)[4].clone().unwrap());
+            self.types.push(column_type(&definition));
         }
         assert_eq!(self.next(&mut expected).await[0], 0xfe, "EOF after the columns");
         let mut rows = Vec::new();
@@ -82,6 +96,20 @@ impl MysqlClient {
         *sequence = sequence.wrapping_add(1);
         assert_eq!(found, *sequence, "packet sequence");
         body
+    }
+}
+
+/// A column definition ends with the type, two bytes of flags, the decimals and two bytes of nothing.
+fn column_type(definition: &[u8]) -> ColumnType {
+    const UNSIGNED_FLAG: u16 = 0x20;
+    let fixed = &definition[definition.len() - 6..];
+    let is_unsigned = u16::from_le_bytes([fixed[1], fixed[2]]) & UNSIGNED_FLAG != 0;
+    match (fixed[0], is_unsigned) {
+        (8, true) => ColumnType::Unsigned,
+        (8, false) => ColumnType::Signed,
+        (5, false) => ColumnType::Double,
+        (253, false) => ColumnType::Text,
+        other => panic!("a column of type {other:?}"),
     }
 }
 

@@ -14,35 +14,7 @@ use strandline_format::pb;
 use strandline_types::limits::MACROBLOCK_BYTES_MAX;
 use strandline_types::{DataKind, Scn, TabletId};
 
-/// One immutable block of a consistent point: a file of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckpointBlock {
-    /// The tablet that it belongs to.
-    pub tablet: TabletId,
-    /// Sys, minor or major data.
-    pub kind: DataKind,
-    /// Its name for the engine; restore puts the bytes back under it.
-    pub file_name: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Level in the engine's tree; the engine's own number.
-    pub level: u32,
-    /// Equal ids mean equal bytes, on this replica and for ever.
-    pub unique_id: [u8; 24],
-}
-
-impl CheckpointBlock {
-    /// Its logical id: the tablet and the first 16 bytes of the unique id.
-    #[must_use]
-    pub fn logical_id(&self) -> MacroBlockId {
-        let number = |at: usize| {
-            let mut b = [0; 8];
-            b.copy_from_slice(&self.unique_id[at..at + 8]);
-            u64::from_be_bytes(b)
-        };
-        MacroBlockId { tablet_id: self.tablet, logic_version: number(0), data_seq: number(8) }
-    }
-}
+pub use strandline_engine_api::CheckpointBlock;
 
 /// One block and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -145,7 +145,7 @@ mod tests {
         b.give_back(1, 300);
         assert_eq!(b.grant(), [small]);
         let (large, behind) = (b.ask(1, 50), b.ask(1, 1));
-        assert_eq!(b.grant(), [], "nobody overtakes");
+        assert_eq!(b.grant(), [], "no request overtakes");
         b.cancel(large);
         assert_eq!(b.grant(), [behind]);
         b.give_back(1, 2);

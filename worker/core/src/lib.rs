@@ -1,4 +1,4 @@
-//! The worker's pure mind: archiver, macroblock packer, index builder, replay, backup plan.
+//! The worker's decisions without I/O: archiver, macroblock packer, index builder, replay, backup plan.
 //!
 //! Pure state machines: inputs and `now` come as arguments, decisions leave as data. Nothing here may read a clock,
 //! draw a random number, spawn or do I/O; the same code runs under the servers and under the simulator.

@@ -1,40 +1,18 @@
 //! Replay core: source log groups in, batches to propose out.
 //!
 //! Groups come in LSN order, verified. Groups that end at or below the start are passed over, groups with
-//! `max_scn <= target` are replayed, the first one beyond the target ends the replay. Padding, blank, membership and
-//! keep-alive groups are never proposed but move the position. Never reorders, never splits a group over two batches,
+//! `max_scn <= target` are replayed, the first one beyond the target ends the replay. The log format says which entries are
+//! applied again; groups without any are never proposed but move the position. Never reorders, never splits a group over two batches,
 //! never lets a batch cover a group beyond the target, never makes a batch of several groups larger than the bound: it
 //! has to fit one log entry.
 
 use bytes::Bytes;
 use std::collections::VecDeque;
-use strandline_format::entry::EntryKind;
+use strandline_engine_api::{EntryError, LogFormat};
 use strandline_types::limits::REPLAY_BATCH_BYTES;
 use strandline_types::{Lsn, LsnRange, Scn};
 
-/// One item of replayed log: the body of a source entry with what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayItem {
-    /// SCN of the source entry.
-    pub scn: Scn,
-    /// Kind byte of the source entry.
-    pub kind: u8,
-    /// Body after the kind byte.
-    pub body: Bytes,
-}
-
-/// Source log `[start, end)` to be applied as one step; a batch without items only moves the position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayBatch {
-    /// End of the batch before this one: whoever applies it must stand there.
-    pub start: Lsn,
-    /// End of the last source group that the batch covers.
-    pub end: Lsn,
-    /// SCN of the last source group that the batch covers.
-    pub scn: Scn,
-    /// What has to be applied, in order.
-    pub items: Vec<ReplayItem>,
-}
+pub use strandline_engine_api::{ReplayBatch, ReplayItem};
 
 /// A verified source group as the core needs it.
 #[derive(Clone, Debug)]
@@ -43,15 +21,8 @@ pub struct SourceGroup {
     pub range: LsnRange,
     /// Its `max_scn`.
     pub scn: Scn,
-    /// Its entries (SCN, body with kind byte); none for padding.
+    /// Its entries (SCN, body); none for padding.
     pub entries: Vec<(Scn, Bytes)>,
-}
-
-/// True for the kinds that change data and so must be applied again: client batches, dictionary changes, tablets that
-/// are dropped and, when the source was itself restored, replayed log.
-#[must_use]
-pub const fn is_replayed_kind(kind: EntryKind) -> bool {
-    matches!(kind, EntryKind::ClientBatch | EntryKind::Dictionary | EntryKind::Replayed | EntryKind::Tablets)
 }
 
 /// What became of a group.
@@ -66,7 +37,7 @@ pub enum Fed {
 }
 
 /// Source log that does not fit the replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// The group does not begin where the one before it ended.
     #[error("log group at {found} where {expected} has to come next")]
@@ -76,22 +47,15 @@ pub enum ReplayError {
         /// What came.
         found: Lsn,
     },
-    /// An entry without even a kind byte.
-    #[error("log group at {0} has an empty entry")]
-    EmptyEntry(Lsn),
-    /// An entry of a kind that this version does not know: passing over it could lose data.
-    #[error("log group at {at} has an entry of kind {kind}, which is not known here")]
-    UnknownKind {
-        /// Where the group lies.
-        at: Lsn,
-        /// Its kind byte.
-        kind: u8,
-    },
+    /// An entry that is not known here.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
 }
 
 /// Collects groups into batches.
 #[derive(Debug)]
 pub struct ReplayCore {
+    format: &'static dyn LogFormat,
     target: Scn,
     at: Lsn,
     scn: Scn,
@@ -104,10 +68,12 @@ pub struct ReplayCore {
 }
 
 impl ReplayCore {
-    /// A replay that has everything below `start` (whose last group had `start_scn`) and ends with `target`.
+    /// A replay that has everything below `start` (whose last group had `start_scn`) and ends with `target`. `format` is
+    /// that of the source log.
     #[must_use]
-    pub const fn new(start: Lsn, start_scn: Scn, target: Scn) -> Self {
+    pub const fn new(format: &'static dyn LogFormat, start: Lsn, start_scn: Scn, target: Scn) -> Self {
         Self {
+            format,
             target,
             at: start,
             scn: start_scn,
@@ -134,21 +100,19 @@ impl ReplayCore {
             self.has_reached_target = true;
             return Ok(Fed::Beyond);
         }
-        let kinds = group.entries.iter().map(|(_, body)| kind_of(group.range.start, body));
-        let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
-        let is_item = |kind: &EntryKind| is_replayed_kind(*kind);
-        let sizes = group.entries.iter().zip(&kinds).filter(|(_, kind)| is_item(kind)).map(|((_, body), _)| size(body));
-        let bytes = sizes.sum::<usize>();
+        let before = self.items.len();
+        if let Err(error) = self.format.replay_items(group.range.start, &group.entries, &mut self.items) {
+            self.items.truncate(before);
+            return Err(error.into());
+        }
+        let bytes = self.items[before..].iter().map(size).sum::<usize>();
         if bytes > 0 && self.item_bytes + bytes > REPLAY_BATCH_BYTES {
+            let fresh = self.items.split_off(before);
             let full = self.cut();
             self.closed.extend(full);
+            self.items = fresh;
         }
         self.item_bytes += bytes;
-        for ((scn, body), kind) in group.entries.iter().zip(kinds) {
-            if is_replayed_kind(kind) {
-                self.items.push(ReplayItem { scn: *scn, kind: kind.number(), body: body.slice(1..) });
-            }
-        }
         (self.at, self.scn) = (group.range.end, group.scn);
         self.has_reached_target |= group.scn == self.target;
         Ok(Fed::Taken)
@@ -193,14 +157,9 @@ impl ReplayCore {
 }
 
 /// What an item takes in a log entry, about: its body and what frames it.
-fn size(body: &Bytes) -> usize {
+fn size(item: &ReplayItem) -> usize {
     const FRAME_BYTES: usize = 32;
-    body.len() + FRAME_BYTES
-}
-
-fn kind_of(at: Lsn, body: &Bytes) -> Result<EntryKind, ReplayError> {
-    let kind = *body.first().ok_or(ReplayError::EmptyEntry(at))?;
-    EntryKind::from_number(kind).ok_or(ReplayError::UnknownKind { at, kind })
+    item.entry.len() + FRAME_BYTES
 }
 
 #[cfg(test)]
@@ -208,6 +167,7 @@ fn kind_of(at: Lsn, body: &Bytes) -> Result<EntryKind, ReplayError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use strandline_engine_api::PALF;
 
     fn group(start: u64, end: u64, scn: u64, bodies: &[&'static [u8]]) -> SourceGroup {
         SourceGroup {
@@ -219,7 +179,7 @@ mod tests {
 
     #[test]
     fn groups_up_to_the_target_are_taken_and_the_first_beyond_ends_the_replay() {
-        let mut core = ReplayCore::new(Lsn(100), Scn(5), Scn(20));
+        let mut core = ReplayCore::new(&PALF, Lsn(100), Scn(5), Scn(20));
         assert_eq!(core.feed(&group(0, 100, 5, &[b"\x02old"])), Ok(Fed::Known));
         assert_eq!(core.feed(&group(100, 200, 10, &[b"\x02a"])), Ok(Fed::Taken));
         assert_eq!(core.feed(&group(200, 300, 20, &[b"\x04d"])), Ok(Fed::Taken), "the target is inclusive");
@@ -227,14 +187,14 @@ mod tests {
         assert_eq!(core.feed(&group(300, 400, 21, &[b"\x02b"])), Ok(Fed::Beyond));
         let batch = core.take_rest().unwrap();
         assert_eq!((batch.start, batch.end, batch.scn), (Lsn(100), Lsn(300), Scn(20)));
-        let items: Vec<_> = batch.items.iter().map(|i| (i.scn.0, i.kind, &i.body[..])).collect();
-        assert_eq!(items, [(10, 2, &b"a"[..]), (20, 4, &b"d"[..])]);
+        let items: Vec<_> = batch.items.iter().map(|i| (i.scn.0, &i.entry[..])).collect();
+        assert_eq!(items, [(10, &b"\x02a"[..]), (20, &b"\x04d"[..])]);
         assert!(core.take_rest().is_none());
     }
 
     #[test]
     fn padding_blank_membership_and_keep_alive_only_move_the_position() {
-        let mut core = ReplayCore::new(Lsn(0), Scn(0), Scn(100));
+        let mut core = ReplayCore::new(&PALF, Lsn(0), Scn(0), Scn(100));
         core.feed(&group(0, 10, 1, &[])).unwrap();
         core.feed(&group(10, 20, 1, &[b"\x00"])).unwrap();
         core.feed(&group(20, 30, 1, &[b"\x01m"])).unwrap();
@@ -246,26 +206,25 @@ mod tests {
 
     #[test]
     fn a_hole_in_the_log_is_refused() {
-        let mut core = ReplayCore::new(Lsn(10), Scn(1), Scn(100));
+        let mut core = ReplayCore::new(&PALF, Lsn(10), Scn(1), Scn(100));
         assert_eq!(core.feed(&group(20, 30, 2, &[])), Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(20) }));
         assert_eq!(
             core.feed(&group(5, 30, 2, &[])),
             Err(ReplayError::Gap { expected: Lsn(10), found: Lsn(5) }),
             "a start inside a group is no start"
         );
-        assert_eq!(core.feed(&group(10, 20, 2, &[b""])), Err(ReplayError::EmptyEntry(Lsn(10))));
-        assert_eq!(
-            core.feed(&group(10, 20, 2, &[b"\x02a", b"\x09"])),
-            Err(ReplayError::UnknownKind { at: Lsn(10), kind: 9 })
-        );
+        let unknown_entries: [&[&'static [u8]]; 2] = [&[b""], &[b"\x02a", b"\x09"]];
+        for unknown in unknown_entries {
+            assert!(matches!(core.feed(&group(10, 20, 2, unknown)), Err(ReplayError::Entry(e)) if e.at == Lsn(10)));
+        }
         assert!(core.take_rest().is_none());
         assert_eq!(core.position(), Lsn(10), "a refused group changes nothing");
     }
 
     #[test]
     fn a_replay_that_starts_at_its_target_needs_no_log() {
-        assert!(ReplayCore::new(Lsn(10), Scn(9), Scn(9)).has_reached_target());
-        assert!(!ReplayCore::new(Lsn(10), Scn(8), Scn(9)).has_reached_target());
+        assert!(ReplayCore::new(&PALF, Lsn(10), Scn(9), Scn(9)).has_reached_target());
+        assert!(!ReplayCore::new(&PALF, Lsn(10), Scn(8), Scn(9)).has_reached_target());
     }
 
     proptest! {
@@ -273,7 +232,7 @@ mod tests {
         fn batches_tile_the_log_and_keep_every_item_in_order(
             kinds in prop::collection::vec((0u8..7, 0usize..3_000_000), 1..25),
         ) {
-            let mut core = ReplayCore::new(Lsn(0), Scn(0), Scn::MAX);
+            let mut core = ReplayCore::new(&PALF, Lsn(0), Scn(0), Scn::MAX);
             let (mut batches, mut expected) = (Vec::new(), Vec::new());
             for (n, (kind, len)) in kinds.iter().enumerate() {
                 let mut body = vec![0; len + 1];
@@ -283,7 +242,8 @@ mod tests {
                 let group = SourceGroup { range, scn: Scn(n + 1), entries: vec![(Scn(n + 1), Bytes::from(body))] };
                 prop_assert_eq!(core.feed(&group), Ok(Fed::Taken));
                 batches.extend(core.take_full_batch());
-                if EntryKind::from_number(*kind).is_some_and(is_replayed_kind) {
+                // Client batch, dictionary, replayed log, tablet list.
+                if matches!(kind, 2 | 4 | 5 | 6) {
                     expected.push(n + 1);
                 }
             }
@@ -291,7 +251,7 @@ mod tests {
             let mut at = Lsn(0);
             for batch in &batches {
                 prop_assert_eq!(batch.start, at);
-                let bytes = batch.items.iter().map(|i| i.body.len()).sum::<usize>();
+                let bytes = batch.items.iter().map(|i| i.entry.len()).sum::<usize>();
                 prop_assert!(bytes <= REPLAY_BATCH_BYTES || batch.items.len() == 1, "{} bytes", bytes);
                 at = batch.end;
             }

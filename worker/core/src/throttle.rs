@@ -6,6 +6,8 @@
 //! the copying costs them. The rate rises while that is next to nothing and falls before it is a tenth. There is always
 //! a floor, so that a backup ends.
 
+pub use strandline_engine_api::ClientWork;
+
 /// Bytes per second of the floor.
 pub const FLOOR_BYTES_PER_S: u64 = 8 << 20;
 /// The pace never counts beyond this: it is as good as unlimited.
@@ -47,7 +49,7 @@ impl TokenBucket {
     }
 
     /// Takes `bytes` and says how many nanoseconds from `now_ns` on to wait before they are used. More than a burst is
-    /// allowed at once; whoever comes next pays for it.
+    /// allowed at once; the next caller waits for it.
     pub fn take(&mut self, now_ns: u64, bytes: u64) -> u64 {
         if self.rate == 0 {
             return 0;
@@ -57,17 +59,6 @@ impl TokenBucket {
         self.paid_at = start.saturating_add(cost(bytes));
         start.saturating_sub(now_ns)
     }
-}
-
-/// What the clients' work looked like, in counters that only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClientWork {
-    /// Times that a log was made durable.
-    pub flushes: u64,
-    /// Microseconds that this took.
-    pub flush_us: u64,
-    /// Milliseconds since the last one.
-    pub idle_ms: u64,
 }
 
 /// Flushes and their time, older ones counting for less.
@@ -146,7 +137,7 @@ impl Pace {
     pub fn look(&mut self, now_ms: u64, work: ClientWork) {
         self.looked_ms = now_ms;
         if work.idle_ms >= IDLE_MS {
-            // Nobody is there. What was learnt of earlier clients says nothing about later ones.
+            // There are no clients. What was learnt of earlier clients says nothing about later ones.
             *self = Self { looked_ms: now_ms, ..Self::default() };
         }
         let Some(stretch) = self.stretch else { return self.begin(false, now_ms, work) };

@@ -17,10 +17,12 @@ use crate::spec::{self, StoredSpec};
 use crate::tablet::SharedMemory;
 use crate::{Clock, Replica, ReplicaSpec, RestoredPoint, places, quarantine, restore};
 use futures::StreamExt;
+use parking_lot::Mutex as SyncMutex;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_consensus::{GroupConfig, Health, Node};
 use strandline_types::limits::{SPOOL_WAIT_BYTES_MAX, WRITE_BYTES_IN_FLIGHT_MAX};
@@ -49,7 +51,7 @@ pub struct EngineConfig {
     /// Budget of the shared block cache.
     pub block_cache_bytes: usize,
     /// Notified when a replica begins or ceases to lead.
-    pub news: Arc<Notify>,
+    pub leadership_changed: Arc<Notify>,
 }
 
 impl EngineConfig {
@@ -63,7 +65,7 @@ impl EngineConfig {
             group: GroupConfig::log_stream(),
             write_buffer_bytes: 192 << 20,
             block_cache_bytes: 64 << 20,
-            news: Arc::default(),
+            leadership_changed: Arc::default(),
         }
     }
 }
@@ -140,8 +142,9 @@ impl Engine {
         let memory = Arc::new(SharedMemory::new(config.write_buffer_bytes, config.block_cache_bytes));
         let write_room = Arc::new(Semaphore::new(WRITE_BYTES_IN_FLIGHT_MAX));
         let spool_waits = Arc::new(Semaphore::new(SPOOL_WAIT_BYTES_MAX));
-        let (clock, group, news) = (config.clock.clone(), config.group.clone(), Arc::clone(&config.news));
-        let context = Context { node, memory, clock, group, write_room, spool_waits, news };
+        let (clock, group, leadership_changed) =
+            (config.clock.clone(), config.group.clone(), Arc::clone(&config.leadership_changed));
+        let context = Context { node, memory, clock, group, write_room, spool_waits, leadership_changed };
         let found = places::stored_replicas(&config.dir).map_err(io)?;
         let engine = Arc::new(Self {
             dir: config.dir,
@@ -191,8 +194,8 @@ impl Engine {
         }
         let dir = self.replica_dir(key);
         let stored = match StoredSpec::load(&dir) {
-            Ok(Some(before)) => StoredSpec { spec, door: before.door },
-            // What a damaged file said is in the order too, but for the door, and that comes with the next order.
+            Ok(Some(before)) => StoredSpec { spec, access: before.access },
+            // What a damaged file held is in the order too, but for the access of clients, and that comes with the next order.
             Ok(None) | Err(EngineError::Corrupt { .. }) => StoredSpec::new(spec),
             Err(e) => return Err(e),
         };
@@ -272,7 +275,7 @@ impl Engine {
         self.remove_locked((tenant, ls)).await
     }
 
-    /// Whoever calls this holds the lock of `changing`.
+    /// The caller holds the lock of `changing`.
     async fn remove_locked(&self, key: Key) -> Result<()> {
         let hosted = self.write().remove(&key);
         if let Some(replica) = hosted.and_then(|h| h.running) {
@@ -304,7 +307,7 @@ impl Engine {
             let changing = self.changing((tenant, ls));
             let _changing = changing.lock().await;
             if !is_wanted(tenant, ls) && !self.read().contains_key(&(tenant, ls)) {
-                tracing::info!(%tenant, %ls, "files of a log stream that nobody ordered: removing them");
+                tracing::info!(%tenant, %ls, "files of a log stream that was not ordered: removing them");
                 self.remove_locked((tenant, ls)).await?;
             }
         }
@@ -385,7 +388,7 @@ impl Engine {
     }
 
     fn changing(&self, key: Key) -> Arc<Mutex<()>> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+        self.changing.lock().entry(key).or_default().clone()
     }
 
     fn replica_dir(&self, (tenant, ls): Key) -> ReplicaDir {
@@ -393,10 +396,10 @@ impl Engine {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Key, Hosted>> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Key, Hosted>> {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
+        self.hosted.write()
     }
 }

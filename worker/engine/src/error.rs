@@ -123,7 +123,7 @@ impl EngineError {
         }
     }
 
-    /// What it means for whoever gets it.
+    /// What it means for the caller.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {

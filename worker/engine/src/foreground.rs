@@ -2,34 +2,24 @@
 //!
 //! Every replica, leader or follower, makes its log durable before a client is answered, so this is the one figure that
 //! shows on any worker whether background work is in the clients' way. One meter per process, like the metrics: it is the
-//! disk and the cores of the process that are shared. Counters only ever grow; whoever looks twice has the difference.
+//! disk and the cores of the process that are shared. Counters only ever grow; two readings give the difference.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use strandline_engine_api::ClientWork;
 
 static FLUSHES: AtomicU64 = AtomicU64::new(0);
 static MICROS: AtomicU64 = AtomicU64::new(0);
 static LAST_MS: AtomicU64 = AtomicU64::new(0);
 static BEGUN: OnceLock<Instant> = OnceLock::new();
 
-/// The clients' work so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Foreground {
-    /// Times that a log was made durable.
-    pub flushes: u64,
-    /// Time that this took, in microseconds.
-    pub flush_us: u64,
-    /// Time since the last of them, in milliseconds; `u64::MAX` when there was none.
-    pub idle_ms: u64,
-}
-
 /// The clients' work of this process so far; cheap.
 #[must_use]
-pub fn foreground() -> Foreground {
+pub(crate) fn client_work() -> ClientWork {
     let (flushes, flush_us) = (FLUSHES.load(Ordering::Relaxed), MICROS.load(Ordering::Relaxed));
     let idle_ms = if flushes == 0 { u64::MAX } else { now_ms().saturating_sub(LAST_MS.load(Ordering::Relaxed)) };
-    Foreground { flushes, flush_us, idle_ms }
+    ClientWork { flushes, flush_us, idle_ms }
 }
 
 pub(crate) fn count_flush(took: Duration) {

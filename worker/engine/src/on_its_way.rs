@@ -2,9 +2,9 @@
 
 use crate::proposer::Waiting;
 use crate::sessions::WriteId;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Mutex, PoisonError};
 
 /// Who waits for which request beside those who sent it first.
 #[derive(Debug, Default)]
@@ -30,13 +30,13 @@ impl OnItsWay {
     }
 
     /// Requests have their answer: gives those who waited for it as well. After the answer is in the applied state, so
-    /// that whoever comes later finds it there.
+    /// that a later caller finds it there.
     pub(crate) fn end(&self, ids: &[WriteId]) -> Vec<Waiting> {
         let mut requests = self.requests();
         ids.iter().filter_map(|id| requests.remove(id)).flatten().collect()
     }
 
-    fn requests(&self) -> std::sync::MutexGuard<'_, HashMap<WriteId, Vec<Waiting>>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn requests(&self) -> parking_lot::MutexGuard<'_, HashMap<WriteId, Vec<Waiting>>> {
+        self.requests.lock()
     }
 }

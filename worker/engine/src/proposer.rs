@@ -59,7 +59,7 @@ impl Identity {
 pub(crate) struct WriteJob {
     /// An encoded `ClientBatch`: concatenating two of them makes one with the writes of both.
     pub(crate) body: Bytes,
-    /// Which request it is; `None` = nobody can send it again.
+    /// Which request it is; `None` = it cannot be sent again.
     pub(crate) identity: Option<WriteIdentity>,
     pub(crate) token: Scn,
     pub(crate) waiting: Waiting,
@@ -75,7 +75,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     fn answer(self, with: Result<Scn>) {
-        // Whoever does not wait any more does not want to know.
+        // A caller that gave up gets no answer.
         let _ = self.done.send(with);
     }
 }
@@ -168,7 +168,7 @@ impl Proposer {
                 None
             }
             Known::Settled => {
-                let todo = "nobody waits for it any more: nothing has to be done";
+                let todo = "no client waits for it any more: nothing has to be done";
                 waiting.answer(Err(self.known("the client has settled this request", ErrorClass::Invalid, todo)));
                 None
             }
@@ -248,7 +248,7 @@ impl Merged {
 
     fn add(&mut self, job: WriteJob) {
         if self.waiting.is_empty() {
-            // The usual case, one request: its bytes are taken as they are when nobody else holds them.
+            // The usual case, one request: its bytes are taken as they are when nothing else holds them.
             self.body = job.body.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
         } else {
             self.body.extend_from_slice(&job.body);

@@ -1,4 +1,4 @@
-//! The KV door of a worker: routes a request to the replica that it hosts.
+//! The key-value service of a worker: routes a request to the replica that it hosts.
 //!
 //! Every answer is a reply message: a wrong server says `not_leader` and where to go, everything else that goes wrong
 //! is a `Failure`. Bounds of the message are checked here, what depends on the data by the replica.

@@ -3,7 +3,7 @@
 use crate::dirs::ReplicaDir;
 use crate::error::{EngineError, Result, corrupt};
 use crate::files;
-use crate::{Door, ReplicaSpec, RestoredPoint};
+use crate::{Access, ReplicaSpec, RestoredPoint};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -12,14 +12,14 @@ use std::io;
 pub(crate) struct StoredSpec {
     pub(crate) spec: ReplicaSpec,
     /// What clients may do.
-    pub(crate) door: Door,
+    pub(crate) access: Access,
 }
 
 impl StoredSpec {
     /// A replica that is new here. Those of a restored tenant stay closed until the scheduler opens them.
     pub(crate) fn new(spec: ReplicaSpec) -> Self {
-        let door = Door::of(spec.restore.is_none(), false);
-        Self { spec, door }
+        let access = Access::of(spec.restore.is_none(), false);
+        Self { spec, access }
     }
 
     pub(crate) fn load(dir: &ReplicaDir) -> Result<Option<Self>> {

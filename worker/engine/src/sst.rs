@@ -1,6 +1,6 @@
 //! Verifies an SST file from its bytes: every byte lies in a block whose checksum is right.
 //!
-//! RocksDB verifies a block when it reads it; a backup copies blocks that nobody may have read for months. So the file is
+//! RocksDB verifies a block when it reads it; a backup copies blocks that may not have been read for months. So the file is
 //! walked here while it is in memory for the backup anyway: footer, meta index, index, and every block that they name.
 //! The blocks must fill the file without a gap, so a byte that no checksum covers does not exist. Only the layout that
 //! this engine's RocksDB writes is known (format version 6 and 7: checksums bound to the place); pure, no I/O.
@@ -131,7 +131,7 @@ impl<'a> Sst<'a> {
     fn verified(&self, handle: Handle) -> Result<(&'a [u8], u8), SstDamage> {
         let end = handle.offset.checked_add(handle.size).and_then(|end| end.checked_add(TRAILER_BYTES));
         if end.is_none_or(|end| end > self.footer_at) {
-            return Err(damage(handle.offset, "a block is said to lie beyond the end"));
+            return Err(damage(handle.offset, "a block lies beyond the end by its handle"));
         }
         // Both fit: they are inside the file, which is in memory.
         let (start, size) = (handle.offset as usize, handle.size as usize);

@@ -36,7 +36,7 @@ pub struct ReplicaSpec {
     pub tenant: TenantId,
     /// Log stream.
     pub ls: LsId,
-    /// Every member of its group with the address of its gRPC door.
+    /// Every member of its group with the address of its gRPC server.
     pub members: BTreeMap<NodeId, String>,
     /// True for the one member that initializes a fresh group.
     pub bootstrap: bool,
@@ -57,7 +57,7 @@ pub struct RestoreStart {
 
 /// What clients may do at a replica. The numbers are those of the stored form: 0 and 1 were once a plain `open` flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Door {
+pub enum Access {
     /// Nothing: the tenant is being restored.
     #[default]
     Closed,
@@ -67,7 +67,7 @@ pub enum Door {
     ReadOnly,
 }
 
-impl Door {
+impl Access {
     /// As orders say it.
     #[must_use]
     pub const fn of(open: bool, read_only: bool) -> Self {
@@ -101,7 +101,7 @@ pub struct ReplicaStatus {
     /// How far source log was replayed; `None` when this is no restored tenant.
     pub replayed: Option<Replayed>,
     /// What clients may do.
-    pub door: Door,
+    pub access: Access,
 }
 
 /// Committed log: whole groups, paddings included, `[start, end)`.

@@ -14,12 +14,11 @@ use super::opening::Opening;
 use super::shown::Shown;
 use super::trouble::Trouble;
 use crate::clock::WallClock;
-use crate::source::{LogStatus, LogStream, SourceError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use strandline_format::palf::GroupWalker;
-use strandline_types::{ErrorClass, LsId, Lsn, PieceId, Scn, Term};
+use strandline_engine_api::{LogStatus, LogStream, SourceError};
+use strandline_types::{ErrorClass, LsId, Lsn, PieceId, Term};
 use strandline_worker_core::archiver::{Action, Archiver, Cut, Goal, LogView, Progress};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -55,7 +54,7 @@ pub(super) struct Driver {
     pub share: Share,
     pub clock: WallClock,
     pub shown: Arc<Shown>,
-    pub news: Arc<Notify>,
+    pub report_due: Arc<Notify>,
 }
 
 /// The driver at work.
@@ -80,7 +79,7 @@ impl Driver {
         let opened_as = self.wanted.borrow_and_update().clone();
         let (files, held, ahead, tidying) = (None, None, None, None);
         let mut work = Work { driver: self, opened_as, files, held, ahead, tidying, tidy_after_ms: 0 };
-        // Dropping the work in the middle of an append is harmless: whoever goes on writes the same bytes there.
+        // Dropping the work in the middle of an append is harmless: the next writer writes the same bytes there.
         tokio::select! {
             () = stop.cancelled() => {}
             () = work.run() => {}
@@ -187,9 +186,10 @@ impl Work {
 
     /// The local log begins behind what the round needs: the rest of it is in no archive.
     async fn lost(&mut self, from: Lsn, log_start: Lsn) {
-        let Driver { feed, archiver, clock, .. } = &mut self.driver;
+        let Driver { feed, archiver, clock, opening, .. } = &mut self.driver;
         let first = feed.source().read_committed(log_start, 1).await.ok();
-        let first = first.and_then(|log| first_scn(&log.bytes, log.start));
+        let first = first.and_then(|log| opening.log_format.group(&log.bytes, log.start, None).ok().flatten());
+        let first = first.map(|group| group.scn());
         archiver.on_recycled(clock.now_ms(), from, log_start, first);
         (self.held, self.ahead) = (None, None);
     }
@@ -276,7 +276,7 @@ impl Work {
         Ok(())
     }
 
-    /// Starts merging and sealing where there is something to do and nobody does it.
+    /// Starts merging and sealing where there is something to do and no task does it.
     fn tidy(&mut self) {
         let Some(parts) = self.files.as_ref().and_then(RoundFiles::parts) else { return };
         let now_ms = self.driver.clock.now_ms();
@@ -325,7 +325,7 @@ impl Work {
         let trouble = archiver.trouble().cloned().or(damage);
         let progress = archiver.progress().cloned().map(|p| Progress { trouble: trouble.clone(), ..p });
         if self.driver.shown.set(progress, trouble, log, (requests, stored)) {
-            self.driver.news.notify_one();
+            self.driver.report_due.notify_one();
         }
     }
 }
@@ -336,9 +336,4 @@ async fn loses(source: Arc<dyn LogStream>, needs: Option<(Lsn, Lsn)>) {
     while source.log_status().log_start <= next {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-}
-
-/// SCN of the first group of a stretch of log.
-fn first_scn(bytes: &[u8], start: Lsn) -> Option<Scn> {
-    GroupWalker::new(bytes, start, None).next_group().ok().flatten().map(|group| group.header.max_scn)
 }

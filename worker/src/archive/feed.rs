@@ -5,10 +5,11 @@
 //! that read it; what only waits for others goes first when that destination needs room.
 
 use super::memory::{Held, Share};
-use crate::source::{LogStream, SourceError};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+use strandline_engine_api::{LogStream, SourceError};
 use strandline_types::limits::ARCHIVE_FEED_BYTES_MAX;
 use strandline_types::{DestId, Lsn};
 
@@ -34,7 +35,7 @@ pub(super) struct Stretch {
 /// The shared reader.
 pub(super) struct LogFeed {
     source: Arc<dyn LogStream>,
-    /// One read at a time: whoever comes second finds it done.
+    /// One read at a time: the second caller finds it done.
     reading: tokio::sync::Mutex<()>,
     shelf: Mutex<Shelf>,
 }
@@ -109,9 +110,9 @@ impl LogFeed {
         Ok(Stretch { start: from, bytes: chunk.bytes.clone(), _chunk: chunk })
     }
 
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+    fn shelf(&self) -> parking_lot::MutexGuard<'_, Shelf> {
         // Every change is whole before anything in it can panic.
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock()
     }
 }
 
@@ -136,7 +137,7 @@ impl Shelf {
         self.put_away();
     }
 
-    /// Lets go of what nobody waits for, and of the oldest beyond the bound.
+    /// Drops what no destination waits for, and of the oldest beyond the bound.
     fn put_away(&mut self) {
         let places = &self.places;
         self.kept.retain(|c| places.values().any(|at| *at < c.end));

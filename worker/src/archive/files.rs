@@ -3,22 +3,22 @@
 //! One form per round: plain files that grow, or parts (`parts.rs`). Spells no path itself and decides nothing.
 
 use super::StreamKey;
-use super::gate::Gate;
+use super::append_limit::AppendLimit;
 use super::memory::Share;
 use super::parts::PartStore;
 use super::trouble::Trouble;
-use crate::dictionary::for_medium;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_engine_api::{LogFormat, dictionary_for_medium, dictionary_of_medium};
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::part::PartForm;
 use strandline_format::paths::archive::{ArchivePath, ls_log_dir, parse_piece_dir, schema_meta_dir};
 use strandline_format::{DataType, pb, small};
 use strandline_media::{LogForm, Looks, Medium};
-use strandline_proto::v1;
 use strandline_reader::object_name;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{ErrorClass, Failure, FileId, PieceId, PieceKey, Scn};
 use strandline_worker_core::archiver::{Cut, FoundFile, dictionaries};
 
@@ -39,16 +39,17 @@ pub(super) async fn ask_identity(medium: &dyn Medium) -> Result<(), Trouble> {
 #[derive(Debug)]
 pub(super) struct RoundFiles {
     key: StreamKey,
+    log_format: &'static dyn LogFormat,
     medium: Arc<dyn Medium>,
     /// `None` where files grow in place.
     parts: Option<Arc<PartStore>>,
     /// Lengths of the files that grow in place.
     plain: BTreeMap<(PieceId, FileId), u64>,
-    gate: Arc<Gate>,
+    append_limit: Arc<AppendLimit>,
     /// Dictionaries that are written, by piece and SCN.
     written: BTreeSet<(PieceId, Scn)>,
     /// The newest dictionary that was seen in the log or in the archive.
-    dictionary: Option<pb::Dictionary>,
+    dictionary: Option<Dictionary>,
     has_recalled: bool,
     requests: AtomicU64,
 }
@@ -56,16 +57,28 @@ pub(super) struct RoundFiles {
 impl RoundFiles {
     pub(super) fn new(
         key: StreamKey,
+        log_format: &'static dyn LogFormat,
         medium: Arc<dyn Medium>,
         form: PartForm,
         salt: [u8; SALT_BYTES],
-        gate: Arc<Gate>,
+        append_limit: Arc<AppendLimit>,
     ) -> Self {
         let in_parts = medium.log_form() == LogForm::Parts || !form.is_raw();
-        let store = || PartStore::new(key, Arc::clone(&medium), form, salt, Arc::clone(&gate));
+        let store = || PartStore::new(key, Arc::clone(&medium), form, salt, Arc::clone(&append_limit));
         let parts = in_parts.then(|| Arc::new(store()));
         let (plain, written, requests) = (BTreeMap::new(), BTreeSet::new(), AtomicU64::new(0));
-        Self { key, medium, parts, plain, gate, written, dictionary: None, has_recalled: false, requests }
+        Self {
+            key,
+            log_format,
+            medium,
+            parts,
+            plain,
+            append_limit,
+            written,
+            dictionary: None,
+            has_recalled: false,
+            requests,
+        }
     }
 
     /// The same destination, opened with other access keys.
@@ -190,7 +203,7 @@ impl RoundFiles {
                 let file = (cut.file.piece, cut.file.file_id());
                 let path = self.log_path(file.0, file.1);
                 {
-                    let _one = self.gate.pass().await;
+                    let _one = self.append_limit.turn().await;
                     self.medium().append(&path, cut.at, cut.bytes.clone()).await?;
                 }
                 self.plain.insert(file, cut.at + cut.bytes.len() as u64);
@@ -216,22 +229,23 @@ impl RoundFiles {
     /// complete the piece. Which they are and what they say follows from the log alone: a piece begins with the newest
     /// one that was logged before, which earlier pieces hold, whatever the engine has learned since. So a former leader
     /// that wakes up late has nothing to add to a frozen piece.
-    pub(super) async fn put_dictionaries(&mut self, cut: &Cut, engine: Option<v1::Dictionary>) -> Result<(), Trouble> {
+    pub(super) async fn put_dictionaries(&mut self, cut: &Cut, engine: Option<Dictionary>) -> Result<(), Trouble> {
         let piece = cut.file.piece;
         if self.dictionary.is_none() && !self.has_recalled {
             self.dictionary = self.recall_dictionary(piece).await?;
             self.has_recalled = true;
         }
-        let engine = engine.as_ref().map(for_medium).filter(|d| Scn(d.scn) <= cut.base_after.prev_scn);
-        for dictionary in dictionaries(cut, self.dictionary.clone().or(engine)) {
-            let scn = Scn(dictionary.scn);
+        let engine = engine.filter(|d| d.scn.is_none_or(|scn| scn <= cut.base_after.scn));
+        for dictionary in dictionaries(self.log_format, cut, self.dictionary.clone().or(engine)) {
+            // Each of them was logged.
+            let scn = dictionary.scn.unwrap_or(Scn::MIN);
             self.dictionary = Some(dictionary.clone());
             if self.written.contains(&(piece, scn)) {
                 continue;
             }
             let path = ArchivePath::SchemaMeta { key: self.piece(piece), scn }.path();
             let tenant_id = self.key.tenant.0;
-            let meta = pb::SchemaMeta { tenant_id, scn: scn.0, dictionary: Some(dictionary) };
+            let meta = pb::SchemaMeta { tenant_id, scn: scn.0, dictionary: Some(dictionary_for_medium(dictionary)) };
             let bytes = small::write_small(DataType::SchemaMeta, &meta);
             self.medium().put_if_absent(&path, bytes.into()).await?;
             self.written.retain(|(p, _)| *p == piece);
@@ -241,7 +255,7 @@ impl RoundFiles {
     }
 
     /// The newest dictionary that earlier leaders archived in this round, up to this piece.
-    async fn recall_dictionary(&self, upto: PieceId) -> Result<Option<pb::Dictionary>, Trouble> {
+    async fn recall_dictionary(&self, upto: PieceId) -> Result<Option<Dictionary>, Trouble> {
         let dirs = self.medium().list_dirs("").await?;
         let ours = |key: &PieceKey| (key.dest_id, key.round_id) == (self.key.dest, self.key.round);
         let mut pieces: Vec<PieceKey> = dirs.iter().filter_map(|dir| parse_piece_dir(dir)).filter(ours).collect();
@@ -260,7 +274,7 @@ impl RoundFiles {
                     small::read_small(DataType::SchemaMeta, &bytes).map_err(bad)
                 };
                 let meta: pb::SchemaMeta = Looks::default().sure(look).await?;
-                return Ok(meta.dictionary);
+                return Ok(meta.dictionary.map(dictionary_of_medium));
             }
         }
         Ok(None)

@@ -1,7 +1,8 @@
 //! The keys of encrypted archives on this worker: read once per source, and again after it turned out wrong.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_format::cipher::{Key, SALT_BYTES};
 use strandline_format::secret::KeyRing;
 use strandline_media::key_source::read_secret;
@@ -36,8 +37,8 @@ impl Keys {
         self.lock().remove(source);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<KeyRing>>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, Arc<KeyRing>>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rings.lock()
     }
 }

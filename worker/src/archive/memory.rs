@@ -1,8 +1,9 @@
 //! The memory of all archivers of one worker: a fair budget over destinations (`worker/core`), with waiting; and whose
 //! turn it is to merge parts, which takes much of it.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_types::DestId;
 use strandline_types::limits::{ARCHIVE_MEMORY_BYTES_MAX, ARCHIVE_MERGES_AT_ONCE_MAX};
 use strandline_worker_core::budget::{Budget, Ticket};
@@ -41,9 +42,9 @@ impl Memory {
         (inner.budget.held(), inner.peak)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
         // Every change is whole before anything in it can panic.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
@@ -59,7 +60,7 @@ impl Inner {
     }
 }
 
-/// One stream's door to its destination's share.
+/// One stream's handle of its destination's share.
 #[derive(Debug)]
 pub(super) struct Share {
     memory: Arc<Memory>,
@@ -67,7 +68,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Another door to the same share.
+    /// Another handle of the same share.
     pub(super) fn again(&self) -> Self {
         self.memory.join(self.dest)
     }
@@ -75,11 +76,11 @@ impl Share {
     /// Waits until this stream may merge in the background. Merges of all streams at once would leave no memory, and no
     /// room at the medium, for log that has just been written.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
+        // It is never closed.
         self.memory.merging.acquire().await.ok()
     }
 
-    /// Waits for `bytes`. Nobody who waits may hold other memory of the budget.
+    /// Waits for `bytes`. A caller that waits may hold no other memory of the budget.
     pub(super) async fn take(&self, bytes: usize) -> Held {
         let (held, granted) = self.ask(bytes);
         // The sender is dropped only together with the budget.

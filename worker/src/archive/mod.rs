@@ -4,10 +4,10 @@
 //! for nothing else; a tenant with several destinations has a round, and a driver per stream, for each. A stream that
 //! has stopped, paused or was interrupted keeps its last word until the order goes.
 
+mod append_limit;
 mod driver;
 mod feed;
 mod files;
-mod gate;
 mod keys;
 mod memory;
 mod opening;
@@ -18,19 +18,20 @@ mod tidy;
 mod trouble;
 
 use crate::clock::WallClock;
-use crate::source::Engine;
 use crate::task_ctx::MediumOpener;
+use append_limit::AppendLimit;
 use driver::{Driver, Wanted};
 use feed::LogFeed;
-use gate::Gate;
 use keys::Keys;
 use memory::Memory;
 use opening::Opening;
 use ordered::Ordered;
+use parking_lot::Mutex;
 use shown::{Picture, Shown};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+use strandline_engine_api::Engine;
 use strandline_format::secret::round_salt;
 use strandline_proto::{OnWire, v1};
 use strandline_types::{ArchiveLsState, DestId, Failure, LsId, Lsn, PieceClock, PieceId, RoundId, Scn, TenantId, Term};
@@ -96,8 +97,8 @@ pub struct StreamLag {
 
 /// The shared readers; each lives as long as one of its drivers does.
 type Feeds = BTreeMap<(TenantId, LsId, Term), Weak<LogFeed>>;
-/// The doors to the destinations; each lives as long as one of its drivers does.
-type Gates = BTreeMap<(TenantId, DestId), Weak<Gate>>;
+/// The limits of the destinations; each lives as long as one of its drivers does.
+type AppendLimits = BTreeMap<(TenantId, DestId), Weak<AppendLimit>>;
 
 /// Every archiver of this worker.
 pub struct ArchiveManager {
@@ -106,9 +107,9 @@ pub struct ArchiveManager {
     memory: Arc<Memory>,
     keys: Arc<Keys>,
     feeds: Mutex<Feeds>,
-    gates: Mutex<Gates>,
+    append_limits: Mutex<AppendLimits>,
     clock: WallClock,
-    news: Arc<Notify>,
+    report_due: Arc<Notify>,
     streams: Mutex<BTreeMap<StreamKey, Running>>,
     /// Streams whose orders are not understood, and since when.
     refused: Mutex<BTreeMap<StreamKey, (Failure, u64)>>,
@@ -121,12 +122,13 @@ impl fmt::Debug for ArchiveManager {
 }
 
 impl ArchiveManager {
-    /// A manager without streams; `news` is notified whenever there is something to report.
+    /// A manager without streams; `report_due` is notified whenever there is something to report.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, clock: WallClock, news: Arc<Notify>) -> Self {
-        let (keys, feeds, gates, streams) = (Arc::default(), Mutex::default(), Mutex::default(), Mutex::default());
+    pub fn new(engine: Arc<dyn Engine>, open_medium: MediumOpener, clock: WallClock, report_due: Arc<Notify>) -> Self {
+        let (keys, feeds, append_limits, streams) =
+            (Arc::default(), Mutex::default(), Mutex::default(), Mutex::default());
         let (memory, refused) = (Memory::new(), Mutex::default());
-        Self { engine, open_medium, memory, keys, feeds, gates, clock, news, streams, refused }
+        Self { engine, open_medium, memory, keys, feeds, append_limits, clock, report_due, streams, refused }
     }
 
     /// Makes what runs here equal to the orders.
@@ -155,7 +157,7 @@ impl ArchiveManager {
         });
         for (key, (round, order, term)) in ordered {
             let wanted = wanted(round, order.goal, key.ls);
-            self.gate(key, round.concurrency).set(round.concurrency);
+            self.append_limit(key, round.concurrency).set(round.concurrency);
             if let Some(running) = streams.get(&key) {
                 running.wanted.send_if_modified(|w| {
                     let is_new = *w != wanted;
@@ -171,7 +173,7 @@ impl ArchiveManager {
     /// Notes what is not understood; what was noted before keeps its time.
     fn refuse(&self, refused: BTreeMap<StreamKey, Failure>, now_ms: u64) {
         // Replaced whole: a poisoned map is still good.
-        let mut noted = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.refused.lock();
         let since = |key: &StreamKey| noted.get(key).map_or(now_ms, |(_, since)| *since);
         let now = refused.into_iter().map(|(key, failure)| (key, (failure, since(&key)))).collect();
         *noted = now;
@@ -188,28 +190,33 @@ impl ArchiveManager {
         let (order, has_stopped) = order(round, key.ls, &wanted);
         let (send, receive) = watch::channel(wanted);
         let (shown, stop) = (Arc::new(Shown::default()), CancellationToken::new());
+        let log_format = self.engine.log_format();
         let opening = Opening {
             key,
+            log_format,
             uri: round.dest_uri.clone(),
             owner: round.owner.map(Into::into).unwrap_or_default(),
             form: ordered.form,
             salt: round_salt(key.tenant, key.dest, key.round, order.clock.round_start),
             open_medium: Arc::clone(&self.open_medium),
             keys: Arc::clone(&self.keys),
-            gate: self.gate(key, round.concurrency),
+            append_limit: self.append_limit(key, round.concurrency),
         };
         let driver = Driver {
             key,
             term,
             feed,
             opening,
-            archiver: if has_stopped { Archiver::stopped(order) } else { Archiver::new(order) },
+            archiver: match has_stopped {
+                true => Archiver::stopped(log_format, order),
+                false => Archiver::new(log_format, order),
+            },
             wanted: receive,
             stop: stop.clone(),
             share: self.memory.join(key.dest),
             clock: self.clock,
             shown: Arc::clone(&shown),
-            news: Arc::clone(&self.news),
+            report_due: Arc::clone(&self.report_due),
         };
         tracing::info!(stream = %key, %term, "archiving begins here");
         let task = tokio::spawn(driver.run());
@@ -219,7 +226,7 @@ impl ArchiveManager {
     /// The shared reader of a log stream.
     fn feed(&self, key: StreamKey, term: Term) -> Option<Arc<LogFeed>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut feeds = self.feeds.lock();
         feeds.retain(|_, feed| feed.strong_count() > 0);
         let name = (key.tenant, key.ls, term);
         if let Some(feed) = feeds.get(&name).and_then(Weak::upgrade) {
@@ -230,16 +237,16 @@ impl ArchiveManager {
         Some(feed)
     }
 
-    /// The door to a destination of a tenant.
-    fn gate(&self, key: StreamKey, concurrency: u32) -> Arc<Gate> {
+    /// The limit of a destination of a tenant.
+    fn append_limit(&self, key: StreamKey, concurrency: u32) -> Arc<AppendLimit> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.retain(|_, gate| gate.strong_count() > 0);
+        let mut append_limits = self.append_limits.lock();
+        append_limits.retain(|_, append_limit| append_limit.strong_count() > 0);
         let name = (key.tenant, key.dest);
-        gates.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let gate = Gate::new(concurrency);
-            gates.insert(name, Arc::downgrade(&gate));
-            gate
+        append_limits.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let append_limit = AppendLimit::new(concurrency);
+            append_limits.insert(name, Arc::downgrade(&append_limit));
+            append_limit
         })
     }
 
@@ -259,7 +266,7 @@ impl ArchiveManager {
     #[must_use]
     pub fn waiting(&self) -> Vec<v1::ArchiveWaiting> {
         let (streams, now_ms) = (self.lock(), self.clock.now_ms());
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused.lock();
         let waiting = streams.iter().filter_map(|(key, running)| {
             let picture = running.shown.get(now_ms).filter(|p| p.progress.is_none())?;
             Some((*key, picture.trouble?))
@@ -315,9 +322,9 @@ impl ArchiveManager {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StreamKey, Running>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<StreamKey, Running>> {
         // Entries are inserted and removed whole: a poisoned map is still good.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock()
     }
 }
 

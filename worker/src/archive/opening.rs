@@ -3,13 +3,14 @@
 //! Everything that can fail here may pass by itself or by another key: it is tried again by the driver.
 
 use super::StreamKey;
+use super::append_limit::AppendLimit;
 use super::driver::Wanted;
 use super::files::RoundFiles;
-use super::gate::Gate;
 use super::keys::Keys;
 use super::ordered::OrderedForm;
 use crate::task_ctx::MediumOpener;
 use std::sync::Arc;
+use strandline_engine_api::LogFormat;
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::part::PartForm;
 use strandline_media::{Medium, Right};
@@ -18,13 +19,14 @@ use strandline_types::{DestOwner, Failure};
 /// What never changes about a round's destination.
 pub(super) struct Opening {
     pub key: StreamKey,
+    pub log_format: &'static dyn LogFormat,
     pub uri: String,
     pub owner: DestOwner,
     pub form: OrderedForm,
     pub salt: [u8; SALT_BYTES],
     pub open_medium: MediumOpener,
     pub keys: Arc<Keys>,
-    pub gate: Arc<Gate>,
+    pub append_limit: Arc<AppendLimit>,
 }
 
 impl Opening {
@@ -41,7 +43,7 @@ impl Opening {
             false => None,
         };
         let form = PartForm { compressor: self.form.compression.into(), key };
-        Ok(RoundFiles::new(self.key, medium, form, self.salt, Arc::clone(&self.gate)))
+        Ok(RoundFiles::new(self.key, self.log_format, medium, form, self.salt, Arc::clone(&self.append_limit)))
     }
 
     /// Whether there is a key at all.

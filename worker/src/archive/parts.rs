@@ -5,13 +5,14 @@
 //! the medium acknowledged or showed before is not believed: a directory that is away for a moment is not empty.
 
 use super::StreamKey;
-use super::gate::Gate;
+use super::append_limit::AppendLimit;
 use super::memory::Share;
 use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use strandline_format::checksum::crc32c_raw;
 use strandline_format::cipher::SALT_BYTES;
 use strandline_format::palf::prove_log;
@@ -81,7 +82,7 @@ pub(super) struct PartStore {
     medium: RwLock<Arc<dyn Medium>>,
     form: PartForm,
     salt: [u8; SALT_BYTES],
-    gate: Arc<Gate>,
+    append_limit: Arc<AppendLimit>,
     files: Mutex<BTreeMap<FileKey, File>>,
     /// The packed part that was read last: readers come back for its next bytes.
     last_read: Mutex<Option<(FileKey, Span, Bytes)>>,
@@ -99,14 +100,14 @@ impl PartStore {
         medium: Arc<dyn Medium>,
         form: PartForm,
         salt: [u8; SALT_BYTES],
-        gate: Arc<Gate>,
+        append_limit: Arc<AppendLimit>,
     ) -> Self {
         Self {
             key,
             medium: RwLock::new(medium),
             form,
             salt,
-            gate,
+            append_limit,
             files: Mutex::default(),
             last_read: Mutex::default(),
             keeps_all: AtomicBool::new(false),
@@ -117,18 +118,18 @@ impl PartStore {
 
     /// The same destination with other access keys.
     pub(super) fn set_medium(&self, medium: Arc<dyn Medium>) {
-        *self.medium.write().unwrap_or_else(PoisonError::into_inner) = medium;
+        *self.medium.write() = medium;
     }
 
     /// The medium, for one request.
     pub(super) fn medium(&self) -> Arc<dyn Medium> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Arc::clone(&self.medium.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.medium.read())
     }
 
-    pub(super) fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<FileKey, File>> {
+    pub(super) fn files(&self) -> parking_lot::MutexGuard<'_, BTreeMap<FileKey, File>> {
         // Every change is whole before anything in it can panic.
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock()
     }
 
     /// Takes in a listing of every file from a piece on, in place of what was known.
@@ -183,13 +184,13 @@ impl PartStore {
     }
 
     pub(super) fn object(&self, path: &str) -> String {
-        let medium = self.medium.read().unwrap_or_else(PoisonError::into_inner);
+        let medium = self.medium.read();
         object_name(&medium.uri(), path)
     }
 
     /// What does not prove itself here and since when it is told, though archiving goes on.
     pub(super) fn damage(&self, now_ms: u64) -> Option<(Failure, u64)> {
-        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut damage = self.damage.lock();
         damage.as_mut().map(|(failure, since)| (failure.clone(), *since.get_or_insert(now_ms)))
     }
 
@@ -263,12 +264,12 @@ impl PartStore {
                 .sure(|| async { self.medium().get_range(&path, within.clone()).await })
                 .await?);
         }
-        let known = self.last_read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.last_read.lock().clone();
         let plain = match known {
             Some((of, at, plain)) if (of, at) == (file, span) => plain,
             _ => self.whole_part(&place).await?,
         };
-        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Some((file, span, plain.clone()));
+        *self.last_read.lock() = Some((file, span, plain.clone()));
         Ok(plain.slice(within.start as usize..within.end as usize))
     }
 
@@ -387,7 +388,7 @@ impl PartStore {
             if form.is_raw() { Ok(bytes) } else { blocking(move || encode_part(&place, &bytes, &form)).await? };
         let encoded = encoded.map_err(|e| Trouble::format(e, self.object(&path)))?;
         let put = {
-            let _one = self.gate.pass().await;
+            let _one = self.append_limit.turn().await;
             self.medium().put_if_absent(&path, encoded.clone()).await
         };
         let stored = match put {

@@ -1,8 +1,8 @@
 //! What a driver shows to the rest of the worker: progress, trouble and counts, with the log as it was then.
 
-use crate::source::LogStatus;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use strandline_engine_api::LogStatus;
 use strandline_types::limits::MEDIUM_SILENT_MS;
 use strandline_types::{ErrorClass, Failure, PieceId};
 use strandline_worker_core::archiver::Progress;
@@ -39,8 +39,8 @@ pub(super) struct Shown {
 impl Shown {
     /// The last one, and what there is to say when the medium does not answer; `None` before the first.
     pub(super) fn get(&self, now_ms: u64) -> Option<Picture> {
-        let mut picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let asked = *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut picture = self.picture.lock().clone()?;
+        let asked = *self.asked_ms.lock();
         let is_silent = |asked: &u64| now_ms.saturating_sub(*asked) >= MEDIUM_SILENT_MS;
         if let Some(since) = asked.filter(is_silent).filter(|_| picture.trouble.is_none()) {
             picture.trouble = Some((silent(), since));
@@ -53,10 +53,10 @@ impl Shown {
 
     /// The medium is asked for something, or (`None`) has answered.
     pub(super) fn asks(&self, now_ms: Option<u64>) {
-        *self.asked_ms.lock().unwrap_or_else(PoisonError::into_inner) = now_ms;
+        *self.asked_ms.lock() = now_ms;
     }
 
-    /// Shows how things are; `true` when it is news for the scheduler.
+    /// Shows how things are; `true` when the scheduler has to get it.
     pub(super) fn set(
         &self,
         progress: Option<Progress>,
@@ -64,10 +64,10 @@ impl Shown {
         log: LogStatus,
         (requests, stored): (u64, BTreeMap<PieceId, u64>),
     ) -> bool {
-        let mut shown = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.picture.lock();
         let said = |p: &Picture| p.progress == progress && p.trouble == trouble;
-        let is_news = !shown.as_ref().is_some_and(said);
+        let is_changed = !shown.as_ref().is_some_and(said);
         *shown = Some(Picture { progress, trouble, log, requests, stored });
-        is_news
+        is_changed
     }
 }

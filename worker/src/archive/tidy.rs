@@ -11,7 +11,6 @@ use super::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use strandline_format::palf::prove_log;
 use strandline_format::paths::LogPart;
@@ -115,7 +114,7 @@ impl PartStore {
         self.put_part(file, whole, plain).await?;
         let back = self.proven_part(file, whole).await;
         if back.as_ref().is_err_and(|t| t.failure.class == ErrorClass::Corrupt) {
-            // What it was made of is sound and stays; nobody shall read this instead.
+            // What it was made of is sound and stays; this is not read instead.
             self.medium().delete(&self.place(file, whole).path()).await?;
             if let Some(f) = self.files().get_mut(&file) {
                 f.parts.remove(whole);
@@ -202,7 +201,7 @@ impl PartStore {
         if let Some(f) = self.files().get_mut(&file) {
             spans.iter().for_each(|span| f.parts.distrust(*span));
         }
-        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut damage = self.damage.lock();
         damage.get_or_insert((failure, None));
     }
 

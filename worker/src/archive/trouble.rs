@@ -1,6 +1,6 @@
 //! A failure of the medium with the pause that the medium asked for.
 
-use crate::source::SourceError;
+use strandline_engine_api::SourceError;
 use strandline_format::FormatError;
 use strandline_media::{Judged, MediaError};
 use strandline_types::{ErrorClass, Failure};

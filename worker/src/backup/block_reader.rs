@@ -6,12 +6,12 @@
 
 use super::share::{TenantShare, share};
 use crate::disk::{blocking, io_failure};
-use crate::source::{CheckpointBlock, LogStream};
 use futures::stream::{self, Stream, StreamExt};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strandline_engine_api::{CheckpointBlock, LogStream};
 use strandline_format::blocks::{BlockBuffer, Coding, EncodedBlock, encode_macroblock};
 use strandline_format::compress::Compressor;
 use strandline_types::limits::BLOCKS_IN_FLIGHT_MAX;

@@ -4,7 +4,7 @@
 //! names, in this set or an earlier one of its chain, is there, finished, and long enough. The result is a pure function of the parts, so a repetition
 //! writes the same bytes.
 
-use super::known::object;
+use super::existing_blocks::object;
 use super::ls::set_name;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;

@@ -7,16 +7,15 @@
 
 use super::block_reader::Reading;
 use super::data_dir::{LsPlace, Written, file_bytes, write_dir};
-use super::known::known_blocks;
+use super::existing_blocks::known_blocks;
 use super::share::share;
-use crate::dictionary::for_medium;
 use crate::disk::{blocking, io_failure};
-use crate::source::{Checkpoint, LogStream, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
 use prost::Message;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use strandline_engine_api::{Checkpoint, LogStream, SourceError, dictionary_for_medium};
 use strandline_format::blocks::Coding;
 use strandline_format::cipher::{self, Key};
 use strandline_format::paths::{BackupPath, SetName};
@@ -25,11 +24,10 @@ use strandline_format::{DataType, pb};
 use strandline_proto::v1::{self, BackupLsResult, BackupLsSpec, SetSeal};
 use strandline_proto::{OnWire, TaskKey};
 use strandline_types::limits::BACKUP_CATCH_UP_MS_MAX;
-use strandline_types::{BackupSetId, BackupSetKind, Compression, ErrorClass, Failure, Lsn, Scn, TabletId};
+use strandline_types::{BackupSetId, BackupSetKind, Compression, ErrorClass, Failure, Lsn, PalfBase, Scn, TabletId};
 use strandline_worker_core::backup_plan::{DirPlan, plan_backup, tablet_metas};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// The only cipher that sets are sealed with.
 /// Pause between two looks at a replica that has not come far enough.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -83,7 +81,7 @@ async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<Back
     let meta = ls_meta(&point, id);
     write_metas(&place, &point, &meta, &mut written).await?;
     Ok(BackupLsResult {
-        base: Some(point.base.into()),
+        base: Some(PalfBase::from(point.base).into()),
         checkpoint_scn: point.scn.0,
         input_bytes,
         output_bytes: written.bytes,
@@ -93,7 +91,7 @@ async fn back_up(ctx: &TaskCtx, spec: &BackupLsSpec, id: TaskKey) -> Result<Back
         tablets: meta.tablet_ids.clone(),
         // The engine's files stay in the log stream's own meta: they can be large, and this goes through Raft.
         ls_meta: pb::LsMetaInfo { engine_files: Default::default(), ..meta }.encode_to_vec().into(),
-        dictionary: point.dictionary.clone().filter(|_| id.ls_id.is_sys()),
+        dictionary: point.dictionary.clone().filter(|_| id.ls_id.is_sys()).map(Into::into),
         referenced_blocks,
         referenced_bytes,
     })
@@ -164,21 +162,22 @@ fn make_room(scratch: &Path, stale: &Path) -> Result<(), Failure> {
 
 fn ls_meta(point: &Checkpoint, id: TaskKey) -> pb::LsMetaInfo {
     let tablets = tablet_metas(&point.blocks, point.scn).into_iter().map(|t| t.tablet_id);
+    let base = PalfBase::from(point.base);
     pb::LsMetaInfo {
         tenant_id: id.tenant_id.0,
         ls_id: id.ls_id.0,
         base: Some(pb::PalfBaseInfo {
-            lsn: point.base.lsn.0,
-            prev_log_id: point.base.prev_log_id,
-            prev_accumulated_checksum: point.base.prev_accumulated_checksum,
-            prev_scn: point.base.prev_scn.0,
+            lsn: base.lsn.0,
+            prev_log_id: base.prev_log_id,
+            prev_accumulated_checksum: base.prev_accumulated_checksum,
+            prev_scn: base.prev_scn.0,
         }),
         checkpoint_scn: point.scn.0,
-        applied_index: point.index,
-        applied_term: point.term.0,
+        applied_index: point.mark.index,
+        applied_term: point.mark.epoch,
         engine_files: point.engine_files.iter().cloned().collect(),
         tablet_ids: tablets.filter(|t| *t != TabletId::INNER.0).collect(),
-        dictionary: point.dictionary.as_ref().filter(|_| id.ls_id.is_sys()).map(for_medium),
+        dictionary: point.dictionary.clone().filter(|_| id.ls_id.is_sys()).map(dictionary_for_medium),
         replayed_source_lsn: 0,
         turn: id.turn.0,
         retry: id.retry.0,

@@ -7,8 +7,8 @@
 
 mod block_reader;
 mod data_dir;
+mod existing_blocks;
 mod index;
-mod known;
 mod log_copy;
 mod ls;
 mod share;

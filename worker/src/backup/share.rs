@@ -1,13 +1,14 @@
 //! What the backup tasks of one worker share: memory for blocks in flight, threads per tenant, and the pace.
 //!
-//! One per process, as the memory, the cores and the disk are. Whoever takes memory takes it in the order in which it
+//! One per process, as the memory, the cores and the disk are. Tasks take memory in the order in which they
 //! will be used, so a task never waits for what a later block of its own holds. Foreground first: without a limit of the
 //! administrator the pace follows the clients' work alone (`strandline_worker_core::throttle`).
 
-use crate::source::Engine;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
+use strandline_engine_api::Engine;
 use strandline_types::TenantId;
 use strandline_types::limits::{BACKUP_THREADS_DEFAULT, BLOCK_BYTES_IN_FLIGHT_MAX};
 use strandline_worker_core::throttle::{CEILING_BYTES_PER_S, Pace, TokenBucket, WINDOW_MS};
@@ -15,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of this, so that it fits a semaphore.
 const UNIT_BYTES: u64 = 1024;
-/// What may go at once after a pause; whoever takes more makes the next one wait.
+/// What may go at once after a pause; taking more makes the next one wait.
 const BURST_BYTES: u64 = 1 << 20;
 
 static SHARE: LazyLock<Share> = LazyLock::new(Share::new);
@@ -53,7 +54,7 @@ impl Share {
         }
     }
 
-    /// Waits for memory; a block larger than all of it waits until it is alone. `None` never happens: nobody closes it.
+    /// Waits for memory; a block larger than all of it waits until it is alone. `None` never happens: the semaphore is never closed.
     pub(super) async fn memory(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let units = bytes.min(BLOCK_BYTES_IN_FLIGHT_MAX).div_ceil(UNIT_BYTES) as u32;
         Arc::clone(&self.memory).acquire_many_owned(units).await.ok()
@@ -62,7 +63,7 @@ impl Share {
     /// The share of a tenant under these limits (0 = the default); tasks that run together have one.
     pub(super) fn tenant(&self, tenant: TenantId, threads_max: u32, bytes_per_s_max: u64) -> Arc<TenantShare> {
         // Entries are replaced whole: a poisoned map is still good.
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self.tenants.lock();
         tenants.retain(|_, share| share.strong_count() > 0);
         let known = tenants.get(&tenant).and_then(Weak::upgrade);
         if let Some(share) = known.filter(|s| (s.threads_max, s.bytes_per_s_max) == (threads_max, bytes_per_s_max)) {
@@ -81,7 +82,7 @@ impl Share {
 
     /// Waits until `bytes` may go: below the administrator's limit, and at the pace that the clients leave.
     pub(super) async fn admit(&self, tenant: &TenantShare, engine: &dyn Engine, bytes: u64) {
-        let limited = tenant.limit.lock().unwrap_or_else(PoisonError::into_inner).take(self.now_ns(), bytes);
+        let limited = tenant.limit.lock().take(self.now_ns(), bytes);
         sleep_ns(limited).await;
         loop {
             match self.pace(engine, bytes) {
@@ -94,7 +95,7 @@ impl Share {
     /// How long to wait, in nanoseconds; `None` = nothing goes for now, ask again.
     fn pace(&self, engine: &dyn Engine, bytes: u64) -> Option<u64> {
         let now_ns = self.now_ns();
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pace = self.pace.lock();
         let (pace, bucket) = &mut *pace;
         if pace.is_due(now_ns / 1_000_000) {
             pace.look(now_ns / 1_000_000, engine.client_work());
@@ -120,7 +121,7 @@ impl Share {
 }
 
 impl TenantShare {
-    /// Waits for a thread. `None` never happens: nobody closes it.
+    /// Waits for a thread. `None` never happens: the semaphore is never closed.
     pub(super) async fn thread(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.threads).acquire_owned().await.ok()
     }

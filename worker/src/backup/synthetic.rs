@@ -6,16 +6,16 @@
 //! with the key of the new set. Order: data, indexes, then the metas, as in a set that a replica wrote.
 
 use super::data_dir::{DirWriter, LsPlace, Written, file_bytes};
-use super::known::{object, read_index};
+use super::existing_blocks::{object, read_index};
 use super::ls::{seal_key, set_name};
 use super::share::{TenantShare, share};
-use crate::dictionary::from_medium;
 use crate::task_ctx::{TaskCtx, cancelled};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use prost::Message;
 use std::pin::pin;
 use std::sync::Arc;
+use strandline_engine_api::dictionary_of_medium;
 use strandline_format::blocks::{
     BlockBuffer, BlockContent, Coding, EncodedBlock, FramedBlock, TRAILER_BYTES, Trailer, encode_macroblock,
     open_macroblock,
@@ -90,7 +90,7 @@ async fn build(ctx: &TaskCtx, spec: &SyntheticSpec, id: TaskKey) -> Result<Backu
         tablet_count: meta.tablet_ids.len() as u64,
         file_count: written.files,
         tablets: meta.tablet_ids.clone(),
-        dictionary: meta.dictionary.as_ref().map(from_medium),
+        dictionary: meta.dictionary.clone().map(dictionary_of_medium).map(Into::into),
         ls_meta: pb::LsMetaInfo { engine_files: Default::default(), ..meta }.encode_to_vec().into(),
         ..BackupLsResult::default()
     })

@@ -47,6 +47,6 @@ async fn restore(ctx: &TaskCtx, spec: &RestoreDataSpec, id: TaskKey) -> Result<(
     local::remove_strays(dir.clone(), present, kept).await?;
     local::fetch_all(ctx, &set, &dir, wanted).await?;
     let files = dir.clone();
-    blocking(move || local::lay_engine_files(&files, &meta.engine_files)).await?;
+    blocking(move || local::write_engine_files(&files, &meta.engine_files)).await?;
     Ok(target.finish_restored(base).await?)
 }

@@ -5,10 +5,10 @@
 //! streams together may come is the scheduler's to say.
 
 use super::log::{LogSink, TargetSink, replay};
-use crate::source::RestoreTarget;
 use crate::task_ctx::TaskCtx;
 use std::sync::Arc;
 use std::time::Duration;
+use strandline_engine_api::RestoreTarget;
 use strandline_proto::v1::task_order::Spec;
 use strandline_proto::v1::{RestoreLogResult, RestoreLogSpec};
 use strandline_types::limits::{FOLLOW_BACKOFF_MS_MAX, FOLLOW_POLL_MS};
@@ -47,7 +47,7 @@ pub(super) async fn run(
         };
         let changed = async {
             if changes.changed().await.is_err() {
-                // Nobody gives orders any more: only the cancel token ends this.
+                // The task runner is gone: only the cancel token ends this.
                 std::future::pending::<()>().await;
             }
         };

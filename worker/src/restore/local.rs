@@ -1,10 +1,10 @@
 //! The files of a restore on this worker's disk: fetched in parallel within a byte budget, durable when all are here.
 //!
 //! The files themselves are the ledger: one that is here with the right length and checksum is finished, whichever
-//! attempt of whichever process laid it down, and is never fetched again.
+//! attempt of whichever process wrote it, and is never fetched again.
 
-use super::laid::{Laid, Unsynced, lay};
 use super::set::BackupSet;
+use super::unsynced::{UnsyncedFiles, WrittenFile, write_file};
 use crate::disk::{blocking, io_failure, sync_dir, write_durable};
 use crate::task_ctx::TaskCtx;
 use bytes::Bytes;
@@ -39,35 +39,35 @@ pub(super) async fn fetch_all(
     let bytes = missing.iter().map(|w| w.entry.plain_bytes).sum();
     metrics::counter!("strandline_restore_wanted_bytes_total").increment(bytes);
     tracing::info!(dir = %dir.display(), kept, missing = missing.len(), "blocks that are here and blocks to fetch");
-    let unsynced = Unsynced::default();
-    let laid = &unsynced;
+    let unsynced = UnsyncedFiles::default();
+    let files_to_sync = &unsynced;
     stream::iter(runs(missing, RESTORE_READ_BYTES_MAX))
         .map(Ok)
         .try_for_each_concurrent(BLOCKS_IN_FLIGHT_MAX, |run| async move {
             let units = run.bytes().min(RESTORE_BYTES_IN_FLIGHT_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let _room = ROOM.acquire_many(units).await;
             let run = Arc::new(run);
             // What one answer shows as damaged is read again before the restore fails for it.
             let look = || async {
                 let bytes = set.read(&run).await?;
                 let (set, dir, run) = (Arc::clone(set), dir.to_owned(), Arc::clone(&run));
-                blocking(move || lay_run(&set, &dir, &run, &bytes)).await
+                blocking(move || write_run(&set, &dir, &run, &bytes)).await
             };
             let (files, written) = Looks::default().sure(look).await?;
             ctx.progress.add_done(written);
-            laid.add(files).await
+            files_to_sync.add(files).await
         })
         .await?;
     unsynced.finish().await
 }
 
 /// Verifies and writes the blocks of one read; gives the files and their plain bytes.
-fn lay_run(set: &BackupSet, dir: &Path, run: &BlockRun, bytes: &Bytes) -> Result<(Vec<Laid>, u64), Failure> {
+fn write_run(set: &BackupSet, dir: &Path, run: &BlockRun, bytes: &Bytes) -> Result<(Vec<WrittenFile>, u64), Failure> {
     let (mut files, mut written) = (Vec::with_capacity(run.blocks().len()), 0);
     for (nth, wanted) in run.blocks().iter().enumerate() {
         let content = set.open_block(run, nth, bytes)?;
-        files.push(lay(dir.join(&wanted.entry.file_name), &content)?);
+        files.push(write_file(dir.join(&wanted.entry.file_name), &content)?);
         written += content.len() as u64;
     }
     metrics::counter!("strandline_restore_blocks_fetched_total").increment(run.blocks().len() as u64);
@@ -143,7 +143,7 @@ pub(super) async fn remove_strays(
 }
 
 /// Writes the engine's own small files, the one that makes the store a store last.
-pub(super) fn lay_engine_files(dir: &Path, files: &BTreeMap<String, Bytes>) -> Result<(), Failure> {
+pub(super) fn write_engine_files(dir: &Path, files: &BTreeMap<String, Bytes>) -> Result<(), Failure> {
     let (last, others): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| *name == LAST_ENGINE_FILE);
     for (name, content) in others {
         write_durable(&dir.join(name), content)?;

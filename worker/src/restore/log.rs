@@ -6,7 +6,6 @@
 //! target was seen and everything up to it is applied.
 
 use super::follow;
-use crate::source::{ReplayBatch, Replayed, RestoreTarget, SourceError};
 use crate::task_ctx::{TaskCtx, cancelled};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -14,6 +13,7 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use futures::{FutureExt, TryFutureExt};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use strandline_engine_api::{ReplayBatch, Replayed, RestoreTarget, SourceError};
 use strandline_media::Looks;
 use strandline_media::key_source::read_secret;
 use strandline_proto::TaskKey;
@@ -82,7 +82,7 @@ pub(super) async fn replay(
     let target_scn = Scn(spec.target_scn);
     let replayed = target.replayed().await?;
     let (start, start_scn) = replayed.map_or((base.lsn, base.prev_scn), |r| (r.lsn, r.scn));
-    let mut core = ReplayCore::new(start, start_scn, target_scn);
+    let mut core = ReplayCore::new(ctx.engine.log_format(), start, start_scn, target_scn);
     if core.has_reached_target() {
         return Ok(Outcome { result: result(&core, base), missing: None });
     }

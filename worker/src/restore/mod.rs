@@ -6,11 +6,11 @@
 
 mod data;
 mod follow;
-mod laid;
 mod local;
 mod log;
 mod set;
 mod table;
+mod unsynced;
 
 pub use data::run_restore_data;
 pub(crate) use log::keys as archive_keys;

@@ -3,10 +3,10 @@
 //! Only reads. Everything is verified before it is given out, what one answer shows as damaged or missing is read again,
 //! and nothing in an index is trusted as a path.
 
-use crate::source::RestoredBase;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use strandline_engine_api::RestoredBase;
 use strandline_format::blocks::open_macroblock;
 use strandline_format::cipher::{self, Key};
 use strandline_format::index::{IndexReader, KeyFingerprint, MacroIndexEntry};
@@ -77,7 +77,8 @@ impl BackupSet {
                 prev_log_id: base.prev_log_id,
                 prev_accumulated_checksum: base.prev_accumulated_checksum,
                 prev_scn: Scn(base.prev_scn),
-            },
+            }
+            .into(),
             scn: Scn(meta.checkpoint_scn),
         })
     }

@@ -9,15 +9,16 @@ use super::local;
 use super::log::{LogSink, replay};
 use super::set::BackupSet;
 use crate::disk::blocking;
-use crate::source::{ReplayBatch, Replayed, SourceError, TabletExtract};
-use crate::task_ctx::{TableSink, TaskCtx, cancelled};
+use crate::task_ctx::{TaskCtx, cancelled};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use strandline_engine_api::{ReplayBatch, Replayed, SourceError, TableSink, TabletExtract};
 use strandline_proto::TaskKey;
 use strandline_proto::v1::{RecoverTableResult, RecoverTableSpec, RestoreDataSpec, RestoreLogSpec, TabletMap};
 use strandline_types::limits::{RECOVER_WRITE_BYTES, RECOVER_WRITES_IN_FLIGHT_MAX};
@@ -79,7 +80,7 @@ async fn fetch(ctx: &TaskCtx, spec: &RecoverTableSpec, data: &RestoreDataSpec) -
     let (files, engine, scratch) = (meta.engine_files, Arc::clone(&ctx.engine), ctx.scratch.join("tablets"));
     let ls = LsId(spec.source_ls_id);
     let extract = blocking(move || {
-        local::lay_engine_files(&dir, &files)?;
+        local::write_engine_files(&dir, &files)?;
         Ok(engine.extract(&dir, &scratch, ls, only, base)?)
     });
     Ok((Arc::new(Mutex::new(extract.await?)), bytes))
@@ -108,8 +109,8 @@ impl LogSink for ExtractSink {
 }
 
 /// A panic in an engine call ends the task before anybody looks at the store again.
-fn lock(extract: &Shared) -> std::sync::MutexGuard<'_, Box<dyn TabletExtract>> {
-    extract.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(extract: &Shared) -> parking_lot::MutexGuard<'_, Box<dyn TabletExtract>> {
+    extract.lock()
 }
 
 /// Writes every pair into the target tables; gives their number.
@@ -128,7 +129,7 @@ async fn write_all(
             let Some((last, _)) = page.pairs.last() else { break };
             from = [last.as_ref(), &[0]].concat().into();
             keys += page.pairs.len() as u64;
-            // Whoever writes for long is alive.
+            // Writing for long is progress.
             ctx.progress.add_done(page.pairs.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum());
             while writes.len() >= RECOVER_WRITES_IN_FLIGHT_MAX {
                 writes.next().await.unwrap_or(Ok(()))?;

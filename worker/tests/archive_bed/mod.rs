@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use strandline_engine_api::*;
 use strandline_format::cipher::Key;
 use strandline_format::palf::{ArchiveFileHeader, Framer, GroupWalker};
 use strandline_format::part::{PartPlace, decode_part};
@@ -15,12 +16,12 @@ use strandline_format::paths::{ArchivePath, LogPart};
 use strandline_media::identity::{self, DestType, Identity};
 use strandline_media::{FaultPlan, Faulty, Medium, MemoryMedium};
 use strandline_proto::v1;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{
     ClusterId, DestId, JobId, LsId, Lsn, PalfBase, PieceClock, PieceId, RoundId, Scn, TenantId, Term,
 };
 use strandline_worker::WallClock;
 use strandline_worker::archive::{ArchiveManager, Led};
-use strandline_worker::source::*;
 use tokio::sync::{Notify, watch};
 
 pub const TENANT: TenantId = TenantId(1002);
@@ -36,7 +37,7 @@ pub struct FakeLog {
     pub end: watch::Sender<Lsn>,
     pub leader: Mutex<(bool, Term)>,
     pub start: Mutex<Lsn>,
-    pub dictionary: Mutex<Option<v1::Dictionary>>,
+    pub dictionary: Mutex<Option<Dictionary>>,
 }
 
 impl FakeLog {
@@ -89,15 +90,11 @@ impl LogSource for FakeLog {
         Ok(CommittedLog { start: from, end, bytes: Bytes::copy_from_slice(&rest[..len]) })
     }
 
-    async fn base_at(&self, _lsn: Lsn) -> Result<PalfBase, SourceError> {
-        Err(SourceError::NotLeader)
-    }
-
     async fn wait_for_log_after(&self, lsn: Lsn) {
         let _ = self.end.subscribe().wait_for(|end| *end > lsn).await;
     }
 
-    fn dictionary(&self) -> Option<v1::Dictionary> {
+    fn dictionary(&self) -> Option<Dictionary> {
         self.dictionary.lock().unwrap().clone()
     }
 }
@@ -116,6 +113,10 @@ impl TabletSource for FakeLog {
 pub struct FakeEngine(pub BTreeMap<LsId, Arc<FakeLog>>);
 
 impl Engine for FakeEngine {
+    fn log_format(&self) -> &'static dyn LogFormat {
+        &PALF
+    }
+
     fn log_stream(&self, _tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>> {
         Some(Arc::clone(self.0.get(&ls)?) as Arc<dyn LogStream>)
     }
@@ -188,16 +189,16 @@ impl Bed {
         }
     }
 
-    /// What the scheduler would tell the next leader of what this one said.
-    pub fn resume(said: &v1::ArchiveProgress) -> v1::LsResume {
-        let newest = said.pieces.iter().find(|p| p.piece_id == said.piece_id);
+    /// What the scheduler would tell the next leader of what this one reported.
+    pub fn resume(report: &v1::ArchiveProgress) -> v1::LsResume {
+        let newest = report.pieces.iter().find(|p| p.piece_id == report.piece_id);
         v1::LsResume {
-            ls_id: said.ls_id,
-            piece_id: said.piece_id,
-            piece_start_lsn: newest.map_or(said.start_lsn, |p| p.start_lsn),
-            start_lsn: said.start_lsn,
-            archived_lsn: said.archived_lsn,
-            checkpoint_scn: said.checkpoint_scn,
+            ls_id: report.ls_id,
+            piece_id: report.piece_id,
+            piece_start_lsn: newest.map_or(report.start_lsn, |p| p.start_lsn),
+            start_lsn: report.start_lsn,
+            archived_lsn: report.archived_lsn,
+            checkpoint_scn: report.checkpoint_scn,
             stopped: false,
         }
     }
@@ -210,7 +211,7 @@ impl Bed {
         self.manager.reconcile(rounds, &led.collect::<Vec<_>>());
     }
 
-    pub fn said(&self, ls: u64) -> Option<v1::ArchiveProgress> {
+    pub fn reported(&self, ls: u64) -> Option<v1::ArchiveProgress> {
         self.manager.progress().into_iter().find(|p| p.ls_id == ls)
     }
 
@@ -224,7 +225,7 @@ impl Bed {
 
     pub async fn until_archived(&self, ls: u64) {
         let end = *self.log(ls).end.borrow();
-        self.until("archived", || self.said(ls).is_some_and(|p| p.archived_lsn == end.0)).await;
+        self.until("archived", || self.reported(ls).is_some_and(|p| p.archived_lsn == end.0)).await;
     }
 
     /// Every log byte of a stream on the medium, in order of pieces and files, whatever their form.

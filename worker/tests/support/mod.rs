@@ -13,16 +13,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use strandline_engine_api::*;
 use strandline_proto::TaskKey;
-use strandline_proto::v1::Dictionary;
+use strandline_types::dictionary::Dictionary;
 use strandline_types::{
-    DataKind, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, PalfBase, RetryId, Scn, TabletId, TenantId, Term,
-    TurnId,
+    DataKind, ErrorClass, Failure, Fingerprint, JobId, LsId, Lsn, RetryId, Scn, TabletId, TenantId, Term, TurnId,
 };
-use strandline_worker::source::*;
 use strandline_worker::task_ctx::TaskCtx;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 pub const TENANT: TenantId = TenantId(1002);
 pub const RESTORED: TenantId = TenantId(1003);
@@ -37,6 +35,10 @@ pub struct FakeEngine {
 }
 
 impl Engine for FakeEngine {
+    fn log_format(&self) -> &'static dyn LogFormat {
+        &PALF
+    }
+
     fn log_stream(&self, tenant: TenantId, ls: LsId) -> Option<Arc<dyn LogStream>> {
         Some(Arc::clone(self.streams.lock().unwrap().get(&(tenant, ls))?) as Arc<dyn LogStream>)
     }
@@ -50,7 +52,7 @@ impl Engine for FakeEngine {
 pub struct FakeStream {
     pub dir: PathBuf,
     pub blocks: Vec<CheckpointBlock>,
-    pub base: PalfBase,
+    pub base: LogBase,
     pub scn: watch::Sender<Scn>,
     /// What `check_block` says of every block.
     pub compressed: AtomicBool,
@@ -66,7 +68,7 @@ impl Drop for RemoveOnDrop {
 
 impl FakeStream {
     pub fn new(dir: &Path) -> Self {
-        let base = PalfBase { lsn: Lsn(500), prev_log_id: 3, prev_accumulated_checksum: 9, prev_scn: Scn(100) };
+        let base = LogBase { lsn: Lsn(500), scn: Scn(100), link: LogLink::new([3, 9]) };
         Self {
             dir: dir.to_owned(),
             blocks: Vec::new(),
@@ -108,16 +110,12 @@ impl LogSource for FakeStream {
         Ok(CommittedLog { start: from, end: from, bytes: Bytes::new() })
     }
 
-    async fn base_at(&self, _lsn: Lsn) -> Result<PalfBase, SourceError> {
-        Ok(self.base)
-    }
-
     async fn wait_for_log_after(&self, lsn: Lsn) {
         let _ = self.scn.subscribe().wait_for(|scn| scn.0 > lsn.0).await;
     }
 
     fn dictionary(&self) -> Option<Dictionary> {
-        Some(Dictionary { version: 4, scn: 60, ..Dictionary::default() })
+        Some(Dictionary { version: 4, scn: Some(Scn(60)), ..Dictionary::default() })
     }
 }
 
@@ -132,11 +130,10 @@ impl TabletSource for FakeStream {
             dir: dir.to_owned(),
             base: self.base,
             scn: *self.scn.borrow(),
-            index: 12,
-            term: Term(1),
+            mark: EngineMark { index: 12, epoch: 1 },
             blocks: self.blocks.clone(),
             engine_files: vec![("CURRENT".into(), "MANIFEST-1\n".into()), ("MANIFEST-1".into(), "edits".into())],
-            dictionary: Some(Dictionary { version: 3, scn: 50, ..Dictionary::default() }),
+            dictionary: Some(Dictionary { version: 3, scn: Some(Scn(50)), ..Dictionary::default() }),
             pin: Box::new(RemoveOnDrop(dir.to_owned())),
         })
     }
@@ -144,7 +141,7 @@ impl TabletSource for FakeStream {
     async fn fingerprint(
         &self,
         scn: Option<Scn>,
-        _stop: CancellationToken,
+        _stop: StopSignal,
         _bytes: Arc<AtomicU64>,
     ) -> Result<(Scn, Fingerprint), SourceError> {
         Ok((scn.unwrap_or(*self.scn.borrow()), Fingerprint { keys: self.blocks.len() as u64, sum: 7 }))
@@ -172,11 +169,11 @@ pub struct FakeTarget {
 }
 
 impl FakeTarget {
-    pub fn new(dir: &Path, base: PalfBase) -> Arc<Self> {
+    pub fn new(dir: &Path, base: LogBase) -> Arc<Self> {
         Arc::new(Self {
             dir: dir.to_owned(),
             finished: Mutex::new(None),
-            replayed: Mutex::new(Replayed { lsn: base.lsn, scn: base.prev_scn }),
+            replayed: Mutex::new(Replayed { lsn: base.lsn, scn: base.scn }),
             items: Mutex::default(),
             batches_left: AtomicUsize::new(usize::MAX),
             waiting: Arc::default(),

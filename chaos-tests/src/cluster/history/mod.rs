@@ -1,7 +1,7 @@
 //! A random history of one tenant of a real cluster: tables that come and go, writes and deletes, pieces that end, full
 //! and incremental backups, sets that are deleted; drawn from a seed. [`History::live`] lives it, [`History::prove`] restores it.
 //!
-//! Whoever kills servers meanwhile does so from outside: a history only repeats what may be repeated. It must not look
+//! A test that kills servers meanwhile does so from outside: a history only repeats what may be repeated. It must not look
 //! into a server; what it knows of its backups it reads in the views that any administrator has.
 
 mod proof;
@@ -119,7 +119,7 @@ impl History {
 
     /// What happened, in short.
     #[must_use]
-    pub fn story(&self) -> String {
+    pub fn events(&self) -> String {
         let (tables, writes) = (self.tables.len(), self.ops.len());
         let dropped = tables - self.living().count();
         let told = self.told.join(", ");

@@ -53,7 +53,7 @@ impl History {
         for (n, target) in targets.into_iter().enumerate() {
             let tenant = format!("{}_again_{n}", self.name());
             self.restore(&tenant, target).await?;
-            let wrong = |what| Failure::new(ErrorClass::Corrupt, what, tenant.clone(), self.story());
+            let wrong = |what| Failure::new(ErrorClass::Corrupt, what, tenant.clone(), self.events());
             let pairs = self.pairs_of(&tenant, target).await?.map_err(wrong)?;
             let shown = self.oracle_at(target).check(target, pairs).map_err(wrong)?;
             proof.add(Proof { restored: 1, keys: shown.keys, open: shown.open, refused: 0 });
@@ -87,11 +87,11 @@ impl History {
             Err(refused) if refused.to_string().contains(bound) => Ok(()),
             Err(refused) => {
                 let what = format!("a restore to {target} was refused without `{bound}`: {refused}");
-                Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.story()))
+                Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.events()))
             }
             Ok(_) => {
                 let what = format!("a restore to {target} was not refused: {bound}");
-                Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.story()))
+                Err(Failure::new(ErrorClass::Corrupt, what, tenant, self.events()))
             }
         }
     }
@@ -99,7 +99,7 @@ impl History {
     async fn restore(&mut self, tenant: &str, target: Scn) -> Outcome<()> {
         let statement = self.restore_statement(tenant, target);
         self.sys.sql(&statement).await?;
-        let patience = Patience::new(format!("tenant {tenant} is restored to {target}; {}", self.story()), PATIENCE);
+        let patience = Patience::new(format!("tenant {tenant} is restored to {target}; {}", self.events()), PATIENCE);
         while !jobs::is_restored(&mut self.sys, tenant).await? {
             patience.once_more("it runs").await?;
         }

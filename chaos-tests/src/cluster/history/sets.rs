@@ -14,7 +14,7 @@ pub(super) struct UsableSet {
 
 impl History {
     pub(super) async fn back_up(&mut self, step: Step) -> Outcome<()> {
-        let (what, said) = match step {
+        let (what, told) = match step {
             Step::Incremental => ("INCREMENTAL DATABASE", "incremental backup"),
             _ => ("DATABASE", "full backup"),
         };
@@ -27,10 +27,10 @@ impl History {
                 let newest = (0..ended.len()).max_by_key(|row| ended.number(*row, "JOB_ID")).unwrap_or_default();
                 let (status, why) = (ended.text(newest, "STATUS"), ended.text(newest, "COMMENT"));
                 if status == "COMPLETED" {
-                    self.told.push(said.to_owned());
+                    self.told.push(told.to_owned());
                     return Ok(());
                 }
-                return Err(Failure::new(ErrorClass::Invalid, format!("{said}: {status}: {why}"), self.name(), ""));
+                return Err(Failure::new(ErrorClass::Invalid, format!("{told}: {status}: {why}"), self.name(), ""));
             }
             patience.once_more("it runs").await?;
         }

@@ -90,7 +90,7 @@ pub enum Fault {
     Flipped,
     /// A listing of a while ago.
     Stale,
-    /// An object that is there is said not to be.
+    /// An object that is there is reported as missing.
     Missing,
     /// It is not done: 500, 503, 429 in turn.
     Refused,

@@ -50,7 +50,7 @@ pub(super) async fn forward(port: u16, request: Request<Bytes>) -> Result<Reply,
     Ok(Reply { status: head.status, headers, body })
 }
 
-/// Sends a copy of a request later; nobody waits for its answer.
+/// Sends a copy of a request later; its answer is dropped.
 pub(super) fn late_copy(port: u16, request: &Request<Bytes>, after: Duration) {
     let copy = request.clone();
     tokio::spawn(async move {

@@ -15,8 +15,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use strandline_types::{ErrorClass, Failure};
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ struct Shared {
     behind: u16,
     plan: Mutex<Plan>,
     met: Mutex<BTreeMap<(Fault, Kind), u64>>,
-    /// What listings said before, by their path and query.
+    /// Earlier answers of listings, by their path and query.
     listings: Mutex<HashMap<String, Reply>>,
 }
 
@@ -85,7 +86,7 @@ impl Drop for StoreProxy {
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
+    of.lock()
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

@@ -8,6 +8,7 @@
 //! anything is marked. The law looks at what all destinations hold together, and at what the current ones hold alone.
 
 use super::scope::restrict;
+use super::spans::first_bare;
 use super::{Item, Object, Policy};
 use crate::nouns::{Catalogue, PlaceId};
 use crate::window::{restorable, usable_sets, windows};
@@ -118,7 +119,7 @@ pub(super) fn newest(catalogue: &Catalogue) -> Option<(Scn, (Scn, BackupSetId))>
 pub(super) fn first_lost(before: &Catalogue, after: &Catalogue, floor: Scn) -> Option<Scn> {
     let left = restorable(after).intervals;
     let wanted = restorable(before).intervals.into_iter().filter(|(_, to)| *to >= floor);
-    super::needs::first_bare(&wanted.map(|(from, to)| (from.max(floor), to)).collect::<Vec<_>>(), &left)
+    first_bare(&wanted.map(|(from, to)| (from.max(floor), to)).collect::<Vec<_>>(), &left)
 }
 
 /// The catalogue after a deletion: sets go with the log that they carry.

@@ -1,4 +1,4 @@
-//! Deleting by hand: which sets and pieces may go, and what stands in the way (fact sheet 4.10).
+//! Deleting by hand: which sets and pieces may go, and what stands in the way (docs/oceanbase.md, 4.10).
 //!
 //! What an administrator names is never widened: a set that others need is refused and names them; and what the law of
 //! retention (`losses.rs`) forbids is refused wherever it lies.

@@ -6,6 +6,7 @@
 use super::periods::Periods;
 use super::planted::{Planted, has};
 use super::scope::{forgive, has_own_log, restrict, without_carried_log};
+use super::spans::first_bare;
 use super::{KeepWhy, Policy, losses};
 use crate::cover::log_cover;
 use crate::nouns::{Catalogue, PlaceId, SetEntry};
@@ -199,21 +200,6 @@ fn carriers_of(catalogue: &Catalogue, set: &SetEntry, needs_all: bool) -> Vec<Se
 fn spans(pairs: &[(&SetEntry, &Window)], floor: Scn) -> Vec<(Scn, Scn)> {
     let filled = pairs.iter().filter(|(_, w)| !w.is_empty() && w.to >= floor);
     filled.map(|(_, w)| (w.from.max(floor), w.to)).collect()
-}
-
-/// The first SCN that is in `wanted` and not in `covered`.
-pub(super) fn first_bare(wanted: &[(Scn, Scn)], covered: &[(Scn, Scn)]) -> Option<Scn> {
-    let bare = |&(from, to): &(Scn, Scn)| {
-        let mut scn = from;
-        while let Some((_, end)) = covered.iter().find(|(a, b)| *a <= scn && scn <= *b) {
-            if *end == Scn::MAX {
-                return None;
-            }
-            scn = end.next();
-        }
-        (scn <= to).then_some(scn)
-    };
-    wanted.iter().filter_map(bare).min()
 }
 
 /// The newest set whose window holds an SCN.

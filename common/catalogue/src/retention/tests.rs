@@ -146,27 +146,27 @@ fn log_only_goes_by_the_window_alone() {
 fn a_set_by_hand_names_what_stands_in_its_way() {
     let all = catalogue(vec![full(1, 1), inc(2, 1, 1, 3), full(3, 5)], 10);
     let (home, none, policy) = (home(), BTreeSet::new(), policy(3));
-    let said = |ids: &[u64], policy| check_sets(&rules(&all, &home, policy), ids).unwrap_err().to_string();
-    assert!(said(&[9], None).contains("id=9, there is no such"));
-    assert!(said(&[1], None).contains("(related id=2)"));
-    assert!(said(&[3, 1, 2], None).contains("nothing could be restored any more"));
-    assert!(said(&[3], None).contains("is restored with backup set 3"), "{}", said(&[3], None));
-    assert!(said(&[1, 2], Some(&policy)).contains("policy"));
+    let message = |ids: &[u64], policy| check_sets(&rules(&all, &home, policy), ids).unwrap_err().to_string();
+    assert!(message(&[9], None).contains("id=9, there is no such"));
+    assert!(message(&[1], None).contains("(related id=2)"));
+    assert!(message(&[3, 1, 2], None).contains("nothing could be restored any more"));
+    assert!(message(&[3], None).contains("is restored with backup set 3"), "{}", message(&[3], None));
+    assert!(message(&[1, 2], Some(&policy)).contains("policy"));
     assert_eq!(check_sets(&rules(&all, &home, None), &[1, 2]).unwrap().len(), 2);
     // An old path may be emptied only while something else restores the newest moment.
-    let said = check_sets(&rules(&all, &none, Some(&policy)), &[1, 2, 3]).unwrap_err().to_string();
-    assert!(said.contains("nothing could be restored any more"), "{said}");
+    let message = check_sets(&rules(&all, &none, Some(&policy)), &[1, 2, 3]).unwrap_err().to_string();
+    assert!(message.contains("nothing could be restored any more"), "{message}");
 }
 
 #[test]
 fn pieces_by_hand_go_from_the_oldest_on_and_never_under_a_set() {
     let all = catalogue(vec![full(1, 4)], 10);
     let (home, policy) = (BTreeSet::from([PlaceId(0)]), policy(3));
-    let said = |ids: &[u64], policy| check_pieces(&rules(&all, &home, policy), ids, None).unwrap_err().to_string();
-    assert!(said(&[10], None).contains("still being written"));
-    assert!(said(&[1], None).contains("(related id=0)"));
-    assert!(said(&[0, 1, 2, 3], None).contains("needs its log (related id=1)"));
-    assert!(said(&[0], Some(&policy)).contains("policy"));
+    let message = |ids: &[u64], policy| check_pieces(&rules(&all, &home, policy), ids, None).unwrap_err().to_string();
+    assert!(message(&[10], None).contains("still being written"));
+    assert!(message(&[1], None).contains("(related id=0)"));
+    assert!(message(&[0, 1, 2, 3], None).contains("needs its log (related id=1)"));
+    assert!(message(&[0], Some(&policy)).contains("policy"));
     assert_eq!(check_pieces(&rules(&all, &home, None), &[0, 1, 2], None).unwrap().len(), 3);
 }
 
@@ -179,8 +179,8 @@ fn a_piece_id_of_two_destinations_names_neither_until_one_is_said() {
         ..piece(0, 6)
     });
     let home = home();
-    let said = check_pieces(&rules(&all, &home, None), &[0], None).unwrap_err().to_string();
-    assert!(said.contains("say which destination"), "{said}");
+    let message = check_pieces(&rules(&all, &home, None), &[0], None).unwrap_err().to_string();
+    assert!(message.contains("say which destination"), "{message}");
     assert_eq!(check_pieces(&rules(&all, &home, None), &[0], Some(PlaceId(1))).unwrap()[0].place, PlaceId(1));
 }
 
@@ -392,7 +392,7 @@ proptest! {
         for item in &plan.keep {
             prop_assert!(is_true(&all, &policy, now, &plan, item), "{item:#?} of {plan:#?}");
         }
-        // A second cleaning after the first finds nothing more: everything went that was said to go.
+        // A second cleaning after the first finds nothing more: everything went that was announced.
         let mut after = all.clone();
         remove(&mut after, &plan.delete);
         let again = planned(&after, &policy, now);

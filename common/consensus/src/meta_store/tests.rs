@@ -20,7 +20,7 @@ fn one_error_of_the_disk_is_survived_by_the_call_and_a_longer_one_by_the_store()
         store.save_vote("g", &vote(term)).unwrap();
         assert_eq!(store.vote("g").unwrap(), Some(vote(term)));
         db.breaks.store(2, Ordering::Release);
-        assert!(store.save_vote("g", &vote(term + 1)).is_err(), "nobody may take it for saved");
+        assert!(store.save_vote("g", &vote(term + 1)).is_err(), "it must not count as saved");
         assert!(store.vote("g").unwrap() >= Some(vote(term)), "what was saved is there");
         store.save_vote("g", &vote(term + 2)).unwrap();
         assert_eq!(store.vote("g").unwrap(), Some(vote(term + 2)));
@@ -110,7 +110,7 @@ fn no_vote_is_forgotten_with_one_bad_bit_or_one_cut_file() {
             }
             fs::write(path, bad).unwrap();
             tried += 1;
-            // An error is said and stops the node; a vote that is not there stops nobody.
+            // An error is reported and stops the node; a vote that is not there does not.
             let Ok(store) = MetaStore::open(dir.path()) else {
                 refused += 1;
                 continue;

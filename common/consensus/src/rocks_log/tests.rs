@@ -51,7 +51,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
     to
 }
 
-/// With one bit of the WAL turned and its mark at `marked`: the loss that is said, and the last entry.
+/// With one bit of the WAL turned and its mark at `marked`: the loss that is reported, and the last entry.
 fn opened(dir: &Path, at: usize, marked: u64, boot: BootId) -> (Option<String>, Option<u64>) {
     let dir = copy(dir);
     let path = wal(dir.path());

@@ -234,7 +234,7 @@ impl Cluster {
         found.get()
     }
 
-    /// Proposes on whoever leads until it is acknowledged.
+    /// Proposes on the leader until it is acknowledged.
     pub async fn propose(&self, name: &str, text: &str) -> LogPos {
         let begin = Instant::now();
         loop {

@@ -4,7 +4,7 @@
 //! the block *is* (its logical id and length), not to where it lies: blocks are referenced by later sets and copied into
 //! synthetic ones without being opened. Nothing is given out before its checksum was compared with the index.
 
-use super::reader::unpack;
+use super::block::unpack;
 use super::{BlockBuffer, BlockType, FramedBlock, StoredAs, read_block};
 use crate::FormatError;
 use crate::checksum::crc32c_raw;

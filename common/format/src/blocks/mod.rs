@@ -1,8 +1,9 @@
-//! Data files and index files: a 4096-byte file header, blocks, and a trailer in the last 4096 bytes (format page,
-//! section 6). A file without a valid trailer is unfinished.
+//! Data files and index files: a 4096-byte file header, blocks, and a trailer in the last 4096 bytes. A file without a
+//! valid trailer is unfinished (docs/format-reference.md).
 //!
 //! Nothing here does I/O: writers give bytes in the order in which they stand in the file, readers take bytes.
 
+mod block;
 mod file_header;
 mod frame;
 mod macroblock;
@@ -10,10 +11,11 @@ mod reader;
 mod trailer;
 mod writer;
 
+pub use block::{Block, read_block};
 pub use file_header::{FILE_HEADER_BYTES, FileHeader, FileKind};
 pub use frame::{BlockBuffer, FramedBlock, StoredAs};
 pub use macroblock::{Coding, EncodedBlock, encode_macroblock, open_macroblock};
-pub use reader::{Block, BlockAt, BlockContent, FileCheck, read_block, read_block_list, read_file, read_listed_blocks};
+pub use reader::{BlockAt, BlockContent, FileCheck, read_block_list, read_file, read_listed_blocks};
 pub use trailer::{TRAILER_BYTES, Trailer};
 pub use writer::{BlockOut, DataFileWriter};
 

@@ -2,7 +2,7 @@
 //! lies, and the checksum of everything before it.
 
 use super::BlockType;
-use super::reader::read_block;
+use super::block::read_block;
 use crate::header::{COMMON_HEADER_BYTES, CommonHeader};
 use crate::{FormatError, pb};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Logical and physical ids of macroblocks (format page, section 6).
+//! Logical and physical ids of macroblocks (docs/format-reference.md).
 
 use crate::{FormatError, pb};
 use serde::Serialize;

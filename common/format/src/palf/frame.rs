@@ -86,7 +86,7 @@ impl Framer {
     /// Frames one entry at the end of `out`; the entry's body is `parts` one after the other.
     ///
     /// # Panics
-    /// When the body is larger than [`LOG_ENTRY_BODY_BYTES_MAX`]: whoever proposes entries has checked that.
+    /// When the body is larger than [`LOG_ENTRY_BODY_BYTES_MAX`]: the proposer has checked that.
     pub fn frame_into(&mut self, out: &mut Vec<u8>, term: Term, scn: Scn, strict: bool, parts: &[&[u8]]) -> FramedAt {
         let body_bytes: usize = parts.iter().map(|p| p.len()).sum();
         assert!(body_bytes <= LOG_ENTRY_BODY_BYTES_MAX, "a log entry of {body_bytes} bytes cannot be framed");

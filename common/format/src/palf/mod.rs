@@ -1,4 +1,4 @@
-//! The log of a log stream as bytes: groups of entries in 64 MiB blocks (format page, section 4).
+//! The log of a log stream as bytes: groups of entries in 64 MiB blocks (docs/format-reference.md).
 //!
 //! [`frame`] makes the bytes, [`walk`] reads and verifies them, [`file_header`] is the 4096 bytes before them in an
 //! archive file, [`block_header`] the 4096 bytes before them in a local block, [`proof`] is what has to hold before log that

@@ -1,6 +1,6 @@
 //! Proof of a stretch of an archived log file by the checksums that it carries itself.
 //!
-//! Whoever reads log from a medium to write it again (merged, copied, carried) asks here first: what does not prove itself
+//! Code that reads log from a medium to write it again (merged, copied, carried) asks here first: what does not prove itself
 //! is never written, and what it was read from is never removed for it. A stretch begins and ends with a whole group; at
 //! the start of the file stands its header.
 //!

@@ -1,7 +1,7 @@
-//! The order in which the files of a set or piece go (fact sheet 4.10).
+//! The order in which the files of a set or piece go (docs/oceanbase.md, 4.10).
 //!
 //! Order rules: the end placeholder first, so that no reader lists the thing any more; at the end infos by rank, and the
-//! start placeholder last: as long as it is there, somebody knows that something may be left. Whoever deletes, deletes
+//! start placeholder last: as long as it is there, a reader knows that something may be left. A deletion goes on
 //! by this.
 
 use super::archive::{ArchivePath, PIECES_DIR};

@@ -1,6 +1,6 @@
 //! Reading the parts of a name. Strict: what these functions accept is exactly what the builders write.
 
-use super::TimeTag;
+use super::time_tag::TimeTag;
 use strandline_types::PieceKey;
 
 /// A decimal number without sign and without leading zeros.

@@ -1,4 +1,4 @@
-//! Every path of both trees, built and parsed here and nowhere else (format page, sections 2 and 3).
+//! Every path of both trees, built and parsed here and nowhere else (docs/format-reference.md).
 //!
 //! Paths are relative to the root of a destination, with `/` between the parts. Building takes SCNs, parsing gives
 //! [`TimeTag`]s: a time in a name is for people and nothing is ever decided by it, so it cannot become an SCN again.
@@ -8,54 +8,13 @@ pub mod archive;
 pub mod backup;
 pub mod deletion;
 mod lex;
+mod time_tag;
 
 pub use archive::{ArchivePath, LogPart, ParsedArchivePath};
 pub use backup::{BackupPath, IndexKind, InfoKind, ParsedBackupPath, SetName};
+pub use time_tag::{PathTime, TimeTag};
 
-use std::fmt;
-use strandline_types::{Scn, scn_tag};
-
-/// `YYYYMMDDThhmmss` out of a name, for display.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TimeTag(String);
-
-impl TimeTag {
-    /// The tag of an SCN, as a path built from that SCN carries it.
-    #[must_use]
-    pub fn of(scn: Scn) -> Self {
-        Self(scn_tag(scn))
-    }
-
-    /// The text in the name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TimeTag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What stands for a time in a path: an SCN while building, its tag after parsing.
-pub trait PathTime {
-    /// The tag in the name.
-    fn tag(&self) -> TimeTag;
-}
-
-impl PathTime for Scn {
-    fn tag(&self) -> TimeTag {
-        TimeTag::of(*self)
-    }
-}
-
-impl PathTime for TimeTag {
-    fn tag(&self) -> TimeTag {
-        self.clone()
-    }
-}
+use strandline_types::Scn;
 
 /// Directory of the backups of the cluster's parameters.
 pub const CLUSTER_PARAMETERS_DIR: &str = "cluster_parameters_backup_dest";

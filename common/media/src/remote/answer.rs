@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 use strandline_types::ErrorClass;
 
-/// The original's number for "object storage: no permission" (fact sheet 4.13).
+/// The original's number for "object storage: no permission" (docs/oceanbase.md, 4.13).
 const CODE_PERMISSION: i32 = -9116;
 /// What an administrator can do about refused keys.
 const GIVE_KEYS: &str = "give keys that are valid and may list, read, write and delete below the destination: ALTER SYSTEM ALTER \
@@ -111,7 +111,7 @@ impl Reply {
 
 /// True for the refusal to remove or to replace a locked object. Azure has codes for it; S3 has one code for all that is
 /// denied and says the rest in words, which count only where something was to be removed: that a bucket locks objects is
-/// said in other refusals, too.
+/// used in other refusals, too.
 fn is_locked(op: Op, code: &str, words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     matches!(code, "FileImmutable" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ObjectLocked")

@@ -6,9 +6,9 @@
 //! unfinished to report.
 
 use super::answer::Reply;
+use super::client::{Ask, Client};
 use super::sign::{Signer, Way};
 use super::store::{Conditional, Listing, Store};
-use super::wire::{Ask, Wire};
 use super::xml;
 use crate::access::KeySource;
 use crate::traffic::{Kind, Traffic};
@@ -33,7 +33,7 @@ const PART_BYTES: usize = 8 << 20;
 /// One container, below one prefix.
 #[derive(Debug)]
 pub(crate) struct Azure {
-    wire: Wire,
+    client: Client,
     options: Options,
     prefix: String,
 }
@@ -68,7 +68,7 @@ impl Azure {
         let base = format!("{protocol}://{}/{}", host.trim_end_matches('/'), dest.bucket);
         let signer = Signer { keys, way: Way::Azure { account, environment } };
         Ok(Self {
-            wire: Wire::new(dest.name(), base, signer, Traffic::of(dest), CODE)?,
+            client: Client::new(dest.name(), base, signer, Traffic::of(dest), CODE)?,
             options: dest.options.clone(),
             prefix: dest.path.clone(),
         })
@@ -102,13 +102,13 @@ impl Azure {
                 Ok(Conditional::Refused)
             }
             "InvalidBlockList" | "InvalidBlobOrBlock" => Ok(Conditional::Unknown),
-            _ => Err(self.wire.refused(reply, op, path)),
+            _ => Err(self.client.refused(reply, op, path)),
         }
     }
 
     async fn create_log(&self, path: &str) -> Result<Conditional, MediaError> {
         let ask = Ask::new(Op::Append, Kind::Write, Method::PUT, path).header("x-ms-blob-type", "AppendBlob");
-        let reply = self.wire.send(&self.key(path), ask.header("if-none-match", "*")).await?;
+        let reply = self.client.send(&self.key(path), ask.header("if-none-match", "*")).await?;
         self.outcome(&reply, Op::Append, path)
     }
 
@@ -116,7 +116,7 @@ impl Azure {
         for _ in 0..2 {
             let ask = Ask::new(Op::Append, Kind::Write, Method::PUT, path).query("comp", "appendblock");
             let ask = self.checked(ask.header("x-ms-blob-condition-appendpos", at), data.clone());
-            let reply = self.wire.send(&self.key(path), ask).await?;
+            let reply = self.client.send(&self.key(path), ask).await?;
             if reply.status == 404 && reply.code() == "BlobNotFound" {
                 if at > 0 {
                     return Ok(Conditional::Refused);
@@ -127,7 +127,7 @@ impl Azure {
             return self.outcome(&reply, Op::Append, path);
         }
         let reason = "the blob was made and is not there";
-        Err(MediaError::new(ErrorClass::Transient, Op::Append, &self.wire.uri, path, reason))
+        Err(MediaError::new(ErrorClass::Transient, Op::Append, &self.client.uri, path, reason))
     }
 }
 
@@ -156,7 +156,7 @@ impl Store for Azure {
         if only_if_absent {
             ask = ask.header("if-none-match", "*");
         }
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let reply = self.client.send(&self.key(path), ask).await?;
         self.outcome(&reply, Op::Put, path)
     }
 
@@ -165,19 +165,19 @@ impl Store for Azure {
         if let Some(range) = range {
             ask = ask.header("x-ms-range", format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let reply = self.client.send(&self.key(path), ask).await?;
         match reply.status {
             416 => Ok(Bytes::new()),
             _ if reply.is_good() => Ok(reply.body),
-            _ => Err(self.wire.refused(&reply, Op::Get, path)),
+            _ => Err(self.client.refused(&reply, Op::Get, path)),
         }
     }
 
     async fn head(&self, path: &str) -> Result<u64, MediaError> {
-        let reply = self.wire.done(&self.key(path), Ask::new(Op::Head, Kind::Read, Method::HEAD, path)).await?;
+        let reply = self.client.done(&self.key(path), Ask::new(Op::Head, Kind::Read, Method::HEAD, path)).await?;
         reply.number("content-length").ok_or_else(|| {
             let reason = "an answer without a length";
-            MediaError::new(ErrorClass::Transient, Op::Head, &self.wire.uri, path, reason)
+            MediaError::new(ErrorClass::Transient, Op::Head, &self.client.uri, path, reason)
         })
     }
 
@@ -200,9 +200,9 @@ impl Store for Azure {
             if !marker.is_empty() {
                 ask = ask.query("marker", &marker);
             }
-            let reply = self.wire.done("", ask).await?;
+            let reply = self.client.done("", ask).await?;
             let page: xml::ListBlobs = xml::read(&reply.body)
-                .map_err(|e| MediaError::new(ErrorClass::Transient, Op::List, &self.wire.uri, dir, e))?;
+                .map_err(|e| MediaError::new(ErrorClass::Transient, Op::List, &self.client.uri, dir, e))?;
             found.objects.extend(
                 page.blobs
                     .blobs
@@ -218,11 +218,11 @@ impl Store for Azure {
     }
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
-        let reply = self.wire.send(&self.key(path), Ask::new(Op::Delete, Kind::Delete, Method::DELETE, path)).await?;
+        let reply = self.client.send(&self.key(path), Ask::new(Op::Delete, Kind::Delete, Method::DELETE, path)).await?;
         if reply.is_good() || reply.code() == "BlobNotFound" {
             return Ok(());
         }
-        let error = self.wire.refused(&reply, Op::Delete, path);
+        let error = self.client.refused(&reply, Op::Delete, path);
         if self.options.worm && error.reason.contains("LOCKED_BY_WORM") { Ok(()) } else { Err(error) }
     }
 
@@ -232,7 +232,7 @@ impl Store for Azure {
         let ask = Ask::new(Op::Delete, Kind::Write, Method::PUT, path).query("comp", "tags");
         let ask = ask.header("content-type", "application/xml; charset=UTF-8");
         let ask = self.checked(ask, Bytes::from_static(body.as_bytes()));
-        self.wire.done(&self.key(path), ask).await.map(|_| ())
+        self.client.done(&self.key(path), ask).await.map(|_| ())
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<Conditional, MediaError> {
@@ -259,7 +259,7 @@ impl Store for Azure {
         // All ids of one blob have one length.
         let id = BASE64_STANDARD.encode(format!("{upload}{number:08}"));
         let ask = Ask::new(Op::Write, Kind::Write, Method::PUT, path).query("comp", "block").query("blockid", &id);
-        self.wire.done(&self.key(path), self.checked(ask, data)).await?;
+        self.client.done(&self.key(path), self.checked(ask, data)).await?;
         Ok(id)
     }
 
@@ -271,7 +271,7 @@ impl Store for Azure {
         body.push_str("</BlockList>");
         let ask = Ask::new(Op::Write, Kind::Write, Method::PUT, path).query("comp", "blocklist");
         let ask = ask.header("if-none-match", "*").header("content-type", "text/plain; charset=UTF-8");
-        let reply = self.wire.send(&self.key(path), ask.body(body.into()).long()).await?;
+        let reply = self.client.send(&self.key(path), ask.body(body.into()).long()).await?;
         self.outcome(&reply, Op::Write, path)
     }
 

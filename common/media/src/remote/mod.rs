@@ -5,16 +5,16 @@
 //! own error codes, checksums that OceanBase's destinations name, tags, and the list of half-written uploads.
 //!
 //! [`medium`] keeps the promises in terms of a [`store::Store`]; [`s3`] and [`azure`] are the two kinds of stores;
-//! [`wire`] sends one signed request and reads one answer. Nothing here may log or return a key.
+//! [`client`] sends one signed request and reads one answer. Nothing here may log or return a key.
 
 mod answer;
 mod azure;
+mod client;
 mod medium;
 mod s3;
 mod sign;
 mod store;
 mod upload;
-mod wire;
 mod xml;
 
 use crate::access::KeySource;

@@ -5,9 +5,9 @@
 //! with a marker: its parameters are in no signature, so both signature versions serve it.
 
 use super::answer::Reply;
+use super::client::{Ask, Client, encode};
 use super::sign::{Signer, Way};
 use super::store::{Conditional, Listing, Store};
-use super::wire::{Ask, Wire, encode};
 use super::xml;
 use crate::access::KeySource;
 use crate::traffic::{Kind, Traffic};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strandline_types::{ErrorClass, Scheme};
 
-/// The original's numbers for errors of OSS and S3 (fact sheet 4.13).
+/// The original's numbers for errors of OSS and S3 (docs/oceanbase.md, 4.13).
 const CODE_OSS: i32 = -9003;
 const CODE_S3: i32 = -9105;
 /// Parts of a streamed object: this size for the first thousand, then larger, so that 10 000 parts hold 300 GB.
@@ -35,7 +35,7 @@ const PARTS_OF_FIRST_SIZE: usize = 1000;
 /// One bucket, below one prefix.
 #[derive(Debug)]
 pub(crate) struct S3 {
-    wire: Wire,
+    client: Client,
     options: Options,
     is_oss: bool,
     bucket: String,
@@ -77,7 +77,7 @@ impl S3 {
         let code = if is_oss { CODE_OSS } else { CODE_S3 };
         let signer = Signer { keys, way };
         Ok(Self {
-            wire: Wire::new(dest.name(), base, signer, Traffic::of(dest), code)?,
+            client: Client::new(dest.name(), base, signer, Traffic::of(dest), code)?,
             has_conditions: AtomicBool::new(dest.options.conditional_put),
             wants_digest: AtomicBool::new(dest.options.worm),
             options: dest.options.clone(),
@@ -131,12 +131,12 @@ impl S3 {
         ask: impl Fn() -> Ask<'a> + Send + Sync,
     ) -> Result<Reply, MediaError> {
         let had_digest = self.wants_digest();
-        let reply = self.wire.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await?;
+        let reply = self.client.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await?;
         if had_digest || reply.is_good() || !reply.asks_for_digest() {
             return Ok(reply);
         }
         self.wants_digest.store(true, Ordering::Relaxed);
-        self.wire.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await
+        self.client.send(&self.key(path), self.checked(ask(), body.clone(), is_part)).await
     }
 
     fn only_if_absent<'a>(&self, ask: Ask<'a>) -> Ask<'a> {
@@ -159,7 +159,7 @@ impl S3 {
             self.has_conditions.store(false, Ordering::Relaxed);
             return Ok(Conditional::Unknown);
         }
-        let mut error = self.wire.refused(reply, op, path);
+        let mut error = self.client.refused(reply, op, path);
         if reply.is_good() {
             error.class = ErrorClass::Transient;
         }
@@ -167,7 +167,7 @@ impl S3 {
     }
 
     fn unreadable(&self, op: Op, path: &str, reason: String) -> MediaError {
-        MediaError::new(ErrorClass::Transient, op, &self.wire.uri, path, reason)
+        MediaError::new(ErrorClass::Transient, op, &self.client.uri, path, reason)
     }
 
     /// One page of a listing and the text that asks for the next one.
@@ -183,7 +183,7 @@ impl S3 {
         if !after.is_empty() {
             ask = ask.query(if self.is_oss { "marker" } else { "continuation-token" }, after);
         }
-        let reply = self.wire.done("", ask).await?;
+        let reply = self.client.done("", ask).await?;
         xml::read(&reply.body).map_err(|e| self.unreadable(Op::List, dir, e))
     }
 }
@@ -233,17 +233,17 @@ impl Store for S3 {
         if let Some(range) = range {
             ask = ask.header("range", format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let reply = self.client.send(&self.key(path), ask).await?;
         match reply.status {
             416 => Ok(Bytes::new()),
             _ if reply.is_good() => Ok(reply.body),
-            _ => Err(self.wire.refused(&reply, Op::Get, path)),
+            _ => Err(self.client.refused(&reply, Op::Get, path)),
         }
     }
 
     async fn head(&self, path: &str) -> Result<u64, MediaError> {
         let ask = Ask::new(Op::Head, Kind::Read, Method::HEAD, path);
-        let reply = self.wire.done(&self.key(path), ask).await?;
+        let reply = self.client.done(&self.key(path), ask).await?;
         let len = reply.number("content-length");
         len.ok_or_else(|| self.unreadable(Op::Head, path, "an answer without a length".to_owned()))
     }
@@ -278,11 +278,11 @@ impl Store for S3 {
     }
 
     async fn delete(&self, path: &str) -> Result<(), MediaError> {
-        let reply = self.wire.send(&self.key(path), Ask::new(Op::Delete, Kind::Delete, Method::DELETE, path)).await?;
+        let reply = self.client.send(&self.key(path), Ask::new(Op::Delete, Kind::Delete, Method::DELETE, path)).await?;
         if reply.is_good() || (reply.status == 404 && reply.code() != "NoSuchBucket") {
             return Ok(());
         }
-        let error = self.wire.refused(&reply, Op::Delete, path);
+        let error = self.client.refused(&reply, Op::Delete, path);
         if self.options.worm && error.class == ErrorClass::Permission && error.reason.contains("LOCKED_BY_WORM") {
             return Ok(());
         }
@@ -295,12 +295,12 @@ impl Store for S3 {
         let md5 = BASE64_STANDARD.encode(Md5::digest(&body));
         let ask = Ask::new(Op::Delete, Kind::Write, Method::PUT, path).query("tagging", "");
         let ask = ask.header("content-md5", md5).body(body);
-        self.wire.done(&self.key(path), ask).await.map(|_| ())
+        self.client.done(&self.key(path), ask).await.map(|_| ())
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<Conditional, MediaError> {
         let ask = Ask::new(Op::Append, Kind::Write, Method::POST, path).query("append", "").query("position", at);
-        let reply = self.wire.send(&self.key(path), self.checked(ask, data, false)).await?;
+        let reply = self.client.send(&self.key(path), self.checked(ask, data, false)).await?;
         match reply.code().as_str() {
             "PositionNotEqualToLength" | "ObjectNotAppendable" => Ok(Conditional::Refused),
             _ => self.outcome(&reply, Op::Append, path, false),
@@ -309,7 +309,7 @@ impl Store for S3 {
 
     async fn begin(&self, path: &str) -> Result<String, MediaError> {
         let ask = Ask::new(Op::Write, Kind::Write, Method::POST, path).query("uploads", "");
-        let reply = self.wire.done(&self.key(path), ask).await?;
+        let reply = self.client.done(&self.key(path), ask).await?;
         let begun: xml::UploadBegun = xml::read(&reply.body).map_err(|e| self.unreadable(Op::Write, path, e))?;
         Ok(begun.upload_id)
     }
@@ -321,7 +321,7 @@ impl Store for S3 {
         };
         let reply = self.send_body(path, &data, true, ask).await?;
         if !reply.is_good() {
-            return Err(self.wire.refused(&reply, Op::Write, path));
+            return Err(self.client.refused(&reply, Op::Write, path));
         }
         let tag = reply.header("etag").map(str::to_owned);
         tag.ok_or_else(|| self.unreadable(Op::Write, path, "a part without an ETag".to_owned()))
@@ -340,7 +340,7 @@ impl Store for S3 {
         if conditional {
             ask = self.only_if_absent(ask);
         }
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let reply = self.client.send(&self.key(path), ask).await?;
         if reply.code() == "NoSuchUpload" {
             return Ok(Conditional::Unknown);
         }
@@ -349,11 +349,11 @@ impl Store for S3 {
 
     async fn abort(&self, path: &str, upload: &str) -> Result<(), MediaError> {
         let ask = Ask::new(Op::Abort, Kind::Delete, Method::DELETE, path).query("uploadId", upload);
-        let reply = self.wire.send(&self.key(path), ask).await?;
+        let reply = self.client.send(&self.key(path), ask).await?;
         if reply.is_good() || reply.code() == "NoSuchUpload" {
             return Ok(());
         }
-        Err(self.wire.refused(&reply, Op::Abort, path))
+        Err(self.client.refused(&reply, Op::Abort, path))
     }
 
     async fn uploads(&self) -> Result<Vec<Unfinished>, MediaError> {
@@ -367,7 +367,7 @@ impl Store for S3 {
             if !after.0.is_empty() {
                 ask = ask.query("key-marker", &after.0).query("upload-id-marker", &after.1);
             }
-            let reply = self.wire.done("", ask).await?;
+            let reply = self.client.done("", ask).await?;
             let page: xml::ListUploads = xml::read(&reply.body).map_err(|e| self.unreadable(Op::List, "", e))?;
             found.extend(page.uploads.into_iter().map(|u| Unfinished {
                 path: self.relative(&u.key).to_owned(),
@@ -389,7 +389,7 @@ impl Store for S3 {
     async fn keeps_versions(&self) -> Option<bool> {
         let ask = Ask::new(Op::List, Kind::List, Method::GET, "").query("versioning", "");
         // A key that may not ask and a store that does not know say nothing about it.
-        let reply = self.wire.done("", ask).await.ok()?;
+        let reply = self.client.done("", ask).await.ok()?;
         xml::read::<xml::Versioning>(&reply.body).ok().map(|v| v.is_on())
     }
 
@@ -404,7 +404,7 @@ impl Store for S3 {
         if conditional {
             ask = self.only_if_absent(ask);
         }
-        let reply = self.wire.send(&self.key(to), ask).await?;
+        let reply = self.client.send(&self.key(to), ask).await?;
         if matches!(reply.status, 400 | 501) {
             // Too large for one copy, or a store without it.
             return Ok(Conditional::Unknown);

@@ -3,7 +3,7 @@
 //! S3 and Azure are signed by `object_store`; OSS has its own two ways: version 4 (`OSS4-HMAC-SHA256`, needs the
 //! region) and version 1 (`OSS …`, HMAC-SHA1), both as Alibaba documents them. No key ever reaches a message.
 
-use super::wire::encode;
+use super::client::encode;
 use crate::access::{KeySource, Keys};
 use crate::{MediaError, Op};
 use aws_lc_rs::{digest, hmac};

@@ -1,7 +1,7 @@
 //! An object store in memory that speaks the part of S3 and OSS that the drivers use, on a free port of the loopback.
 //!
 //! OSS requests are refused without a right signature; appends follow the vendor's rules: `position` must be the
-//! length, a whole object is not appendable. On wish it lies (`If-None-Match` is ignored silently), does not know
+//! length, a whole object is not appendable. On request it lies (`If-None-Match` is ignored silently), does not know
 //! conditions (501), answers that it is too busy, takes requests and says nothing, or takes no body without a digest, as a
 //! bucket that locks objects.
 

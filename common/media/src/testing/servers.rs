@@ -6,10 +6,11 @@
 use object_store::ClientOptions;
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpConnector, HttpRequest, ReqwestConnector};
+use parking_lot::Mutex;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Azurite's account and key are the same everywhere, as its documentation gives them.
@@ -144,7 +145,7 @@ impl Server {
 static S3: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 static AZURITE: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
-/// The process's s3s-fs; started when nobody has it. `None` = not installed.
+/// The process's s3s-fs; started at the first use. `None` = not installed.
 #[must_use]
 pub fn s3() -> Option<Arc<Server>> {
     shared(&S3, || {
@@ -156,14 +157,14 @@ pub fn s3() -> Option<Arc<Server>> {
     })
 }
 
-/// The process's Azurite; started when nobody has it. `None` = not installed.
+/// The process's Azurite; started at the first use. `None` = not installed.
 #[must_use]
 pub fn azurite() -> Option<Arc<Server>> {
     shared(&AZURITE, Server::azurite)
 }
 
 fn shared(slot: &Mutex<Weak<Server>>, start: impl FnOnce() -> Option<Server>) -> Option<Arc<Server>> {
-    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut slot = slot.lock();
     if let Some(server) = slot.upgrade() {
         return Some(server);
     }

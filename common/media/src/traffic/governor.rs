@@ -41,7 +41,7 @@ pub(crate) struct Governor {
     rate: Option<f64>,
     /// Added per quiet second.
     step: f64,
-    /// Nobody asks before this.
+    /// No request is sent before this.
     quiet_until: u64,
     decreased_at: Option<u64>,
     /// The second that is being counted, requests in it, and in the one before.
@@ -57,7 +57,7 @@ impl Governor {
         self.count += 1;
     }
 
-    /// The store said that it is too much; `retry_after` in nanoseconds when it said how long.
+    /// The store answered that it is too much; `retry_after` in nanoseconds when it said how long.
     pub(crate) fn complained(&mut self, now: u64, retry_after: Option<u64>) {
         self.turn_over(now);
         self.quiet_until = self.quiet_until.max(now.saturating_add(retry_after.unwrap_or(0)));
@@ -77,7 +77,7 @@ impl Governor {
         self.rate
     }
 
-    /// How long nobody may ask, in nanoseconds.
+    /// How long no request may be sent, in nanoseconds.
     pub(crate) fn pause(&self, now: u64) -> u64 {
         self.quiet_until.saturating_sub(now)
     }

@@ -10,11 +10,12 @@ mod status;
 use crate::{Destination, Options};
 use governor::{Governor, Pacer};
 use object_store::client::HttpClient;
+use parking_lot::{Mutex, MutexGuard};
 pub(crate) use status::Kind;
 use status::Ledger;
 pub use status::{DestStatus, Requests};
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use strandline_types::Scheme;
 use tokio::runtime;
@@ -55,7 +56,7 @@ impl Traffic {
     pub(crate) fn of(dest: &Destination) -> Arc<Self> {
         let name = dest.name();
         // Entries are inserted and removed whole: a poisoned lock is still good.
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = OPEN.lock();
         if open.len() >= REMEMBERED_MAX && !open.contains_key(&name) {
             open.retain(|_, traffic| Arc::strong_count(traffic) > 1);
         }
@@ -83,7 +84,7 @@ impl Traffic {
     pub(crate) fn client<E>(&self, connect: impl Fn() -> Result<HttpClient, E>) -> Result<HttpClient, E> {
         let Ok(here) = runtime::Handle::try_current().map(|h| h.id()) else { return connect() };
         // The entry is replaced whole: a poisoned lock is still good.
-        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.client.lock();
         if let Some((runtime, client)) = &*known
             && *runtime == here
         {
@@ -129,7 +130,7 @@ impl Traffic {
         books.book_bytes(self.now(), bytes);
     }
 
-    /// The store said "slow down".
+    /// The store answered "slow down".
     pub(crate) fn complained(&self, retry_after: Option<Duration>) {
         let pause = retry_after.map(|d| u64::try_from(d.min(RETRY_AFTER_MAX).as_nanos()).unwrap_or(u64::MAX));
         let rate = {
@@ -169,7 +170,7 @@ impl Traffic {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         // Numbers only: a poisoned lock is still good.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 
@@ -188,14 +189,14 @@ impl Books {
 pub fn requests_of(uri: &str) -> DestStatus {
     let (uri, _) = crate::split_secrets(uri);
     let name = Destination::parse(&uri).map_or(uri, |d| d.name());
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = OPEN.lock();
     open.get(&name).map_or_else(|| DestStatus { dest: name.clone(), ..DestStatus::default() }, |t| t.status())
 }
 
 /// Every destination that this process has opened.
 #[must_use]
 pub fn all_requests() -> Vec<DestStatus> {
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = OPEN.lock();
     open.values().map(|t| t.status()).collect()
 }
 
@@ -206,7 +207,7 @@ pub fn describe_metrics() {
     describe_counter!("strandline_media_bytes_total", Unit::Bytes, "Bytes of successful calls, by operation");
     describe_histogram!("strandline_media_seconds", Unit::Seconds, "Time of calls on destinations, by operation");
     describe_counter!("strandline_media_requests_total", "Requests to a destination, by kind as vendors bill them");
-    describe_counter!("strandline_media_throttled_total", "Answers of a destination that said slow down");
+    describe_counter!("strandline_media_throttled_total", "Answers of a destination that asked to slow down");
     describe_gauge!(
         "strandline_media_rate_limit",
         "Requests per second that the governor allows to a destination; 0 = no limit"

@@ -83,7 +83,7 @@ pub struct DestStatus {
     pub bytes_sent: u64,
     /// Bodies that were received.
     pub bytes_received: u64,
-    /// Answers that said "slow down".
+    /// Answers that asked to slow down.
     pub throttled: u64,
     /// Requests per second that the governor allows; `None` = no limit.
     pub rate_limit: Option<f64>,

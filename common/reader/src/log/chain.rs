@@ -1,6 +1,6 @@
 //! The archive of one log stream as one chain of bytes: which files of which pieces hold it, in LSN order.
 //!
-//! Works on listings and file headers only. A file is one plain object or a prefix of parts (format page, section 5);
+//! Works on listings and file headers only. A file is one plain object or a prefix of parts (docs/format-reference.md);
 //! when both are there the plain object counts, because parts go only after it was verified. A hole is an error that
 //! names the missing bytes, never skipped; an overlap of two rounds is read once.
 

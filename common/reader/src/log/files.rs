@@ -13,9 +13,10 @@ use super::chain::{ChainError, FileForm, LogFile, LogObject, ObjectRole, PartAt,
 use crate::keys::Keys;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_format::cipher::Key;
 use strandline_format::palf::ArchiveFileHeader;
 use strandline_format::part::{PartPlace, decode_part};
@@ -165,12 +166,12 @@ impl LogFiles {
 
     fn newest_of(&self, file: &LogFile) -> LogFile {
         // Entries are replaced whole: a poisoned map is still good.
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.newest.lock();
         newest.get(&(file.piece, file.file_id)).unwrap_or(file).clone()
     }
 
     fn remember(&self, file: LogFile) -> LogFile {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.newest.lock();
         newest.insert((file.piece, file.file_id), file.clone());
         file
     }

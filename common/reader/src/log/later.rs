@@ -1,7 +1,7 @@
 //! Pieces after those that a reader was given.
 //!
 //! A log stream that had nothing to say over whole pieces (a failover outlasted them) has its next group in a later
-//! piece than the one after a target's. That group proves that nothing up to the target is missing, so whoever needs the
+//! piece than the one after a target's. That group proves that nothing up to the target is missing, so a reader that needs the
 //! proof goes on here. Only lists.
 
 use super::LogSource;

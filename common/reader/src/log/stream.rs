@@ -101,7 +101,7 @@ impl LogReader {
             .then(move |read| {
                 let budget = Arc::clone(&budget);
                 let units = read.range.bytes().min(AHEAD_BYTES).div_ceil(UNIT_BYTES) as u32;
-                // `None` only after the semaphore was closed, which nobody does.
+                // `None` only after the semaphore was closed, which never happens.
                 async move { (read, budget.acquire_many_owned(units).await.ok()) }
             })
             .map(move |(read, room)| {
@@ -146,7 +146,7 @@ impl LogReader {
         self.files.last_object()
     }
 
-    /// The next groups; `None` at the end of the archive. Those before a damage come before its error: whoever has enough
+    /// The next groups; `None` at the end of the archive. Those before a damage come before its error: a reader that has enough
     /// with them does not need what comes after it.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Frozen pieces that a cleaning has begun to delete.
 //!
 //! Cleaning takes the end placeholder first and the log next; the history in a later piece goes on naming the piece until
-//! its directory is gone. Whoever finds a frozen piece without an end placeholder therefore looks at its files: as long as
+//! its directory is gone. A reader that finds a frozen piece without an end placeholder therefore looks at its files: as long as
 //! all that its list names is there the log can be read (a freeze under way looks like this too), afterwards it cannot.
 //! What a history says of a deletion does not count: it may have been called back.
 

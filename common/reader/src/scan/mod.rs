@@ -159,7 +159,7 @@ impl<M> Small<M> {
     }
 }
 
-/// The objects below a directory; what nobody can look at there is a problem and hides nothing else.
+/// The objects below a directory; what cannot be read there is a problem and hides nothing else.
 async fn listed(found: &mut Scan, medium: &dyn Medium, dir: &str) -> Result<Vec<Listed>, MediaError> {
     let survey = medium.survey(dir).await?;
     for stray in survey.strays.into_iter().filter(|stray| stray.hides) {

@@ -150,7 +150,7 @@ impl Newest<'_> {
         Ok(later)
     }
 
-    /// The log files of a piece as they are listed now, by log stream, and what nobody could look at.
+    /// The log files of a piece as they are listed now, by log stream, and what could not be read.
     async fn files(&self, source: &Source, key: PieceKey) -> Result<(BTreeMap<LsId, Files>, Vec<End>), Failure> {
         let mut objects: BTreeMap<LsId, Vec<_>> = BTreeMap::new();
         let survey = source.medium.survey(&piece_dir(key)).await?;

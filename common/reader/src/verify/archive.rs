@@ -192,7 +192,7 @@ async fn walk(
         let (c, pieces, slots) = (Arc::clone(c), Arc::clone(&pieces), Arc::clone(&slots));
         let clock = clocks.get(&(dest, round)).copied();
         tasks.spawn(async move {
-            // `None` only after the semaphore was closed, which nobody does.
+            // `None` only after the semaphore was closed, which never happens.
             let _slot = slots.acquire_owned().await.ok();
             let walk = walk_stream(&c, &pieces, (dest, round), clock, ls).await?;
             Ok::<_, Failure>(((dest, round), ls, walk))

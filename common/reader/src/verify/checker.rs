@@ -7,11 +7,12 @@ use super::Options;
 use super::report::{Damage, DamageKind, Level, Remark, Report};
 use crate::keys::Keys;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use strandline_format::paths::archive::{PIECES_DIR, ROUNDS_DIR, parse_piece_dir};
 use strandline_format::paths::backup::SETS_DIR;
 use strandline_format::paths::{ArchivePath, BackupPath, SetName};
@@ -149,12 +150,12 @@ impl Checker {
         }
     }
 
-    /// True for a directory that nobody could look into.
+    /// True for a directory that could not be read.
     pub(super) fn is_hidden(&self, dir: &str) -> bool {
         self.report().unreadable.iter().any(|remark| remark.path == dir)
     }
 
-    /// What may not be read: nobody knows what it is worth.
+    /// What may not be read: it is not known what it is worth.
     pub(super) fn unreadable(&self, path: impl Into<String>, detail: impl Into<String>) {
         self.report().unreadable.push(Remark { path: path.into(), detail: detail.into() });
     }
@@ -216,7 +217,7 @@ impl Checker {
         // What lies in the place of a file is why the file cannot be read.
         let Report { damages, unreadable, .. } = &mut found;
         unreadable.retain(|r| !damages.iter().any(|d| d.path == r.path && d.kind == DamageKind::Foreign));
-        // Nobody could see whether it is missing.
+        // It could not be seen whether it is missing.
         let hidden: Vec<String> = found.unreadable.iter().map(|remark| remark.path.clone()).collect();
         let is_hidden = |path: &str| hidden.iter().any(|dir| path.strip_prefix(dir).is_some_and(is_name_below));
         found.damages.retain(|damage| !is_hidden(&damage.path));
@@ -300,9 +301,9 @@ impl Checker {
         }
     }
 
-    fn report(&self) -> std::sync::MutexGuard<'_, Report> {
+    fn report(&self) -> parking_lot::MutexGuard<'_, Report> {
         // A report is only added to: a poisoned one is still good.
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock()
     }
 }
 

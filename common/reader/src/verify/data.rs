@@ -6,9 +6,10 @@
 use super::checker::Checker;
 use super::report::DamageKind;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use strandline_format::blocks::{
     Block, BlockAt, BlockContent, BlockType, FILE_HEADER_BYTES, FileHeader, FileKind, TRAILER_BYTES, Trailer,
     open_macroblock, read_block, read_listed_blocks,
@@ -45,11 +46,11 @@ pub(super) struct Known(Mutex<BTreeMap<DataFile, Arc<BTreeMap<u64, Fact>>>>);
 
 impl Known {
     pub(super) fn insert(&self, file: DataFile, facts: BTreeMap<u64, Fact>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::new(facts));
+        self.0.lock().insert(file, Arc::new(facts));
     }
 
     pub(super) fn file(&self, file: &DataFile) -> Option<Arc<BTreeMap<u64, Fact>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
+        self.0.lock().get(file).cloned()
     }
 }
 

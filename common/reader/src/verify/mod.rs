@@ -2,7 +2,7 @@
 //!
 //! Finds every missing, truncated, changed, swapped and foreign object and names it. Nothing is trusted because of its
 //! name: small files are compared with their names and with each other, log is walked group by group, blocks are
-//! compared with every index that names them. Damage is a result; an error means that nobody could look.
+//! compared with every index that names them. Damage is a result; an error means that it could not be looked at.
 //!
 //! An archive may be written, merged, frozen and cleaned meanwhile, and a listing of it is a picture that can be taken
 //! again. So an archive with which something is wrong is looked at once more as it is then, and what counts is what
@@ -59,7 +59,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// This level, without keys, telling nobody.
+    /// This level, without keys, without a progress callback.
     #[must_use]
     pub fn new(level: Level) -> Self {
         Self { level, keys: Arc::default(), progress: Arc::new(|_, _| {}), looks: Looks::default() }
@@ -117,7 +117,7 @@ pub async fn destination(medium: &Arc<dyn Medium>, options: &Options) -> Result<
     found_again(first, options.looks, again).await
 }
 
-/// True when something is said to be missing: a listing may have been older than what it lists. Everything else of a set,
+/// True when something is reported as missing: a listing may have been older than what it lists. Everything else of a set,
 /// which never changes, was looked at several times.
 fn misses_some(report: &Report) -> bool {
     report.damages.iter().any(|damage| damage.kind == DamageKind::Missing)

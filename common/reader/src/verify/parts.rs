@@ -16,7 +16,7 @@ use strandline_types::{Failure, LsId};
 pub(super) struct PartFacts {
     /// Checksum of the whole file, where its seal knows it.
     pub(super) digest: Option<u32>,
-    /// True when its first object is damaged: nobody can tell then which key the parts need.
+    /// True when its first object is damaged: it is not known then which key the parts need.
     pub(super) has_bad_meta: bool,
 }
 

@@ -65,7 +65,7 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// An object about which something is said that is no damage.
+/// An object that has a remark and no damage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Remark {
     /// Relative to the destination.
@@ -89,7 +89,7 @@ pub struct Report {
     pub damages: Vec<Damage>,
     /// What is there and is none of ours, sorted by path: no restore reads it.
     pub foreign: Vec<Remark>,
-    /// What may not be read here, sorted by path: nobody knows whether it is sound.
+    /// What may not be read here, sorted by path: it is not known whether it is sound.
     pub unreadable: Vec<Remark>,
     /// What could not be looked at and why that is no damage: blocks without their key, sets that are not finished.
     pub notes: Vec<String>,

@@ -255,7 +255,7 @@ async fn data_files(
         let (c, path, bytes, known) = (Arc::clone(c), path.clone(), *bytes, Arc::clone(&shared.known));
         let slots = Arc::clone(&slots);
         tasks.spawn(async move {
-            // `None` only after the semaphore was closed, which nobody does.
+            // `None` only after the semaphore was closed, which never happens.
             let _slot = slots.acquire_owned().await.ok();
             c.count(0);
             match file.filter(|_| c.is_physical()) {

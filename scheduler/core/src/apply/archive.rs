@@ -1,4 +1,4 @@
-//! ARCHIVELOG mode and the round's state machine (fact sheet 2.7).
+//! ARCHIVELOG mode and the round's state machine (docs/oceanbase.md, 2.7).
 
 use super::audit;
 use super::tenant::normal;

@@ -1,4 +1,4 @@
-//! The piece machine (fact sheet 2.9): ACTIVE and incomplete, ACTIVE and available, FROZEN.
+//! The piece machine (docs/oceanbase.md, 2.9): ACTIVE and incomplete, ACTIVE and available, FROZEN.
 //!
 //! Order rules: pieces freeze in order; a piece's final figures are decided (`sealed`) before a byte of its frozen
 //! files is written; a checkpoint enters a piece only once the one before it is frozen.
@@ -49,7 +49,7 @@ pub(crate) fn checkpoint_published(
     checkpoint: Scn,
 ) -> Outcome {
     let Some(round) = state.rounds.get(&key) else { return Ok(Done::Nothing) };
-    // What is published must be proven by what this state knows, whoever proposes it.
+    // What is published must be proven by what this state knows, whichever node proposes it.
     if round_checkpoint(state, round).is_none_or(|proven| checkpoint > proven) {
         return Ok(Done::Nothing);
     }

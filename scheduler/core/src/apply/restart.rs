@@ -1,5 +1,5 @@
 //! AUTO_RESTART: an interrupted round stops, a new one opens on the same destination once that is usable, and a full
-//! backup starts as soon as the new round is DOING. Each of the three happens once, whoever proposes it.
+//! backup starts as soon as the new round is DOING. Each of the three happens once, whichever node proposes it.
 
 use super::archive::{move_round, open_round_if_wanted};
 use crate::command::{BackupWish, Done, Outcome};

@@ -20,7 +20,7 @@ pub struct ArchiveDestSpec {
     pub options: DestOptions,
 }
 
-/// A parameter of a tenant's backups, checked by the proposer (fact sheet 4.12).
+/// A parameter of a tenant's backups, checked by the proposer (docs/oceanbase.md, 4.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BackupParam {
     /// `backup_data_file_size`, in bytes.

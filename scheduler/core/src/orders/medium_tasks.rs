@@ -113,7 +113,7 @@ impl MediumName {
 }
 
 impl std::fmt::Display for MediumName {
-    /// The directory on the medium (fact sheet 3.1, 3.2).
+    /// The directory on the medium (docs/oceanbase.md, 3.1, 3.2).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Set(id, kind) => write!(f, "backup_set_{id}_{}", kind.tag()),

@@ -140,7 +140,7 @@ pub struct LsResume {
     pub archived_lsn: Lsn,
     /// Every group up to this SCN is durable on the medium.
     pub checkpoint_scn: Scn,
-    /// It has drained: nobody writes into the round any more, whoever leads.
+    /// It has drained: no leader writes into the round any more.
     pub stopped: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The next step of each open archive round (fact sheet 2.7; protocols page, section 3).
+//! The next step of each open archive round (docs/oceanbase.md, 2.7; docs/protocols.md, section 3).
 //!
 //! Order rule: medium first, then the command that says it happened. A round has at most one step at a time.
 

@@ -1,4 +1,4 @@
-//! The next step of a round's pieces (fact sheet 2.9, 3.1): start placeholders ahead of the log, then per piece infos,
+//! The next step of a round's pieces (docs/oceanbase.md, 2.9, 3.1): start placeholders ahead of the log, then per piece infos,
 //! checkpoints, the decision of its final figures, its frozen files.
 //!
 //! Order rules: the checkpoint enters a piece only once all earlier ones are frozen, so that the piece's

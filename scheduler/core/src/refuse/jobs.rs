@@ -71,7 +71,7 @@ pub fn end_unknown(set: impl ToString) -> Failure {
     Failure::new(ErrorClass::Exhausted, what, object, todo).with_code(-4012)
 }
 
-/// The original's number for an end with a reason: the reason's own, else the one of its class (fact sheet 4.13).
+/// The original's number for an end with a reason: the reason's own, else the one of its class (docs/oceanbase.md, 4.13).
 pub fn result_code(failure: &Failure) -> i32 {
     if failure.code != 0 {
         return failure.code;

@@ -1,4 +1,4 @@
-//! Audit events: what was begun and what changed its state, by whom it can be asked later (fact sheet 2.5).
+//! Audit events: what was begun and what changed its state, by whom it can be asked later (docs/oceanbase.md, 2.5).
 
 use serde::{Deserialize, Serialize};
 use strandline_types::TenantId;

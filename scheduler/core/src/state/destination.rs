@@ -1,7 +1,7 @@
 //! Destinations, and what a tenant wants with its archive destinations.
 //!
 //! Order rule: a destination's keys stand apart from its address. The address goes into files, views and logs; the keys
-//! go to whoever opens the destination.
+//! go only to the code that opens the destination.
 
 use super::Trouble;
 use crate::refuse;
@@ -20,7 +20,7 @@ pub enum DestKind {
 }
 
 impl fmt::Display for DestKind {
-    /// The original's words (fact sheet 2.6).
+    /// The original's words (docs/oceanbase.md, 2.6).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Archive => "archive_log",
@@ -165,7 +165,7 @@ impl Default for DestOptions {
 }
 
 impl DestOptions {
-    /// Whether every option is in its bounds (fact sheet 1.1).
+    /// Whether every option is in its bounds (docs/oceanbase.md, 1.1).
     ///
     /// # Errors
     /// `Invalid` names the option; a piece interval outside its bounds is the original's NOT_SUPPORTED.

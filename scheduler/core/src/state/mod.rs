@@ -149,7 +149,7 @@ impl State {
         }
     }
 
-    /// The present, by the clock of whoever asks as far as it is believed: never before the state's own.
+    /// The present, by the clock of the caller as far as it is believed: never before the state's own.
     #[must_use]
     pub fn present(&self, now_ms: u64) -> u64 {
         self.believed(now_ms, None).max(self.clock_ms)

@@ -108,7 +108,7 @@ impl Default for TenantCounters {
     }
 }
 
-/// Parameters of a tenant's data backups (fact sheet 4.12). A job keeps those that it was started with.
+/// Parameters of a tenant's data backups (docs/oceanbase.md, 4.12). A job keeps those that it was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupParams {
     /// `backup_data_file_size`: a data file is closed at this size.
@@ -200,7 +200,7 @@ pub struct TabletList {
     pub next_tablet: TabletId,
     /// Them, ascending.
     pub tablets: BTreeSet<TabletId>,
-    /// The list gets a higher SCN than this one, which is not before the dictionary's: whoever restores to an SCN before
+    /// The list gets a higher SCN than this one, which is not before the dictionary's: a restore to an SCN before
     /// the dictionary's gets the dropped tablets back.
     pub after_scn: Scn,
 }

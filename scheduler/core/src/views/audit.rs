@@ -1,41 +1,48 @@
-//! `DBA_OB_ROOTSERVICE_EVENT_HISTORY`: what was begun and what changed its state (fact sheet 2.5).
+//! What was begun and what changed its state.
 
+use super::column::{Column, RowKind, Rows, text};
 use super::value::{t, time};
-use super::{Build, Table, Value};
-use crate::state::State;
+use super::view::{Tenancy, View};
+use crate::state::AuditEvent;
 
-const COLUMNS: [&str; 18] = [
-    "TIMESTAMP",
-    "MODULE",
-    "EVENT",
-    "NAME1",
-    "VALUE1",
-    "NAME2",
-    "VALUE2",
-    "NAME3",
-    "VALUE3",
-    "NAME4",
-    "VALUE4",
-    "NAME5",
-    "VALUE5",
-    "NAME6",
-    "VALUE6",
-    "EXTRA_INFO",
-    "RS_SVR_IP",
-    "RS_SVR_PORT",
+pub(super) static EVENTS: View = View {
+    name: "DBA_OB_ROOTSERVICE_EVENT_HISTORY",
+    aliases: &[],
+    about: "An event that is remembered, oldest first.",
+    // The one view of the original that has only its `DBA_` name.
+    tenancy: Tenancy { column: Some("VALUE1"), twin_lacks: None },
+    content: &Rows::<AuditEvent> { of: |cx| cx.state.audit.iter().collect(), columns: COLUMNS },
+};
+
+impl RowKind for AuditEvent {
+    type Row<'a> = &'a Self;
+}
+
+const COLUMNS: &[Column<AuditEvent>] = &[
+    text("TIMESTAMP", |e| time(Some(e.at_ms))),
+    text("MODULE", |e| t(&e.module)),
+    text("EVENT", |e| t(&e.event)),
+    text("NAME1", |_| t("tenant_id")),
+    text("VALUE1", |e| t(e.tenant_id)),
+    text("NAME2", |e| name(e, 0)),
+    text("VALUE2", |e| value(e, 0)),
+    text("NAME3", |e| name(e, 1)),
+    text("VALUE3", |e| value(e, 1)),
+    text("NAME4", |e| name(e, 2)),
+    text("VALUE4", |e| value(e, 2)),
+    text("NAME5", |e| name(e, 3)),
+    text("VALUE5", |e| value(e, 3)),
+    text("NAME6", |e| name(e, 4)),
+    text("VALUE6", |e| value(e, 4)),
+    text("EXTRA_INFO", |_| None),
+    text("RS_SVR_IP", |_| None),
+    text("RS_SVR_PORT", |_| None),
 ];
 
-/// Every event that is remembered, oldest first. The first name is always `tenant_id`.
-pub(super) fn events(state: &State) -> Table {
-    let mut view = Build::new(&COLUMNS);
-    for event in &state.audit {
-        let mut row = vec![time(Some(event.at_ms)), t(&event.module), t(&event.event)];
-        row.extend([t("tenant_id"), t(event.tenant_id)]);
-        for (name, value) in &event.values {
-            row.extend([t(name), t(value)]);
-        }
-        row.resize(COLUMNS.len(), Value::Null);
-        view.table.rows.push(row);
-    }
-    view.done()
+fn name(event: &AuditEvent, at: usize) -> Option<String> {
+    event.values.get(at).map(|(name, _)| name.clone())
+}
+
+fn value(event: &AuditEvent, at: usize) -> Option<String> {
+    event.values.get(at).map(|(_, value)| value.clone())
 }

@@ -1,11 +1,9 @@
 //! How far the tasks of a stage are, in percent and in seconds, out of what the attempts report.
 //!
 //! A task says how much it has to do only once it runs. So a percentage is the mean of the tasks' own shares and not the
-//! share of the bytes: bytes that nobody knows of yet would make the figure fall back as soon as they are reported. It
+//! share of the bytes: bytes that are not known yet would make the figure fall back as soon as they are reported. It
 //! falls back only where work is really done again, by a new turn or retry.
 
-use super::Value;
-use super::value::n;
 use crate::state::TaskRun;
 use strandline_types::LsId;
 
@@ -18,7 +16,7 @@ pub(super) struct Progress {
     pub(super) done: u64,
     /// Bytes that they know of.
     total: u64,
-    /// False while a task that is not over has not said how much it has to do.
+    /// False while a task that is not over has not reported how much it has to do.
     all_known: bool,
     /// When the oldest present attempt was given out.
     since_ms: u64,
@@ -47,24 +45,24 @@ impl Progress {
     }
 
     /// 100 once the stage is over, whatever the bytes say (a set of empty tablets has none), and less before.
-    pub(super) fn percent(self, is_over: bool) -> Value {
-        Value::Real(if is_over { 100.0 } else { ((self.share * 10_000.0).floor() / 100.0).min(99.99) })
+    pub(super) fn percent(self, is_over: bool) -> f64 {
+        if is_over { 100.0 } else { ((self.share * 10_000.0).floor() / 100.0).min(99.99) }
     }
 
-    /// Seconds to the end of the stage at the speed of the present attempts; NULL while that is not known.
-    pub(super) fn eta_s(self, now_ms: u64) -> Value {
-        if self.all_known { eta_s(self.done, self.total, now_ms.saturating_sub(self.since_ms)) } else { Value::Null }
+    /// Seconds to the end of the stage at the speed of the present attempts; `None` while that is not known.
+    pub(super) fn eta_s(self, now_ms: u64) -> Option<u64> {
+        if self.all_known { eta_s(self.done, self.total, now_ms.saturating_sub(self.since_ms)) } else { None }
     }
 }
 
-/// Seconds that the rest takes when `done` took so long, at least one; NULL without a pace and without a rest.
-pub(super) fn eta_s(done: u64, total: u64, elapsed_ms: u64) -> Value {
+/// Seconds that the rest takes when `done` took so long, at least one; `None` without a pace and without a rest.
+pub(super) fn eta_s(done: u64, total: u64, elapsed_ms: u64) -> Option<u64> {
     let left = total.saturating_sub(done);
     if done == 0 || left == 0 || elapsed_ms == 0 {
-        return Value::Null;
+        return None;
     }
     let rest_ms = u128::from(left) * u128::from(elapsed_ms) / u128::from(done);
-    n(u64::try_from(rest_ms.div_ceil(1000)).unwrap_or(u64::MAX).max(1))
+    Some(u64::try_from(rest_ms.div_ceil(1000)).unwrap_or(u64::MAX).max(1))
 }
 
 /// 0 to 1.
@@ -96,10 +94,7 @@ mod tests {
     }
 
     fn percent(runs: &[TaskRun]) -> f64 {
-        match of(runs).percent(false) {
-            Value::Real(percent) => percent,
-            other => panic!("{other:?}"),
-        }
+        of(runs).percent(false)
     }
 
     #[test]
@@ -127,24 +122,24 @@ mod tests {
     #[test]
     fn one_small_task_that_is_done_is_not_the_whole() {
         assert_eq!(percent(&[finished(5), TaskRun::default(), TaskRun::default(), TaskRun::default()]), 25.0);
-        assert_eq!(of(&[finished(5), TaskRun::default()]).eta_s(20_000), Value::Null, "nobody knows the other's size");
+        assert_eq!(of(&[finished(5), TaskRun::default()]).eta_s(20_000), None, "the other's size is not known");
     }
 
     #[test]
     fn the_dictionary_s_log_stream_counts_only_where_it_is_alone() {
         let (sys, user) = (finished(5), run(1, 10));
         let both = Progress::of([(LsId::SYS, &sys), (LsId::FIRST_USER, &user)].into_iter());
-        assert_eq!(both.percent(false), Value::Real(10.0));
-        assert_eq!(Progress::of([(LsId::SYS, &sys)].into_iter()).percent(false), Value::Real(99.99));
-        assert_eq!(Progress::of([].into_iter()).percent(false), Value::Real(0.0));
+        assert_eq!(both.percent(false), 10.0);
+        assert_eq!(Progress::of([(LsId::SYS, &sys)].into_iter()).percent(false), 99.99);
+        assert_eq!(Progress::of([].into_iter()).percent(false), 0.0);
     }
 
     #[test]
     fn the_rest_takes_as_long_as_the_same_share_took_in_the_present_attempts() {
         // 10 s for 100 bytes of 400.
-        assert_eq!(of(&[run(50, 200), run(50, 200)]).eta_s(20_000), n(30u64));
-        assert_eq!(of(&[run(399_999, 400_000)]).eta_s(20_000), n(1u64), "never 0 while something is left");
-        assert_eq!(of(&[run(0, 400)]).eta_s(20_000), Value::Null);
-        assert_eq!(of(&[run(400, 400)]).eta_s(20_000), Value::Null);
+        assert_eq!(of(&[run(50, 200), run(50, 200)]).eta_s(20_000), Some(30));
+        assert_eq!(of(&[run(399_999, 400_000)]).eta_s(20_000), Some(1), "never 0 while something is left");
+        assert_eq!(of(&[run(0, 400)]).eta_s(20_000), None);
+        assert_eq!(of(&[run(400, 400)]).eta_s(20_000), None);
     }
 }

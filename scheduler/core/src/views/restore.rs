@@ -1,93 +1,98 @@
-//! Restore jobs, running and ended (fact sheet 2.5).
+//! Restore jobs, running and ended.
 
-use super::held_up::held_up;
+use super::column::{Column, RowKind, Rows, double, text, unsigned};
+use super::job::{comment, piece_list, set_list};
 use super::progress::{Progress, eta_s};
-use super::value::{bytes_display, n, percent, scn, scn_display, t, time};
-use super::{Build, Table, Value};
+use super::value::{bytes_display, len, n, percent, scn, scn_display, t, time};
+use super::view::{Context, Tenancy, View};
+use crate::jobs::machine::logic::JobLogic;
 use crate::state::{RestoreJob, State};
 use strandline_types::{LsId, RestoreStage, TenantId};
 
 /// The tenant under which the original shows the cluster's own part of a restore.
 const SYS_TENANT: TenantId = TenantId(1);
 
-const PROGRESS_COLUMNS: [&str; 25] = [
-    "TENANT_ID",
-    "JOB_ID",
-    "RESTORE_TENANT_NAME",
-    "RESTORE_TENANT_ID",
-    "BACKUP_TENANT_NAME",
-    "BACKUP_TENANT_ID",
-    "BACKUP_CLUSTER_NAME",
-    "BACKUP_DEST",
-    "RESTORE_OPTION",
-    "RESTORE_SCN",
-    "RESTORE_SCN_DISPLAY",
-    "STATUS",
-    "START_TIMESTAMP",
-    "BACKUP_SET_LIST",
-    "BACKUP_PIECE_LIST",
-    "TABLET_COUNT",
-    "FINISH_TABLET_COUNT",
-    "RESTORE_PROGRESS",
-    "TOTAL_BYTES",
-    "TOTAL_BYTES_DISPLAY",
-    "FINISH_BYTES",
-    "FINISH_BYTES_DISPLAY",
-    "DESCRIPTION",
-    "COMMENT",
-    "ETA_SECONDS",
-];
+pub(super) static PROGRESS: View = View {
+    name: "CDB_OB_RESTORE_PROGRESS",
+    aliases: &[],
+    about: "The cluster's part, or the new tenant's part, of a running restore.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<ProgressRow> { of: progress, columns: PROGRESS_COLUMNS },
+};
 
-/// Two rows per running job: the cluster's part and the new tenant's.
-pub(super) fn progress(state: &State) -> Table {
-    let mut view = Build::new(&PROGRESS_COLUMNS);
-    for job in state.restore_jobs().filter(|j| !j.stage.is_ended()) {
-        let sys = match job.stage {
-            RestoreStage::CreateTenant => "CREATE_TENANT",
-            _ => "WAIT_TENANT_RESTORE_FINISH",
-        };
-        let tenant = match job.stage {
-            RestoreStage::PostCheck => "POST_CHECK",
-            _ => "RESTORING",
-        };
-        view.row(progress_row(state, job, SYS_TENANT, sys));
-        view.row(progress_row(state, job, job.tenant_id, tenant));
-    }
-    view.done()
+struct ProgressRow<'a> {
+    tenant_id: TenantId,
+    status: &'static str,
+    of: JobRow<'a>,
+    done_bytes: u64,
+    total_bytes: u64,
 }
 
-fn progress_row(state: &State, j: &RestoreJob, tenant: TenantId, status: &str) -> [Value; 25] {
-    let (done, total) = bytes(j);
-    let streams = j.source.log_streams.len().max(1) as u64;
-    let finished = finished_log_streams(j) as u64;
-    [
-        n(tenant.0),
-        n(j.id.0),
-        t(&j.tenant_name),
-        n(j.tenant_id.0),
-        t(&j.source.tenant_name),
-        n(j.source.tenant_id.0),
-        t(&j.source.cluster_name),
-        t(dests(j)),
-        t(option(state, j)),
-        scn(j.target_scn),
-        scn_display(j.target_scn),
-        t(status),
-        time(Some(j.started_ms)),
-        t(sets(j)),
-        t(pieces(j)),
-        n(j.source.tablet_count),
-        n(j.source.tablet_count * finished / streams),
-        // Never 100 before the tenant is open.
-        Value::Real(percent(done, total).min(99.0)),
-        n(total),
-        bytes_display(total),
-        n(done),
-        bytes_display(done),
-        t(&j.description),
-        t(comment(j)),
-        eta(state, j),
-    ]
+impl RowKind for ProgressRow<'static> {
+    type Row<'a> = ProgressRow<'a>;
+}
+
+fn progress<'a>(cx: &Context<'a>) -> Vec<ProgressRow<'a>> {
+    let running = cx.state.restore_jobs().filter(|j| !j.stage.is_ended());
+    running.flat_map(|job| parts(JobRow { state: cx.state, job })).collect()
+}
+
+/// Two rows per job: the cluster's part and the new tenant's.
+fn parts(of: JobRow<'_>) -> [ProgressRow<'_>; 2] {
+    let cluster = match of.job.stage {
+        RestoreStage::CreateTenant => "CREATE_TENANT",
+        _ => "WAIT_TENANT_RESTORE_FINISH",
+    };
+    let tenant = match of.job.stage {
+        RestoreStage::PostCheck => "POST_CHECK",
+        _ => "RESTORING",
+    };
+    let (done_bytes, total_bytes) = bytes(of.job);
+    [(SYS_TENANT, cluster), (of.job.tenant_id, tenant)].map(|(tenant_id, status)| ProgressRow {
+        tenant_id,
+        status,
+        of,
+        done_bytes,
+        total_bytes,
+    })
+}
+
+const PROGRESS_COLUMNS: &[Column<ProgressRow<'static>>] = &[
+    unsigned("TENANT_ID", |r| n(r.tenant_id.0)),
+    unsigned("JOB_ID", |r| n(r.of.job.id.0)),
+    text("RESTORE_TENANT_NAME", |r| t(&r.of.job.tenant_name)),
+    unsigned("RESTORE_TENANT_ID", |r| n(r.of.job.tenant_id.0)),
+    text("BACKUP_TENANT_NAME", |r| t(&r.of.job.source.tenant_name)),
+    unsigned("BACKUP_TENANT_ID", |r| n(r.of.job.source.tenant_id.0)),
+    text("BACKUP_CLUSTER_NAME", |r| t(&r.of.job.source.cluster_name)),
+    text("BACKUP_DEST", |r| t(r.of.job.source.destinations())),
+    text("RESTORE_OPTION", |r| t(r.of.option())),
+    unsigned("RESTORE_SCN", |r| scn(r.of.job.target_scn)),
+    text("RESTORE_SCN_DISPLAY", |r| scn_display(r.of.job.target_scn)),
+    text("STATUS", |r| t(r.status)),
+    text("START_TIMESTAMP", |r| time(Some(r.of.job.started_ms))),
+    text("BACKUP_SET_LIST", |r| set_list(&r.of.job.source)),
+    text("BACKUP_PIECE_LIST", |r| piece_list(&r.of.job.source)),
+    unsigned("TABLET_COUNT", |r| n(r.of.job.source.tablet_count)),
+    unsigned("FINISH_TABLET_COUNT", |r| n(r.of.finished_tablets(restored_log_streams(r.of.job)))),
+    // Never 100 before the tenant is open.
+    double("RESTORE_PROGRESS", |r| Some(percent(r.done_bytes, r.total_bytes).min(99.0))),
+    unsigned("TOTAL_BYTES", |r| n(r.total_bytes)),
+    text("TOTAL_BYTES_DISPLAY", |r| bytes_display(r.total_bytes)),
+    unsigned("FINISH_BYTES", |r| n(r.done_bytes)),
+    text("FINISH_BYTES_DISPLAY", |r| bytes_display(r.done_bytes)),
+    text("DESCRIPTION", |r| t(&r.of.job.description)),
+    // Not in the original.
+    text("COMMENT", |r| comment(r.of.job.failure.as_ref(), [r.of.job as &dyn JobLogic])),
+    unsigned("ETA_SECONDS", |r| r.eta_s()),
+];
+
+impl ProgressRow<'_> {
+    /// Seconds until the rest is done at the pace so far; `None` before there is a pace.
+    fn eta_s(&self) -> Option<u64> {
+        let elapsed_ms = self.of.state.clock_ms.saturating_sub(self.of.job.started_ms);
+        eta_s(self.done_bytes, self.total_bytes, elapsed_ms)
+    }
 }
 
 /// Bytes of data, averaged over replicas, and of log: done and all.
@@ -103,13 +108,8 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
     (done, data + log)
 }
 
-/// Seconds until the rest is done at the pace so far; NULL before there is a pace.
-fn eta(state: &State, j: &RestoreJob) -> Value {
-    let (done, total) = bytes(j);
-    eta_s(done, total, state.clock_ms.saturating_sub(j.started_ms))
-}
-
-fn finished_log_streams(j: &RestoreJob) -> usize {
+/// Log streams whose replicas all have their data.
+fn restored_log_streams(j: &RestoreJob) -> usize {
     let is_done = |ls: &LsId| {
         let mut replicas = j.data_tasks().filter(|(l, ..)| l == ls).peekable();
         replicas.peek().is_some() && replicas.all(|(_, _, r)| r.is_finished())
@@ -117,88 +117,73 @@ fn finished_log_streams(j: &RestoreJob) -> usize {
     j.source.log_streams.iter().filter(|ls| is_done(&ls.ls_id)).count()
 }
 
-fn dests(j: &RestoreJob) -> String {
-    j.source.destinations()
+pub(super) static HISTORY: View = View {
+    name: "CDB_OB_RESTORE_HISTORY",
+    aliases: &[],
+    about: "An ended restore.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<JobRow> { of: history, columns: HISTORY_COLUMNS },
+};
+
+#[derive(Clone, Copy)]
+struct JobRow<'a> {
+    state: &'a State,
+    job: &'a RestoreJob,
 }
 
-fn option(state: &State, j: &RestoreJob) -> String {
-    state.tenants.get(&j.tenant_id).map(|t| format!("replicas={}", t.replicas)).unwrap_or_default()
+impl RowKind for JobRow<'static> {
+    type Row<'a> = JobRow<'a>;
 }
 
-fn sets(j: &RestoreJob) -> String {
-    let all: Vec<String> = j.source.sets.iter().map(|(id, kind)| format!("backup_set_{id}_{}", kind.tag())).collect();
-    all.join(",")
+fn history<'a>(cx: &Context<'a>) -> Vec<JobRow<'a>> {
+    let ended = cx.state.restore_jobs().filter(|j| j.stage.is_ended());
+    ended.map(|job| JobRow { state: cx.state, job }).collect()
 }
 
-fn pieces(j: &RestoreJob) -> String {
-    let all: Vec<String> = j.source.pieces().map(|key| format!("piece_{key}")).collect();
-    all.join(",")
-}
-
-fn comment(j: &RestoreJob) -> String {
-    j.failure.as_ref().or_else(|| held_up([j])).map(ToString::to_string).unwrap_or_default()
-}
-
-const HISTORY_COLUMNS: [&str; 24] = [
-    "TENANT_ID",
-    "JOB_ID",
-    "RESTORE_TENANT_NAME",
-    "RESTORE_TENANT_ID",
-    "BACKUP_TENANT_NAME",
-    "BACKUP_TENANT_ID",
-    "BACKUP_CLUSTER_NAME",
-    "BACKUP_DEST",
-    "RESTORE_SCN",
-    "RESTORE_SCN_DISPLAY",
-    "RESTORE_OPTION",
-    "START_TIMESTAMP",
-    "FINISH_TIMESTAMP",
-    "STATUS",
-    "BACKUP_SET_LIST",
-    "BACKUP_PIECE_LIST",
-    "BACKUP_CLUSTER_VERSION",
-    "LS_COUNT",
-    "FINISH_LS_COUNT",
-    "TABLET_COUNT",
-    "FINISH_TABLET_COUNT",
-    "TOTAL_BYTES",
-    "DESCRIPTION",
-    "COMMENT",
+const HISTORY_COLUMNS: &[Column<JobRow<'static>>] = &[
+    unsigned("TENANT_ID", |_| n(SYS_TENANT.0)),
+    unsigned("JOB_ID", |r| n(r.job.id.0)),
+    text("RESTORE_TENANT_NAME", |r| t(&r.job.tenant_name)),
+    unsigned("RESTORE_TENANT_ID", |r| n(r.job.tenant_id.0)),
+    text("BACKUP_TENANT_NAME", |r| t(&r.job.source.tenant_name)),
+    unsigned("BACKUP_TENANT_ID", |r| n(r.job.source.tenant_id.0)),
+    text("BACKUP_CLUSTER_NAME", |r| t(&r.job.source.cluster_name)),
+    text("BACKUP_DEST", |r| t(r.job.source.destinations())),
+    unsigned("RESTORE_SCN", |r| scn(r.job.target_scn)),
+    text("RESTORE_SCN_DISPLAY", |r| scn_display(r.job.target_scn)),
+    text("RESTORE_OPTION", |r| t(r.option())),
+    text("START_TIMESTAMP", |r| time(Some(r.job.started_ms))),
+    text("FINISH_TIMESTAMP", |r| time(r.job.ended_ms)),
+    text("STATUS", |r| t(if r.is_success() { "SUCCESS" } else { "FAIL" })),
+    text("BACKUP_SET_LIST", |r| set_list(&r.job.source)),
+    text("BACKUP_PIECE_LIST", |r| piece_list(&r.job.source)),
+    text("BACKUP_CLUSTER_VERSION", |r| t(&r.job.source.cluster_version)),
+    unsigned("LS_COUNT", |r| len(r.job.source.log_streams.len())),
+    unsigned("FINISH_LS_COUNT", |r| len(r.finished_log_streams())),
+    unsigned("TABLET_COUNT", |r| n(r.job.source.tablet_count)),
+    unsigned("FINISH_TABLET_COUNT", |r| n(r.finished_tablets(r.finished_log_streams()))),
+    unsigned("TOTAL_BYTES", |r| n(r.job.source.total_bytes)),
+    text("DESCRIPTION", |r| t(&r.job.description)),
+    text("COMMENT", |r| comment(r.job.failure.as_ref(), [r.job as &dyn JobLogic])),
 ];
 
-/// Ended jobs.
-pub(super) fn history(state: &State) -> Table {
-    let mut view = Build::new(&HISTORY_COLUMNS);
-    for j in state.restore_jobs().filter(|j| j.stage.is_ended()) {
-        let is_success = j.stage == RestoreStage::Success;
-        let streams = j.source.log_streams.len();
-        let finished = if is_success { streams } else { finished_log_streams(j) };
-        view.row([
-            n(SYS_TENANT.0),
-            n(j.id.0),
-            t(&j.tenant_name),
-            n(j.tenant_id.0),
-            t(&j.source.tenant_name),
-            n(j.source.tenant_id.0),
-            t(&j.source.cluster_name),
-            t(dests(j)),
-            scn(j.target_scn),
-            scn_display(j.target_scn),
-            t(option(state, j)),
-            time(Some(j.started_ms)),
-            time(j.ended_ms),
-            t(if is_success { "SUCCESS" } else { "FAIL" }),
-            t(sets(j)),
-            t(pieces(j)),
-            t(&j.source.cluster_version),
-            n(streams as u64),
-            n(finished as u64),
-            n(j.source.tablet_count),
-            n(j.source.tablet_count * finished as u64 / streams.max(1) as u64),
-            n(j.source.total_bytes),
-            t(&j.description),
-            t(comment(j)),
-        ]);
+impl JobRow<'_> {
+    fn is_success(&self) -> bool {
+        self.job.stage == RestoreStage::Success
     }
-    view.done()
+
+    /// As the statement names it.
+    fn option(&self) -> String {
+        self.state.tenants.get(&self.job.tenant_id).map(|t| format!("replicas={}", t.replicas)).unwrap_or_default()
+    }
+
+    fn finished_log_streams(&self) -> usize {
+        if self.is_success() { self.job.source.log_streams.len() } else { restored_log_streams(self.job) }
+    }
+
+    /// The same share of tablets as of log streams.
+    fn finished_tablets(&self, finished_log_streams: usize) -> u64 {
+        let log_streams = self.job.source.log_streams.len().max(1);
+        self.job.source.tablet_count * finished_log_streams as u64 / log_streams as u64
+    }
 }

@@ -1,82 +1,102 @@
 //! Backup schedules with their next and last runs. The original has none of this; cron outside of it does.
 
-use super::value::{n, t, time};
-use super::{Build, Table, Value};
+use super::column::{Column, RowKind, Rows, signed, text, unsigned};
+use super::job::result;
+use super::value::{n, on_off, t, time, yes_no};
+use super::view::{Context, Tenancy, View};
 use crate::cron;
 use crate::plan::schedule_held_up;
-use crate::refuse;
-use crate::state::State;
+use crate::state::{BackupSchedule, ScheduledRun, State};
+use strandline_types::{BackupMode, TenantId};
 
-/// One row per schedule.
-pub(super) fn schedules(state: &State, now_ms: u64) -> Table {
-    let mut view = Build::new(&[
-        "TENANT_ID",
-        "ENABLED",
-        "FULL_CRON",
-        "INCREMENTAL_CRON",
-        "SYNTHETIC_CRON",
-        "TIME_ZONE",
-        "MISSED_RUN",
-        "PLUS_ARCHIVELOG",
-        "NEXT_RUN_TIMESTAMP",
-        "NEXT_RUN_TYPE",
-        "LAST_DUE_TIMESTAMP",
-        "LAST_JOB_ID",
-        "LAST_RESULT",
-        "ENCRYPTION_KEY_SOURCE",
-        "COMMENT",
-    ]);
-    for s in state.schedules.values() {
-        let next = cron::next(&s.plan, now_ms.max(s.after_ms)).filter(|_| s.enabled);
-        let last = s.runs.last();
-        view.row([
-            n(s.tenant_id.0),
-            t(if s.enabled { "YES" } else { "NO" }),
-            t(&s.plan.full),
-            t(&s.plan.incremental),
-            t(&s.plan.synthetic),
-            t(&s.plan.time_zone),
-            t(s.plan.missed),
-            t(if s.plan.plus_archivelog { "ON" } else { "OFF" }),
-            time(next.map(|(at, _)| at)),
-            next.map_or(Value::Null, |(_, mode)| t(mode)),
-            time(last.map(|r| r.due_ms)),
-            last.and_then(|r| r.job).map_or(Value::Null, |job| n(job.0)),
-            last.map_or(Value::Null, |r| Value::Int(r.refusal.as_ref().map_or(0, refuse::result_code).into())),
-            t(&s.plan.key_source),
-            t(schedule_held_up(state, s, now_ms).unwrap_or_default()),
-        ]);
-    }
-    view.done()
+pub(super) static SCHEDULES: View = View {
+    name: "CDB_STRANDLINE_BACKUP_SCHEDULES",
+    aliases: &[],
+    about: "The backup schedule of a tenant, with its next and its last run.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<ScheduleRow> { of: schedules, columns: SCHEDULE_COLUMNS },
+};
+
+struct ScheduleRow<'a> {
+    schedule: &'a BackupSchedule,
+    next: Option<(u64, BackupMode)>,
+    last: Option<&'a ScheduledRun>,
+    comment: String,
 }
 
-/// What became of the newest due times.
-pub(super) fn runs(state: &State) -> Table {
-    let mut view = Build::new(&[
-        "TENANT_ID",
-        "DUE_TIMESTAMP",
-        "DECIDED_TIMESTAMP",
-        "BACKUP_TYPE",
-        "JOB_ID",
-        "STATUS",
-        "RESULT",
-        "COMMENT",
-    ]);
-    for s in state.schedules.values() {
-        for run in &s.runs {
-            let status = run.job.and_then(|id| state.backup_job(id)).map(|j| j.status.to_string());
-            let unstarted = if run.job.is_some() { "FORGOTTEN" } else { "NOT_STARTED" };
-            view.row([
-                n(s.tenant_id.0),
-                time(Some(run.due_ms)),
-                time(Some(run.decided_ms)),
-                t(run.mode),
-                run.job.map_or(Value::Null, |job| n(job.0)),
-                t(status.unwrap_or_else(|| unstarted.to_owned())),
-                Value::Int(run.refusal.as_ref().map_or(0, refuse::result_code).into()),
-                t(run.refusal.as_ref().map(ToString::to_string).unwrap_or_default()),
-            ]);
-        }
+impl RowKind for ScheduleRow<'static> {
+    type Row<'a> = ScheduleRow<'a>;
+}
+
+fn schedules<'a>(cx: &Context<'a>) -> Vec<ScheduleRow<'a>> {
+    let row = |s: &'a BackupSchedule| ScheduleRow {
+        schedule: s,
+        next: cron::next(&s.plan, cx.now_ms.max(s.after_ms)).filter(|_| s.enabled),
+        last: s.runs.last(),
+        comment: schedule_held_up(cx.state, s, cx.now_ms).unwrap_or_default(),
+    };
+    cx.state.schedules.values().map(row).collect()
+}
+
+const SCHEDULE_COLUMNS: &[Column<ScheduleRow<'static>>] = &[
+    unsigned("TENANT_ID", |r| n(r.schedule.tenant_id.0)),
+    text("ENABLED", |r| yes_no(r.schedule.enabled)),
+    text("FULL_CRON", |r| t(&r.schedule.plan.full)),
+    text("INCREMENTAL_CRON", |r| t(&r.schedule.plan.incremental)),
+    text("SYNTHETIC_CRON", |r| t(&r.schedule.plan.synthetic)),
+    text("TIME_ZONE", |r| t(&r.schedule.plan.time_zone)),
+    text("MISSED_RUN", |r| t(r.schedule.plan.missed)),
+    text("PLUS_ARCHIVELOG", |r| on_off(r.schedule.plan.plus_archivelog)),
+    text("NEXT_RUN_TIMESTAMP", |r| time(r.next.map(|(at, _)| at))),
+    text("NEXT_RUN_TYPE", |r| r.next.and_then(|(_, mode)| t(mode))),
+    text("LAST_DUE_TIMESTAMP", |r| time(r.last.map(|run| run.due_ms))),
+    unsigned("LAST_JOB_ID", |r| r.last.and_then(|run| n(run.job?.0))),
+    signed("LAST_RESULT", |r| r.last.and_then(|run| result(run.refusal.as_ref()))),
+    text("ENCRYPTION_KEY_SOURCE", |r| t(&r.schedule.plan.key_source)),
+    text("COMMENT", |r| t(&r.comment)),
+];
+
+pub(super) static RUNS: View = View {
+    name: "CDB_STRANDLINE_BACKUP_SCHEDULE_RUNS",
+    aliases: &[],
+    about: "A due time of a backup schedule, and what became of it.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<RunRow> {
+        of: runs,
+        columns: &[
+            unsigned("TENANT_ID", |r| n(r.tenant_id.0)),
+            text("DUE_TIMESTAMP", |r| time(Some(r.run.due_ms))),
+            text("DECIDED_TIMESTAMP", |r| time(Some(r.run.decided_ms))),
+            text("BACKUP_TYPE", |r| t(r.run.mode)),
+            unsigned("JOB_ID", |r| r.run.job.and_then(|job| n(job.0))),
+            text("STATUS", |r| t(r.status())),
+            signed("RESULT", |r| result(r.run.refusal.as_ref())),
+            text("COMMENT", |r| t(r.run.refusal.as_ref().map(ToString::to_string).unwrap_or_default())),
+        ],
+    },
+};
+
+struct RunRow<'a> {
+    state: &'a State,
+    tenant_id: TenantId,
+    run: &'a ScheduledRun,
+}
+
+impl RowKind for RunRow<'static> {
+    type Row<'a> = RunRow<'a>;
+}
+
+fn runs<'a>(cx: &Context<'a>) -> Vec<RunRow<'a>> {
+    let state = cx.state;
+    let of_schedule =
+        |s: &'a BackupSchedule| s.runs.iter().map(move |run| RunRow { state, tenant_id: s.tenant_id, run });
+    state.schedules.values().flat_map(of_schedule).collect()
+}
+
+impl RunRow<'_> {
+    /// That of the job, while the job is remembered.
+    fn status(&self) -> String {
+        let Some(job) = self.run.job else { return "NOT_STARTED".to_owned() };
+        self.state.backup_job(job).map_or_else(|| "FORGOTTEN".to_owned(), |j| j.status.to_string())
     }
-    view.done()
 }

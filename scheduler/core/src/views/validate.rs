@@ -1,177 +1,208 @@
-//! Validation jobs, what they looked at and what they found (fact sheet 2.3).
+//! Validation jobs, what they looked at and what they found.
 
-use super::held_up::held_up;
-use super::value::{n, t, time};
-use super::{Build, Table, Value};
+use super::column::{Column, RowKind, Rows, signed, text, unsigned};
+use super::job::{comment, id_of, result_or_general, round_of};
+use super::value::{len, n, t, time};
+use super::view::{Context, Tenancy, View};
 use crate::catalogue::file_status;
+use crate::jobs::machine::logic::JobLogic;
 use crate::orders::MediumName;
-use crate::state::{State, TaskRun, ValidateKind, ValidateTask};
-use strandline_types::{Failure, FileStatus, INCARNATION, JobStatus, LsId};
+use crate::results::Damage;
+use crate::state::{State, ValidateJob, ValidateKind, ValidateTask};
+use strandline_types::{FileStatus, INCARNATION, JobStatus, LsId};
 
-const JOB_COLUMNS: [&str; 20] = [
-    "TENANT_ID",
-    "JOB_ID",
-    "INCARNATION",
-    "INITIATOR_TENANT_ID",
-    "INITIATOR_JOB_ID",
-    "EXECUTOR_TENANT_ID",
-    "TYPE",
-    "PATH",
-    "PATH_TYPE",
-    "ID",
-    "VALIDATE_LEVEL",
-    "START_TIMESTAMP",
-    "END_TIMESTAMP",
-    "STATUS",
-    "RETRY_COUNT",
-    "TASK_COUNT",
-    "SUCCESS_TASK_COUNT",
-    "RESULT",
-    "DESCRIPTION",
-    "COMMENT",
-];
+pub(super) static RUNNING_JOBS: View = View {
+    name: "CDB_OB_BACKUP_VALIDATE_JOBS",
+    aliases: &[],
+    about: "A running validation job.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<JobRow> { of: |cx| jobs(cx, false), columns: JOB_COLUMNS },
+};
 
-/// Running jobs, or ended ones.
-pub(super) fn jobs(state: &State, ended: bool) -> Table {
-    let mut view = Build::new(&JOB_COLUMNS);
-    for j in state.validate_jobs().filter(|j| j.status.is_ended() == ended) {
-        let tasks = || j.tasks.iter().filter_map(|id| state.validate_task(*id));
-        let runs = tasks().flat_map(|t| t.runs.values());
-        let ids: Vec<String> = tasks().map(|t| id_of(t.object.name).to_string()).collect();
-        view.row([
-            n(j.tenant_id.0),
-            n(j.id.0),
-            n(INCARNATION),
-            n(j.tenant_id.0),
-            n(0u64),
-            n(j.tenant_id.0),
-            t(j.kind),
-            t(&j.path),
-            t(if j.kind == ValidateKind::Piece { "ARCHIVELOG_DEST" } else { "BACKUP_DEST" }),
-            t(ids.join(",")),
-            t(j.level),
-            time(Some(j.started_ms)),
-            time(j.ended_ms),
-            t(j.status),
-            n(runs.map(|r| u64::from(r.retry.0)).sum::<u64>()),
-            n(j.tasks.len() as u64),
-            n(tasks().filter(|t| t.status == JobStatus::Completed).count() as u64),
-            result(j.failure.as_ref()),
-            t(&j.description),
-            t(comment(j.failure.as_ref().or_else(|| held_up(tasks())))),
-        ]);
-    }
-    view.done()
+pub(super) static ENDED_JOBS: View = View {
+    name: "CDB_OB_BACKUP_VALIDATE_JOB_HISTORY",
+    aliases: &[],
+    about: "An ended validation job.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<JobRow> { of: |cx| jobs(cx, true), columns: JOB_COLUMNS },
+};
+
+struct JobRow<'a> {
+    job: &'a ValidateJob,
+    tasks: Vec<&'a ValidateTask>,
 }
 
-fn id_of(name: MediumName) -> u64 {
-    match name {
-        MediumName::Set(id, _) => id.0,
-        MediumName::Piece(key) => key.piece_id.0,
-    }
+impl RowKind for JobRow<'static> {
+    type Row<'a> = JobRow<'a>;
 }
 
-fn result(failure: Option<&Failure>) -> Value {
-    Value::Int(failure.map_or(0, |f| if f.code == 0 { -4000 } else { f.code }).into())
-}
-
-fn comment(failure: Option<&Failure>) -> String {
-    failure.map(ToString::to_string).unwrap_or_default()
-}
-
-const TASK_COLUMNS: [&str; 22] = [
-    "TENANT_ID",
-    "TASK_ID",
-    "INCARNATION",
-    "JOB_ID",
-    "TASK_TYPE",
-    "ID",
-    "PATH",
-    "PATH_TYPE",
-    "DEST_ID",
-    "VALIDATE_LEVEL",
-    "ROUND_ID",
-    "START_TIMESTAMP",
-    "END_TIMESTAMP",
-    "STATUS",
-    "TOTAL_LS_COUNT",
-    "FINISH_LS_COUNT",
-    "TOTAL_BYTES",
-    "VALIDATED_BYTES",
-    "VALIDATED_OBJECTS",
-    "DAMAGE_COUNT",
-    "RESULT",
-    "COMMENT",
-];
-
-/// Sets and pieces of running jobs, or of ended ones.
-pub(super) fn tasks(state: &State, ended: bool) -> Table {
-    let mut view = Build::new(&TASK_COLUMNS);
-    for task in state.validate_tasks().filter(|t| t.status.is_ended() == ended) {
-        let level = state.validate_job(task.job_id()).map(|j| j.level.to_string()).unwrap_or_default();
-        let (kind, path_type, round) = match task.object.name {
-            MediumName::Set(..) => ("BACKUPSET", "BACKUP_SET_DEST", 0),
-            MediumName::Piece(key) => ("ARCHIVELOG_PIECE", "ARCHIVELOG_PIECE_DEST", key.round_id.0),
-        };
-        let moving = task.runs.values().filter(|r| !r.is_finished()).map(|r: &TaskRun| r.bytes_done).sum::<u64>();
-        let looked_at = task.results.values().map(|r| r.bytes).sum::<u64>() + moving;
-        view.row([
-            n(task.tenant_id.0),
-            n(task.id.0),
-            n(INCARNATION),
-            n(task.job_id().0),
-            t(kind),
-            n(id_of(task.object.name)),
-            t(&task.object.at),
-            t(path_type),
-            n(task.object.dest_id.0),
-            t(level),
-            n(round),
-            time(Some(task.started_ms)),
-            time(task.ended_ms),
-            t(task.status),
-            n(task.runs.len() as u64),
-            n(task.runs.values().filter(|r| r.is_finished()).count() as u64),
-            n(task.object.bytes.max(looked_at)),
-            n(looked_at),
-            n(task.results.values().map(|r| r.objects).sum::<u64>()),
-            n(task.damage_count()),
-            result(task.failure.as_ref()),
-            t(comment(task.failure.as_ref().or_else(|| held_up([task])))),
-        ]);
-    }
-    view.done()
-}
-
-const DAMAGE_COLUMNS: [&str; 9] =
-    ["TENANT_ID", "JOB_ID", "TASK_ID", "OBJECT", "LS_ID", "DEST", "PATH", "KIND", "DETAIL"];
-
-/// Every damage that was named, but of what was deleted since then, or is being deleted: nobody has to do anything about
-/// that any more.
-pub(super) fn damages(state: &State) -> Table {
-    let mut view = Build::new(&DAMAGE_COLUMNS);
-    let is_gone = |task: &&ValidateTask| {
-        let dest = state.destinations.values().find(|d| d.uri.place() == task.object.at.place());
-        let status = dest.and_then(|d| file_status(state, d.tenant_id, task.object.name));
-        matches!(status, Some(FileStatus::Deleting | FileStatus::Deleted))
+fn jobs<'a>(cx: &Context<'a>, ended: bool) -> Vec<JobRow<'a>> {
+    let state = cx.state;
+    let of_job = |job: &'a ValidateJob| {
+        let tasks = job.tasks.iter().filter_map(|id| state.validate_task(*id)).collect();
+        JobRow { job, tasks }
     };
-    for task in state.validate_tasks().filter(|t| !is_gone(t)) {
-        for (ls, result) in &task.results {
-            for d in &result.damages {
-                let ls: LsId = *ls;
-                view.row([
-                    n(task.tenant_id.0),
-                    n(task.job_id().0),
-                    n(task.id.0),
-                    t(task.object.name),
-                    n(ls.0),
-                    t(&task.object.at),
-                    t(&d.path),
-                    t(&d.kind),
-                    t(&d.detail),
-                ]);
-            }
-        }
+    state.validate_jobs().filter(|j| j.status.is_ended() == ended).map(of_job).collect()
+}
+
+const JOB_COLUMNS: &[Column<JobRow<'static>>] = &[
+    unsigned("TENANT_ID", |r| n(r.job.tenant_id.0)),
+    unsigned("JOB_ID", |r| n(r.job.id.0)),
+    unsigned("INCARNATION", |_| n(INCARNATION)),
+    unsigned("INITIATOR_TENANT_ID", |r| n(r.job.tenant_id.0)),
+    unsigned("INITIATOR_JOB_ID", |_| n(0u64)),
+    unsigned("EXECUTOR_TENANT_ID", |r| n(r.job.tenant_id.0)),
+    text("TYPE", |r| t(r.job.kind)),
+    text("PATH", |r| t(&r.job.path)),
+    text("PATH_TYPE", |r| t(if r.job.kind == ValidateKind::Piece { "ARCHIVELOG_DEST" } else { "BACKUP_DEST" })),
+    text("ID", |r| t(r.ids())),
+    text("VALIDATE_LEVEL", |r| t(r.job.level)),
+    text("START_TIMESTAMP", |r| time(Some(r.job.started_ms))),
+    text("END_TIMESTAMP", |r| time(r.job.ended_ms)),
+    text("STATUS", |r| t(r.job.status)),
+    unsigned("RETRY_COUNT", |r| n(r.retries())),
+    unsigned("TASK_COUNT", |r| len(r.job.tasks.len())),
+    unsigned("SUCCESS_TASK_COUNT", |r| len(r.tasks.iter().filter(|t| t.status == JobStatus::Completed).count())),
+    signed("RESULT", |r| result_or_general(r.job.failure.as_ref())),
+    text("DESCRIPTION", |r| t(&r.job.description)),
+    text("COMMENT", |r| comment(r.job.failure.as_ref(), r.tasks.iter().map(|task| *task as &dyn JobLogic))),
+];
+
+impl JobRow<'_> {
+    /// `1,2,3`: the ids of all sets and pieces.
+    fn ids(&self) -> String {
+        self.tasks.iter().map(|t| id_of(t.object.name).to_string()).collect::<Vec<_>>().join(",")
     }
-    view.done()
+
+    fn retries(&self) -> u64 {
+        self.tasks.iter().flat_map(|t| t.runs.values()).map(|run| u64::from(run.retry.0)).sum()
+    }
+}
+
+pub(super) static RUNNING_TASKS: View = View {
+    name: "CDB_OB_BACKUP_VALIDATE_TASKS",
+    aliases: &[],
+    about: "A set or a piece that a validation job looks at.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<TaskRow> { of: |cx| tasks(cx, false), columns: TASK_COLUMNS },
+};
+
+pub(super) static ENDED_TASKS: View = View {
+    name: "CDB_OB_BACKUP_VALIDATE_TASK_HISTORY",
+    aliases: &[],
+    about: "A set or a piece that a validation job has looked at.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<TaskRow> { of: |cx| tasks(cx, true), columns: TASK_COLUMNS },
+};
+
+struct TaskRow<'a> {
+    state: &'a State,
+    task: &'a ValidateTask,
+}
+
+impl RowKind for TaskRow<'static> {
+    type Row<'a> = TaskRow<'a>;
+}
+
+fn tasks<'a>(cx: &Context<'a>, ended: bool) -> Vec<TaskRow<'a>> {
+    let state = cx.state;
+    let tasks = state.validate_tasks().filter(|t| t.status.is_ended() == ended);
+    tasks.map(|task| TaskRow { state, task }).collect()
+}
+
+const TASK_COLUMNS: &[Column<TaskRow<'static>>] = &[
+    unsigned("TENANT_ID", |r| n(r.task.tenant_id.0)),
+    unsigned("TASK_ID", |r| n(r.task.id.0)),
+    unsigned("INCARNATION", |_| n(INCARNATION)),
+    unsigned("JOB_ID", |r| n(r.task.job_id().0)),
+    text("TASK_TYPE", |r| t(task_type(r.task.object.name))),
+    unsigned("ID", |r| n(id_of(r.task.object.name))),
+    text("PATH", |r| t(&r.task.object.at)),
+    text("PATH_TYPE", |r| t(path_type(r.task.object.name))),
+    unsigned("DEST_ID", |r| n(r.task.object.dest_id.0)),
+    text("VALIDATE_LEVEL", |r| t(r.level())),
+    unsigned("ROUND_ID", |r| n(round_of(r.task.object.name))),
+    text("START_TIMESTAMP", |r| time(Some(r.task.started_ms))),
+    text("END_TIMESTAMP", |r| time(r.task.ended_ms)),
+    text("STATUS", |r| t(r.task.status)),
+    unsigned("TOTAL_LS_COUNT", |r| len(r.task.runs.len())),
+    unsigned("FINISH_LS_COUNT", |r| len(r.task.runs.values().filter(|r| r.is_finished()).count())),
+    unsigned("TOTAL_BYTES", |r| n(r.task.object.bytes.max(r.validated_bytes()))),
+    unsigned("VALIDATED_BYTES", |r| n(r.validated_bytes())),
+    unsigned("VALIDATED_OBJECTS", |r| n(r.task.results.values().map(|r| r.objects).sum::<u64>())),
+    unsigned("DAMAGE_COUNT", |r| n(r.task.damage_count())),
+    signed("RESULT", |r| result_or_general(r.task.failure.as_ref())),
+    text("COMMENT", |r| comment(r.task.failure.as_ref(), [r.task as &dyn JobLogic])),
+];
+
+const fn task_type(name: MediumName) -> &'static str {
+    match name {
+        MediumName::Set(..) => "BACKUPSET",
+        MediumName::Piece(_) => "ARCHIVELOG_PIECE",
+    }
+}
+
+const fn path_type(name: MediumName) -> &'static str {
+    match name {
+        MediumName::Set(..) => "BACKUP_SET_DEST",
+        MediumName::Piece(_) => "ARCHIVELOG_PIECE_DEST",
+    }
+}
+
+impl TaskRow<'_> {
+    fn level(&self) -> String {
+        self.state.validate_job(self.task.job_id()).map(|j| j.level.to_string()).unwrap_or_default()
+    }
+
+    /// Bytes of log streams that are done, and those that the present attempts have read.
+    fn validated_bytes(&self) -> u64 {
+        let done = self.task.results.values().map(|r| r.bytes).sum::<u64>();
+        done + self.task.runs.values().filter(|r| !r.is_finished()).map(|r| r.bytes_done).sum::<u64>()
+    }
+}
+
+pub(super) static DAMAGES: View = View {
+    name: "CDB_STRANDLINE_BACKUP_DAMAGES",
+    aliases: &[],
+    about: "A damage that a validation found in a set or a piece that is not deleted.",
+    tenancy: Tenancy::TENANTS,
+    content: &Rows::<DamageRow> {
+        of: damages,
+        columns: &[
+            unsigned("TENANT_ID", |r| n(r.task.tenant_id.0)),
+            unsigned("JOB_ID", |r| n(r.task.job_id().0)),
+            unsigned("TASK_ID", |r| n(r.task.id.0)),
+            text("OBJECT", |r| t(r.task.object.name)),
+            unsigned("LS_ID", |r| n(r.ls_id.0)),
+            text("DEST", |r| t(&r.task.object.at)),
+            text("PATH", |r| t(&r.damage.path)),
+            text("KIND", |r| t(&r.damage.kind)),
+            text("DETAIL", |r| t(&r.damage.detail)),
+        ],
+    },
+};
+
+struct DamageRow<'a> {
+    task: &'a ValidateTask,
+    ls_id: LsId,
+    damage: &'a Damage,
+}
+
+impl RowKind for DamageRow<'static> {
+    type Row<'a> = DamageRow<'a>;
+}
+
+/// Damages of what is deleted, or is being deleted, are left out: there is nothing to do about them any more.
+fn damages<'a>(cx: &Context<'a>) -> Vec<DamageRow<'a>> {
+    let of_task = |task: &'a ValidateTask| {
+        let results = task.results.iter().flat_map(|(ls, result)| result.damages.iter().map(move |d| (*ls, d)));
+        results.map(move |(ls_id, damage)| DamageRow { task, ls_id, damage })
+    };
+    cx.state.validate_tasks().filter(|task| !is_deleted(cx.state, task)).flat_map(of_task).collect()
+}
+
+fn is_deleted(state: &State, task: &ValidateTask) -> bool {
+    let dest = state.destinations.values().find(|d| d.uri.place() == task.object.at.place());
+    let status = dest.and_then(|d| file_status(state, d.tenant_id, task.object.name));
+    matches!(status, Some(FileStatus::Deleting | FileStatus::Deleted))
 }

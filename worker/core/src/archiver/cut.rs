@@ -2,12 +2,13 @@
 //!
 //! A file of a piece begins at a block start, or at the first group of the piece when that lies inside a block. A
 //! group belongs to the piece of its `max_scn`; groups never cross a block end and `max_scn` never falls, so a stretch
-//! is cut at most at those two kinds of borders. Every group is verified on its way.
+//! is cut at most at those two kinds of borders. The log format verifies every group on its way.
 
 use bytes::{Bytes, BytesMut};
-use strandline_format::palf::{ArchiveFileHeader, GroupView, GroupWalker, PalfError};
+use strandline_engine_api::{Bounds, LogBase, LogDamage, LogFormat, LogGroup};
+use strandline_format::palf::ArchiveFileHeader;
 use strandline_types::limits::ARCHIVE_FILE_HEADER_BYTES;
-use strandline_types::{FileId, Lsn, LsnRange, PalfBase, PieceClock, PieceId};
+use strandline_types::{FileId, Lsn, LsnRange, PieceClock, PieceId};
 
 /// One archive log file of a log stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +52,12 @@ pub struct Cut {
     /// Which log positions it makes durable.
     pub range: LsnRange,
     /// The log after it.
-    pub base_after: PalfBase,
+    pub base_after: LogBase,
 }
 
 impl Cut {
     /// An append without bytes behind the log that ends with `base`: it only makes the file durable.
-    pub(super) fn nothing_after(file: LogFile, base: PalfBase) -> Self {
+    pub(super) fn nothing_after(file: LogFile, base: LogBase) -> Self {
         let at = ARCHIVE_FILE_HEADER_BYTES + (base.lsn.0 - file.start.0);
         let range = LsnRange { start: base.lsn, end: base.lsn };
         Self { file, at, bytes: Bytes::new(), range, base_after: base }
@@ -70,26 +71,26 @@ impl Cut {
 /// The first group that is not right; nothing of the stretch may be written then. Bytes after the last whole group are
 /// left out.
 pub fn cut(
+    format: &dyn LogFormat,
     clock: &PieceClock,
     current: Option<LogFile>,
     from: Lsn,
-    base: Option<PalfBase>,
+    base: Option<LogBase>,
     bytes: &Bytes,
-) -> Result<Vec<Cut>, PalfError> {
+) -> Result<Vec<Cut>, LogDamage> {
     let mut cuts: Vec<Cut> = Vec::new();
     let mut file = current;
-    let mut walker = GroupWalker::new(bytes, from, base);
-    while let Some(group) = walker.next_group()? {
-        let piece = clock.piece_of(group.header.max_scn);
-        match (file.filter(|f| f.takes(piece, group.lsn)), cuts.last_mut()) {
-            (Some(open), Some(last)) if last.file == open => extend(last, &group),
-            (open, _) => {
-                let target = open.unwrap_or(LogFile { piece, start: group.lsn });
-                cuts.push(begin(target, &group));
-                file = Some(target);
-            }
+    let end = format.walk(bytes, from, base, &mut |before, group| {
+        extend_last(&mut cuts, before);
+        let piece = clock.piece_of(group.scn());
+        let target = file.filter(|f| f.takes(piece, group.start)).unwrap_or(LogFile { piece, start: group.start });
+        if cuts.last().is_none_or(|last| last.file != target) {
+            cuts.push(begin(target, group));
         }
-    }
+        file = Some(target);
+        Bounds { lsn: group.start.block_end(), scn: clock.range(piece).end }
+    })?;
+    extend_last(&mut cuts, end);
     for cut in &mut cuts {
         let start = (cut.range.start.0 - from.0) as usize;
         let log = bytes.slice(start..start + cut.range.bytes() as usize);
@@ -98,20 +99,23 @@ pub fn cut(
     Ok(cuts)
 }
 
-fn begin(file: LogFile, group: &GroupView<'_>) -> Cut {
-    let is_new = group.lsn == file.start;
+fn begin(file: LogFile, group: &LogGroup) -> Cut {
+    let is_new = group.start == file.start;
     Cut {
         file,
-        at: if is_new { 0 } else { file.offset(group.lsn) },
+        at: if is_new { 0 } else { file.offset(group.start) },
         bytes: Bytes::new(),
-        range: LsnRange { start: group.lsn, end: group.end },
-        base_after: group.base_after(),
+        range: LsnRange { start: group.start, end: group.end() },
+        base_after: group.after,
     }
 }
 
-fn extend(cut: &mut Cut, group: &GroupView<'_>) {
-    cut.range.end = group.end;
-    cut.base_after = group.base_after();
+/// The last cut holds everything up to here.
+fn extend_last(cuts: &mut [Cut], end: Option<LogBase>) {
+    if let (Some(last), Some(end)) = (cuts.last_mut(), end) {
+        last.range.end = end.lsn;
+        last.base_after = end;
+    }
 }
 
 fn with_header(file: LogFile, log: &[u8]) -> Bytes {

@@ -3,13 +3,13 @@
 //! Sans-I/O: the driver asks [`Archiver::next`], does that one thing and answers. There is at most one thing under
 //! way, so the order on the medium is the order here. Time and the end of the log come in as arguments.
 //!
-//! Order rules: *resume → stream → drain*. Nothing is appended before the medium's own truth (length, groups) was
+//! Order rules: *resume → stream → drain*. Nothing is appended before what the medium holds (length, groups) was
 //! walked and compared with the local log, and made durable: its writer may have died between its write and its sync.
 //! Progress moves only in [`Archiver::on_appended`], after the bytes are durable (freeze → flush → publish). A checkpoint
 //! never completes a piece while a group of that piece may still come; and nothing is appended to a piece before the log
 //! files of every earlier piece are sealed, so that a piece whose end the checkpoint has passed never changes again.
 //! The core must never skip a group, never guess a base and never treat other bytes on the medium as its own: it stops
-//! and says so, and begins again from the medium's truth.
+//! and says so, and begins again from what the medium holds.
 
 mod cut;
 mod dictionary;
@@ -27,12 +27,12 @@ pub use types::{Action, ArchiveOrder, Gap, Goal, KnownProgress, LogView, Progres
 use bytes::Bytes;
 use resume::{Resume, ResumeError, Resumed};
 use std::collections::{BTreeMap, VecDeque};
-use strandline_format::palf::PalfError;
+use strandline_engine_api::{LogBase, LogDamage, LogFormat};
 use strandline_types::limits::{
     ARCHIVE_BACKOFF_MS_FIRST, ARCHIVE_BACKOFF_MS_MAX, ARCHIVE_PAUSE_MS_MAX, ARCHIVE_READ_BYTES_MAX,
     ARCHIVE_UNIT_BYTES_MAX, READ_LOOKS_MAX,
 };
-use strandline_types::{ArchiveLsState, ErrorClass, Failure, Lsn, PalfBase, PieceClock, PieceId, Scn};
+use strandline_types::{ArchiveLsState, ErrorClass, Failure, Lsn, PieceClock, PieceId, Scn};
 
 #[derive(Debug)]
 enum Phase {
@@ -50,7 +50,7 @@ struct Place {
     /// The position.
     lsn: Lsn,
     /// Log before it; `None` only at the very first group.
-    base: Option<PalfBase>,
+    base: Option<LogBase>,
     /// File of the group before it.
     file: Option<LogFile>,
 }
@@ -78,6 +78,7 @@ struct Stream {
 /// The archiver of one log stream in one round, on its leader.
 #[derive(Debug)]
 pub struct Archiver {
+    format: &'static dyn LogFormat,
     order: ArchiveOrder,
     phase: Phase,
     progress: Progress,
@@ -88,9 +89,10 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// Begins, or goes on where an earlier leader stopped: the medium tells.
+    /// Begins, or goes on where an earlier leader stopped, as far as the medium holds log. `format` is that of the log
+    /// stream.
     #[must_use]
-    pub fn new(order: ArchiveOrder) -> Self {
+    pub fn new(format: &'static dyn LogFormat, order: ArchiveOrder) -> Self {
         let progress = Progress {
             state: ArchiveLsState::Doing,
             piece: order.known.map_or(order.clock.base_piece, |k| k.piece),
@@ -101,14 +103,14 @@ impl Archiver {
             trouble: None,
             gap: None,
         };
-        let phase = Phase::Resuming(Resume::new(order.clock, order.known));
-        Self { order, phase, progress, is_resumed: false, failures: 0, retry_at_ms: 0 }
+        let phase = Phase::Resuming(Resume::new(format, order.clock, order.known));
+        Self { format, order, phase, progress, is_resumed: false, failures: 0, retry_at_ms: 0 }
     }
 
-    /// The stream has drained in this round, under this leader or an earlier one: nobody writes into it any more.
+    /// The stream has drained in this round, under this leader or an earlier one: it is not written any more.
     #[must_use]
-    pub fn stopped(order: ArchiveOrder) -> Self {
-        let mut archiver = Self::new(order);
+    pub fn stopped(format: &'static dyn LogFormat, order: ArchiveOrder) -> Self {
+        let mut archiver = Self::new(format, order);
         archiver.progress.checkpoint = order.known.map_or(Scn::MIN, |k| k.checkpoint);
         archiver.progress.state = ArchiveLsState::Stopped;
         archiver.phase = Phase::Ended;
@@ -263,7 +265,7 @@ impl Archiver {
                 self.resumed(now_ms, outcome);
             }
             Phase::Streaming(s) if s.durable.lsn == from && s.cuts.is_empty() => {
-                match cut(&self.order.clock, s.durable.file, from, s.durable.base, &bytes) {
+                match cut(self.format, &self.order.clock, s.durable.file, from, s.durable.base, &bytes) {
                     Ok(cuts) => {
                         s.read_at_ms = now_ms;
                         s.cuts.extend(cuts);
@@ -280,7 +282,7 @@ impl Archiver {
     pub fn on_recycled(&mut self, now_ms: u64, needed: Lsn, log_start: Lsn, first: Option<Scn>) {
         let known = self.order.known.map_or(self.order.clock.round_start, |k| k.checkpoint);
         let before = match &self.phase {
-            Phase::Streaming(s) => s.durable.base.map(|base| base.prev_scn),
+            Phase::Streaming(s) => s.durable.base.map(|base| base.scn),
             Phase::Resuming(_) if self.is_resumed => Some(self.progress.checkpoint),
             Phase::Resuming(_) | Phase::Ended => None,
         };
@@ -304,7 +306,7 @@ impl Archiver {
         }
     }
 
-    /// The medium was opened anew: nothing that was known of its files counts, and the round goes on from its truth.
+    /// The medium was opened anew: nothing that was known of its files counts, and the round goes on from what it holds.
     pub fn begin_anew(&mut self) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -316,7 +318,7 @@ impl Archiver {
             archived: self.progress.archived,
             checkpoint: self.progress.checkpoint,
         });
-        self.phase = Phase::Resuming(Resume::new(self.order.clock, known.or(self.order.known)));
+        self.phase = Phase::Resuming(Resume::new(self.format, self.order.clock, known.or(self.order.known)));
     }
 
     /// The append under way is durable.
@@ -329,12 +331,12 @@ impl Archiver {
         self.progress.archived = done.range.end;
         self.progress.piece = done.file.piece;
         pieces::extend(&mut self.progress.pieces, &done);
-        self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.prev_scn));
+        self.progress.checkpoint = self.progress.checkpoint.max(covered(&self.order.clock, done.base_after.scn));
         self.recovered();
     }
 
-    /// The action under way failed. What may pass by itself is tried again later; anything else begins anew from the
-    /// medium's truth, and stays visible meanwhile. Bytes of the medium that are not right are soon read again at first:
+    /// The action under way failed. What may pass by itself is tried again later; anything else begins anew from what
+    /// the medium holds, and stays visible meanwhile. Bytes of the medium that are not right are soon read again at first:
     /// one answer may have been wrong. `retry_after_ms` is what the medium asked for.
     pub fn on_failed(&mut self, now_ms: u64, failure: Failure, retry_after_ms: Option<u64>) {
         let passes = matches!(
@@ -374,7 +376,7 @@ impl Archiver {
                     durable: Place { lsn: at.next, base: at.base, file: at.file },
                     is_proved: there.is_none(),
                     cuts: there.into_iter().collect(),
-                    // Nobody knows how long the log beyond has waited.
+                    // How long the log beyond has waited is not known.
                     read_at_ms: 0,
                     drain_to: None,
                     sealed: None,
@@ -436,7 +438,7 @@ fn recycled(needed: Lsn, log_start: Lsn) -> Failure {
     .with_code(CODE_LOG_RECYCLED)
 }
 
-fn local_log_damaged(error: PalfError) -> Failure {
+fn local_log_damaged(error: LogDamage) -> Failure {
     let object = format!("local log at {}", error.lsn);
     let todo = "this replica's log is damaged: move the leadership and rebuild the replica";
     Failure::new(ErrorClass::Corrupt, error.to_string(), object, todo)

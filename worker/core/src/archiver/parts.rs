@@ -1,7 +1,7 @@
 //! The parts of one log file: what they cover, which of them to read, which to merge, and when the file is sealed.
 //!
 //! Parts never disagree: each holds the file's bytes of its range. So a part that lies wholly inside another one may go,
-//! whoever put it there, and a merge that two writers do differently leaves more parts, never fewer bytes. A part is
+//! whichever writer put it there, and a merge that two writers do differently leaves more parts, never fewer bytes. A part is
 //! removed only after a larger one that covers it was read back and proved itself. One that does not prove itself
 //! however often it is read is left alone: it is not merged, nothing is removed for it, and others are read where they can.
 

@@ -44,7 +44,7 @@ pub(super) fn of_files(
 
 /// Takes a durable append in.
 pub(super) fn extend(pieces: &mut BTreeMap<PieceId, PieceSpan>, done: &Cut) {
-    let checkpoint = done.base_after.prev_scn;
+    let checkpoint = done.base_after.scn;
     let fresh = PieceSpan { start: done.range.start, end: done.range.start, checkpoint };
     let span = pieces.entry(done.file.piece).or_insert(fresh);
     span.end = span.end.max(done.range.end);

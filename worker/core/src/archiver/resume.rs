@@ -1,4 +1,4 @@
-//! Where to go on: the medium tells, the local log must agree.
+//! Where to go on: what the medium holds decides, and the local log must agree.
 //!
 //! The newest file of the newest piece is read whole; its groups are walked and verified and, as far as the local log
 //! still has them, compared byte for byte. A group that is not whole at its end is a torn append: the next append
@@ -8,9 +8,10 @@
 use super::{Action, KnownProgress, LogFile, LogView, PieceSpan, pieces};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
-use strandline_format::palf::{ArchiveFileHeader, GroupWalker};
+use strandline_engine_api::{Bounds, LogBase, LogFormat};
+use strandline_format::palf::ArchiveFileHeader;
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, BLOCK_BODY_BYTES};
-use strandline_types::{ErrorClass, Failure, FileId, Lsn, LsnRange, PalfBase, PieceClock, PieceId};
+use strandline_types::{ErrorClass, Failure, FileId, Lsn, LsnRange, PieceClock, PieceId};
 
 /// A log file of the stream as the medium lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +72,7 @@ pub(super) struct Resumed {
     /// File of the group before `next`.
     pub file: Option<LogFile>,
     /// The log before `next`.
-    pub base: Option<PalfBase>,
+    pub base: Option<LogBase>,
     /// That file never grows again.
     pub is_sealed: bool,
     /// What the medium has, from the piece on that was known.
@@ -118,7 +119,7 @@ struct WalkFile {
     carry: Bytes,
     /// Where `carry` begins.
     lsn: Lsn,
-    base: Option<PalfBase>,
+    base: Option<LogBase>,
     /// Walked and not compared with the local log yet.
     uncompared: Option<(Lsn, Bytes)>,
 }
@@ -126,6 +127,7 @@ struct WalkFile {
 /// The search for the place to go on.
 #[derive(Debug)]
 pub(super) struct Resume {
+    format: &'static dyn LogFormat,
     clock: PieceClock,
     known: Option<KnownProgress>,
     start: Option<Lsn>,
@@ -134,8 +136,8 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn new(clock: PieceClock, known: Option<KnownProgress>) -> Self {
-        Self { clock, known, start: known.map(|k| k.start), files: Vec::new(), step: Step::List }
+    pub(super) fn new(format: &'static dyn LogFormat, clock: PieceClock, known: Option<KnownProgress>) -> Self {
+        Self { format, clock, known, start: known.map(|k| k.start), files: Vec::new(), step: Step::List }
     }
 
     pub(super) fn next(&mut self, log: LogView) -> Result<Action, ResumeError> {
@@ -174,7 +176,7 @@ impl Resume {
                 Ok(None)
             }
             Step::Walk(file) => {
-                file.on_bytes(bytes)?;
+                file.on_bytes(self.format, bytes)?;
                 self.walked()
             }
             Step::List | Step::Seek(_) => Ok(None),
@@ -210,10 +212,10 @@ impl Resume {
 
     /// The first group at a candidate block start is here.
     fn sought(&mut self, at: Lsn, bytes: &Bytes, is_decided: bool) -> Result<Option<Resumed>, Failure> {
-        let first = GroupWalker::new(bytes, at, None).next_group().map_err(super::local_log_damaged)?;
+        let first = self.format.group(bytes, at, None).map_err(super::local_log_damaged)?;
         let is_early_enough = match first {
             None => return Ok(None),
-            Some(group) => group.header.max_scn <= self.clock.round_start,
+            Some(group) => group.scn() <= self.clock.round_start,
         };
         if is_early_enough || is_decided || at == Lsn::ZERO {
             return Ok(Some(Resumed::fresh(at)));
@@ -241,7 +243,7 @@ impl Resume {
         let is_sealed = found.is_sealed && next != next.block_start();
         let start = self.start.unwrap_or(next);
         let listed_from = self.known.map_or(start, |k| k.piece_start);
-        let last_scn = base.map(|b| b.prev_scn).unwrap_or_default();
+        let last_scn = base.map(|b| b.scn).unwrap_or_default();
         let pieces = pieces::of_files(&self.clock, &self.files, listed_from, next, last_scn);
         Ok(Some(Resumed { start, next, file, base, is_sealed, pieces }))
     }
@@ -301,7 +303,7 @@ impl WalkFile {
         Action::ReadFile { piece, file_id, range: (self.read_at.min(end), end) }
     }
 
-    fn on_bytes(&mut self, bytes: Bytes) -> Result<(), Failure> {
+    fn on_bytes(&mut self, format: &dyn LogFormat, bytes: Bytes) -> Result<(), Failure> {
         if self.is_torn_header() {
             return Ok(());
         }
@@ -320,19 +322,14 @@ impl WalkFile {
             joined.extend_from_slice(&fresh);
             joined.freeze()
         };
-        let mut walker = GroupWalker::new(&data, self.lsn, self.base);
-        loop {
-            match walker.next_group() {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(e) => return Err(read_damaged(e.to_string(), self.found)),
-            }
-        }
-        let whole = (walker.lsn().0 - self.lsn.0) as usize;
+        let walked = format.walk(&data, self.lsn, self.base, &mut |_, _| Bounds::NONE);
+        let base = walked.map_err(|e| read_damaged(e.to_string(), self.found))?;
+        let end = base.map_or(self.lsn, |base| base.lsn);
+        let whole = (end.0 - self.lsn.0) as usize;
         if whole > 0 {
             self.uncompared = Some((self.lsn, data.slice(..whole)));
         }
-        (self.lsn, self.base) = (walker.lsn(), walker.base());
+        (self.lsn, self.base) = (end, base);
         self.carry = data.slice(whole..);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! One channel per worker address, connected when it is first used.
 
 use crate::{EngineError, Result};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use strandline_proto::v1::kv_client::KvClient as KvGrpc;
 use strandline_types::limits::GRPC_MESSAGE_BYTES_MAX;
@@ -22,7 +22,7 @@ pub(super) struct Channels {
 
 impl Channels {
     pub(super) fn kv(&self, address: &str) -> Result<KvGrpc<Channel>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let channel = match open.get(address) {
             Some(channel) => channel.clone(),
             None => {

@@ -3,9 +3,10 @@
 use super::Inner;
 use super::route::Answer;
 use crate::{EngineError, Result};
+use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_proto::v1;
 use strandline_proto::v1::{Dictionary, Table};
@@ -31,16 +32,16 @@ struct Known {
 
 impl DictionaryCache {
     fn dictionary(&self) -> Arc<Dictionary> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).dictionary.clone()
+        self.known.read().dictionary.clone()
     }
 
     fn ls_of(&self, tablet: TabletId) -> Option<LsId> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).ls_of.get(&tablet).copied()
+        self.known.read().ls_of.get(&tablet).copied()
     }
 
     /// Keeps the newer one.
     fn learn(&self, dictionary: Dictionary) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         if dictionary.version > known.dictionary.version {
             let tablets = dictionary.tables.iter().flat_map(|t| &t.tablets);
             known.ls_of = tablets.map(|t| (TabletId(t.tablet_id), LsId(t.ls_id))).collect();
@@ -49,18 +50,18 @@ impl DictionaryCache {
     }
 
     pub(super) fn leader(&self, ls: LsId) -> Option<String> {
-        self.leaders.read().unwrap_or_else(PoisonError::into_inner).get(&ls).cloned()
+        self.leaders.read().get(&ls).cloned()
     }
 
     pub(super) fn set_leader(&self, ls: LsId, address: &str) {
         if self.leader(ls).as_deref() != Some(address) {
-            self.leaders.write().unwrap_or_else(PoisonError::into_inner).insert(ls, address.to_owned());
+            self.leaders.write().insert(ls, address.to_owned());
         }
     }
 
     /// A worker is silent: it is asked first for no log stream, else each of them would wait for it anew.
     pub(super) fn forget_leader(&self, address: &str) {
-        self.leaders.write().unwrap_or_else(PoisonError::into_inner).retain(|_, leader| leader != address);
+        self.leaders.write().retain(|_, leader| leader != address);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One question to several servers, of which some may be dead or stand still.
 //!
 //! The first one is asked first. The next one is asked as soon as it has failed, and also when it has said nothing for a
-//! moment; whoever answers first is believed. Only for questions that change nothing.
+//! moment; the first answer counts. Only for questions that change nothing.
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;

@@ -3,8 +3,8 @@
 //! Per log stream a client waits for the answers of at most a window of requests, counted from the oldest one.
 
 use crate::sessions::{SessionId, WriteId, WriteIdentity};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use strandline_types::LsId;
 use strandline_types::limits::WRITE_SESSION_WINDOW;
 use tokio::sync::Notify;
@@ -68,7 +68,7 @@ impl Numbers {
     }
 
     fn streams(&self) -> MutexGuard<'_, HashMap<LsId, Stream>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 use super::channels::connect;
 use super::first::first_answer;
 use crate::{EngineError, Result};
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use strandline_proto::bounds::Bounded;
 use strandline_proto::v1;
@@ -74,7 +75,7 @@ impl Topology {
 
     /// Addresses of a log stream's members, the leader first if it is known.
     pub(super) fn members(&self, ls: LsId) -> Vec<String> {
-        let places = self.places.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let places = self.places.read().clone();
         let Some(place) = places.log_streams.get(&ls) else { return Vec::new() };
         let mut nodes = place.members.clone();
         nodes.sort_by_key(|n| *n != place.leader);
@@ -88,7 +89,7 @@ impl Topology {
         }
         match ask(&self.schedulers, &self.name).await {
             Ok(reply) if reply.tenant_id == self.tenant.0 => {
-                *self.places.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Places::of(reply));
+                *self.places.write() = Arc::new(Places::of(reply));
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the topology was not refreshed"),

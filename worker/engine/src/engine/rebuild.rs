@@ -30,7 +30,7 @@ impl Hosted {
     }
 
     fn rebuilding(&self, health: &Health) -> Option<Failure> {
-        // One that is alone has nobody to rebuild it: its log stream is lost, and that is told elsewhere.
+        // One that is alone has no other to be rebuilt from: its log stream is lost, and that is told elsewhere.
         let loss = health.loss.as_ref().filter(|_| self.spec.members.len() > 1)?;
         let what = format!("it takes everything from its leader and does not vote before it has: {loss}");
         let object = format!("log stream {}/{}", self.spec.tenant, self.spec.ls);
@@ -96,7 +96,7 @@ impl Engine {
             node.replica_is_lost(&group, &why)?;
             quarantine::put_aside(&data, key.0, key.1, is_fragment)?;
             let fresh = StoredSpec::new(spec);
-            let fresh = StoredSpec { door: before.map_or(fresh.door, |b| b.door), ..fresh };
+            let fresh = StoredSpec { access: before.map_or(fresh.access, |b| b.access), ..fresh };
             fresh.store(&dir).map_err(|error| io::Error::other(Failure::from(error)))
         });
         let moved = moved.await.map_err(io::Error::other).and_then(|r| r);

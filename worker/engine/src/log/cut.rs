@@ -1,4 +1,4 @@
-//! Taking log away: the end after a conflict, the beginning once nobody needs it.
+//! Taking log away: the end after a conflict, the beginning once it is not needed.
 //!
 //! The floor is stored before anything below it is deleted. Block files go only when the floor *and* the archive have
 //! both passed them: what Raft has purged may still have to be archived.
@@ -8,7 +8,7 @@ use super::state::{State, Tail};
 use super::{Floor, PalfLog};
 use crate::files;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use strandline_consensus::LogPos;
 use strandline_format::palf::Framer;
 use strandline_types::{Lsn, PalfBase};
@@ -16,7 +16,7 @@ use strandline_types::{Lsn, PalfBase};
 impl PalfLog {
     /// Removes every entry after `pos`.
     pub(super) fn cut_after(&self, pos: Option<LogPos>) -> io::Result<()> {
-        let mut sync = self.flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sync = self.flush.lock();
         let mut state = self.write();
         let first = state.floor.first_index();
         let keep = pos.map_or(0, |p| p.index + 1).max(first);

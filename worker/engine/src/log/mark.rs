@@ -25,7 +25,7 @@ const SUM_BYTES: usize = 4;
 pub(super) struct Mark {
     /// Everything below was durable.
     pub(super) durable: Lsn,
-    /// When that was said; unknown where an earlier version wrote it.
+    /// When that was written; unknown where an earlier version wrote it.
     pub(super) boot: BootId,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn store(dir: &Path, durable: Lsn) -> io::Result<()> {
     write(dir, Mark { durable, boot: BootId::now() }).map(drop)
 }
 
-/// Nothing above `durable` is said any more, and a power cut does not bring the old mark back.
+/// Nothing above `durable` is claimed any more, and a power cut does not bring the old mark back.
 pub(super) fn lower(dir: &Path, durable: Lsn) -> io::Result<()> {
     write(dir, Mark { durable, boot: BootId::now() })?.sync_data()
 }

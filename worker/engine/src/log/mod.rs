@@ -1,5 +1,5 @@
 //! The PALF block log of one replica: the Raft log of its group and the source of the archive, the same bytes on every
-//! replica (format page, section 4).
+//! replica (docs/format-reference.md).
 //!
 //! One Raft entry is one group; its effective SCN is decided while it is framed. Order rules:
 //! 1. bytes are in the file before the entry is visible to readers;
@@ -28,11 +28,11 @@ pub(crate) use floor::Floor;
 pub(crate) use state::LogId;
 
 use block::BlockDir;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use state::State;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use strandline_consensus::{Entry, EntryLog, LogPos, LogState};
 use strandline_types::{Lsn, PalfBase, Scn};
 use sync::SyncState;
@@ -69,9 +69,9 @@ impl PalfLog {
 
     /// Goes on with the log in another directory: a snapshot was installed.
     pub(crate) fn switch_to(&self, dir: &Path) -> io::Result<()> {
-        let mut flush = self.flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flush = self.flush.lock();
         let id = self.read_state().dir.id;
-        // Before the lock: walking takes a while, and whoever asks where the log stands must not wait for it.
+        // Before the lock: walking takes a while, and a caller that asks where the log stands must not wait for it.
         let opened = recover::open(dir, id)?;
         *flush = SyncState::durable_to(opened.end());
         let mut state = self.write();
@@ -107,13 +107,13 @@ impl PalfLog {
         self.read_state().start()
     }
 
-    // A panic while the lock was held leaves the log in a state that nobody has checked: readers still may look.
+    // A panic while the lock was held leaves the log in a state that was not checked: readers still may look.
     fn read_state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write()
     }
 }
 

@@ -1,15 +1,15 @@
 //! Making the log durable: older blocks first, then the names, then the block that is written to.
 //!
 //! After a failed flush the kernel may have dropped the bytes, say so once, and hand them out of its cache as if they
-//! were on the disk. So what was not durable before is cut off at once: whoever opens these files again, in this process
+//! were on the disk. So what was not durable before is cut off at once: a process that opens these files again, in this process
 //! or in the next, must not take it for durable.
 
 use super::block::offset_of;
 use super::state::State;
 use super::{PalfLog, mark};
 use crate::foreground;
+use parking_lot::MutexGuard;
 use std::io;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 use strandline_types::Lsn;
 
@@ -95,7 +95,7 @@ impl PalfLog {
     }
 
     fn sync_state(&self) -> MutexGuard<'_, SyncState> {
-        self.flush.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flush.lock()
     }
 
     fn flush_now(&self) -> io::Result<Lsn> {

@@ -295,7 +295,7 @@ fn a_power_cut_that_wrote_pages_out_of_order_costs_only_what_was_not_durable() {
         cut_power(&dir);
     };
     without(hole.lsn, after.lsn);
-    assert_eq!(open(&dir).tail(), hole, "whole groups lie after the hole, but nobody was told that they are durable");
+    assert_eq!(open(&dir).tail(), hole, "whole groups lie after the hole, but they were not reported as durable");
     without(durable.lsn, after.lsn);
     let log = open(&dir);
     assert_eq!((log.tail(), all(&log).len()), (durable, 5));

@@ -14,7 +14,7 @@ use strandline_proto::v1::Dictionary;
 use strandline_types::{LsId, Scn};
 
 impl Machine {
-    /// The caller holds the gate.
+    /// The caller holds the apply_state.
     pub(super) fn apply_entries(&self, entries: &[Entry]) -> io::Result<Vec<Reply>> {
         let Some(last) = entries.last() else { return Ok(Vec::new()) };
         let (pos, base) = self

@@ -7,8 +7,8 @@ use super::Machine;
 use crate::tablet::View;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use strandline_engine_api::StopSignal;
 use strandline_types::{Fingerprint, Scn};
-use tokio_util::sync::CancellationToken;
 
 /// What came out of a look at the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,72 +17,67 @@ pub(crate) enum Seen {
     At(Scn, Fingerprint),
     /// The content has changed at this SCN, after the one that was asked for.
     Passed(Scn),
-    /// Another observer halts the apply already, or the moment was missed.
+    /// Another observer pauses the apply already, or the moment was missed.
     Busy,
-    /// Nobody wants it any more.
+    /// Its result is not needed any more.
     Cancelled,
 }
 
 impl Machine {
     #[cfg(test)]
-    pub(crate) fn is_halting(&self) -> bool {
-        self.halt.is_asked()
+    pub(crate) fn is_pausing(&self) -> bool {
+        self.pause.is_asked()
     }
 
     /// Digest of the tablets as of `scn` (`None` = now). Waits for an SCN that is not applied yet. `bytes` counts what
     /// was read.
-    pub(crate) fn fingerprint(
-        &self,
-        scn: Option<Scn>,
-        stop: &CancellationToken,
-        bytes: &AtomicU64,
-    ) -> io::Result<Seen> {
+    pub(crate) fn fingerprint(&self, scn: Option<Scn>, stop: &StopSignal, bytes: &AtomicU64) -> io::Result<Seen> {
         let store = self.store();
         let applied = || self.inner().applied.map_or(Scn::MIN, |a| a.base.prev_scn);
-        let gate = self.gate();
+        let apply_state = self.apply_state();
         let now = applied();
         let Some(wanted) = scn else {
             let view = store.view();
-            drop(gate);
+            drop(apply_state);
             return digest(&view, now, stop, bytes);
         };
         if now >= wanted {
-            let changed = self.halt.last_change();
+            let changed = self.pause.last_change();
             if changed > wanted {
                 return Ok(Seen::Passed(changed));
             }
             let view = store.view();
-            drop(gate);
+            drop(apply_state);
             return digest(&view, wanted, stop, bytes);
         }
-        // Under the gate: no entry slips through between the look and the halt.
-        if !self.halt.ask(wanted) {
+        // Under the apply_state: no entry slips through between the look and the pause.
+        if !self.pause.ask(wanted) {
             return Ok(Seen::Busy);
         }
-        drop(gate);
+        drop(apply_state);
         loop {
-            match self.halt.look() {
+            match self.pause.look() {
                 None => return Ok(Seen::Busy),
                 Some(true) => break,
-                Some(false) if stop.is_cancelled() => {
-                    self.halt.release();
+                Some(false) if stop.is_stopped() => {
+                    self.pause.release();
                     return Ok(Seen::Cancelled);
                 }
                 Some(false) if applied() >= wanted => break,
                 Some(false) => {}
             }
         }
-        // Apply stands at the halt, or has come exactly to it: either way it does not pass while the halt is there.
+        // Apply stands at the pause, or has come exactly to it: either way it does not pass while the pause is there.
         let view = store.view();
-        self.halt.release();
+        self.pause.release();
         digest(&view, wanted, stop, bytes)
     }
 }
 
-fn digest(view: &View<'_>, scn: Scn, stop: &CancellationToken, bytes: &AtomicU64) -> io::Result<Seen> {
+fn digest(view: &View<'_>, scn: Scn, stop: &StopSignal, bytes: &AtomicU64) -> io::Result<Seen> {
     let count = |n: u64| {
         bytes.fetch_add(n, Ordering::Relaxed);
-        !stop.is_cancelled()
+        !stop.is_stopped()
     };
     Ok(view.fingerprint(count)?.map_or(Seen::Cancelled, |f| Seen::At(scn, f)))
 }

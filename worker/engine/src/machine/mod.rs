@@ -5,8 +5,8 @@
 //! or not at all.
 
 mod apply;
+mod apply_pause;
 mod fingerprint;
-mod halt;
 mod head;
 mod point;
 mod replay;
@@ -27,10 +27,11 @@ use crate::error::{corrupt, corrupt_text};
 use crate::log::{LogId, PalfLog};
 use crate::sessions::Sessions;
 use crate::tablet::{InnerState, SharedMemory, TabletStore};
-use halt::Halt;
+use apply_pause::ApplyPause;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use strandline_consensus::{Applied, Entry, EntryLog, GroupStateMachine, LogPos, Reply, SnapshotDir};
 use strandline_types::{Lsn, Scn};
 use tokio::sync::watch;
@@ -48,8 +49,8 @@ pub(crate) struct Machine {
     /// Requests of clients that are done, as of the last applied entry or a moment ahead of it.
     sessions: Mutex<Sessions>,
     /// Held while entries are applied or a consistent point is taken.
-    gate: Mutex<Gate>,
-    halt: Halt,
+    apply_state: Mutex<ApplyState>,
+    pause: ApplyPause,
     committed: watch::Sender<Lsn>,
     /// The first damage that was met in the files since they were opened.
     damage: OnceLock<String>,
@@ -62,7 +63,7 @@ impl std::fmt::Debug for SharedMemory {
 }
 
 #[derive(Debug)]
-struct Gate {
+struct ApplyState {
     generation: Generation,
     snapshot: Option<SnapshotDir>,
     /// The state came in a snapshot whose files are gone: one is made when it is asked for.
@@ -100,8 +101,8 @@ impl Machine {
             store: RwLock::new(Arc::new(store)),
             inner: RwLock::new(Arc::new(inner)),
             sessions: Mutex::new(sessions),
-            gate: Mutex::new(Gate { generation, snapshot, installed: false }),
-            halt: Halt::after(scn),
+            apply_state: Mutex::new(ApplyState { generation, snapshot, installed: false }),
+            pause: ApplyPause::after(scn),
             committed: watch::Sender::new(end),
             damage: OnceLock::new(),
         }))
@@ -113,17 +114,17 @@ impl Machine {
 
     /// The tablets as they are now; they may be replaced by a snapshot later.
     pub(crate) fn store(&self) -> Arc<TabletStore> {
-        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.store.read().clone()
     }
 
     /// The replica's own records as of the last applied batch.
     pub(crate) fn inner(&self) -> Arc<InnerState> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.read().clone()
     }
 
     /// The requests of clients that are done.
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock()
     }
 
     /// End of the applied log.
@@ -149,13 +150,13 @@ impl Machine {
         self.store().flush()
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn apply_state(&self) -> MutexGuard<'_, ApplyState> {
+        self.apply_state.lock()
     }
 
     fn set_inner(&self, inner: InnerState) {
         let end = inner.applied.map_or(Lsn::ZERO, |a| a.base.lsn);
-        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inner);
+        *self.inner.write() = Arc::new(inner);
         self.committed.send_if_modified(|lsn| std::mem::replace(lsn, end) != end);
     }
 }
@@ -170,13 +171,13 @@ impl GroupStateMachine for Machine {
         let mut rest = entries.as_slice();
         let mut replies = Vec::with_capacity(rest.len());
         while !rest.is_empty() {
-            let gate = self.gate();
-            let (now, later) = rest.split_at(self.halt.before(rest));
+            let apply_state = self.apply_state();
+            let (now, later) = rest.split_at(self.pause.before(rest));
             replies.extend(self.apply_entries(now)?);
-            self.halt.saw(now);
-            drop(gate);
+            self.pause.saw(now);
+            drop(apply_state);
             if !later.is_empty() {
-                self.halt.wait();
+                self.pause.wait();
             }
             rest = later;
         }
@@ -193,8 +194,8 @@ impl GroupStateMachine for Machine {
 
     fn current_snapshot(&self) -> io::Result<Option<SnapshotDir>> {
         let (made, installed) = {
-            let gate = self.gate();
-            (gate.snapshot.clone().filter(|s| s.dir.exists()), gate.installed)
+            let apply_state = self.apply_state();
+            (apply_state.snapshot.clone().filter(|s| s.dir.exists()), apply_state.installed)
         };
         match made {
             None if installed => self.make_snapshot().map(Some),

@@ -16,7 +16,7 @@ impl Machine {
         // Most of the flushing happens before the pause.
         self.flush()?;
         let (applied, dictionary) = self.link_point(dir)?;
-        // Whoever gives the point up removes it meanwhile: what is wrong with the copy says nothing of the replica.
+        // The task that gives the point up removes it meanwhile: what is wrong with the copy says nothing of the replica.
         let of_copy = |e: io::Error| io::Error::other(format!("the consistent point cannot be read: {e}"));
         let blocks = list_blocks(dir, &self.memory).map_err(of_copy)?;
         Ok(TabletCheckpoint {
@@ -31,9 +31,9 @@ impl Machine {
         })
     }
 
-    /// Makes the links and tells where the log was then, and what the dictionary said.
+    /// Makes the links and tells where the log was then, and what the dictionary held.
     fn link_point(&self, dir: &Path) -> io::Result<(AppliedRecord, Option<Dictionary>)> {
-        let _gate = self.gate();
+        let _apply_state = self.apply_state();
         let inner = self.inner();
         let Some(applied) = inner.applied else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was applied here yet"));

@@ -1,7 +1,7 @@
-//! Snapshots for replicas that are too far behind: tablets and log blocks together, so that whoever leads next can
+//! Snapshots for replicas that are too far behind: tablets and log blocks together, so that the next leader can
 //! archive from where the last leader stopped.
 
-use super::{Gate, Machine, SnapshotHead};
+use super::{ApplyState, Machine, SnapshotHead};
 use crate::dirs::{Generation, ReplicaDir};
 use crate::error::corrupt;
 use crate::files;
@@ -11,17 +11,17 @@ use bytes::Bytes;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use strandline_consensus::{LogPos, SnapshotDir};
 
 impl Machine {
     pub(super) fn make_snapshot(&self) -> io::Result<SnapshotDir> {
-        let mut gate = self.gate();
+        let mut apply_state = self.apply_state();
         let inner = self.inner();
         let Some(applied) = inner.applied else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was applied here yet"));
         };
-        if let Some(made) = gate.snapshot.clone().filter(|s| s.last == Some(applied.pos) && s.dir.exists()) {
+        if let Some(made) = apply_state.snapshot.clone().filter(|s| s.last == Some(applied.pos) && s.dir.exists()) {
             return Ok(made);
         }
         let head = SnapshotHead { pos: applied.pos, base: applied.base, membership: inner.membership.clone() };
@@ -35,17 +35,17 @@ impl Machine {
         files::sync_tree(&dir)?;
         let made = SnapshotDir { last: Some(head.pos), membership: head.membership, dir };
         keep_only(&all, &made.dir)?;
-        gate.snapshot = Some(made.clone());
+        apply_state.snapshot = Some(made.clone());
         Ok(made)
     }
 
     pub(super) fn take_snapshot(&self, dir: &Path, last: Option<LogPos>, membership: Bytes) -> io::Result<()> {
-        let mut gate = self.gate();
+        let mut apply_state = self.apply_state();
         let head = SnapshotHead::load(dir)?.ok_or_else(|| corrupt(format!("{} is no snapshot", dir.display())))?;
         if last != Some(head.pos) {
             return Err(corrupt(format!("the snapshot ends at {}, not at {last:?}", head.pos)));
         }
-        let next = self.dir.next(&gate.generation)?;
+        let next = self.dir.next(&apply_state.generation)?;
         files::link_tree(&dir.join("db"), &next.db())?;
         let store = TabletStore::open(&next.db(), &self.memory)?;
         let inner = check_and_complete(&store, &head, membership)?;
@@ -53,7 +53,7 @@ impl Machine {
         self.lay_log(&dir.join("log"), &next, &head)?;
         files::sync_tree(next.path())?;
         self.dir.switch(&next)?;
-        self.replace(&mut gate, next, store)?;
+        self.replace(&mut apply_state, next, store)?;
         *self.sessions() = sessions;
         self.set_inner(inner);
         Ok(())
@@ -73,12 +73,12 @@ impl Machine {
     }
 
     /// The new generation is in force on disk: now in memory.
-    fn replace(&self, gate: &mut Gate, next: Generation, store: TabletStore) -> io::Result<()> {
+    fn replace(&self, apply_state: &mut ApplyState, next: Generation, store: TabletStore) -> io::Result<()> {
         self.log.switch_to(&next.log())?;
-        *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(store);
-        let old = std::mem::replace(&mut gate.generation, next);
-        gate.snapshot = None;
-        gate.installed = true;
+        *self.store.write() = Arc::new(store);
+        let old = std::mem::replace(&mut apply_state.generation, next);
+        apply_state.snapshot = None;
+        apply_state.installed = true;
         files::remove_tree_if_there(&self.dir.snapshots())?;
         // Readers may still hold the old store: its open files stay readable.
         files::remove_tree_if_there(old.path())

@@ -1,4 +1,4 @@
-//! What a client may ask: every bound of the KV door, with a refusal that says what to do.
+//! What a client may ask: every bound of the key-value service, with a refusal that says what to do.
 
 use crate::tablet::{InnerState, TabletStore};
 use crate::{EngineError, KvWrite, Result};

@@ -38,11 +38,11 @@ pub(super) async fn run(replica: Weak<Replica>) {
 }
 
 /// Tells when the replica begins or ceases to lead, until its group stops.
-pub(super) async fn tell_leadership(mut role: RoleWatch, news: Arc<Notify>) {
+pub(super) async fn tell_leadership(mut role: RoleWatch, leadership_changed: Arc<Notify>) {
     let mut is_leader = false;
     while let Some(now) = role.until(|now| now.is_leader != is_leader).await {
         is_leader = now.is_leader;
-        news.notify_one();
+        leadership_changed.notify_one();
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who leads, as far as the scheduler has a say in it: a worker whose clock is wrong hands over what it leads, and does not
 //! stand for election while a member whose clock is right leads.
 //!
-//! Order rule: whoever is held back is so only on fresh orders. Without a scheduler everybody stands for election again,
+//! Order rule: a replica is held back only on fresh orders. Without a scheduler every replica stands for election again,
 //! so a log stream never lacks a leader because of an order that nobody takes back.
 
 use super::Replica;
-use std::sync::{MutexGuard, PoisonError};
+use parking_lot::MutexGuard;
 use std::time::Duration;
 use strandline_types::NodeId;
 use strandline_types::limits::WORKER_UNKNOWN_MS;
@@ -61,6 +61,6 @@ impl Replica {
 
     fn leading(&self) -> MutexGuard<'_, Leading> {
         // Two independent times: a poisoned lock is still good.
-        self.leading.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leading.lock()
     }
 }

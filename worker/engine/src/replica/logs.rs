@@ -3,7 +3,7 @@
 use super::Replica;
 use crate::machine::Outcome;
 use crate::proposer::Identity;
-use crate::{Committed, Door, EngineError, KvWrite, ReplayBatch, Result};
+use crate::{Access, Committed, EngineError, KvWrite, ReplayBatch, Result};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -16,7 +16,7 @@ use strandline_format::pb;
 use strandline_proto::v1;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{LOG_ENTRY_BODY_BYTES_MAX, SPOOL_WAIT_MS};
-use strandline_types::{ErrorClass, Failure, Lsn, PalfBase, Scn};
+use strandline_types::{ErrorClass, Failure, Lsn, Scn};
 use tokio::sync::watch;
 
 /// How long a write waits for the archive to make room.
@@ -50,13 +50,6 @@ impl Replica {
         }
     }
 
-    /// The framing state before the group at `lsn`, which must be the start of a committed group or the committed end.
-    pub async fn base_at(&self, lsn: Lsn) -> Result<PalfBase> {
-        let log = self.machine.log().clone();
-        let found = self.blocking("finding a place in the log", move || log.base_at(lsn)).await?;
-        found.ok_or_else(|| EngineError::Recycled { from: lsn, log_start: self.log_start() })
-    }
-
     fn committed_lsn(&self) -> Lsn {
         *self.machine.committed().borrow()
     }
@@ -74,7 +67,7 @@ impl Replica {
     }
 
     /// Local log below may be dropped as far as the archive is concerned. The newest word counts, also a lower one: a
-    /// round that begins needs log that nobody needed before.
+    /// round that begins needs log that was not needed before.
     pub fn recycle(&self, below: Lsn) {
         if let Err(error) = self.machine.log().recycle(below) {
             tracing::warn!(?self.identity, %below, %error, "log blocks could not be recycled");
@@ -82,9 +75,9 @@ impl Replica {
     }
 
     /// Clients' writes are refused while the log holds more than `bytes_max` above `kept_from`, which the archive still
-    /// needs; 0 = no bound. What keeps the group itself alive is always logged.
-    pub fn bound_log(&self, kept_from: Lsn, bytes_max: u64) {
-        let end = if bytes_max == 0 { u64::MAX } else { kept_from.0.saturating_add(bytes_max) };
+    /// needs; `None` = no bound. What keeps the group itself alive is always logged.
+    pub fn bound_log(&self, kept_from: Lsn, bytes_max: Option<u64>) {
+        let end = bytes_max.map_or(u64::MAX, |bytes| kept_from.0.saturating_add(bytes));
         self.log_end_max.send_replace(end);
     }
 
@@ -119,7 +112,7 @@ impl Replica {
             "writes are refused: the log waits for its archive and has {} bytes more than the local disk may hold",
             end.saturating_sub(max)
         );
-        let todo = "mend the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
+        let todo = "repair the archive destination (CDB_OB_ARCHIVELOG says what is wrong with it), give the log more room, \
                     or set BINDING = OPTIONAL";
         Failure::new(ErrorClass::Exhausted, what, format!("log stream {tenant}/{ls}"), todo).into()
     }
@@ -128,7 +121,7 @@ impl Replica {
     /// `scn`. A stream that is replayed into has the SCNs of its source and no others.
     pub async fn keep_alive_to(&self, scn: Scn) -> Result<()> {
         let below = self.machine.log().last_scn() < scn;
-        if !below || self.door() != Door::Open || !self.group.role().is_leader {
+        if !below || self.access() != Access::Open || !self.group.role().is_leader {
             return Ok(());
         }
         let Some(_alone) = OnItsWay::begin(&self.keep_alive_on_its_way) else { return Ok(()) };
@@ -138,7 +131,7 @@ impl Replica {
     /// Logs the dictionary when this replica leads log stream 1 and the version is newer than the stored one.
     pub async fn set_dictionary(&self, dictionary: &Dictionary) -> Result<()> {
         let stored = self.machine.inner().dictionary.as_ref().map_or(0, |d| d.version);
-        let closed = self.door() == Door::ReadOnly;
+        let closed = self.access() == Access::ReadOnly;
         if !self.identity.ls.is_sys() || closed || dictionary.version <= stored || !self.group.role().is_leader {
             return Ok(());
         }
@@ -158,7 +151,7 @@ impl Replica {
     /// SCN than `after`, which is not before that of the dictionary: an SCN that still has the table has its rows.
     pub async fn set_tablets(&self, list: &v1::TabletList, after: Scn) -> Result<()> {
         let applied = self.machine.inner().tablets.as_ref().map_or(0, |t| t.version());
-        if self.door() != Door::Open || list.version <= applied || !self.group.role().is_leader {
+        if self.access() != Access::Open || list.version <= applied || !self.group.role().is_leader {
             return Ok(());
         }
         let Some(_alone) = OnItsWay::begin(&self.tablets_on_their_way) else { return Ok(()) };
@@ -174,7 +167,7 @@ impl Replica {
     pub async fn append_replayed(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<()>>> {
         self.check_leader()?;
         let Identity { tenant, ls } = self.identity;
-        let Some(stands) = self.replayed().filter(|_| self.door() != Door::Open) else {
+        let Some(stands) = self.replayed().filter(|_| self.access() != Access::Open) else {
             let what = "replay is over, or was never begun";
             let object = format!("log stream {tenant}/{ls}");
             return Err(Failure::new(ErrorClass::Fenced, what, object, "nothing has to be replayed here").into());

@@ -15,14 +15,16 @@ use crate::machine::{Machine, Seen};
 use crate::proposer::{Identity, Proposer, Waiting, WriteJob};
 use crate::sessions::WriteIdentity;
 use crate::spec::StoredSpec;
-use crate::{Door, EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
+use crate::{Access, EngineError, KvWrite, Replayed, ReplicaSpec, ReplicaStatus, Result, ScanPage, TabletCheckpoint};
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use prost::Message;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use strandline_consensus::{Group, Health};
+use strandline_engine_api::StopSignal;
 use strandline_format::pb;
 use strandline_proto::v1::Dictionary;
 use strandline_types::limits::{KV_SCAN_BYTES_MAX, MAX_CLOCK_OFFSET_MS};
@@ -96,7 +98,7 @@ impl Replica {
             dictionary_version: inner.dictionary.as_ref().map_or(0, |d| d.version),
             tablets_version: inner.tablets.as_ref().map_or(0, |t| t.version()),
             replayed: self.replayed(),
-            door: self.door(),
+            access: self.access(),
         }
     }
 
@@ -109,7 +111,7 @@ impl Replica {
     /// A log stream of one replica that began empty although its group has history: its disk was lost, and nobody can
     /// give it back.
     pub(crate) fn check_not_lost(&self) -> Result<()> {
-        let is_alone = || self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.members.len() == 1;
+        let is_alone = || self.stored.read().spec.members.len() == 1;
         if self.group.is_full_member() || !is_alone() {
             return Ok(());
         }
@@ -128,45 +130,45 @@ impl Replica {
     /// Address of a member.
     #[must_use]
     pub fn address_of(&self, node: NodeId) -> Option<String> {
-        self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.members.get(&node).cloned()
+        self.stored.read().spec.members.get(&node).cloned()
     }
 
     pub(crate) fn spec(&self) -> ReplicaSpec {
-        self.stored.read().unwrap_or_else(PoisonError::into_inner).spec.clone()
+        self.stored.read().spec.clone()
     }
 
     pub(crate) fn set_spec(&self, spec: ReplicaSpec) -> Result<()> {
-        let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self.stored.write();
         stored.spec = spec;
         stored.store(&self.dir)
     }
 
     /// Says what clients may do; remembered over restarts.
-    pub fn set_door(&self, door: Door) {
-        let mut stored = self.stored.write().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut stored.door, door) != door
+    pub fn set_access(&self, access: Access) {
+        let mut stored = self.stored.write();
+        if std::mem::replace(&mut stored.access, access) != access
             && let Err(error) = stored.store(&self.dir)
         {
-            tracing::warn!(?self.identity, %error, ?door, "the door of a replica moved, but a restart may not know");
+            tracing::warn!(?self.identity, %error, ?access, "the access of clients to a replica changed, but a restart may not know");
         }
     }
 
     /// What clients may do.
     #[must_use]
-    pub fn door(&self) -> Door {
-        self.stored.read().unwrap_or_else(PoisonError::into_inner).door
+    pub fn access(&self) -> Access {
+        self.stored.read().access
     }
 
     fn check_readable(&self) -> Result<()> {
         self.check_not_lost()?;
-        match self.door() {
-            Door::Open | Door::ReadOnly => Ok(()),
-            Door::Closed => Err(EngineError::NotOpen { tenant: self.identity.tenant }),
+        match self.access() {
+            Access::Open | Access::ReadOnly => Ok(()),
+            Access::Closed => Err(EngineError::NotOpen { tenant: self.identity.tenant }),
         }
     }
 
     fn check_writable(&self) -> Result<()> {
-        if self.door() != Door::ReadOnly {
+        if self.access() != Access::ReadOnly {
             return self.check_readable();
         }
         let what = "the tenant is a standby: it follows an archive, and clients may only read";
@@ -184,7 +186,7 @@ impl Replica {
         Err(EngineError::NotLeader { tenant, ls, leader: role.leader.map(NodeId) })
     }
 
-    /// Writes an atomic batch that nobody can send again; returns its SCN once it is applied here.
+    /// Writes an atomic batch that cannot be sent again; returns its SCN once it is applied here.
     pub async fn write(&self, writes: Vec<KvWrite>, token: CausalityToken) -> Result<Scn> {
         self.write_once(writes, token, None).await
     }
@@ -223,10 +225,10 @@ impl Replica {
         }));
         let body = Bytes::from(batch.encode_to_vec());
         let (done, answer) = oneshot::channel();
-        let queue = self.writes.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = self.writes.read().clone();
         let Some(queue) = queue else { return Err(self.identity.transient("the replica is stopping")) };
         let write = async {
-            // The cast is exact: a batch is far below u32::MAX (checked above). Nobody closes the semaphore.
+            // The cast is exact: a batch is far below u32::MAX (checked above). The semaphore is never closed.
             let room = self.write_room.clone().acquire_many_owned(body.len() as u32).await;
             let room = room.map_err(|_| self.identity.transient("the worker takes no writes"))?;
             let job = WriteJob { body, identity, token: token.0, waiting: Waiting { done, _room: room } };
@@ -319,7 +321,7 @@ impl Replica {
     pub async fn fingerprint(
         &self,
         scn: Option<Scn>,
-        stop: CancellationToken,
+        stop: StopSignal,
         bytes: Arc<AtomicU64>,
     ) -> Result<(Scn, Fingerprint)> {
         let machine = self.machine.clone();
@@ -333,7 +335,7 @@ impl Replica {
                 Err(passed.with_code(CODE_SCN_PASSED).into())
             }
             Seen::Busy => Err(self.identity.transient("another look at the content is under way, or it came too late")),
-            Seen::Cancelled => Err(self.identity.transient("nobody wants the digest any more")),
+            Seen::Cancelled => Err(self.identity.transient("the digest is not needed any more")),
         }
     }
 

@@ -9,10 +9,11 @@ use crate::restore::BASE_POS;
 use crate::spec::StoredSpec;
 use crate::tablet::SharedMemory;
 use crate::{Clock, EngineError, Result};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use strandline_consensus::{Group, GroupConfig, GroupError, Node};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -38,7 +39,7 @@ pub(crate) struct Context {
     /// Bytes of client writes that wait for their archive to make room, over all replicas.
     pub(crate) spool_waits: Arc<Semaphore>,
     /// Notified when a replica begins or ceases to lead.
-    pub(crate) news: Arc<Notify>,
+    pub(crate) leadership_changed: Arc<Notify>,
 }
 
 /// One replica that is to be started.
@@ -89,7 +90,7 @@ impl Replica {
             leading: Mutex::default(),
             stop: CancellationToken::new(),
         });
-        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.news)));
+        tokio::spawn(housekeeping::tell_leadership(replica.group.watch(), Arc::clone(&context.leadership_changed)));
         if let Err(error) = replica.begin().await {
             replica.stop().await;
             return Err(error);
@@ -155,7 +156,7 @@ impl Replica {
 
     fn close_queue(&self) {
         self.stop.cancel();
-        *self.writes.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.writes.write() = None;
     }
 
     /// The Raft log could do it again, but a clean stop should not leave work for the next start.

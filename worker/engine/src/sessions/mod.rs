@@ -22,9 +22,9 @@ pub(crate) enum Known {
     New,
     /// It was done at this SCN.
     Done(Scn),
-    /// Its client has said that it waits for no answer of it any more.
+    /// Its client has announced that it waits for no answer of it any more.
     Settled,
-    /// It was sent before, and its session may have been forgotten since: nobody can say whether it was done.
+    /// It was sent before, and its session may have been forgotten since: it is not known whether it was done.
     Forgotten,
 }
 

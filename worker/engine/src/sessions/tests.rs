@@ -1,4 +1,4 @@
-//! What is remembered of clients, and what is said of a request that comes again.
+//! What is remembered of clients, and what is known of a request that comes again.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -85,7 +85,7 @@ fn the_most_silent_session_is_forgotten_first_and_a_repetition_is_told_so_while_
     for sessions in [sessions.clone(), stored(sessions)] {
         assert_eq!(sessions.sessions.len(), WRITE_SESSIONS_MAX);
         assert_eq!(sessions.look(&again(1, 1, 10), at(5_002)), Known::Done(at(1)), "it has just written");
-        // Session 2 was the last to go, with its request of 2 ms: whoever sends it again may have written it.
+        // Session 2 was the last to go, with its request of 2 ms: a client that sends it again may have written it.
         assert_eq!(sessions.look(&again(2, 1, 5_000), at(5_002)), Known::Forgotten);
         assert_eq!(sessions.look(&again(2, 1, 1), at(5_002)), Known::Forgotten, "clocks may differ so much");
         assert_eq!(sessions.look(&sent(2, 2), at(5_002)), Known::New, "it was never sent before");

@@ -3,7 +3,7 @@
 use super::{TabletStore, name_of, rocks};
 use rocksdb::{BoundColumnFamily, DB, IteratorMode, ReadOptions, Snapshot};
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use strandline_types::{Fingerprint, TabletId};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -20,7 +20,7 @@ pub(crate) struct View<'a> {
 impl TabletStore {
     /// The content as it is now. Nothing may be applied meanwhile.
     pub(crate) fn view(&self) -> View<'_> {
-        let tablets = self.tablets.read().unwrap_or_else(PoisonError::into_inner);
+        let tablets = self.tablets.read();
         let users = tablets.iter().copied().filter(|t| *t != TabletId::INNER);
         let held = users.filter_map(|t| Some((t, self.db.cf_handle(&name_of(t))?))).collect();
         View { db: &self.db, snapshot: self.db.snapshot(), tablets: held }

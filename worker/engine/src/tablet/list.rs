@@ -8,7 +8,6 @@
 use super::{TabletStore, name_of, rocks};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::PoisonError;
 use strandline_format::pb;
 use strandline_types::TabletId;
 
@@ -54,7 +53,7 @@ impl TabletStore {
 
     /// Removes the tablets that a durable list does not have, those of an interrupted attempt.
     pub(crate) fn remove_dropped(&self, list: &TabletList) -> io::Result<()> {
-        let mut tablets = self.tablets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tablets = self.tablets.write();
         let dropped: Vec<TabletId> = tablets.iter().copied().filter(|t| list.is_dropped(*t)).collect();
         for tablet in dropped {
             // Readers that hold the column family, and hard links of a consistent point, keep its files.

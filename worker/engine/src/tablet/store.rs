@@ -7,6 +7,7 @@ use crate::ScanPage;
 use crate::error::corrupt;
 use crate::sessions::{FORGOTTEN_KEY, SESSION_PREFIX, Sessions};
 use bytes::Bytes;
+use parking_lot::RwLock;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BoundColumnFamily, ColumnFamilyDescriptor, DB, Direction, FlushOptions, IteratorMode, Options, ReadOptions,
@@ -15,7 +16,7 @@ use rocksdb::{
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use strandline_types::{Defect, Scn, TabletId};
 
 /// Tablets and records of one replica.
@@ -100,11 +101,11 @@ impl TabletStore {
 
     /// Tablets that exist here, the inner one aside.
     pub(crate) fn tablet_count(&self) -> usize {
-        self.tablets.read().unwrap_or_else(PoisonError::into_inner).len().saturating_sub(1)
+        self.tablets.read().len().saturating_sub(1)
     }
 
     pub(super) fn add_tablet(&self, tablet: TabletId) {
-        self.tablets.write().unwrap_or_else(PoisonError::into_inner).insert(tablet);
+        self.tablets.write().insert(tablet);
     }
 
     /// True when the tablet exists here.
@@ -180,7 +181,7 @@ impl TabletStore {
     #[allow(clippy::unwrap_used)]
     pub(crate) fn compact_all(&self) {
         self.flush().unwrap();
-        for tablet in self.tablets.read().unwrap().iter() {
+        for tablet in self.tablets.read().iter() {
             let cf = self.db.cf_handle(&name_of(*tablet)).unwrap();
             self.db.compact_range_cf(&cf, None::<&[u8]>, None::<&[u8]>);
         }

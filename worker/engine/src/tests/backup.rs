@@ -25,7 +25,7 @@ async fn a_consistent_point_holds_exactly_the_log_below_its_base() {
     let at = leader.status();
     let point = point(&cluster, "p1").await;
     assert_eq!((point.base.lsn, point.scn), (at.end_lsn, at.max_scn));
-    assert_eq!(leader.base_at(point.base.lsn).await.unwrap(), point.base);
+    assert_eq!(leader.machine.log().base_at(point.base.lsn).unwrap(), Some(point.base));
     let kinds: BTreeSet<_> = point.blocks.iter().map(|b| (b.tablet, b.kind)).collect();
     assert!(
         kinds.contains(&(TabletId::INNER, DataKind::Sys)) && kinds.contains(&(TABLET, DataKind::Minor)),
@@ -138,7 +138,7 @@ async fn a_tenant_rebuilt_from_a_point_replays_log_and_opens() {
     assert_eq!(leader.replayed().unwrap(), crate::Replayed { lsn: end.end, scn: end.scn });
     assert!(leader.status().max_scn >= end.scn);
     for replica in cluster.replicas(RESTORED, LS) {
-        replica.set_door(Door::Open);
+        replica.set_access(Access::Open);
     }
     for i in 0..30 {
         let expected = if i < 10 { "backup" } else { "log" };
@@ -164,7 +164,7 @@ async fn a_standby_is_read_while_it_follows_and_written_only_once_it_is_activate
     let (cluster, point, batches) = restored_cluster().await;
     let leader = cluster.leader(RESTORED, LS).await;
     for replica in cluster.replicas(RESTORED, LS) {
-        replica.set_door(Door::ReadOnly);
+        replica.set_access(Access::ReadOnly);
     }
     for (n, batch) in batches.iter().enumerate() {
         leader.append_replayed(batch.clone()).await.unwrap().await.unwrap();
@@ -179,7 +179,7 @@ async fn a_standby_is_read_while_it_follows_and_written_only_once_it_is_activate
     let replayed = leader.replayed().unwrap();
     assert!(replayed.scn > point.scn);
     for replica in cluster.replicas(RESTORED, LS) {
-        replica.set_door(Door::Open);
+        replica.set_access(Access::Open);
     }
     assert!(write(&leader, "k1", "new life").await > replayed.scn);
     assert!(leader.append_replayed(batches[0].clone()).await.is_err(), "it follows no more");
@@ -254,7 +254,7 @@ async fn a_restored_replica_that_comes_late_takes_its_base_from_the_leader() {
     order(1).await;
     order(2).await;
     let leader = cluster.leader(RESTORED, LS).await;
-    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_door(Door::Open));
+    cluster.replicas(RESTORED, LS).iter().for_each(|r| r.set_access(Access::Open));
     write(&leader, "k2", "new").await;
     order(3).await;
     cluster.settled(RESTORED, LS).await;

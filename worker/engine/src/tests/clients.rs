@@ -1,4 +1,4 @@
-//! The KV door and its client.
+//! The key-value service and its client.
 
 use super::*;
 use ::bytes::Bytes;
@@ -95,15 +95,15 @@ async fn what_is_too_large_is_refused_with_its_bound() {
 async fn a_closed_tenant_neither_reads_nor_writes() {
     let mut cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
-    leader.set_door(Door::Closed);
+    leader.set_access(Access::Closed);
     assert_eq!(leader.get(TABLET, b"k").await.unwrap_err().class(), ErrorClass::Transient);
     assert!(leader.write(vec![put("k", "v")], CausalityToken::default()).await.is_err());
     drop(leader);
     cluster.stop(NodeId(1)).await;
     cluster.restart(NodeId(1)).await;
     let leader = cluster.leader(TENANT, LS).await;
-    assert_eq!(leader.door(), Door::Closed, "remembered over a restart");
-    leader.set_door(Door::Open);
+    assert_eq!(leader.access(), Access::Closed, "remembered over a restart");
+    leader.set_access(Access::Open);
     write(&leader, "k", "v").await;
 }
 
@@ -112,7 +112,7 @@ async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_h
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
     write(&leader, "k", "before").await;
-    leader.bound_log(Lsn(0), 1);
+    leader.bound_log(Lsn(0), Some(1));
     let refused = leader.write(vec![put("k", "refused")], CausalityToken::default()).await.unwrap_err();
     let refused = strandline_types::Failure::from(refused);
     assert_eq!(refused.class, ErrorClass::Exhausted);
@@ -120,7 +120,7 @@ async fn writes_are_refused_with_words_while_the_log_waits_for_its_archive_and_h
     let scn = leader.status().max_scn;
     leader.keep_alive_to(scn.next()).await.unwrap();
     assert_eq!(leader.status().max_scn, scn.next(), "the group itself lives on");
-    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    leader.bound_log(leader.status().end_lsn, Some(1 << 20));
     write(&leader, "k", "after").await;
     assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
 }
@@ -130,14 +130,14 @@ async fn a_write_waits_for_its_archive_to_make_room_and_is_then_done() {
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
     write(&leader, "k", "before").await;
-    leader.bound_log(Lsn(0), 1);
+    leader.bound_log(Lsn(0), Some(1));
     let waits = tokio::spawn({
         let leader = Arc::clone(&leader);
         async move { leader.write(vec![put("k", "after")], CausalityToken::default()).await }
     });
     until(async || leader.writes_that_wait().then_some(())).await;
     assert_eq!(read(&leader, "k").await.as_deref(), Some("before"));
-    leader.bound_log(leader.status().end_lsn, 1 << 20);
+    leader.bound_log(leader.status().end_lsn, Some(1 << 20));
     waits.await.unwrap().unwrap();
     assert_eq!(read(&leader, "k").await.as_deref(), Some("after"));
 }

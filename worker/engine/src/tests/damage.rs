@@ -134,7 +134,7 @@ async fn damage_that_is_met_by_a_read_is_told_and_rebuilt() {
     cluster.restart(victim).await;
     cluster.settled(TENANT, LS).await;
     let engine = cluster.workers[&victim].engine.clone();
-    assert_eq!(trouble(&engine), None, "nobody has met it");
+    assert_eq!(trouble(&engine), None, "no read has met it");
     let leads = async || {
         let leader = cluster.leader(TENANT, LS).await;
         if cluster.id_of(&leader) == victim {

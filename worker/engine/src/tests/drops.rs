@@ -88,7 +88,7 @@ async fn the_list_is_logged_once_after_the_dictionary_and_an_older_one_does_noth
     fill(&leader).await;
     let dictionary = Scn(leader.status().max_scn.0 + 500_000_000);
     leader.set_tablets(&list(5), dictionary).await.unwrap();
-    assert!(leader.status().max_scn > dictionary, "whoever restores to the SCN before the dictionary has the rows");
+    assert!(leader.status().max_scn > dictionary, "a restore to the SCN before the dictionary has the rows");
     let end = leader.status().end_lsn;
     leader.set_tablets(&list(5), Scn::MIN).await.unwrap();
     leader

@@ -2,11 +2,11 @@
 
 use super::*;
 use std::sync::atomic::AtomicU64;
+use strandline_engine_api::StopSignal;
 use strandline_types::Fingerprint;
-use tokio_util::sync::CancellationToken;
 
 async fn look(replica: &Arc<Replica>, scn: Option<Scn>) -> crate::Result<(Scn, Fingerprint)> {
-    replica.fingerprint(scn, CancellationToken::new(), Arc::new(AtomicU64::new(0))).await
+    replica.fingerprint(scn, StopSignal::default(), Arc::new(AtomicU64::new(0))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,16 +60,16 @@ async fn a_look_that_nobody_wants_any_more_lets_the_writes_go_on() {
     let cluster = Cluster::with_stream(1).await;
     let leader = cluster.leader(TENANT, LS).await;
     let scn = write(&leader, "k", "v").await;
-    let stop = CancellationToken::new();
+    let stop = StopSignal::default();
     let far = Scn(scn.0 + Scn::from_ms(3_600_000).0);
     let waiting = tokio::spawn({
         let (leader, stop) = (leader.clone(), stop.clone());
         async move { leader.fingerprint(Some(far), stop, Arc::default()).await }
     });
-    until(async || leader.machine.is_halting().then_some(())).await;
+    until(async || leader.machine.is_pausing().then_some(())).await;
     assert!(look(&leader, Some(far)).await.unwrap_err().class().is_retryable(), "one at a time");
-    stop.cancel();
+    stop.stop();
     assert!(waiting.await.unwrap().is_err());
-    assert!(!leader.machine.is_halting());
+    assert!(!leader.machine.is_pausing());
     write(&leader, "k", "w").await;
 }

@@ -110,7 +110,7 @@ async fn the_only_replica_that_lost_its_disk_says_so_to_its_clients() {
     let dir = cluster.stop(NodeId(1)).await;
     std::fs::remove_dir_all(&dir).unwrap();
     cluster.restart(NodeId(1)).await;
-    // The scheduler knows that the group has begun: nobody may begin it again.
+    // The scheduler knows that the group has begun: it must not begin again.
     let spec = ReplicaSpec { bootstrap: false, ..cluster.spec(TENANT, LS, NodeId(1), None) };
     cluster.workers[&NodeId(1)].engine.ensure_replica(spec).await.unwrap();
     let replica = cluster.workers[&NodeId(1)].engine.replica(TENANT, LS).unwrap();

@@ -1,4 +1,4 @@
-//! Who leads when the clock of a worker is wrong: the leader hands over, and whoever is held back does not stand for
+//! Who leads when the clock of a worker is wrong: the leader hands over, and a replica that is held back does not stand for
 //! election as long as that is ordered.
 
 use super::*;
@@ -21,7 +21,7 @@ async fn a_leader_hands_over_when_it_is_ordered_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_held_back_leaves_the_leadership_to_the_other() {
+async fn a_replica_that_is_held_back_leaves_the_leadership_to_the_other() {
     let mut cluster = Cluster::with_stream(3).await;
     for _ in 0..4 {
         let leader = cluster.leader(TENANT, LS).await;

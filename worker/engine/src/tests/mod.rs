@@ -1,4 +1,4 @@
-//! Several engines in one process, each with its own directory, gRPC door and clock.
+//! Several engines in one process, each with its own directory, gRPC server and clock.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;
@@ -14,7 +14,7 @@ mod scn;
 mod stored;
 mod survive;
 
-use crate::{Clock, Door, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
+use crate::{Access, Clock, Engine, EngineConfig, KvClient, KvService, KvWrite, Replica, ReplicaSpec, RestoreStart};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};

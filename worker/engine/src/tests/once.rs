@@ -110,7 +110,7 @@ async fn the_outcome_of_a_request_without_a_majority_is_unknown_and_sending_it_a
     let was_done = value(&leader).await == Some(mine.clone());
     let other = write(&leader, "k", "other").await;
     let scn = send(&leader, &mine, WriteIdentity { settled: number, ..again(number) }).await.unwrap();
-    // An entry that nobody had committed yet may have been committed just before the other write.
+    // An entry that was not committed yet may have been committed just before the other write.
     assert!(!was_done || scn < other, "what was read is not done again");
     let wanted = if scn < other { "other" } else { &mine };
     assert_eq!(value(&leader).await.as_deref(), Some(wanted), "done before: {was_done}");

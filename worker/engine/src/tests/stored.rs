@@ -7,7 +7,7 @@ use crate::machine::SnapshotHead;
 use crate::sessions::{SessionId, Sessions, WriteId};
 use crate::spec::StoredSpec;
 use crate::tablet::AppliedRecord;
-use crate::{Door, Replayed, ReplicaSpec, RestoreStart, RestoredPoint};
+use crate::{Access, Replayed, ReplicaSpec, RestoreStart, RestoredPoint};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,10 +40,10 @@ fn spec(restore: Option<RestoreStart>) -> ReplicaSpec {
 
 #[test]
 fn what_a_replica_is() {
-    golden(&StoredSpec { spec: spec(None), door: Door::Open }, "");
+    golden(&StoredSpec { spec: spec(None), access: Access::Open }, "");
     let restore = Some(RestoreStart { job: JobId(5), base: BASE, start: true });
-    golden(&StoredSpec { spec: spec(restore), door: Door::ReadOnly }, "");
-    golden(&StoredSpec { spec: spec(restore), door: Door::Closed }, "");
+    golden(&StoredSpec { spec: spec(restore), access: Access::ReadOnly }, "");
+    golden(&StoredSpec { spec: spec(restore), access: Access::Closed }, "");
 }
 
 #[test]

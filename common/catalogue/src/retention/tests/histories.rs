@@ -37,7 +37,7 @@ enum Event {
     /// The newest frozen piece is found BROKEN.
     BreakPiece,
     /// All verdicts are taken back.
-    Mend,
+    Repair,
     /// A second archive begins, or ends.
     SecondArchive,
     /// Another path for data; the old one is a former destination from then on.
@@ -56,7 +56,7 @@ const EVENTS: [Event; 14] = [
     Event::Days,
     Event::BreakSet,
     Event::BreakPiece,
-    Event::Mend,
+    Event::Repair,
     Event::SecondArchive,
     Event::NewDataPath,
 ];
@@ -238,7 +238,7 @@ impl Twins {
                     newest.into_iter().for_each(|p| p.file_status = FileStatus::Broken);
                 });
             }
-            Event::Mend => self.both(|c| *c = forgiven(c)),
+            Event::Repair => self.both(|c| *c = forgiven(c)),
             Event::SecondArchive if self.archives[1].is_some() => self.end_round(1),
             Event::SecondArchive => self.begin_round(1),
             Event::NewDataPath => {
@@ -247,7 +247,7 @@ impl Twins {
                 self.data = place;
             }
         }
-        // After an outage a round goes on where it was: its piece grows over the days that nobody wrote.
+        // After an outage a round goes on where it was: its piece grows over the days without writes.
         if event == Event::Outage {
             let now = self.now;
             self.both(|c| {
@@ -275,7 +275,7 @@ impl Twins {
 
     fn compare(&self, what: &str, whole: &Catalogue, cleaned: &Catalogue) -> Result<(), String> {
         let expire = Scn(day(self.now).0.saturating_sub(self.policy.window_ns));
-        // What is BROKEN for good may have been all that was kept for it: it counts once it is mended.
+        // What is BROKEN for good may have been all that was kept for it: it counts once it is repaired.
         let (whole, cleaned) = (forgiven(whole), forgiven(cleaned));
         let (was, is) = (newest(&whole), newest(&cleaned));
         if was != is {

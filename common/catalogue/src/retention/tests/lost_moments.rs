@@ -73,7 +73,7 @@ fn a_copy_in_another_place_is_no_heir() {
     let left = after_cleaning(&all, &policy(7), 20, &home);
     assert_eq!(left.sets.len(), 2, "without the other place the current destinations must restore by themselves");
     assert_eq!(newest(&scope::restrict(&left, &home)), newest(&scope::restrict(&all, &home)));
-    // And the other place is not cleaned: nobody asked the policy to.
+    // And the other place is not cleaned: the policy was not asked for.
     let far = plan(&all, &policy(7), day(400), &home);
     assert!(far.keep.iter().any(|i| i.object == Object::Set(BackupSetId(2)) && i.why == KeepWhy::Elsewhere));
 }
@@ -108,8 +108,8 @@ fn log_only_with_sets_keeps_the_log_that_they_need() {
 fn the_newest_increment_is_not_dropped_by_hand() {
     let all = catalogue(vec![full(1, 1), inc(2, 1, 1, 5)], 9);
     let home = home();
-    let said = check_sets(&rules(&all, &home, None), &[2]).unwrap_err().to_string();
-    assert!(said.contains("is restored with backup set 2"), "{said}");
+    let message = check_sets(&rules(&all, &home, None), &[2]).unwrap_err().to_string();
+    assert!(message.contains("is restored with backup set 2"), "{message}");
 }
 
 #[test]

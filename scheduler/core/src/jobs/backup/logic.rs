@@ -1,4 +1,4 @@
-//! The data backup job (fact sheet 2.10, 4.6): INIT, data, index, wait for the log, copy the log, infos, end, COMPLETED.
+//! The data backup job (docs/oceanbase.md, 2.10, 4.6): INIT, data, index, wait for the log, copy the log, infos, end, COMPLETED.
 //!
 //! Order rules: what the set's info files will say is decided when the job enters the stage that writes them. Whether
 //! a set ends well is decided before its end placeholder is written, and never again: in the stage `End` a job fails only
@@ -177,7 +177,7 @@ fn note_stage(state: &mut State, id: JobId, from: BackupJobStatus, to: BackupJob
     audit::note(state, tenant_id, ("backup_data", "change_backup_status"), values);
 }
 
-/// What a stage needs of the one before it, whoever proposes the step.
+/// What a stage needs of the one before it, whichever node proposes the step.
 fn may_advance(state: &State, job: &BackupJob, to: BackupJobStatus) -> bool {
     match to {
         BackupJobStatus::Index => {

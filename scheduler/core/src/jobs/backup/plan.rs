@@ -1,4 +1,4 @@
-//! The next steps of each backup job (fact sheet 4.6; protocols page, section 4).
+//! The next steps of each backup job (docs/oceanbase.md, 4.6; docs/protocols.md, section 4).
 
 use super::logic::is_indexed;
 use super::turn as backup_turn;

@@ -198,7 +198,7 @@ pub struct SetSeal {
 }
 
 impl SetSeal {
-    /// As views and set infos show the mode of an encrypted or plain set (fact sheet 2.6).
+    /// As views and set infos show the mode of an encrypted or plain set (docs/oceanbase.md, 2.6).
     #[must_use]
     pub fn mode(seal: Option<&Self>) -> &'static str {
         if seal.is_some() { "PASSWORD_ENCRYPTION" } else { "NONE" }

@@ -1,4 +1,4 @@
-//! Another turn: the tenant has changed while its log streams were copied (fact sheet 4.6, step 7).
+//! Another turn: the tenant has changed while its log streams were copied (docs/oceanbase.md, 4.6, step 7).
 //!
 //! Only the log streams that the change touches are copied again, under the names of the new turn; what is finished of
 //! the others stays. The number of turns is bounded: what changes later still is in the log, and the set's note says so.

@@ -1,4 +1,4 @@
-//! Cleaning jobs (fact sheet 1.5, 2.11, 4.10). What goes is decided in `clean_decide.rs`.
+//! Cleaning jobs (docs/oceanbase.md, 1.5, 2.11, 4.10). What goes is decided in `clean_decide.rs`.
 //!
 //! Order rules: what goes is decided whole and marked DELETING in the command that starts the job. A task that has not
 //! begun can be called back; one that has begun is only ever gone on with. A failed job leaves DELETING behind, and

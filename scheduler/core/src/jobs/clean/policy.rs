@@ -1,4 +1,4 @@
-//! Delete policies: who may have which (fact sheet 1.5, 4.10).
+//! Delete policies: who may have which (docs/oceanbase.md, 1.5, 4.10).
 //!
 //! Order rule: a policy's first turn comes a whole period after it was added; nothing is deleted before somebody could
 //! look at its plan.

@@ -1,4 +1,4 @@
-//! Retention policies, cleaning jobs and what they delete (fact sheet 2.4, 2.11).
+//! Retention policies, cleaning jobs and what they delete (docs/oceanbase.md, 2.4, 2.11).
 //!
 //! Order rule: what a job deletes is decided whole when it starts and marked DELETING in the same command; from then on
 //! no backup builds on it and no other job takes it. The job follows this list literally.
@@ -59,7 +59,7 @@ impl CleanWhat {
 }
 
 impl fmt::Display for CleanWhat {
-    /// The original's words (fact sheet 2.4).
+    /// The original's words (docs/oceanbase.md, 2.4).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Obsolete => "DELETE OBSOLETE BACKUP",

@@ -1,4 +1,4 @@
-//! Backups that are asked of the system tenant: a job there, and one child per tenant (fact sheet 1.3).
+//! Backups that are asked of the system tenant: a job there, and one child per tenant (docs/oceanbase.md, 1.3).
 
 use crate::command::{BackupWish, Done, Outcome};
 use crate::jobs::machine::between::start_backup;
@@ -90,7 +90,7 @@ impl JobLogic for InitiatorJob {
     }
 }
 
-/// Starts a child per tenant. `all`: whoever can, as long as one can; otherwise every one or none.
+/// Starts a child per tenant. With `all` those start that can, as long as one can; with a list every one starts, or none.
 pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, wish: &BackupWish) -> Outcome {
     if tenants.is_empty() || (tenants.len() > 1 && wish.to.is_some()) {
         return Err(refuse::one_tenant_only());

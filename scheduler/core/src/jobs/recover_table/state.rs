@@ -1,4 +1,4 @@
-//! Table recovery jobs: tables of a backup become tables of a tenant that is open (fact sheet 1.7, 2.5).
+//! Table recovery jobs: tables of a backup become tables of a tenant that is open (docs/oceanbase.md, 1.7, 2.5).
 //!
 //! Order rule: while a job runs its tables stand in the tenant's dictionary under names that no statement can spell;
 //! they get their own names all together at the end, or go again. So nobody ever reads half a table.
@@ -50,7 +50,7 @@ impl Transition for RecoverStage {
 }
 
 impl fmt::Display for RecoverStage {
-    /// The original's words (fact sheet 2.5).
+    /// The original's words (docs/oceanbase.md, 2.5).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Prepare => "PREPARE",

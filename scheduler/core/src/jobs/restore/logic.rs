@@ -1,4 +1,4 @@
-//! The restore job (protocols page, section 5): create tenant, data of every replica, start the log streams, replay,
+//! The restore job (docs/protocols.md, section 5): create tenant, data of every replica, start the log streams, replay,
 //! check, open. A failed or cancelled job drops the half-built tenant.
 
 use super::plan;
@@ -207,7 +207,7 @@ fn follow_or_end(state: &mut State, id: JobId) {
     between::standby_began(state, &job);
 }
 
-/// What a stage needs of the one before it, whoever proposes the step.
+/// What a stage needs of the one before it, whichever node proposes the step.
 fn may_advance(state: &State, job: &RestoreJob, to: RestoreStage) -> bool {
     match to {
         RestoreStage::StartLogStreams => job.runs.have_finished(TaskKind::RestoreData),

@@ -1,4 +1,4 @@
-//! The next steps of each restore job (protocols page, section 5).
+//! The next steps of each restore job (docs/protocols.md, section 5).
 
 use crate::command::Action;
 use crate::jobs::machine::stage::Stage;

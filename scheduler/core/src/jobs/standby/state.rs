@@ -1,4 +1,4 @@
-//! Standby tenants: restored ones that follow the archive of their source (fact sheet 1.7, 2.5).
+//! Standby tenants: restored ones that follow the archive of their source (docs/oceanbase.md, 1.7, 2.5).
 //!
 //! Order rule: no log stream goes past the target, which is never beyond what the archive holds of all of them; so
 //! whatever a standby shows at its target was once true of its source.

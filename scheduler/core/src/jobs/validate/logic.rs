@@ -1,4 +1,4 @@
-//! Validation jobs (fact sheet 1.4, 2.3): what they look at is decided when they start; what is found to be damaged is
+//! Validation jobs (docs/oceanbase.md, 1.4, 2.3): what they look at is decided when they start; what is found to be damaged is
 //! BROKEN from then on, and what was BROKEN and is found to be sound is AVAILABLE again.
 
 use super::{parts, plan};

@@ -1,4 +1,4 @@
-//! Validation jobs and what they look at (fact sheet 2.3).
+//! Validation jobs and what they look at (docs/oceanbase.md, 2.3).
 
 use crate::jobs::machine::head::JobHead;
 use crate::orders::MediumName;
@@ -20,7 +20,7 @@ pub enum ValidateKind {
 }
 
 impl fmt::Display for ValidateKind {
-    /// The original's words (fact sheet 2.3).
+    /// The original's words (docs/oceanbase.md, 2.3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Database => "DATABASE",

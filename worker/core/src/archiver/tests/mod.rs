@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod other_format;
 mod pieces_and_rounds;
 mod random_runs;
 mod takeover_and_faults;
 
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
+use strandline_engine_api::PALF;
 use strandline_format::palf::{ArchiveFileHeader, Framer, GroupWalker};
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, BLOCK_BODY_BYTES};
-use strandline_types::{FileId, Term};
+use strandline_types::{FileId, PalfBase, Term};
 
 const LAG_MS: u64 = 1000;
 /// Wall clocks do not begin at 0.
@@ -19,7 +21,9 @@ const CLOCK: PieceClock = PieceClock { round_start: Scn(100), base_piece: PieceI
 
 /// A local log.
 struct Log {
+    format: &'static dyn LogFormat,
     start: Lsn,
+    /// Writes PALF.
     framer: Framer,
     bytes: Vec<u8>,
     scns: Vec<(Lsn, Scn)>,
@@ -28,7 +32,8 @@ struct Log {
 impl Log {
     fn at(lsn: u64) -> Self {
         let base = PalfBase { lsn: Lsn(lsn), ..PalfBase::default() };
-        Self { start: Lsn(lsn), framer: Framer::new(base), bytes: Vec::new(), scns: Vec::new() }
+        let (framer, bytes, scns) = (Framer::new(base), Vec::new(), Vec::new());
+        Self { format: &PALF, start: Lsn(lsn), framer, bytes, scns }
     }
 
     /// A log whose first group is old enough to be the first of the round.
@@ -64,13 +69,13 @@ impl Log {
     /// Whole groups at `from`, as an engine gives them.
     fn read(&self, from: Lsn, max_bytes: usize) -> Bytes {
         let at = (from.0 - self.start.0) as usize;
-        let mut walker = GroupWalker::new(&self.bytes[at..], from, None);
-        let mut len = 0;
-        while let Some(group) = walker.next_group().unwrap() {
-            if len > 0 && len + group.bytes.len() > max_bytes {
+        let (rest, mut len) = (&self.bytes[at..], 0);
+        while let Some(group) = self.format.group(&rest[len..], from.advance(len as u64), None).unwrap() {
+            let end = (group.end().0 - from.0) as usize;
+            if len > 0 && end > max_bytes {
                 break;
             }
-            len += group.bytes.len();
+            len = end;
         }
         Bytes::copy_from_slice(&self.bytes[at..at + len])
     }

@@ -1,4 +1,4 @@
-//! Random runs: the medium holds the log, and progress tells the truth.
+//! Random runs: the medium holds the log, and progress is never ahead of it.
 
 use super::*;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ proptest! {
     ) {
         let mut log = Log::begun_at(BLOCK_BODY_BYTES - left);
         log.put(99, b"before the round");
-        let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+        let (mut archiver, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
         let (mut now, mut reported, mut checkpoint, mut frozen) = (T0, None, Scn::MIN, BTreeMap::new());
         for event in events {
             match event {
@@ -55,7 +55,7 @@ proptest! {
                 Event::LostReply => fail_append(&mut archiver, now, &log, &mut medium, |len| len),
                 Event::Torn(i) => fail_append(&mut archiver, now, &log, &mut medium, |len| i.index(len + 1)),
                 Event::NewLeader { knows_progress } => {
-                    archiver = Archiver::new(order(reported.filter(|_| knows_progress)));
+                    archiver = Archiver::new(&PALF, order(reported.filter(|_| knows_progress)));
                 }
                 Event::Time(ms) => now += ms,
             }

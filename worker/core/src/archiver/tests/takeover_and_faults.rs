@@ -1,4 +1,4 @@
-//! What a new leader finds and mends, and what is never continued.
+//! What a new leader finds and repairs, and what is never continued.
 
 use super::*;
 
@@ -6,13 +6,13 @@ use super::*;
 fn a_new_leader_completes_the_torn_append_of_the_old_one() {
     let mut log = Log::at(0);
     log.put(100, &[1; 300]).put(101, &[2; 300]);
-    let (mut old, mut whole) = (Archiver::new(order(None)), Medium::default());
+    let (mut old, mut whole) = (Archiver::new(&PALF, order(None)), Medium::default());
     run(&mut old, T0, &log, &mut whole);
     let file = whole.files.values().next().unwrap().clone();
     for cut_at in 0..file.len() {
         let mut medium = whole.clone();
         medium.files.values_mut().next().unwrap().truncate(cut_at);
-        let mut new = Archiver::new(order(None));
+        let mut new = Archiver::new(&PALF, order(None));
         run(&mut new, T0, &log, &mut medium);
         assert!(medium == whole, "torn at {cut_at}");
         assert_eq!(new.progress().unwrap().archived, log.end());
@@ -24,7 +24,7 @@ fn a_new_leader_completes_the_torn_append_of_the_old_one() {
 fn a_torn_first_append_of_a_piece_is_completed_from_the_piece_before() {
     let mut log = Log::at(0);
     log.put(100, &[1; 300]);
-    let (mut old, mut medium) = (Archiver::new(order(None)), Medium::default());
+    let (mut old, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
     run(&mut old, T0, &log, &mut medium);
     let reported = known(&old);
     log.put(160, &[2; 300]);
@@ -33,7 +33,7 @@ fn a_torn_first_append_of_a_piece_is_completed_from_the_piece_before() {
     for cut_at in [0, 1, 4095, 4096, 4097, 4200] {
         let mut medium = whole.clone();
         medium.files.get_mut(&(PieceId(4), FileId(1))).unwrap().truncate(cut_at);
-        let mut new = Archiver::new(order(reported));
+        let mut new = Archiver::new(&PALF, order(reported));
         run(&mut new, T0, &log, &mut medium);
         assert!(medium == whole, "torn at {cut_at}");
     }
@@ -43,9 +43,9 @@ fn a_torn_first_append_of_a_piece_is_completed_from_the_piece_before() {
 fn what_an_earlier_leader_wrote_is_made_durable_before_it_is_reported() {
     let mut log = Log::at(0);
     log.put(100, b"written by a process that died before its sync");
-    let (mut old, mut medium) = (Archiver::new(order(None)), Medium::default());
+    let (mut old, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
     run(&mut old, T0, &log, &mut medium);
-    let mut new = Archiver::new(order(None));
+    let mut new = Archiver::new(&PALF, order(None));
     let made_durable = |new: &mut Archiver, medium: &mut Medium| {
         for _ in 0..10 {
             if let Action::Append(cut) = new.next(T0 + LAG_MS, log.view()) {
@@ -71,15 +71,15 @@ fn another_history_on_the_medium_is_never_continued() {
     let mut theirs = Log::at(0);
     theirs.put(100, b"one").put(101, b"two");
     let mut medium = Medium::default();
-    run(&mut Archiver::new(order(None)), T0, &theirs, &mut medium);
+    run(&mut Archiver::new(&PALF, order(None)), T0, &theirs, &mut medium);
     let before = medium.clone();
     let mut ours = Log::at(0);
     ours.put(100, b"one").put(101, b"TWO").put(102, b"three");
-    let mut archiver = Archiver::new(order(None));
+    let mut archiver = Archiver::new(&PALF, order(None));
     run(&mut archiver, T0, &ours, &mut medium);
     assert!(medium == before, "nothing was written");
     assert_eq!(archiver.trouble().unwrap().0.class, ErrorClass::Fenced);
-    assert_eq!(archiver.progress(), None, "nobody knows where this stream would begin");
+    assert_eq!(archiver.progress(), None, "it is not known where this stream would begin");
     let reported = KnownProgress {
         piece: PieceId(3),
         piece_start: Lsn(0),
@@ -87,7 +87,7 @@ fn another_history_on_the_medium_is_never_continued() {
         archived: Lsn(91),
         checkpoint: Scn::MIN,
     };
-    let mut archiver = Archiver::new(order(Some(reported)));
+    let mut archiver = Archiver::new(&PALF, order(Some(reported)));
     run(&mut archiver, T0, &ours, &mut medium);
     run(&mut archiver, T0 + ARCHIVE_PAUSE_MS_MAX, &ours, &mut medium);
     let p = archiver.progress().unwrap();
@@ -99,9 +99,9 @@ fn a_reader_that_has_more_log_at_hand_than_was_asked_for_is_no_other_history() {
     let mut log = Log::at(0);
     log.put(100, b"one");
     let mut medium = Medium::default();
-    run(&mut Archiver::new(order(None)), T0, &log, &mut medium);
+    run(&mut Archiver::new(&PALF, order(None)), T0, &log, &mut medium);
     log.put(101, b"two").put(102, b"three");
-    let mut new = Archiver::new(order(None));
+    let mut new = Archiver::new(&PALF, order(None));
     for _ in 0..100 {
         match new.next(T0, log.view()) {
             // As the reader of several destinations does: what one of them has read is given whole to the others.
@@ -122,7 +122,7 @@ fn a_history_that_forked_where_the_local_log_is_recycled_is_still_found() {
     let mut medium = Medium::default();
     let clock = PieceClock { round_start: Scn(55), interval_ns: 1000, ..CLOCK };
     let order = ArchiveOrder { clock, ..order(None) };
-    run(&mut Archiver::new(order), T0, &theirs, &mut medium);
+    run(&mut Archiver::new(&PALF, order), T0, &theirs, &mut medium);
     let mut ours = Log::begun_at(BLOCK_BODY_BYTES - 3000);
     ours.put(100, &[9; 2700]).put(101, b"next block");
     let at = ours.bytes.len() - 3000;
@@ -131,7 +131,7 @@ fn a_history_that_forked_where_the_local_log_is_recycled_is_still_found() {
     ours.start = Lsn(BLOCK_BODY_BYTES);
     assert!(at > 0);
     let before = medium.clone();
-    let mut archiver = Archiver::new(order);
+    let mut archiver = Archiver::new(&PALF, order);
     run(&mut archiver, T0, &ours, &mut medium);
     assert!(medium == before);
     assert!(archiver.trouble().is_some(), "the accumulated checksum tells");
@@ -141,7 +141,7 @@ fn a_history_that_forked_where_the_local_log_is_recycled_is_still_found() {
 fn a_medium_that_lost_reported_log_is_corrupt() {
     let mut log = Log::at(0);
     log.put(100, b"x").put(101, b"y");
-    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    let (mut archiver, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
     run(&mut archiver, T0, &log, &mut medium);
     for lost in [Medium::default(), {
         let mut m = medium.clone();
@@ -150,7 +150,7 @@ fn a_medium_that_lost_reported_log_is_corrupt() {
     }] {
         let mut lost = lost;
         let before = lost.clone();
-        let mut new = Archiver::new(order(known(&archiver)));
+        let mut new = Archiver::new(&PALF, order(known(&archiver)));
         run(&mut new, T0, &log, &mut lost);
         assert_eq!(new.progress().unwrap().trouble.as_ref().unwrap().0.class, ErrorClass::Corrupt);
         assert!(lost == before);
@@ -161,7 +161,7 @@ fn a_medium_that_lost_reported_log_is_corrupt() {
 fn a_full_medium_holds_the_stream_up_visibly_and_loses_nothing() {
     let mut log = Log::at(0);
     log.put(100, b"x");
-    let (mut archiver, mut medium) = (Archiver::new(order(None)), Medium::default());
+    let (mut archiver, mut medium) = (Archiver::new(&PALF, order(None)), Medium::default());
     for _ in 0..3 {
         assert!(step(&mut archiver, T0, &log, &mut medium), "list, seek, read");
     }
@@ -189,7 +189,7 @@ fn a_damaged_local_log_is_not_archived() {
     log.put(100, b"good").put(101, b"bad");
     let last = log.bytes.len() - 1;
     log.bytes[last] ^= 1;
-    let mut archiver = Archiver::new(order(None));
+    let mut archiver = Archiver::new(&PALF, order(None));
     let medium = Medium::default();
     archiver.next(0, log.view());
     archiver.on_listed(0, medium.list(PieceId(0)));

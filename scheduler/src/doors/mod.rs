@@ -1,5 +1,0 @@
-//! The doors: gRPC (Admin), MySQL protocol, HTTP.
-
-pub mod admin;
-pub mod http;
-pub mod mysql;
