@@ -1,6 +1,6 @@
 //! Golden bytes of what a worker keeps beside its logs and tablets: files of replicas, records of their inner column family.
 //!
-//! These never change. Another layout needs a step in the worker's `data_versions.rs`, and golden bytes of its own.
+//! These never change. Another layout needs a step in the worker's `DATA_VERSIONS`, and golden bytes of its own.
 
 use crate::log::Floor;
 use crate::machine::SnapshotHead;
