@@ -8,7 +8,7 @@ use strandline_catalogue::{PieceEntry, Place, PlaceId, RoundEntry};
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{ROUNDS_DIR, checkpoint_dir, parse_piece_dir, piece_dir};
 use strandline_format::{DataType, pb};
-use strandline_media::Looks;
+use strandline_media::{Looks, Medium};
 use strandline_types::limits::SCAN_PIECES_BACK_MAX;
 use strandline_types::{
     ARCHIVE_COMPATIBLE, DestId, Failure, FileStatus, LsId, PieceClock, PieceId, PieceKey, PieceStatus, RoundId, Scn,
@@ -39,13 +39,17 @@ async fn rounds(source: &Source, found: &mut Scan) -> Result<Clocks, Failure> {
         match ArchivePath::parse(&object.path) {
             Some(ArchivePath::RoundStart { dest, round }) => {
                 let start = small::<pb::RoundStart>(found, medium, &object.path, DataType::RoundStart).await?;
-                if let Some(start) = start.read() {
+                if let Some(start) = start.read()
+                    && is_of_round(found, medium, &object.path, (start.dest_id, start.round_id), (dest, round))
+                {
                     clocks.insert((dest, round), clock(&start));
                 }
             }
             Some(ArchivePath::RoundEnd { dest, round }) => {
                 let end = small::<pb::RoundEnd>(found, medium, &object.path, DataType::RoundEnd).await?;
-                if let Some(end) = end.read() {
+                if let Some(end) = end.read()
+                    && is_of_round(found, medium, &object.path, (end.dest_id, end.round_id), (dest, round))
+                {
                     ends.insert((dest, round), Scn(end.checkpoint_scn));
                 }
             }
@@ -62,6 +66,21 @@ async fn rounds(source: &Source, found: &mut Scan) -> Result<Clocks, Failure> {
         });
     }
     Ok(clocks)
+}
+
+/// False for a placeholder that says another round than its name, which is a problem of the scan.
+fn is_of_round(
+    found: &mut Scan,
+    medium: &dyn Medium,
+    path: &str,
+    (dest, round): (u64, u64),
+    own: (DestId, RoundId),
+) -> bool {
+    let is_own = (DestId(dest), RoundId(round)) == own;
+    if !is_own {
+        found.problem(medium, path, format!("it is of round d{dest}r{round}"));
+    }
+    is_own
 }
 
 const fn clock(start: &pb::RoundStart) -> PieceClock {

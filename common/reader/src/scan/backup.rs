@@ -2,10 +2,12 @@
 
 use super::{Scan, Small, file_status, is_of_object, listed, small};
 use crate::source::Source;
+use std::collections::BTreeMap;
 use strandline_catalogue::{Place, PlaceId, SetEntry};
 use strandline_format::paths::backup::{SETS_DIR, complement_log_dir};
 use strandline_format::paths::{BackupPath, SetName};
 use strandline_format::{DataType, pb};
+use strandline_media::Medium;
 use strandline_types::{
     BACKUP_COMPATIBLE, BackupSetId, BackupSetStatus, DestId, Failure, FileStatus, RetryId, RoundId, Scn, TurnId,
 };
@@ -14,16 +16,25 @@ pub(super) async fn scan(source: &Source, place: Place) -> Result<Scan, Failure>
     let mut found = Scan::default();
     found.catalogue.places.push(place);
     found.media.push(std::sync::Arc::clone(&source.medium));
-    for object in listed(&mut found, source.medium.as_ref(), SETS_DIR).await? {
+    for (set, (success, end_path)) in ends(source, &mut found).await? {
+        let entry = entry(source, &mut found, set, success, &end_path).await?;
+        found.catalogue.sets.extend(entry);
+    }
+    Ok(found)
+}
+
+/// The end placeholder of each set, and whether it is one of success. A set has one; of several one of success counts.
+async fn ends(source: &Source, found: &mut Scan) -> Result<BTreeMap<SetName, (bool, String)>, Failure> {
+    let mut ends: BTreeMap<SetName, (bool, String)> = BTreeMap::new();
+    for object in listed(found, source.medium.as_ref(), SETS_DIR).await? {
         if let Some(BackupPath::SetEnd { set, success, .. }) = BackupPath::parse(&object.path)
             && source.has_set(set)
         {
-            let entry = entry(source, &mut found, set, success, &object.path).await?;
-            found.catalogue.sets.extend(entry);
+            let end = ends.entry(set).or_default();
+            *end = std::mem::take(end).max((success, object.path));
         }
     }
-    found.catalogue.sets.sort_by_key(|s| s.set_id);
-    Ok(found)
+    Ok(ends)
 }
 
 /// Sets that carry their own log.
@@ -45,18 +56,12 @@ async fn entry(
         return Ok(Some(SetEntry { status: BackupSetStatus::Failed, ..blank }));
     }
     let path = BackupPath::SingleSetInfo { set }.path();
-    let info = match small::<pb::BackupSetInfo>(found, medium, &path, DataType::BackupSetInfo).await? {
-        Small::Read(info) => info,
-        missing => {
-            if matches!(missing, Small::Absent) {
-                found.problem(medium, &path, "it is missing, yet the set has its end placeholder");
-            }
-            // The end placeholder still tells where the set would have begun.
-            let end = small::<pb::SetPlaceholder>(found, medium, end_path, DataType::SetPlaceholder).await?;
-            let end = end.read().unwrap_or_default();
-            let (start_replay_scn, min_restore_scn) = (Scn(end.start_replay_scn), Scn(end.min_restore_scn));
-            return Ok(Some(SetEntry { file_status: FileStatus::Broken, start_replay_scn, min_restore_scn, ..blank }));
-        }
+    let Some(info) = own_info(found, medium, &path, set).await? else {
+        // The end placeholder still tells where the set would have begun.
+        let end = small::<pb::SetPlaceholder>(found, medium, end_path, DataType::SetPlaceholder).await?;
+        let end = end.read().unwrap_or_default();
+        let (start_replay_scn, min_restore_scn) = (Scn(end.start_replay_scn), Scn(end.min_restore_scn));
+        return Ok(Some(SetEntry { file_status: FileStatus::Broken, start_replay_scn, min_restore_scn, ..blank }));
     };
     if info.backup_compatible > BACKUP_COMPATIBLE {
         found.newer(medium, &path, (info.backup_compatible, BACKUP_COMPATIBLE), &info.cluster_version);
@@ -74,6 +79,26 @@ async fn entry(
     }
     found.infos.insert((PlaceId(0), set.id), (set, info));
     Ok(Some(entry))
+}
+
+/// What the set says of itself. That it says nothing, or is of another set, is a problem of the scan.
+async fn own_info(
+    found: &mut Scan,
+    medium: &dyn Medium,
+    path: &str,
+    set: SetName,
+) -> Result<Option<pb::BackupSetInfo>, Failure> {
+    match small::<pb::BackupSetInfo>(found, medium, path, DataType::BackupSetInfo).await? {
+        Small::Read(info) if (info.backup_set_id, info.backup_type.as_str()) == (set.id.0, set.kind.tag()) => {
+            return Ok(Some(info));
+        }
+        Small::Read(info) => {
+            found.problem(medium, path, format!("it is of backup set {} ({})", info.backup_set_id, info.backup_type));
+        }
+        Small::Absent => found.problem(medium, path, "it is missing, yet the set has its end placeholder"),
+        Small::Bad => {}
+    }
+    Ok(None)
 }
 
 async fn described(

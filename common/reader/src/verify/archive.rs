@@ -42,7 +42,7 @@ pub(super) async fn one_piece(
     let facts = if only.is_none() || rest_only {
         pieces(c, tenant, &clocks, &[key]).await?
     } else {
-        let quiet = Arc::new(c.with_medium(Arc::clone(&c.medium), Arc::clone(&c.listed)));
+        let quiet = Arc::new(c.quiet());
         pieces(&quiet, tenant, &clocks, &[key]).await?
     };
     if facts.get(&key).is_none_or(|f| !f.has_start) && c.below(&piece_dir(key)).next().is_none() {

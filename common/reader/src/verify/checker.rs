@@ -21,7 +21,7 @@ use strandline_format::{DataType, FormatError};
 use strandline_media::{Judged, Looks, MediaError, Medium, Stray, is_of_probe};
 use strandline_types::{ErrorClass, Failure};
 
-/// Told after each object: objects and bytes so far.
+/// Told after each object: objects and bytes so far. Each pass of a verification counts anew.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// The surroundings of every check.
@@ -96,7 +96,12 @@ impl Checker {
 
     /// The same surroundings with an empty report and another medium.
     pub(super) fn with_medium(&self, medium: Arc<dyn Medium>, listed: Arc<BTreeMap<String, u64>>) -> Self {
-        Self { medium, listed, counts: Arc::default(), ..self.trial() }
+        Self { medium, listed, ..self.trial() }
+    }
+
+    /// The same surroundings for what is looked at and neither told nor counted.
+    pub(super) fn quiet(&self) -> Self {
+        Self { counts: Arc::default(), progress: Arc::new(|_, _| {}), ..self.trial() }
     }
 
     /// The same surroundings with an empty report, for a check that may have to be made again.
@@ -203,12 +208,8 @@ impl Checker {
         self.counts.blocks.fetch_add(blocks, Ordering::Relaxed);
     }
 
-    /// Takes over what other surroundings found and counted.
+    /// Takes over what the same surroundings with another medium found. What they looked at is counted already.
     pub(super) fn absorb(&self, other: Report) {
-        self.counts.objects.fetch_add(other.objects, Ordering::Relaxed);
-        self.counts.groups.fetch_add(other.groups, Ordering::Relaxed);
-        self.counts.blocks.fetch_add(other.blocks, Ordering::Relaxed);
-        self.add_bytes(other.bytes);
         self.report().absorb(Report { objects: 0, bytes: 0, groups: 0, blocks: 0, ..other });
     }
 

@@ -64,6 +64,13 @@ impl Options {
     pub fn new(level: Level) -> Self {
         Self { level, keys: Arc::default(), progress: Arc::new(|_, _| {}), looks: Looks::default() }
     }
+
+    /// The same, where so much was looked at before: what is told goes on from there.
+    fn after(&self, before: &Report) -> Self {
+        let (told, objects_before, bytes_before) = (Arc::clone(&self.progress), before.objects, before.bytes);
+        let progress: Progress = Arc::new(move |objects, bytes| told(objects_before + objects, bytes_before + bytes));
+        Self { progress, ..self.clone() }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -82,9 +89,10 @@ pub async fn source(source: &Source, options: &Options) -> Result<Report, Failur
     }
     let mut all = Report::default();
     for only in &source.only {
+        let options = options.after(&all);
         all.absorb(match only {
-            Only::Set(name) => set(&source.medium, *name, None, options).await?,
-            Only::Piece(key) => piece(&source.medium, *key, None, options).await?,
+            Only::Set(name) => set(&source.medium, *name, None, &options).await?,
+            Only::Piece(key) => piece(&source.medium, *key, None, &options).await?,
         });
     }
     all.settle();
@@ -96,7 +104,7 @@ pub async fn source(source: &Source, options: &Options) -> Result<Report, Failur
 /// # Errors
 /// As [`source`].
 pub async fn destination(medium: &Arc<dyn Medium>, options: &Options) -> Result<Report, Failure> {
-    let c = checker(medium, options, &[String::new()]).await?;
+    let c = whole(medium, options).await?;
     let (role, tenant) = who(&c).await?;
     let look = |c: Arc<Checker>, tenant| async move {
         match role {
@@ -110,7 +118,7 @@ pub async fn destination(medium: &Arc<dyn Medium>, options: &Options) -> Result<
         return Ok(first);
     }
     let again = || async {
-        let c = checker(medium, options, &[String::new()]).await?;
+        let c = whole(medium, options).await?;
         let (_, tenant) = who(&c).await?;
         look(c, tenant).await
     };
@@ -198,6 +206,19 @@ where
 
 async fn checker(medium: &Arc<dyn Medium>, options: &Options, dirs: &[String]) -> Result<Arc<Checker>, Failure> {
     Ok(Arc::new(Checker::new(Arc::clone(medium), options, dirs).await?))
+}
+
+/// The surroundings of a whole destination. A listing that does not show its identity is taken again: it may be of before.
+async fn whole(medium: &Arc<dyn Medium>, options: &Options) -> Result<Arc<Checker>, Failure> {
+    let mut looked = 1;
+    loop {
+        let c = checker(medium, options, &[String::new()]).await?;
+        if looked >= options.looks.most || c.listed.contains_key(&ArchivePath::Format.path()) {
+            return Ok(c);
+        }
+        options.looks.pause(looked).await;
+        looked += 1;
+    }
 }
 
 fn finish(c: &Checker) -> Report {

@@ -260,8 +260,8 @@ fn dictionaries(c: &Checker, key: PieceKey, list: &pb::SingleLsFileList, found: 
 /// Inner and end placeholder say what `single_piece_info` says, in name and content.
 async fn placeholders(c: &Checker, key: PieceKey, attr: &pb::PieceAttr) -> Result<(), Failure> {
     let (start_scn, checkpoint_scn) = (Scn(attr.start_scn), Scn(attr.checkpoint_scn));
-    let path = ArchivePath::PieceInner { key, start_scn, checkpoint_scn }.path();
-    if let Some(inner) = c.small::<pb::PieceInner>(&path, DataType::PieceInner).await? {
+    let inner_path = ArchivePath::PieceInner { key, start_scn, checkpoint_scn }.path();
+    if let Some(inner) = c.small::<pb::PieceInner>(&inner_path, DataType::PieceInner).await? {
         let expected = pb::PieceInner {
             dest_id: key.dest_id.0,
             round_id: key.round_id.0,
@@ -269,7 +269,7 @@ async fn placeholders(c: &Checker, key: PieceKey, attr: &pb::PieceAttr) -> Resul
             start_scn: attr.start_scn,
             checkpoint_scn: attr.checkpoint_scn,
         };
-        c.same(&path, "content", inner, expected);
+        c.same(&inner_path, "content", inner, expected);
     }
     let path = ArchivePath::PieceEnd { key, time_scn: checkpoint_scn }.path();
     if let Some(end) = c.small::<pb::PieceEnd>(&path, DataType::PieceEnd).await? {
@@ -281,8 +281,13 @@ async fn placeholders(c: &Checker, key: PieceKey, attr: &pb::PieceAttr) -> Resul
         };
         c.same(&path, "content", end, expected);
     }
-    let known = |other: &str| matches!(ArchivePath::parse(other), Some(ArchivePath::PieceEnd { key: k, .. }) if k == key && other != path);
-    for (other, _) in c.below(PIECES_DIR).filter(|(other, _)| known(other)) {
+    let is_other = |other: &str| match ArchivePath::parse(other) {
+        Some(ArchivePath::PieceEnd { key: k, .. }) => k == key && other != path,
+        Some(ArchivePath::PieceInner { key: k, .. }) => k == key && other != inner_path,
+        _ => false,
+    };
+    let placeholders = c.below(PIECES_DIR).chain(c.below(&piece_dir(key)));
+    for (other, _) in placeholders.filter(|(other, _)| is_other(other)) {
         c.damage(other, DamageKind::Foreign, "the piece ended at another time");
     }
     Ok(())

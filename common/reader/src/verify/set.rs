@@ -91,12 +91,13 @@ pub(super) async fn check(c: &Arc<Checker>, set: SetName, shared: &Shared, only:
     Ok(())
 }
 
-/// Whether the set ended with success; `None` while it has no end placeholder.
+/// Whether the set ended with success; `None` while it has no end placeholder. Of several one of success counts.
 fn ends(c: &Checker, set: SetName) -> Option<bool> {
-    c.below(SETS_DIR).find_map(|(path, _)| match BackupPath::parse(path)? {
+    let end = |path: &str| match BackupPath::parse(path)? {
         BackupPath::SetEnd { set: s, success, .. } if s == set => Some(success),
         _ => None,
-    })
+    };
+    c.below(SETS_DIR).filter_map(|(path, _)| end(path)).max()
 }
 
 fn own_info(c: &Checker, set: SetName, shared: &Shared, path: &str, info: &pb::BackupSetInfo) {

@@ -19,7 +19,7 @@ pub(super) struct SetFacts {
 pub(super) async fn check(c: &Checker, facts: &SetFacts, paths: &[String]) -> Result<(), Failure> {
     let mut metas: Option<pb::LsMetaInfos> = None;
     let mut own_metas = BTreeMap::new();
-    let mut tablets = BTreeMap::new();
+    let mut tablets = Tablets::new();
     let mut maps = Vec::new();
     for path in paths {
         let Some(parsed) = BackupPath::parse(path) else {
@@ -43,11 +43,15 @@ pub(super) async fn check(c: &Checker, facts: &SetFacts, paths: &[String]) -> Re
                 }
             }
             BackupPath::TabletInfo { ls, turn, retry, n, .. } => {
-                if let Some(info) = c.small::<pb::TabletInfo>(path, DataType::TabletInfo).await? {
+                let info = c.small::<pb::TabletInfo>(path, DataType::TabletInfo).await?;
+                if let Some(info) = &info {
                     c.same(path, "log stream, file", (info.ls_id, u64::from(info.file_no)), (ls.0, n));
-                    let ids = info.tablets.iter().map(|t| t.tablet_id);
-                    tablets.entry((ls.0, turn.0, retry.0)).or_insert_with(BTreeSet::new).extend(ids);
                 }
+                let known = tablets.entry((ls.0, turn.0, retry.0)).or_insert_with(|| Some(BTreeSet::new()));
+                *known = info.zip(known.take()).map(|(info, mut ids)| {
+                    ids.extend(info.tablets.iter().map(|t| t.tablet_id));
+                    ids
+                });
             }
             BackupPath::TabletLsInfo { kind, turn, .. } => {
                 if let Some(map) = c.small::<pb::TabletLogStreamInfo>(path, DataType::TabletLogStreamInfo).await? {
@@ -134,6 +138,11 @@ impl SmallFile<'_> {
         self.tenant(found.tenant_id);
         self.set(found.backup_set_id);
         c.same(path, "kind of set", found.backup_type.as_str(), self.facts.set.kind.tag());
+        if let BackupPath::SetEnd { .. } = parsed {
+            // Only sets that ended with success are looked at.
+            let (set, time_scn) = (self.facts.set, Scn(found.min_restore_scn));
+            c.same(path, "name", path, BackupPath::SetEnd { set, success: true, time_scn }.path().as_str());
+        }
         if let (Some(info), BackupPath::SetInner { .. }) = (&self.facts.info, parsed) {
             let (set, start, end) = (self.facts.set, Scn(info.start_replay_scn), Scn(info.min_restore_scn));
             c.same(path, "name", path, BackupPath::SetInner { set, start, end }.path().as_str());
@@ -163,13 +172,16 @@ impl SmallFile<'_> {
 }
 
 type OwnMetas = BTreeMap<(u64, u32, u32), (String, pb::LsMetaInfo)>;
-type Tablets = BTreeMap<(u64, u32, u32), BTreeSet<u64>>;
+/// Tablets of a log stream's turn and retry; `None` where one of the files that say so cannot be read.
+type Tablets = BTreeMap<(u64, u32, u32), Option<BTreeSet<u64>>>;
 
 /// The metas of all log streams are those of the log streams' own directories.
 fn log_streams(c: &Checker, facts: &SetFacts, metas: Option<&pb::LsMetaInfos>, own: &OwnMetas, tablets: &Tablets) {
     let set = facts.set;
     let infos = BackupPath::LsMetaInfos { set }.path();
-    for ((_, (path, meta)), of_tablets) in own.iter().map(|(key, value)| ((key, value), tablets.get(key))) {
+    for ((_, (path, meta)), of_tablets) in
+        own.iter().map(|(key, value)| ((key, value), tablets.get(key).and_then(Option::as_ref)))
+    {
         let ids: BTreeSet<u64> = meta.tablet_ids.iter().copied().collect();
         if let Some(of_tablets) = of_tablets {
             c.same(path, "tablets", &ids, of_tablets);
@@ -210,15 +222,22 @@ fn tablet_maps(
     tablets: &Tablets,
 ) {
     let Some(info) = &facts.info else { return };
-    let mut expected: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    let (mut expected, mut unknown) = (BTreeMap::new(), BTreeSet::new());
     for l in &info.log_streams {
-        if let Some(ids) = tablets.get(&(l.ls_id, l.turn, l.retry)) {
-            expected.insert(l.ls_id, ids.clone());
+        match tablets.get(&(l.ls_id, l.turn, l.retry)).cloned().flatten() {
+            Some(ids) => {
+                expected.insert(l.ls_id, ids);
+            }
+            // What says them is damaged and was reported; the maps may be right.
+            None => {
+                unknown.insert(l.ls_id);
+            }
         }
     }
     for (path, _, turn, map) in maps.iter().filter(|(_, _, turn, _)| turn.0 == info.data_turn_id) {
+        let known = map.log_streams.iter().filter(|l| !unknown.contains(&l.ls_id));
         let found: BTreeMap<u64, BTreeSet<u64>> =
-            map.log_streams.iter().map(|l| (l.ls_id, l.tablet_ids.iter().copied().collect())).collect();
+            known.map(|l| (l.ls_id, l.tablet_ids.iter().copied().collect())).collect();
         c.same(path, &format!("tablets of turn {turn}"), found, expected.clone());
     }
     for kind in InfoKind::ALL {

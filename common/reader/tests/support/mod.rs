@@ -1,6 +1,11 @@
 //! One log, and the forms in which an archive can hold it.
 #![allow(clippy::unwrap_used, dead_code, missing_docs)]
 
+pub mod archive;
+pub mod backup;
+pub mod look;
+pub mod tree;
+
 use bytes::Bytes;
 use std::sync::Arc;
 use strandline_format::cipher::SALT_BYTES;
