@@ -191,7 +191,7 @@ fn sources(dir: &str) -> BTreeMap<String, String> {
 
 /// True when the text has the name, and not only one that begins like it.
 fn names(text: &str, name: &str) -> bool {
-    let is_whole = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let is_whole = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     text.match_indices(name).any(|(at, _)| is_whole(&text[at + name.len()..]))
 }
 
@@ -199,6 +199,7 @@ fn names(text: &str, name: &str) -> bool {
 fn only_the_server_of_the_worker_names_an_engine() {
     assert!(names("use strandline_engine::X;", "strandline_engine"));
     assert!(!names("use strandline_engine_api::X;", "strandline_engine"));
+    assert!(!names("behind `strandline-engine-api`", "strandline-engine"));
     let mut named = Vec::new();
     for (file, text) in sources("worker/src") {
         if names(&text, "strandline_engine") || names(&text, "strandline-engine") {

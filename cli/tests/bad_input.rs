@@ -21,7 +21,7 @@ const TRANSIENT: i32 = 16;
 fn an_unknown_statement_is_refused_with_what_is_understood_there() {
     let cluster = Cluster::shared();
     for (statement, words) in [
-        ("FROBNICATE t1", &["FROBNICATE", "character 1", "ALTER, CREATE, DROP"][..]),
+        ("FROBNICATE t1", &["FROBNICATE", "character 1", "CREATE, DROP, ALTER"][..]),
         ("ALTER SYSTEM FROBNICATE", &["FROBNICATE", "character 14", "BACKUP"]),
         ("CREATE TENANT t LOG_STREAMS = many", &["many", "a number of log streams"]),
         ("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///a", &["does not end", "close it"]),

@@ -195,6 +195,7 @@ async fn back_up(worker: &Worker, tenant: TenantId, dest: &Destinations) -> Back
         incremental: false,
         min_checkpoint_scn: worker.leader(tenant).await.status().max_scn.0,
         data_file_bytes: 1 << 20,
+        compression: v1::Compression::None.into(),
         ..Default::default()
     };
     let result = run_backup_ls(&worker.ctx("backup"), &spec, key(tenant, LS)).await.unwrap();

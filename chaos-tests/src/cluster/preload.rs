@@ -22,10 +22,16 @@ pub(super) fn compile(site: &Site, name: &str, source: &str) -> Outcome<(PathBuf
     Ok((dir, library))
 }
 
-/// Makes a program of the lines of a shell script.
+/// Makes a program of the lines of a shell script. Another process writes it: a file that this process has open for
+/// writing is also open in every process that another thread starts at that moment, and cannot be run ("text file busy").
 pub(super) fn program(dir: &Path, script: &str) -> Outcome<PathBuf> {
-    let program = dir.join("strandline");
-    put(&program, script.as_bytes())?;
+    let (text, program) = (dir.join("strandline.sh"), dir.join("strandline"));
+    put(&text, script.as_bytes())?;
+    let copied = Command::new("cp").args([&text, &program]).output();
+    let copied = copied.map_err(|e| failed("cannot run cp for", &program, &e.to_string()))?;
+    if !copied.status.success() {
+        return Err(failed("cannot write", &program, &String::from_utf8_lossy(&copied.stderr)));
+    }
     let runnable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&program, runnable).map_err(|e| failed("cannot set", &program, &e.to_string()))?;
     Ok(program)

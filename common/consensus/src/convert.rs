@@ -97,13 +97,16 @@ mod tests {
     #[test]
     fn golden_bytes_of_what_is_stored() {
         let body = Bytes::from_static(b"body");
-        golden(&Entry { pos: POS, body: EntryBody::Blank }, "");
-        golden(&Entry { pos: POS, body: EntryBody::Membership(body.clone()) }, "");
-        golden(&Entry { pos: POS, body: EntryBody::Normal(Payload { scn: 77, kind: 1, body }) }, "");
-        golden(&log_id_of(POS), "");
-        golden(&Vote::new(3, 1), "");
-        golden(&Vote::new_committed(3, 1), "");
+        golden(&Entry { pos: POS, body: EntryBody::Blank }, "03ac0200");
+        golden(&Entry { pos: POS, body: EntryBody::Membership(body.clone()) }, "03ac020104626f6479");
+        golden(
+            &Entry { pos: POS, body: EntryBody::Normal(Payload { scn: 77, kind: 1, body }) },
+            "03ac02024d0104626f6479",
+        );
+        golden(&log_id_of(POS), "03ac02");
+        golden(&Vote::new(3, 1), "03010100");
+        golden(&Vote::new_committed(3, 1), "03010101");
         let members = BTreeMap::from([(1, "a:1".to_owned()), (2, "b:2".to_owned())]);
-        golden(&membership_at(POS, &members).unwrap(), "");
+        golden(&membership_at(POS, &members).unwrap(), "0103ac0201020102020103613a310203623a32");
     }
 }

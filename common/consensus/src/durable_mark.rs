@@ -145,8 +145,14 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let hex = |mark| encode(9, &mark).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        assert_eq!(hex(Mark { is_damaged: true, ..mark(300) }), "");
-        assert_eq!(hex(Mark::default()), "");
+        assert_eq!(
+            hex(Mark { is_damaged: true, ..mark(300) }),
+            "0000000000000009000000000000012d0000000000000003070707070707070707070707070707070100000000a06c7fcd"
+        );
+        assert_eq!(
+            hex(Mark::default()),
+            "0000000000000009000000000000000000000000000000000000000000000000000000000000000000000000001a5921ad"
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ proptest! {
         prop_assert_eq!(lsn.block_end().file_id(), lsn.file_id().next(), "the end is the first byte of the next file");
         let offset = lsn.offset_in_file(lsn.block_start()).unwrap();
         prop_assert_eq!(offset, ARCHIVE_FILE_HEADER_BYTES + at - lsn.block_start().0);
-        prop_assert!(offset >= ARCHIVE_FILE_HEADER_BYTES && offset < 64 << 20);
+        prop_assert!((ARCHIVE_FILE_HEADER_BYTES..64 << 20).contains(&offset));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn done_text(done: &Done) -> String {
     }
 }
 
-/// The jobs that the answer to a statement names, in the words of [`done_text`]: what a client can wait for.
+/// The jobs that the answer to a statement names, in the words of `done_text`: what a client can wait for.
 #[must_use]
 pub fn jobs_named(answer: &str) -> Vec<u64> {
     let words: Vec<&str> = answer.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();

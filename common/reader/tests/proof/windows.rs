@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use strandline_catalogue::{Catalogue, LogEnd, Refusal, Target, choose, restorable, windows};
 use strandline_types::{BackupSetId, FileStatus, PieceKey, Scn};
 
+/// What it is, sets, rounds, and the intervals that can be restored, both ends inclusive.
+type Case = (&'static str, Vec<Set>, Vec<Round>, Vec<(u64, u64)>);
+
 async fn catalogue_of(backup: &Tree, archive: &Tree) -> Catalogue {
     scan_of_all(&[backup.clone(), archive.clone()]).await.catalogue
 }
@@ -25,7 +28,7 @@ fn seconds(intervals: &[(u64, u64)]) -> Vec<(Scn, Scn)> {
 #[tokio::test]
 async fn a_set_and_the_log_from_its_replay_start_on_make_a_window() {
     let stopped = |id, base, start, end| Round::stopped(id, base, start, end);
-    let cases: Vec<(&str, Vec<Set>, Vec<Round>, Vec<(u64, u64)>)> = vec![
+    let cases: Vec<Case> = vec![
         ("one set", vec![Set::full(1, 2, 4)], vec![Round::open(1, 1, 0, 25)], vec![(4, 25)]),
         ("no archive", vec![Set::full(1, 2, 4)], vec![], vec![]),
         ("no set", vec![], vec![Round::open(1, 1, 0, 25)], vec![]),

@@ -1,6 +1,6 @@
 //! Golden bytes of what a worker keeps beside its logs and tablets: files of replicas, records of their inner column family.
 //!
-//! These never change. Another layout needs a step in the worker's `data_versions.rs`, and golden bytes of its own.
+//! These never change. Another layout needs a step in the worker's `DATA_VERSIONS`, and golden bytes of its own.
 
 use crate::log::Floor;
 use crate::machine::SnapshotHead;
@@ -20,10 +20,11 @@ const POS: LogPos = LogPos { term: 3, index: 300 };
 const BASE: PalfBase =
     PalfBase { lsn: Lsn(4096), prev_log_id: 7, prev_accumulated_checksum: 1 << 40, prev_scn: Scn(9) };
 
-fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: &str) {
+/// The bytes of a value as text, once they were read back.
+fn stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> String {
     let bytes = postcard::to_stdvec(value).unwrap();
-    assert_eq!(hex(&bytes), expected, "{value:?}");
     assert_eq!(&postcard::from_bytes::<T>(&bytes).unwrap(), value);
+    hex(&bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -40,28 +41,36 @@ fn spec(restore: Option<RestoreStart>) -> ReplicaSpec {
 
 #[test]
 fn what_a_replica_is() {
-    golden(&StoredSpec { spec: spec(None), access: Access::Open }, "");
     let restore = Some(RestoreStart { job: JobId(5), base: BASE, start: true });
-    golden(&StoredSpec { spec: spec(restore), access: Access::ReadOnly }, "");
-    golden(&StoredSpec { spec: spec(restore), access: Access::Closed }, "");
+    let all = [(None, Access::Open), (restore, Access::ReadOnly), (restore, Access::Closed)]
+        .map(|(restore, access)| stored(&StoredSpec { spec: spec(restore), access }));
+    assert_eq!(
+        all,
+        [
+            "ea07e907026503613a316603623a32010001",
+            "ea07e907026503613a316603623a32010105802007808080808020090102",
+            "ea07e907026503613a316603623a32010105802007808080808020090100",
+        ]
+    );
 }
 
 #[test]
 fn where_a_restored_replica_begins() {
-    golden(&RestoredPoint { job: JobId(5), base: BASE, scn: Scn(77) }, "");
+    assert_eq!(stored(&RestoredPoint { job: JobId(5), base: BASE, scn: Scn(77) }), "05802007808080808020094d");
 }
 
 #[test]
 fn where_a_log_begins_and_a_snapshot_stands() {
-    golden(&Floor { purged: Some(POS), base: BASE }, "");
-    golden(&Floor::default(), "");
-    golden(&SnapshotHead { pos: POS, base: BASE, membership: Bytes::from_static(b"m") }, "");
+    assert_eq!(stored(&Floor { purged: Some(POS), base: BASE }), "0103ac0280200780808080802009");
+    assert_eq!(stored(&Floor::default()), "0000000000");
+    let head = SnapshotHead { pos: POS, base: BASE, membership: Bytes::from_static(b"m") };
+    assert_eq!(stored(&head), "03ac0280200780808080802009016d");
 }
 
 #[test]
 fn what_is_applied_and_replayed() {
-    golden(&AppliedRecord { pos: POS, base: BASE }, "");
-    golden(&vec![Replayed { lsn: Lsn(4096), scn: Scn(77) }], "");
+    assert_eq!(stored(&AppliedRecord { pos: POS, base: BASE }), "03ac0280200780808080802009");
+    assert_eq!(stored(&vec![Replayed { lsn: Lsn(4096), scn: Scn(77) }]), "0180204d");
 }
 
 #[test]
@@ -72,5 +81,6 @@ fn what_is_remembered_of_a_session() {
     }
     let records = sessions.take_changes().unwrap();
     let written: Vec<_> = records.iter().map(|(key, value)| (hex(key), value.as_deref().map(hex))).collect();
-    assert_eq!(written, [(String::new(), Some(String::new()))]);
+    let (key, value) = ("73657373696f6e2f00000000000000000000000000000001", "014d04020546074d00");
+    assert_eq!(written, [(key.to_owned(), Some(value.to_owned()))]);
 }
