@@ -16,7 +16,6 @@ mod fault;
 mod file;
 pub mod identity;
 pub mod key_source;
-mod kind;
 mod large_file;
 mod limited;
 mod looks;

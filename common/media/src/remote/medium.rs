@@ -1,11 +1,10 @@
-//! The promises of [`Medium`], kept with the steps of a [`Stored`].
+//! The promises of [`Medium`], kept with the steps of a [`Store`].
 //!
 //! A write that finds something at its place reads it back: equal bytes are a success (a lost reply, a second writer
 //! of the same bytes), other bytes are `Fenced`, and nothing is ever overwritten. Where a store has no condition, the
 //! place is looked at before and the bytes are compared after the write.
 
-use super::stored::Stored;
-use super::transport::Conditional;
+use super::store::{Conditional, Store};
 use super::upload::{Upload, same_objects};
 use crate::medium::carry;
 use crate::{
@@ -24,13 +23,13 @@ const APPEND_TRIES: u32 = 4;
 
 /// A destination in a store.
 #[derive(Debug)]
-pub(crate) struct RemoteMedium {
+pub(crate) struct RemoteMedium<S> {
     uri: String,
-    store: Arc<Stored>,
+    store: Arc<S>,
 }
 
-impl RemoteMedium {
-    pub(crate) fn new(uri: String, store: Arc<Stored>) -> Self {
+impl<S: Store> RemoteMedium<S> {
+    pub(crate) fn new(uri: String, store: Arc<S>) -> Self {
         Self { uri, store }
     }
 
@@ -104,9 +103,9 @@ impl RemoteMedium {
 }
 
 #[async_trait]
-impl Medium for RemoteMedium {
+impl<S: Store> Medium for RemoteMedium<S> {
     fn log_form(&self) -> LogForm {
-        self.store.own.log_form()
+        self.store.log_form()
     }
 
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
@@ -164,7 +163,7 @@ impl Medium for RemoteMedium {
         if !self.store.deletes_by_tag() {
             return self.store.delete(path).await;
         }
-        match self.store.own.tag(path).await {
+        match self.store.tag(path).await {
             Err(e) if e.is_not_found() => Ok(()),
             outcome => outcome,
         }
@@ -172,12 +171,12 @@ impl Medium for RemoteMedium {
 
     async fn tag(&self, path: &str) -> Result<(), MediaError> {
         check_path(Op::Delete, &self.uri, path)?;
-        self.store.own.tag(path).await
+        self.store.tag(path).await
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         check_path(Op::Append, &self.uri, path)?;
-        if self.store.own.log_form() == LogForm::Parts {
+        if self.store.log_form() == LogForm::Parts {
             return Err(no_append(&self.uri, path));
         }
         let end = at + data.len() as u64;
@@ -190,7 +189,7 @@ impl Medium for RemoteMedium {
         let mut done = 0;
         for _ in 0..APPEND_TRIES {
             let (from, rest) = (at + done as u64, data.slice(done..));
-            if self.store.own.append(path, from, rest).await? == Conditional::Done {
+            if self.store.append(path, from, rest).await? == Conditional::Done {
                 return Ok(end);
             }
             // It does not end there: a torn append, a lost reply, another writer, or a hole.
@@ -218,13 +217,13 @@ impl Medium for RemoteMedium {
         match copied {
             Conditional::Done => Ok(()),
             Conditional::Unknown => carry(self, from, to).await,
-            Conditional::Refused if same_objects(&self.store, from, to).await? => Ok(()),
+            Conditional::Refused if same_objects(&*self.store, from, to).await? => Ok(()),
             Conditional::Refused => Err(self.fenced(Op::Copy, to)),
         }
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
-        let mut found = self.store.own.uploads().await?;
+        let mut found = self.store.uploads().await?;
         found.sort();
         Ok(found)
     }
@@ -235,7 +234,7 @@ impl Medium for RemoteMedium {
     }
 
     async fn keeps_versions(&self) -> Option<bool> {
-        self.store.own.keeps_versions().await
+        self.store.keeps_versions().await
     }
 
     fn uri(&self) -> String {

@@ -5,8 +5,7 @@
 //! bytes are a success, other bytes are `Fenced`. A dropped writer aborts its upload if a runtime is at hand; else
 //! [`crate::Medium::unfinished`] shows it.
 
-use super::stored::Stored;
-use super::transport::Conditional;
+use super::store::{Conditional, Store};
 use crate::{MediaError, ObjectWriter, Op, RetryPolicy};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -26,9 +25,9 @@ const PART_RETRY: RetryPolicy =
 type PartEnd = Result<(usize, String), MediaError>;
 
 /// The writer of one object.
-pub(crate) struct Upload {
+pub(crate) struct Upload<S: Store> {
     uri: String,
-    store: Arc<Stored>,
+    store: Arc<S>,
     path: String,
     id: Option<String>,
     buffer: BytesMut,
@@ -39,14 +38,14 @@ pub(crate) struct Upload {
     is_dead: bool,
 }
 
-impl std::fmt::Debug for Upload {
+impl<S: Store> std::fmt::Debug for Upload<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upload").field("path", &self.path).field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
-impl Upload {
-    pub(crate) fn new(uri: String, store: Arc<Stored>, path: String) -> Self {
+impl<S: Store> Upload<S> {
+    pub(crate) fn new(uri: String, store: Arc<S>, path: String) -> Self {
         Self {
             uri,
             store,
@@ -67,7 +66,7 @@ impl Upload {
 
     async fn add(&mut self, mut data: Bytes) -> Result<(), MediaError> {
         while !data.is_empty() {
-            let part_bytes = self.store.own.part_bytes(self.tokens.len() + 1);
+            let part_bytes = self.store.part_bytes(self.tokens.len() + 1);
             let room = part_bytes - self.buffer.len();
             let piece = data.split_to(room.min(data.len()));
             self.digest.update(&piece);
@@ -154,7 +153,7 @@ impl Upload {
     /// The object that is there holds what was written here.
     async fn is_ours(&self) -> Result<u64, MediaError> {
         let len = again(|| self.store.head(&self.path)).await?;
-        if len == self.bytes && digest_of(&self.store, &self.path, len).await? == self.digest.digest128() {
+        if len == self.bytes && digest_of(&*self.store, &self.path, len).await? == self.digest.digest128() {
             return Ok(len);
         }
         Err(self.error(ErrorClass::Fenced, "an object with other bytes is there"))
@@ -162,7 +161,7 @@ impl Upload {
 }
 
 #[async_trait]
-impl ObjectWriter for Upload {
+impl<S: Store> ObjectWriter for Upload<S> {
     async fn write(&mut self, data: Bytes) -> Result<(), MediaError> {
         if self.is_dead {
             return Err(self.error(ErrorClass::Invalid, "an earlier write failed"));
@@ -181,7 +180,7 @@ impl ObjectWriter for Upload {
     }
 }
 
-impl Drop for Upload {
+impl<S: Store> Drop for Upload<S> {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         self.under_way.abort_all();
@@ -198,7 +197,7 @@ async fn again<T, F: Future<Output = Result<T, MediaError>>>(call: impl Fn() -> 
     PART_RETRY.run(call).await
 }
 
-async fn digest_of(store: &Stored, path: &str, len: u64) -> Result<u128, MediaError> {
+async fn digest_of(store: &dyn Store, path: &str, len: u64) -> Result<u128, MediaError> {
     let mut digest: Box<Xxh3> = Box::default();
     let mut at = 0;
     while at < len {
@@ -211,7 +210,7 @@ async fn digest_of(store: &Stored, path: &str, len: u64) -> Result<u128, MediaEr
 }
 
 /// Two objects hold the same bytes.
-pub(crate) async fn same_objects(store: &Stored, a: &str, b: &str) -> Result<bool, MediaError> {
+pub(crate) async fn same_objects(store: &dyn Store, a: &str, b: &str) -> Result<bool, MediaError> {
     let (len, other) = (store.head(a).await?, store.head(b).await?);
     Ok(len == other && digest_of(store, a, len).await? == digest_of(store, b, len).await?)
 }

@@ -1,15 +1,13 @@
 //! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
 
-use super::{audit, lag};
+use super::{audit, jobs, lag, restore, standby};
 use crate::command::{Done, Outcome};
-use crate::jobs::machine::attempts;
-use crate::jobs::{restore, standby};
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, WorkerReport};
 use crate::state::{LsPiece, LsProgress, ReplicaSeen, ReplicaStanding, State, Trouble, Worker};
 use std::collections::BTreeMap;
 use strandline_types::{ArchiveLsState, ErrorClass, LsId, NodeId, PieceId, TenantId, limits};
 
-pub(crate) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
+pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
     for report in reports {
         hear(state, report);
     }
@@ -47,13 +45,13 @@ fn hear(state: &mut State, report: WorkerReport) {
     take_waiting(state, id, &report.archive_waiting);
     note_waiting(state);
     for replica in &report.replicas {
-        standby::logic::take_dictionary(state, id, replica);
+        standby::take_dictionary(state, id, replica);
     }
     for replica in report.replicas {
-        restore::logic::take_dictionary(state, id, replica);
+        restore::take_dictionary(state, id, replica);
     }
     for task in report.tasks {
-        attempts::take_report(state, id, task);
+        jobs::take_report(state, id, task);
     }
 }
 

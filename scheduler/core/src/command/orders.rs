@@ -2,7 +2,7 @@
 //!
 //! A hint and no more: orders are computed from the whole state, and every heartbeat brings all of them.
 
-use super::{Action, RoundAction};
+use super::Action;
 
 impl Action {
     /// False for what comes often and gives no worker anything to do.
@@ -13,13 +13,10 @@ impl Action {
             Self::TakeLead { .. }
                 | Self::Heartbeats(_)
                 | Self::MediumFailed { .. }
-                | Self::Round {
-                    what: RoundAction::PiecesStarted { .. }
-                        | RoundAction::CheckpointPublished { .. }
-                        | RoundAction::SealPiece { .. }
-                        | RoundAction::PieceFrozen { .. },
-                    ..
-                }
+                | Self::PiecesStarted { .. }
+                | Self::CheckpointPublished { .. }
+                | Self::SealPiece { .. }
+                | Self::PieceFrozen { .. }
                 | Self::StandbyScanned { .. }
                 | Self::SweepEnded { .. }
                 | Self::LeftoverDone { .. }

@@ -4,11 +4,12 @@
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
 mod archive;
-pub(crate) mod build;
+mod backup_tasks;
+mod build;
 mod medium_tasks;
-pub(crate) mod source;
+mod recover;
 
-pub use crate::jobs::backup::spec::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
+pub use backup_tasks::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;
 pub use medium_tasks::{
     CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,

@@ -1,5 +1,0 @@
-//! Restore drills.
-
-pub(crate) mod logic;
-pub(crate) mod plan;
-pub(crate) mod state;

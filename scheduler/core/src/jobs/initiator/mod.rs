@@ -1,4 +1,0 @@
-//! Backups of several tenants, asked of the system tenant.
-
-pub(crate) mod logic;
-pub(crate) mod state;

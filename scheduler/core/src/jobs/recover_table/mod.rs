@@ -1,6 +1,0 @@
-//! Table recoveries.
-
-pub(crate) mod logic;
-pub(crate) mod plan;
-pub(crate) mod spec;
-pub(crate) mod state;
