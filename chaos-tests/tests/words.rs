@@ -4,8 +4,9 @@
 //! "some person" where the subject has a name, are not used: each line of [`PLAIN`] says what to write instead.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use strandline_chaos::sources::{root, sources};
 
 /// Words that are not used in code and comments, and what to write instead.
 const PLAIN: &[(&str, &str)] = &[
@@ -18,32 +19,15 @@ const PLAIN: &[(&str, &str)] = &[
 /// This file names them.
 const OWN: &str = "chaos-tests/tests/words.rs";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
-
 /// Every source, with its path from the root.
-fn sources() -> Vec<(String, String)> {
-    let mut found = Vec::new();
+fn all_sources() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
     for crates in ["common", "proto", "scheduler", "worker", "cli", "chaos-tests"] {
-        collect(&root().join(crates), &mut found);
+        found.extend(sources(crates));
     }
+    found.remove(OWN);
     assert!(found.len() > 500, "only {} sources were found", found.len());
     found
-}
-
-fn collect(dir: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs" || e == "proto") {
-            let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-            if name != OWN {
-                found.push((name, fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
 }
 
 /// Pages that a text names: path, and what follows it.
@@ -68,7 +52,7 @@ fn section(after: &str) -> Option<&str> {
 #[test]
 fn every_page_and_section_that_a_source_names_exists() {
     let mut wrong = Vec::new();
-    for (name, text) in sources() {
+    for (name, text) in all_sources() {
         for (page, after) in pages(&text) {
             let Ok(content) = fs::read_to_string(root().join(page)) else {
                 wrong.push(format!("{name}: there is no {page}"));
@@ -92,7 +76,7 @@ fn every_page_and_section_that_a_source_names_exists() {
 #[test]
 fn sources_are_written_in_plain_words() {
     let mut wrong = Vec::new();
-    for (name, text) in sources() {
+    for (name, text) in all_sources() {
         for (n, line) in text.lines().enumerate() {
             let line = line.to_lowercase();
             for (word, instead) in PLAIN {

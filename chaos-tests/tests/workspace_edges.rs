@@ -3,9 +3,8 @@
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+use strandline_chaos::sources::sources;
 
 /// Each crate and the crates of ours that it may know. Crates that are not here may know everybody.
 const MAY_KNOW: &[(&str, &[&str])] = &[
@@ -164,29 +163,13 @@ fn nothing_impure_is_reachable_from_a_pure_crate() {
 }
 
 #[test]
-fn openraft_and_object_store_have_one_door_each() {
+fn openraft_and_object_store_are_named_by_one_crate_each() {
     for package in metadata().workspace_packages() {
         for (library, owner) in ONLY_OWNER {
             let names_it = package.dependencies.iter().any(|d| d.name == *library);
             assert!(!names_it || package.name.as_str() == *owner, "{} names {library}", package.name);
         }
     }
-}
-
-/// Every source file below a directory of the workspace: its path from there, and its text.
-fn sources(dir: &str) -> BTreeMap<String, String> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap();
-    let (mut found, mut open) = (BTreeMap::new(), vec![root.join(dir)]);
-    while let Some(path) = open.pop() {
-        if path.is_dir() {
-            open.extend(fs::read_dir(path).unwrap().map(|entry| -> PathBuf { entry.unwrap().path() }));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-            found.insert(name, fs::read_to_string(&path).unwrap());
-        }
-    }
-    assert!(!found.is_empty(), "no sources in {dir}");
-    found
 }
 
 /// True when the text has the name, and not only one that begins like it.

@@ -37,7 +37,6 @@ impl Busy {
     }
 
     fn change(&self, kind: i32, change: impl FnOnce(&mut (usize, Option<Instant>))) {
-        // Every change is whole before anything in it can panic.
         let mut kinds = self.0.lock();
         change(kinds.entry(kind).or_default());
     }

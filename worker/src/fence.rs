@@ -57,7 +57,6 @@ impl Fence {
     /// # Errors
     /// The disk's: the orders must not be obeyed then.
     pub fn admit(&self, born_ms: u64, term: Term) -> Result<Verdict, Failure> {
-        // The value is replaced whole: a poisoned lock is still good.
         let mut obeyed = self.obeyed.lock();
         if obeyed.born_ms != 0 && obeyed.born_ms != born_ms {
             return Ok(Verdict::OtherState);

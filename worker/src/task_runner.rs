@@ -199,7 +199,6 @@ impl TaskRunner {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskKey, Running>> {
-        // Entries are inserted and removed whole: a poisoned map is still good.
         self.tasks.lock()
     }
 }

@@ -209,7 +209,6 @@ impl HoldingProxy {
     }
 
     fn server(&self) -> parking_lot::MutexGuard<'_, Option<Server>> {
-        // It is there or not: a poisoned lock is still good.
         self.server.lock()
     }
 }

@@ -1,3 +1,5 @@
+//! What the command line accepts and refuses, for every command alike.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

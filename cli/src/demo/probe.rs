@@ -54,7 +54,7 @@ impl Probe {
         let journal = Arc::new(Mutex::new(Journal { streams: keys(&table)? }));
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
-        for (ls, (key, _)) in lock(&journal).streams.clone() {
+        for (ls, (key, _)) in journal.lock().streams.clone() {
             tasks.spawn(write_on(
                 Arc::clone(&table),
                 Arc::clone(&journal),
@@ -71,7 +71,7 @@ impl Probe {
     pub async fn longest_gap_since(&self, event: Instant) -> Outcome<Duration> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let gaps = lock(&self.journal).gaps_since(event);
+            let gaps = self.journal.lock().gaps_since(event);
             match gaps {
                 Ok(gap) => return Ok(gap),
                 Err(ls) if Instant::now() >= deadline => {
@@ -99,7 +99,7 @@ impl Probe {
         while let Some(done) = self.tasks.join_next().await {
             done.unwrap_or_else(|e| Err(crate::kv::task_died(&e)))?;
         }
-        let journal = lock(&self.journal).clone();
+        let journal = self.journal.lock().clone();
         Ok(journal)
     }
 }
@@ -172,7 +172,7 @@ async fn write_on(
             Ok(scn) => {
                 let at = Instant::now();
                 outstanding.acknowledged(scn, at);
-                if let Some((_, acks)) = lock(&journal).streams.get_mut(&ls) {
+                if let Some((_, acks)) = journal.lock().streams.get_mut(&ls) {
                     acks.push(Ack { value, scn, sent, at });
                 }
                 value += 1;
@@ -184,10 +184,6 @@ async fn write_on(
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
-}
-
-fn lock(journal: &Mutex<Journal>) -> parking_lot::MutexGuard<'_, Journal> {
-    journal.lock()
 }
 
 #[cfg(test)]

@@ -97,7 +97,6 @@ impl Groups {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<Kind, Window>> {
-        // Counters: whatever a panic left of them is good enough.
         self.kinds.lock()
     }
 }

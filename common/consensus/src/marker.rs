@@ -103,7 +103,6 @@ impl Drop for Marker {
 }
 
 impl Shared {
-    // Every change is whole before anything in it can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }

@@ -137,7 +137,6 @@ impl KeyFile {
     }
 
     fn now(&self) -> Result<Keys, String> {
-        // The entry is replaced whole: a poisoned lock is still good.
         let mut known = self.known.lock();
         let meta = std::fs::metadata(&self.path).map_err(|e| e.to_string())?;
         let stamp = Stamp::of(&meta);

@@ -222,7 +222,6 @@ impl Disk {
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        // A set of names cannot be left half-changed: a poisoned lock is still good.
         self.durable_dirs.lock()
     }
 
@@ -267,7 +266,7 @@ fn append_lock(dest: &Path) -> MutexGuard<'static, ()> {
     static LOCKS: [Mutex<()>; APPEND_LOCKS] = [const { Mutex::new(()) }; APPEND_LOCKS];
     let mut hasher = DefaultHasher::new();
     dest.hash(&mut hasher);
-    // The remainder is below the number of locks. They guard no data: a poisoned one is still good.
+    // The remainder is below the number of locks.
     LOCKS[hasher.finish() as usize % APPEND_LOCKS].lock()
 }
 

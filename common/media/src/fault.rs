@@ -142,7 +142,6 @@ impl FaultPlan {
     }
 
     fn script(&self) -> parking_lot::MutexGuard<'_, Script> {
-        // Test equipment: a poisoned script is still a script.
         self.script.lock()
     }
 

@@ -41,7 +41,6 @@ impl MemoryMedium {
     /// The destination of this name; made when it is asked for first.
     #[must_use]
     pub fn named(name: &str) -> Arc<Self> {
-        // Inserting cannot leave the map half-changed: a poisoned lock is still good.
         let mut named = NAMED.lock();
         Arc::clone(named.entry(name.to_owned()).or_insert_with(|| Arc::new(Self::new(name))))
     }

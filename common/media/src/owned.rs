@@ -108,7 +108,6 @@ impl Guard {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
-        // One value, written whole: a poisoned one is still good.
         self.proven.lock()
     }
 }

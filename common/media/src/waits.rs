@@ -95,7 +95,6 @@ impl Waits {
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        // Entries are changed whole: a poisoned lock is still good.
         self.books.lock()
     }
 }

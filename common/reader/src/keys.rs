@@ -75,7 +75,6 @@ impl Keys {
     }
 
     fn known(&self) -> parking_lot::MutexGuard<'_, Known> {
-        // Keys are inserted whole: a poisoned map is still good.
         self.known.lock()
     }
 }

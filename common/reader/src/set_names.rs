@@ -72,7 +72,6 @@ impl SetNames {
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<BackupSetId, SetName>> {
-        // Entries are only added: a poisoned map is still good.
         self.known.lock()
     }
 }

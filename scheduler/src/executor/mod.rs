@@ -4,14 +4,12 @@
 
 pub mod forward;
 mod reads;
-mod session_settings;
 
 use crate::node::SchedulerNode;
 use crate::session::Session;
 use crate::sql::select::Rows;
 use crate::sql::variables;
-use crate::statements::{Command, Context, Read, Statement, parse};
-use session_settings::{forget_sources, settings_of};
+use crate::statements::{Command, Context, Read, Statement, forget_sources, parse};
 use std::sync::Arc;
 use std::time::Duration;
 use strandline_proto::v1;
@@ -156,11 +154,11 @@ impl Executor {
                 if read.setting().is_some() {
                     session.remember(statement)?;
                 }
-                read.rows(&self.context(session)?).await.map(Answer::Rows)
+                read.rows(&self.context(session)).await.map(Answer::Rows)
             }
             LeaderWork::Command(command) => {
                 let uses_up_sources = command.uses_up_sources();
-                let done = command.run(&self.context(session)?).await?;
+                let done = command.run(&self.context(session)).await?;
                 if uses_up_sources {
                     forget_sources(session);
                 }
@@ -169,9 +167,8 @@ impl Executor {
         }
     }
 
-    fn context<'a>(&'a self, session: &'a Session) -> Result<Context<'a>, Failure> {
-        let settings = settings_of(session)?;
-        Ok(Context { node: &self.node, tenant: session.tenant(), settings, destinations: &self.destinations })
+    fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {
+        Context { node: &self.node, session, destinations: &self.destinations }
     }
 
     /// `None` when this node leads, else the leader's address. Waits for one to be elected.

@@ -1,4 +1,4 @@
-//! What a statement works with: the node, the session's tenant and settings.
+//! What a statement works with: the node, and the session with its tenant and settings.
 //!
 //! Order rule: what the core would refuse anyway is refused before any medium is touched (the action is tried on a copy of
 //! the State).
@@ -7,6 +7,7 @@ use super::answer::done_text;
 use super::settings::Settings;
 use crate::clock;
 use crate::node::SchedulerNode;
+use crate::session::Session;
 use strandline_scheduler_core::{Action, Command, apply};
 use strandline_types::{Failure, TenantId};
 use tokio::sync::Mutex;
@@ -15,15 +16,27 @@ use tokio::sync::Mutex;
 pub struct Context<'a> {
     /// The node. It leads.
     pub node: &'a SchedulerNode,
-    /// The session's tenant; `None` = `sys`.
-    pub tenant: Option<&'a str>,
-    /// What earlier statements of the session have set.
-    pub settings: Settings,
+    /// The session.
+    pub session: &'a Session,
     /// Held by statements that name a destination: two of them must not examine one empty path at the same time.
     pub destinations: &'a Mutex<()>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The session's tenant; `None` = `sys`.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&'a str> {
+        self.session.tenant()
+    }
+
+    /// What earlier statements of the session have set.
+    ///
+    /// # Errors
+    /// `Invalid` for a session with a text that is no statement.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        Settings::of(self.session)
+    }
+
     /// Does one action for the tenant of a statement with at most one. The answer names the tenant.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub use answer::jobs_named;
 pub use context::Context;
 pub use parse::parse;
 pub use reference::statement_reference;
-pub use settings::{SessionSetting, Settings};
+pub use settings::forget_sources;
 pub use statement::{Command, Read, Statement};
 
 use session::{client_settings, encryption};

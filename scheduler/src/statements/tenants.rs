@@ -17,7 +17,7 @@ impl Context<'_> {
     /// # Errors
     /// `NotFound` for a name that is none; `Invalid` when it is not clear which tenant is meant.
     pub fn one_tenant(&self, clause: Option<&str>) -> Result<Named, Failure> {
-        self.node.read(|state| match clause.or(self.tenant) {
+        self.node.read(|state| match clause.or(self.tenant()) {
             Some(name) => state.tenant_by_name(name).map(named),
             None => the_only_one(state),
         })
@@ -28,7 +28,7 @@ impl Context<'_> {
     /// # Errors
     /// `NotFound` for a name that is none; `Invalid` when there is no tenant.
     pub fn tenants(&self, clause: &Tenants) -> Result<Vec<Named>, Failure> {
-        self.node.read(|state| match (clause, self.tenant) {
+        self.node.read(|state| match (clause, self.tenant()) {
             (Tenants::Named(names), _) => names.iter().map(|n| state.tenant_by_name(n).map(named)).collect(),
             (Tenants::Session, Some(name)) => Ok(vec![named(state.tenant_by_name(name)?)]),
             (Tenants::Session | Tenants::All, _) => {

@@ -54,7 +54,6 @@ impl AppendLimit {
     }
 
     fn width(&self) -> parking_lot::MutexGuard<'_, Width> {
-        // Every change is whole before anything in it can panic.
         self.width.lock()
     }
 }

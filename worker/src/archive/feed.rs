@@ -111,7 +111,6 @@ impl LogFeed {
     }
 
     fn shelf(&self) -> parking_lot::MutexGuard<'_, Shelf> {
-        // Every change is whole before anything in it can panic.
         self.shelf.lock()
     }
 }

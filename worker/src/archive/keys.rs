@@ -38,7 +38,6 @@ impl Keys {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, Arc<KeyRing>>> {
-        // Entries are inserted and removed whole: a poisoned map is still good.
         self.rings.lock()
     }
 }

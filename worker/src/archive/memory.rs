@@ -43,7 +43,6 @@ impl Memory {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
-        // Every change is whole before anything in it can panic.
         self.inner.lock()
     }
 }

@@ -172,7 +172,6 @@ impl ArchiveManager {
 
     /// Notes what is not understood; what was noted before keeps its time.
     fn refuse(&self, refused: BTreeMap<StreamKey, Failure>, now_ms: u64) {
-        // Replaced whole: a poisoned map is still good.
         let mut noted = self.refused.lock();
         let since = |key: &StreamKey| noted.get(key).map_or(now_ms, |(_, since)| *since);
         let now = refused.into_iter().map(|(key, failure)| (key, (failure, since(&key)))).collect();
@@ -225,7 +224,6 @@ impl ArchiveManager {
 
     /// The shared reader of a log stream.
     fn feed(&self, key: StreamKey, term: Term) -> Option<Arc<LogFeed>> {
-        // Entries are inserted and removed whole: a poisoned map is still good.
         let mut feeds = self.feeds.lock();
         feeds.retain(|_, feed| feed.strong_count() > 0);
         let name = (key.tenant, key.ls, term);
@@ -239,7 +237,6 @@ impl ArchiveManager {
 
     /// The limit of a destination of a tenant.
     fn append_limit(&self, key: StreamKey, concurrency: u32) -> Arc<AppendLimit> {
-        // Entries are inserted and removed whole: a poisoned map is still good.
         let mut append_limits = self.append_limits.lock();
         append_limits.retain(|_, append_limit| append_limit.strong_count() > 0);
         let name = (key.tenant, key.dest);
@@ -323,7 +320,6 @@ impl ArchiveManager {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<StreamKey, Running>> {
-        // Entries are inserted and removed whole: a poisoned map is still good.
         self.streams.lock()
     }
 }

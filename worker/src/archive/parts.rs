@@ -128,7 +128,6 @@ impl PartStore {
     }
 
     pub(super) fn files(&self) -> parking_lot::MutexGuard<'_, BTreeMap<FileKey, File>> {
-        // Every change is whole before anything in it can panic.
         self.files.lock()
     }
 

@@ -62,7 +62,6 @@ impl Share {
 
     /// The share of a tenant under these limits (0 = the default); tasks that run together have one.
     pub(super) fn tenant(&self, tenant: TenantId, threads_max: u32, bytes_per_s_max: u64) -> Arc<TenantShare> {
-        // Entries are replaced whole: a poisoned map is still good.
         let mut tenants = self.tenants.lock();
         tenants.retain(|_, share| share.strong_count() > 0);
         let known = tenants.get(&tenant).and_then(Weak::upgrade);

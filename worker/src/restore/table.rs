@@ -98,21 +98,17 @@ struct ExtractSink(Shared);
 #[async_trait]
 impl LogSink for ExtractSink {
     async fn replayed(&self) -> Result<Option<Replayed>, SourceError> {
-        Ok(Some(lock(&self.0).replayed()))
+        Ok(Some(self.0.lock().replayed()))
     }
 
     async fn append(&self, batch: ReplayBatch) -> Result<BoxFuture<'static, Result<(), SourceError>>, SourceError> {
         let extract = Arc::clone(&self.0);
-        blocking(move || Ok(lock(&extract).replay(batch)?)).await?;
+        blocking(move || Ok(extract.lock().replay(batch)?)).await?;
         Ok(futures::future::ready(Ok(())).boxed())
     }
 }
 
 /// A panic in an engine call ends the task before anybody looks at the store again.
-fn lock(extract: &Shared) -> parking_lot::MutexGuard<'_, Box<dyn TabletExtract>> {
-    extract.lock()
-}
-
 /// Writes every pair into the target tables; gives their number.
 async fn write_all(
     ctx: &TaskCtx,
@@ -125,7 +121,7 @@ async fn write_all(
         let (tablet, mut from) = (TabletId(map.source_tablet_id), Bytes::new());
         loop {
             let (extract, start) = (Arc::clone(extract), from.clone());
-            let page = blocking(move || Ok(lock(&extract).page(tablet, &start, RECOVER_WRITE_BYTES)?)).await?;
+            let page = blocking(move || Ok(extract.lock().page(tablet, &start, RECOVER_WRITE_BYTES)?)).await?;
             let Some((last, _)) = page.pairs.last() else { break };
             from = [last.as_ref(), &[0]].concat().into();
             keys += page.pairs.len() as u64;

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,13 +69,13 @@ impl StoreProxy {
 
     /// From now on this goes wrong; nothing = nothing does.
     pub fn set(&self, plan: Plan) {
-        *lock(&self.shared.plan) = plan;
+        *self.shared.plan.lock() = plan;
     }
 
     /// How often each fault met each kind of request so far.
     #[must_use]
     pub fn met(&self) -> BTreeMap<(Fault, Kind), u64> {
-        lock(&self.shared.met).clone()
+        self.shared.met.lock().clone()
     }
 }
 
@@ -83,10 +83,6 @@ impl Drop for StoreProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock()
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -111,11 +107,11 @@ async fn serve(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Respo
     let copies = ["x-amz-copy-source", "x-ms-copy-source"].iter().any(|name| request.headers().contains_key(*name));
     let kind = Kind::of(request.method().as_str(), request.uri().query().unwrap_or_default(), copies);
     let (fault, late_ms, bit) = {
-        let mut plan = lock(&shared.plan);
+        let mut plan = shared.plan.lock();
         (plan.fault(kind, &uri), plan.between(LATE_MS.start, LATE_MS.end), plan.between(0, u64::MAX))
     };
     if let Some(fault) = fault {
-        *lock(&shared.met).entry((fault, kind)).or_default() += 1;
+        *shared.met.lock().entry((fault, kind)).or_default() += 1;
     }
     let is_head = request.method() == Method::HEAD;
     match fault {
@@ -126,13 +122,13 @@ async fn serve(request: Request<Incoming>, shared: &Arc<Shared>) -> Result<Respo
         Some(Fault::Doubled) => late_copy(shared.behind, &request, Duration::from_millis(late_ms)),
         _ => {}
     }
-    let old = lock(&shared.listings).get(&uri).cloned();
+    let old = shared.listings.lock().get(&uri).cloned();
     if let (Some(Fault::Stale), Some(old)) = (fault, old) {
         return Ok(old.whole(false));
     }
     let reply = forward(shared.behind, request).await?;
     if kind == Kind::List {
-        let mut listings = lock(&shared.listings);
+        let mut listings = shared.listings.lock();
         // The first one stays for a while: a listing of a moment ago is hardly stale.
         if listings.len() >= LISTINGS_MAX {
             listings.clear();

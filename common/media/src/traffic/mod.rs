@@ -55,7 +55,6 @@ impl Traffic {
     /// The traffic of a destination in this process. The limits are those of the latest opening.
     pub(crate) fn of(dest: &Destination) -> Arc<Self> {
         let name = dest.name();
-        // Entries are inserted and removed whole: a poisoned lock is still good.
         let mut open = OPEN.lock();
         if open.len() >= REMEMBERED_MAX && !open.contains_key(&name) {
             open.retain(|_, traffic| Arc::strong_count(traffic) > 1);
@@ -83,7 +82,6 @@ impl Traffic {
     /// The connections to the destination, shared by everything on the same runtime: media are opened often.
     pub(crate) fn client<E>(&self, connect: impl Fn() -> Result<HttpClient, E>) -> Result<HttpClient, E> {
         let Ok(here) = runtime::Handle::try_current().map(|h| h.id()) else { return connect() };
-        // The entry is replaced whole: a poisoned lock is still good.
         let mut known = self.client.lock();
         if let Some((runtime, client)) = &*known
             && *runtime == here
@@ -169,7 +167,6 @@ impl Traffic {
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
-        // Numbers only: a poisoned lock is still good.
         self.books.lock()
     }
 }

@@ -165,7 +165,6 @@ impl LogFiles {
     }
 
     fn newest_of(&self, file: &LogFile) -> LogFile {
-        // Entries are replaced whole: a poisoned map is still good.
         let newest = self.newest.lock();
         newest.get(&(file.piece, file.file_id)).unwrap_or(file).clone()
     }

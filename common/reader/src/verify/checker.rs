@@ -303,7 +303,6 @@ impl Checker {
     }
 
     fn report(&self) -> parking_lot::MutexGuard<'_, Report> {
-        // A report is only added to: a poisoned one is still good.
         self.report.lock()
     }
 }

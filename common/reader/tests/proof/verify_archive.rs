@@ -2,7 +2,7 @@
 //! object's name and as what it is, while nothing else is called damaged.
 
 use crate::support::archive::{Archive, Round, SYS, Shape, USER, at, key, log_path};
-use crate::support::look::{key_of_test, try_verify, verify_of, with_key, wrong_cases};
+use crate::support::look::{LEVELS, judge, key_of_test, named, try_verify, verify_of, with_key, wrong_cases};
 use crate::support::packed;
 use crate::support::tree::{Change, Tree, changes};
 use std::sync::Arc;
@@ -11,10 +11,8 @@ use strandline_format::compress::Compressor;
 use strandline_format::part::PartForm;
 use strandline_format::paths::ArchivePath;
 use strandline_format::{DataType, pb};
-use strandline_reader::verify::{DamageKind, Level, Report};
+use strandline_reader::verify::{DamageKind, Level};
 use strandline_types::{ErrorClass, Scn};
-
-const LEVELS: [Level; 2] = [Level::Basic, Level::Physical];
 
 fn shapes() -> [(&'static str, Shape); 5] {
     let sealed = PartForm { compressor: Compressor::Zstd, key: Some(key_of_test()) };
@@ -25,11 +23,6 @@ fn shapes() -> [(&'static str, Shape); 5] {
         ("zstd, one part", Shape::Parts(packed(Compressor::Zstd), 1 << 20)),
         ("sealed parts", Shape::Parts(sealed, 1500)),
     ]
-}
-
-/// Kind and path of every damage.
-fn named(report: &Report) -> Vec<(DamageKind, &str)> {
-    report.damages.iter().map(|d| (d.kind, d.path.as_str())).collect()
 }
 
 fn is_log(path: &str) -> bool {
@@ -65,17 +58,7 @@ fn kinds(object: &str, change: Change) -> &'static [DamageKind] {
 }
 
 async fn judged(tree: &Tree, level: Level, path: &str, change: Change) -> Result<(), String> {
-    let report = verify_of(&tree.changed(path, change), level).await;
-    let damages = named(&report);
-    let case = format!("{level:?} {path} {change:?}: {damages:?}");
-    let own = damages.iter().filter(|(kind, name)| may_be_called(path, name) && kinds(path, change).contains(kind));
-    if own.count() == 0 {
-        return Err(format!("not found: {case}"));
-    }
-    match damages.iter().all(|(_, name)| may_be_called(path, name)) {
-        true => Ok(()),
-        false => Err(format!("something else is called damaged: {case}")),
-    }
+    judge(tree, level, (path, change), kinds(path, change), |name| may_be_called(path, name)).await
 }
 
 #[tokio::test]

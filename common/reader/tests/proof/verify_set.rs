@@ -3,7 +3,7 @@
 
 use crate::support::archive::at;
 use crate::support::backup::{Backup, Set};
-use crate::support::look::{key_of_test, options, try_verify, verify_of, with_key, wrong_cases};
+use crate::support::look::{LEVELS, judge, key_of_test, named, options, try_verify, verify_of, with_key, wrong_cases};
 use crate::support::tree::{Change, Tree, changes};
 use std::sync::Arc;
 use strandline_format::DataType;
@@ -12,15 +12,9 @@ use strandline_format::cipher::Key;
 use strandline_format::compress::Compressor;
 use strandline_format::paths::BackupPath;
 use strandline_format::pb;
-use strandline_reader::verify::{self, DamageKind, Level, Report};
+use strandline_reader::verify::{self, DamageKind, Level};
 use strandline_reader::{Keys, Only, Source};
 use strandline_types::BACKUP_COMPATIBLE;
-
-const LEVELS: [Level; 2] = [Level::Basic, Level::Physical];
-
-fn named(report: &Report) -> Vec<(DamageKind, &str)> {
-    report.damages.iter().map(|d| (d.kind, d.path.as_str())).collect()
-}
 
 fn codings() -> [(&'static str, Coding); 4] {
     let key = Some(key_of_test());
@@ -53,17 +47,7 @@ fn kinds(change: Change) -> &'static [DamageKind] {
 }
 
 async fn judged(tree: &Tree, level: Level, path: &str, change: Change) -> Result<(), String> {
-    let report = verify_of(&tree.changed(path, change), level).await;
-    let damages = named(&report);
-    let case = format!("{level:?} {path} {change:?}: {damages:?}");
-    let own = damages.iter().filter(|(kind, name)| may_be_called(path, name) && kinds(change).contains(kind));
-    if own.count() == 0 {
-        return Err(format!("not found: {case}"));
-    }
-    match damages.iter().all(|(_, name)| may_be_called(path, name)) {
-        true => Ok(()),
-        false => Err(format!("something else is called damaged: {case}")),
-    }
+    judge(tree, level, (path, change), kinds(change), |name| may_be_called(path, name)).await
 }
 
 #[tokio::test]

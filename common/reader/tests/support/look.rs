@@ -1,13 +1,13 @@
 //! How tests look at a destination: scans and verifications without waits, media that answer wrongly, many cases at once.
 
-use super::tree::Tree;
+use super::tree::{Change, Tree};
 use futures::stream::{self, StreamExt};
 use std::future::Future;
 use std::sync::Arc;
 use strandline_format::cipher::Key;
 use strandline_format::secret::KeySecret;
 use strandline_media::{Fault, FaultPlan, FaultRule, Faulty, Looks, Medium, Op};
-use strandline_reader::verify::{self, Level, Options, Report};
+use strandline_reader::verify::{self, DamageKind, Level, Options, Report};
 use strandline_reader::{Keys, Scan, Source, scan, scan_all};
 use strandline_types::{ErrorClass, Failure};
 
@@ -66,4 +66,32 @@ where
 {
     let looks = stream::iter(cases).map(look).buffered(CASES_AT_ONCE);
     looks.filter_map(|looked| std::future::ready(looked.err())).collect().await
+}
+
+/// Both depths of a verification.
+pub const LEVELS: [Level; 2] = [Level::Basic, Level::Physical];
+
+/// Kind and path of every damage.
+pub fn named(report: &Report) -> Vec<(DamageKind, &str)> {
+    report.damages.iter().map(|d| (d.kind, d.path.as_str())).collect()
+}
+
+/// Changes one object and verifies: the change has to be found as one of `kinds`, and nothing else may be called damaged.
+pub async fn judge(
+    tree: &Tree,
+    level: Level,
+    (path, change): (&str, Change),
+    kinds: &[DamageKind],
+    may_be_called: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    let report = verify_of(&tree.changed(path, change), level).await;
+    let damages = named(&report);
+    let case = format!("{level:?} {path} {change:?}: {damages:?}");
+    if !damages.iter().any(|(kind, name)| may_be_called(name) && kinds.contains(kind)) {
+        return Err(format!("not found: {case}"));
+    }
+    match damages.iter().all(|(_, name)| may_be_called(name)) {
+        true => Ok(()),
+        false => Err(format!("something else is called damaged: {case}")),
+    }
 }

@@ -119,15 +119,13 @@ fn binding(text: &str) -> Result<Binding, Failure> {
 
 /// The original takes only enable and disable, without effect; here they are lz4 and none.
 fn compression(text: &str) -> Result<Compression, Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "none" | "disable" => Ok(Compression::None),
-        "lz4" | "enable" => Ok(Compression::Lz4),
-        "zstd" => Ok(Compression::Zstd),
-        _ => {
-            let todo = "COMPRESSION is none, lz4 or zstd";
-            Err(wrong(format!("'{text}' is not a COMPRESSION"), "COMPRESSION", todo))
-        }
-    }
+    let known = match text.to_ascii_lowercase().as_str() {
+        "disable" => Some(Compression::None),
+        "enable" => Some(Compression::Lz4),
+        name => Compression::parse(name),
+    };
+    let todo = "COMPRESSION is none, lz4 or zstd";
+    known.ok_or_else(|| wrong(format!("'{text}' is not a COMPRESSION"), "COMPRESSION", todo))
 }
 
 fn encryption(text: &str) -> Result<bool, Failure> {

@@ -3,15 +3,11 @@
 use super::dest_text::{ArchiveDest, archive_dest};
 use crate::statements::answer::done_text;
 use crate::statements::context::Context;
-use crate::statements::destination::{no_answer, opened};
+use crate::statements::destination::{answered, opened};
 use crate::statements::statement::{Command, Statement, Syntax};
 use async_trait::async_trait;
-use std::time::Duration;
 use strandline_scheduler_core::Action;
 use strandline_types::Failure;
-
-/// A destination that does not answer for this long is refused.
-const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub const SET: Syntax = Syntax {
     words: &["ALTER SYSTEM SET ARCHIVE_NEW_TENANTS"],
@@ -39,8 +35,7 @@ impl Command for ArchiveNewTenants {
             return Ok(format!("new tenants are not archived by themselves: {}", done_text(&done)));
         };
         let (address, medium) = opened(&dest.location)?;
-        let listed = tokio::time::timeout(LIST_TIMEOUT, medium.list_dirs("")).await;
-        listed.map_err(|_| no_answer(&address.uri, LIST_TIMEOUT))??;
+        answered(&address.uri, medium.list_dirs("")).await?;
         let uri = address.uri.clone();
         let parent = Some(dest.spec_at(address));
         let done = cx.node.act(Action::ArchiveNewTenants { parent }).await?;

@@ -3,15 +3,11 @@
 use crate::clock;
 use crate::effects::{self, cluster_parameters};
 use crate::statements::context::Context;
-use crate::statements::destination::no_answer;
+use crate::statements::destination::answered;
 use crate::statements::statement::{Command, Statement, Syntax};
 use async_trait::async_trait;
-use std::time::Duration;
 use strandline_reader::object_name;
 use strandline_types::{Address, ErrorClass, Failure};
-
-/// A destination that does not answer for this long is refused.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub const BACKUP: Syntax = Syntax {
     words: &["ALTER SYSTEM BACKUP CLUSTER PARAMETERS"],
@@ -34,7 +30,7 @@ pub struct BackupClusterParameters {
 #[async_trait]
 impl Command for BackupClusterParameters {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
-        if let Some(tenant) = cx.tenant {
+        if let Some(tenant) = cx.tenant() {
             let todo = "log in as root, not as root@<tenant>";
             let what = "cluster parameters are backed up from the system tenant only";
             return Err(Failure::new(ErrorClass::Permission, what, format!("tenant {tenant}"), todo));
@@ -44,8 +40,7 @@ impl Command for BackupClusterParameters {
         let medium = effects::open_unclaimed(&address.uri, &address.access)?;
         let parameters = cx.node.read(|state| cluster_parameters::of(state, cx.node.config()));
         let write = cluster_parameters::write(medium.as_ref(), &parameters, clock::now());
-        let path = tokio::time::timeout(WRITE_TIMEOUT, write).await;
-        let path = path.map_err(|_| no_answer(&address.uri, WRITE_TIMEOUT))??;
+        let path = answered(&address.uri, write).await?;
         Ok(format!("{} parameters in {}", parameters.len(), object_name(&medium.uri(), &path)))
     }
 }

@@ -6,7 +6,7 @@ pub mod schedule;
 
 use super::answer::done_text;
 use super::context::Context;
-use super::destination::{candidate, no_answer, opened};
+use super::destination::{answered, candidate, opened};
 use super::statement::{Command, Statement, Syntax};
 use super::tenants::Named;
 use crate::clock;
@@ -15,13 +15,10 @@ use crate::password_key::seal_key;
 use crate::sql::clauses::Tenants;
 use crate::sql::cursor::Cursor;
 use async_trait::async_trait;
-use std::time::Duration;
 use strandline_scheduler_core::state::{DestKind, Destination, SetSeal};
 use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, address, newest_set};
 use strandline_types::{Address, BackupMode, ErrorClass, Failure, TenantId};
 
-/// A destination that does not answer for this long is refused.
-const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The original's number for a destination that cannot be used.
 const BAD_PATH_CODE: i32 = -9116;
 
@@ -114,7 +111,7 @@ impl Command for BackupRequest {
             Some(uri) => Some(backup_to(cx, &tenants, uri).await?),
             None => None,
         };
-        let seal = match &cx.settings.encryption {
+        let seal = match &cx.settings()?.encryption {
             Some(password) => Some(seal(cx, &tenants, to.as_ref(), self.mode, password).await?),
             None => None,
         };
@@ -133,7 +130,7 @@ impl Command for BackupRequest {
 
 /// One job of the tenant in its own session; else a job of `sys` with one child per tenant. `all`: no tenant was named.
 async fn start(cx: &Context<'_>, tenants: &[Named], all: bool, request: BackupWish) -> Result<String, Failure> {
-    if let (Some(_), [(tenant, name)]) = (cx.tenant, tenants) {
+    if let (Some(_), [(tenant, name)]) = (cx.tenant(), tenants) {
         let done = cx.node.act(Action::StartBackup { tenant: *tenant, wish: request }).await?;
         return Ok(format!("{name}: {}", done_text(&done)));
     }
@@ -161,10 +158,7 @@ async fn backup_to(cx: &Context<'_>, tenants: &[Named], uri: &str) -> Result<Bac
     let (dest, known) = candidate(cx, tenant, DestKind::Data, &address);
     let Address { uri, access } = address;
     let examined = destination::examine(medium.as_ref(), &dest, DestKind::Data, known, clock::now());
-    match tokio::time::timeout(EXAMINE_TIMEOUT, examined).await {
-        Ok(examined) => drop(examined.map_err(bad_path)?),
-        Err(_) => return Err(no_answer(&uri, EXAMINE_TIMEOUT).with_code(BAD_PATH_CODE)),
-    }
+    answered(&uri, examined).await.map_err(bad_path)?;
     Ok(BackupDest { uri: uri.to_string(), access })
 }
 

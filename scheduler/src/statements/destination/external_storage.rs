@@ -1,6 +1,6 @@
 //! `EXTERNAL_STORAGE_DEST`: new keys or attributes of a destination that is in use.
 
-use super::no_answer;
+use super::answered;
 use crate::clock;
 use crate::effects::{self, destination};
 use crate::sql::cursor::Cursor;
@@ -8,15 +8,12 @@ use crate::statements::answer::done_text;
 use crate::statements::context::Context;
 use crate::statements::statement::{Command, Statement, Syntax};
 use async_trait::async_trait;
-use std::time::Duration;
 use strandline_scheduler_core::state::Destination;
 use strandline_scheduler_core::{Action, DestRef, dest_ref};
 use strandline_types::{Access, Address, DestUri, ErrorClass, Failure};
 
 /// The original's number for a zone, idc or region that it does not know.
 const LOCALITY_CODE: i32 = -9133;
-/// New keys that do not open the destination within this time are refused.
-const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub const CHANGE: Syntax = Syntax {
     words: &[
@@ -85,8 +82,7 @@ impl Command for ChangeExternalStorage {
         let medium = effects::open_unclaimed(&uri, &access)?;
         let dest_ref = DestRef { uri: uri.clone(), access: access.clone(), ..known };
         let verified = destination::examine(medium.as_ref(), &dest_ref, dest.kind, dest.was_claimed(), clock::now());
-        let verified = tokio::time::timeout(VERIFY_TIMEOUT, verified).await;
-        let check_file = verified.map_err(|_| no_answer(&uri, VERIFY_TIMEOUT))??;
+        let check_file = answered(&uri, verified).await?;
         let done = cx.node.act(Action::ChangeStorage { dest: dest.id, uri: uri.to_string(), access }).await?;
         cx.node.act(Action::DestChecked { dest: dest.id, check_file }).await?;
         Ok(format!("destination {} ({uri}) goes on with what was set: {}", dest.id, done_text(&done)))
@@ -96,7 +92,7 @@ impl Command for ChangeExternalStorage {
 /// The destination at a path, of the session's tenant or, in a session of `sys`, of any.
 fn in_use(cx: &Context<'_>, path: &DestUri) -> Result<(Destination, DestRef), Failure> {
     cx.node.read(|state| {
-        let tenant = cx.tenant.map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
+        let tenant = cx.tenant().map(|name| state.tenant_by_name(name).map(|t| t.id)).transpose()?;
         let is_it = |d: &&Destination| tenant.is_none_or(|t| t == d.tenant_id) && d.uri.is_same_place(path);
         let found = state.destinations.values().find(is_it).ok_or_else(|| no_such_dest(path))?;
         Ok((found.clone(), dest_ref(state, found)))

@@ -23,7 +23,7 @@ use strandline_types::{
 };
 
 /// A destination that does not answer for this long is refused.
-const EXAMINE_TIMEOUT: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A destination that was examined is ready within this time; otherwise the answer says that it is not.
 const READY_WAIT: Duration = Duration::from_secs(5);
 /// Workers that have not examined the destination by then are named, and not waited for.
@@ -62,8 +62,7 @@ pub async fn set_dest(
     let (address, medium) = opened(text)?;
     cx.try_out(action(Some(address.clone())))?;
     let (dest, known) = candidate(cx, tenant, kind, &address);
-    let examined = tokio::time::timeout(EXAMINE_TIMEOUT, examine(medium.as_ref(), &dest, kind, known)).await;
-    let examined = examined.unwrap_or_else(|_| Err(no_answer(&address.uri, EXAMINE_TIMEOUT)));
+    let examined = answered(&address.uri, examine(medium.as_ref(), &dest, kind, known)).await;
     let check_file = examined.map_err(|failure| seen_from_here(cx, failure))?;
     let missing = check_from_workers(cx, &address, key_source).await?;
     let uri = address.uri.clone();
@@ -85,12 +84,20 @@ fn seen_from_here(cx: &Context<'_>, mut failure: Failure) -> Failure {
     failure
 }
 
-/// The refusal of a destination that does not answer.
-#[must_use]
-pub fn no_answer(uri: &DestUri, waited: Duration) -> Failure {
-    let what = format!("the destination has not answered for {} s", waited.as_secs());
-    let todo = "check that it is mounted and reachable from every scheduler and worker, and that the keys are good";
-    Failure::new(ErrorClass::Transient, what, uri.to_string(), todo)
+/// Work on a destination, given up when it has not answered for [`ANSWER_TIMEOUT`].
+///
+/// # Errors
+/// Those of the work; `Transient` when it takes too long.
+pub async fn answered<T, E>(uri: &DestUri, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    let Ok(done) = tokio::time::timeout(ANSWER_TIMEOUT, work).await else {
+        let what = format!("the destination has not answered for {} s", ANSWER_TIMEOUT.as_secs());
+        let todo = "check that it is mounted and reachable from every scheduler and worker, and that the keys are good";
+        return Err(Failure::new(ErrorClass::Transient, what, uri.to_string(), todo));
+    };
+    Ok(done?)
 }
 
 /// The destination as it would be this tenant's, and whether it is its destination already.

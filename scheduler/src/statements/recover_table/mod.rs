@@ -128,10 +128,11 @@ impl Command for RecoverTableRequest {
         let wanted: Vec<String> = self.tables.iter().map(|t| target_of(t)).collect();
         cx.node.read(|s| check_recover_table(s, tenant, wanted.iter().map(String::as_str)))?;
 
-        let found = self.point.find(&cx.settings.sources, &self.options.key_source).await?;
+        let settings = cx.settings()?;
+        let found = self.point.find(&settings.sources, &self.options.key_source).await?;
         let tables = tables_of(&found, &self, target_of).await?;
         let target_scn = found.choice.target_scn;
-        let mut source = found.source(set_keys(&found, &cx.settings.decryption).await?)?;
+        let mut source = found.source(set_keys(&found, &settings.decryption).await?)?;
         source.log_streams.retain(|ls| tables.iter().any(|t| t.tablets.iter().any(|x| x.ls_id == ls.ls_id)));
         let (count, all) = (tables.len(), self.tables.is_empty());
         let request = StartRecoverTable { tenant, target_scn, source, all, tables, description: self.description };

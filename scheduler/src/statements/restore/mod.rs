@@ -80,10 +80,11 @@ impl Command for RestoreRequest {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
         // The core refuses before any medium is touched.
         cx.node.read(|s| check_restore_name(s, &self.tenant))?;
-        let found = self.point.find(&cx.settings.sources, &self.options.key_source).await?;
+        let settings = cx.settings()?;
+        let found = self.point.find(&settings.sources, &self.options.key_source).await?;
         archive_key::check(&found, &self.options.key_source).await?;
         let target_scn = found.choice.target_scn;
-        let mut source = found.source(set_keys(&found, &cx.settings.decryption).await?)?;
+        let mut source = found.source(set_keys(&found, &settings.decryption).await?)?;
         if self.options.standby {
             found.follow_archive(&mut source);
         }

@@ -47,15 +47,15 @@ impl Read for RestorePreview {
 #[async_trait]
 impl Read for ShowRestorePreview {
     async fn rows(&self, cx: &Context<'_>) -> Result<Rows, Failure> {
-        match &cx.settings.preview {
-            Some(point) => preview(cx, point).await,
+        match cx.settings()?.preview {
+            Some(point) => preview(cx, &point).await,
             None => Ok(Rows { columns: vec!["BACKUP_TYPE".to_owned()], rows: Vec::new() }),
         }
     }
 }
 
 async fn preview(cx: &Context<'_>, point: &RestorePoint) -> Result<Rows, Failure> {
-    let found = point.find(&cx.settings.sources, "").await?;
+    let found = point.find(&cx.settings()?.sources, "").await?;
     Ok(preview_rows(cx, &found))
 }
 

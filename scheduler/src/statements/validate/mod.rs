@@ -118,9 +118,10 @@ fn level(text: &str) -> Result<ValidateLevel, Failure> {
 #[async_trait]
 impl Command for ValidateRequest {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
+        let passwords = cx.settings()?.decryption;
         let mut done = Vec::new();
         for tenant in cx.tenants(&self.tenants)? {
-            done.push(self.start(cx, tenant).await?);
+            done.push(self.start(cx, tenant, &passwords).await?);
         }
         Ok(done.join("; "))
     }
@@ -129,7 +130,7 @@ impl Command for ValidateRequest {
 impl ValidateRequest {
     /// Starts the job of one tenant. In a session without passwords, encrypted blocks are checked by the checksums of their
     /// stored bytes.
-    async fn start(&self, cx: &Context<'_>, (tenant, name): Named) -> Result<String, Failure> {
+    async fn start(&self, cx: &Context<'_>, (tenant, name): Named, passwords: &[String]) -> Result<String, Failure> {
         let (kind, ids) = match &self.what {
             ValidateWhat::Database => (ValidateKind::Database, &[][..]),
             ValidateWhat::Sets(ids) => (ValidateKind::BackupSet, &ids[..]),
@@ -141,7 +142,6 @@ impl ValidateRequest {
             None => objects_of(cx, tenant, kind, &self.key_source).await?,
         };
         let objects = by_ids(objects, ids)?;
-        let passwords = &cx.settings.decryption;
         let encrypted = if passwords.is_empty() { Vec::new() } else { needed(encrypted, &objects) };
         let start = StartValidate {
             tenant,

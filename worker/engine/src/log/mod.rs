@@ -107,7 +107,6 @@ impl PalfLog {
         self.read_state().start()
     }
 
-    // A panic while the lock was held leaves the log in a state that was not checked: readers still may look.
     fn read_state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read()
     }

@@ -38,7 +38,6 @@ impl ApplyPause {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Fields are set one by one and each state is a legal one: a poisoned lock is still good.
         self.state.lock()
     }
 

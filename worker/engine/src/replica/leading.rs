@@ -60,7 +60,6 @@ impl Replica {
     }
 
     fn leading(&self) -> MutexGuard<'_, Leading> {
-        // Two independent times: a poisoned lock is still good.
         self.leading.lock()
     }
 }
