@@ -3,7 +3,7 @@
 //! | version | what changed |
 //! |---|---|
 //! | 1 | directories without a version |
-//! | 2 | commands and snapshots say their own version; those without one are still read |
+//! | 2 | commands and snapshots say their own version |
 
 use std::io;
 use std::path::Path;

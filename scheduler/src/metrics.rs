@@ -93,7 +93,7 @@ fn set_archive_gauges(state: &State, now: Scn) {
 
 /// How far standbys are behind, and up to where backups are proven.
 fn set_recovery_gauges(state: &State, now: Scn) {
-    for tenant in state.standbys.keys().filter_map(|id| state.tenants.get(id)) {
+    for tenant in state.standbys().filter_map(|s| state.tenants.get(&s.tenant_id)) {
         let lag = now.0.saturating_sub(replayed_scn(state, tenant).0) as f64 / 1e9;
         gauge!("strandline_standby_lag_seconds", "tenant" => tenant.name.clone()).set(lag);
     }
@@ -108,10 +108,10 @@ fn set_recovery_gauges(state: &State, now: Scn) {
 
 fn set_job_gauges(state: &State) {
     let mut counts: BTreeMap<(&str, String), u64> = BTreeMap::new();
-    for job in state.backup_jobs.values() {
+    for job in state.backup_jobs() {
         *counts.entry(("backup", job.status.to_string())).or_default() += 1;
     }
-    for job in state.restore_jobs.values() {
+    for job in state.restore_jobs() {
         *counts.entry(("restore", job.stage.to_string())).or_default() += 1;
     }
     for ((kind, status), count) in counts {

@@ -77,7 +77,7 @@ impl World {
         key: TaskKey,
         spec: &BackupLsSpec,
     ) -> Option<Result<BackupLsResult, Failure>> {
-        let stream = self.streams.get(&key.ls_id)?;
+        let stream = self.streams.get(&key.part.ls()?)?;
         let replica = stream.replicas.get(&id).filter(|r| r.max_scn >= spec.min_checkpoint_scn)?;
         let (base, content) = stream.applied(replica.end).ok()?;
         let version = stream.dictionary_version;
@@ -87,7 +87,7 @@ impl World {
             checkpoint_scn: base.prev_scn,
             tablet_count: 1,
             macro_block_count: blocks as u64,
-            dictionary: key.ls_id.is_sys().then(|| Dictionary { version, ..Dictionary::default() }),
+            dictionary: key.part.ls_number().is_sys().then(|| Dictionary { version, ..Dictionary::default() }),
             ..BackupLsResult::default()
         }))
     }
@@ -100,8 +100,8 @@ impl World {
         base: PalfBase,
         content: &Content,
     ) -> Result<usize, Failure> {
-        let (set, part) = (name(spec.set_id, spec.incremental), (key.ls_id, key.turn, key.retry));
-        let mut known = KnownBlocks::of(key.ls_id);
+        let (set, part) = (name(spec.set_id, spec.incremental), (key.part.ls_number(), key.turn, key.retry));
+        let mut known = KnownBlocks::of(key.part.ls_number());
         if let Some(chain) = &spec.base {
             known.learn(self.tenant_index(chain)?);
         }
@@ -123,7 +123,7 @@ impl World {
                 logical: planned.logical,
                 physical: PhysicalId {
                     backup_set_id: spec.set_id,
-                    ls_id: key.ls_id,
+                    ls_id: key.part.ls_number(),
                     kind: DataKind::Major,
                     turn: key.turn,
                     retry: key.retry,

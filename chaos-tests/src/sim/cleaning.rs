@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use strandline_catalogue::retention::Policy;
 use strandline_catalogue::{Catalogue, SetEntry, restorable};
-use strandline_scheduler_core::state::{BackupSet, CleanJob, CleanTask, CleanWhat, State};
+use strandline_scheduler_core::state::{BackupSet, CleanJob, CleanTask, CleanWhat, JobKind, State};
 use strandline_scheduler_core::{Action, Done, MediumName, Outcome, StateCatalogue};
 use strandline_types::{
     BackupSetId, BackupSetKind, BackupSetStatus, CleanStage, FileStatus, JobId, JobStatus, PieceStatus, Scn,
@@ -32,7 +32,7 @@ impl World {
             0..=3 => start(CleanWhat::Obsolete),
             4 | 5 => start(CleanWhat::Sets(self.some_sets())),
             6 => start(CleanWhat::Pieces(self.some_pieces())),
-            7 => Action::CancelClean { tenant },
+            7 => Action::CancelJob { kind: JobKind::Clean, tenant },
             8 => Action::DropCleanPolicy { tenant, name: "default".to_owned() },
             _ => self.policy(),
         }
@@ -93,11 +93,11 @@ impl World {
     }
 
     fn job(&self, id: JobId) -> Result<&CleanJob, Broken> {
-        self.group.state().clean_jobs.get(&id).ok_or_else(|| format!("cleaning job {id} is not known"))
+        self.group.state().clean_job(id).ok_or_else(|| format!("cleaning job {id} is not known"))
     }
 
     fn tasks<'a>(&'a self, job: &'a CleanJob) -> impl Iterator<Item = &'a CleanTask> {
-        job.tasks.iter().filter_map(|t| self.group.state().clean_tasks.get(t))
+        job.tasks.iter().filter_map(|t| self.group.state().clean_task(*t))
     }
 
     /// What a cleaning that was decided just now has to leave.
@@ -248,7 +248,7 @@ impl World {
         self.run_for(ms, "the policy's turn is over", |w| w.group.state().open_clean_job(TENANT).is_none())?;
         self.ask(Action::StartClean { tenant: TENANT, what: CleanWhat::Obsolete, description: String::new() })?;
         self.run_for(ms, "the cleaning ends", |w| w.group.state().open_clean_job(TENANT).is_none())?;
-        match self.group.state().clean_jobs.values().next_back() {
+        match self.group.state().clean_jobs().next_back() {
             Some(job) if job.status != JobStatus::Completed && job.what == CleanWhat::Obsolete => {
                 Err(format!("a cleaning in calm weather is {}: {:?}", job.status, job.failure))
             }

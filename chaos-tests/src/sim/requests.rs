@@ -6,7 +6,7 @@ use super::world::{Event, World};
 use crate::invariants::Broken;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
-use strandline_scheduler_core::state::{DestOptions, DestState, Round};
+use strandline_scheduler_core::state::{DestOptions, DestState, JobKind, Round};
 use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
 use strandline_types::{
     Access, BackupMode, BackupSetStatus, ClusterId, DestNo, FileStatus, LsId, RoundState, Scn, TabletId, Term,
@@ -72,7 +72,7 @@ impl World {
             6..=8 => self.dest_state(DestState::Enable),
             9..=13 => backup(BackupMode::Full),
             14..=19 => backup(BackupMode::Incremental),
-            20 => Action::CancelBackup { tenant: TENANT },
+            20 => Action::CancelJob { kind: JobKind::Backup, tenant: TENANT },
             21 | 25 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             22 => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
             23 | 24 => self.dropping(),

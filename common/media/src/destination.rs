@@ -4,23 +4,10 @@
 //! `s3_region`) and how it is used (`max_iops`, `delete_mode`, …). Only its [`strandline_types::Place`] is part of its
 //! name: changing a limit or a key never makes another destination of it.
 
+use crate::kind::{self, Kind};
 use crate::{MediaError, Op};
 use strandline_types::{DestUri, ErrorClass, Scheme};
 
-/// Attributes of a destination that is reached over HTTP.
-const REMOTE_NAMES: [&str; 11] = [
-    "s3_region",
-    "oss_region",
-    "access_key_file",
-    "checksum_type",
-    "delete_mode",
-    "addressing_model",
-    "conditional_put",
-    "enable_worm",
-    "appid",
-    "account",
-    "signature",
-];
 /// Attributes of every destination: limits, and which workers are near it.
 const COMMON_NAMES: [&str; 5] = ["max_iops", "max_bandwidth", "zone", "idc", "region"];
 
@@ -103,24 +90,19 @@ impl Destination {
 
     fn new(uri: DestUri) -> Result<Self, String> {
         let scheme = uri.place().scheme;
+        let kind = kind::of(scheme);
         for (name, _) in uri.attributes() {
             if name == "role_arn" || name == "external_id" {
                 return Err(format!("{name}: assuming a role is not supported; use a key, or the machine's own role"));
             }
-            let is_known = COMMON_NAMES.contains(&name)
-                || match scheme {
-                    Scheme::File => false,
-                    Scheme::Memory => name == "log_form",
-                    Scheme::S3 | Scheme::Oss | Scheme::Azure => REMOTE_NAMES.contains(&name),
-                };
-            if !is_known {
+            if !COMMON_NAMES.contains(&name) && !kind.attributes.contains(&name) {
                 return Err(format!("the attribute '{name}' is not known for this kind of destination"));
             }
         }
-        let options = Options::from(&uri)?;
+        let options = Options::from(&uri, &kind)?;
         let place = uri.place().clone();
-        if scheme == Scheme::Oss && place.host.is_none() {
-            return Err("an oss destination needs host=, for example host=oss-cn-hangzhou.aliyuncs.com".to_owned());
+        if let (Some(example), None) = (kind.host_needed, &place.host) {
+            return Err(format!("an {} destination needs host=, for example host={example}", scheme.name()));
         }
         Ok(Self { scheme, bucket: place.bucket, path: place.path, host: place.host, options, uri })
     }
@@ -139,8 +121,7 @@ impl Destination {
 }
 
 impl Options {
-    fn from(uri: &DestUri) -> Result<Self, String> {
-        let scheme = uri.place().scheme;
+    fn from(uri: &DestUri, kind: &Kind) -> Result<Self, String> {
         let get = |name: &str| uri.attribute(name);
         let number = |name: &str| match get(name) {
             None => Ok(None),
@@ -155,14 +136,7 @@ impl Options {
         Ok(Self {
             max_iops: number("max_iops")?,
             max_bandwidth_bytes: number("max_bandwidth")?,
-            checksum: match (get("checksum_type"), scheme) {
-                (None, _) => Checksum::Auto,
-                (Some("md5"), _) => Checksum::Md5,
-                (Some("crc32"), Scheme::S3) => Checksum::Crc32,
-                (Some("no_checksum"), _) => Checksum::Off,
-                (Some(text), Scheme::S3) => return Err(format!("checksum_type={text}: md5, crc32 or no_checksum")),
-                (Some(text), _) => return Err(format!("checksum_type={text}: md5 or no_checksum")),
-            },
+            checksum: checksum(get("checksum_type"), kind.checksums)?,
             delete_mode: match get("delete_mode") {
                 None | Some("delete") => DeleteMode::Delete,
                 Some("tagging") => DeleteMode::Tagging,
@@ -178,6 +152,16 @@ impl Options {
             worm: flag("enable_worm", false)?,
         })
     }
+}
+
+fn checksum(asked: Option<&str>, known: &[(&str, Checksum)]) -> Result<Checksum, String> {
+    let Some(text) = asked else { return Ok(Checksum::Auto) };
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, checksum)| *checksum).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let (last, others) = names.split_last().unwrap_or((&"", &[]));
+        format!("checksum_type={text}: {} or {last}", others.join(", "))
+    })
 }
 
 /// A server with a number for its name has no names for its buckets.

@@ -5,6 +5,9 @@ use std::fmt;
 use std::io;
 use strandline_types::{ErrorClass, Failure, masked};
 
+/// The original's name of an object that is locked against deletion.
+pub(crate) const LOCKED_BY_WORM: &str = "OB_OBJECT_STORAGE_OBJECT_LOCKED_BY_WORM";
+
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
@@ -118,6 +121,11 @@ impl MediaError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.class == ErrorClass::NotFound
+    }
+
+    /// True when the store keeps the object until its retention ends.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.class == ErrorClass::Permission && self.reason.contains(LOCKED_BY_WORM)
     }
 
     /// From an I/O error of the file system.

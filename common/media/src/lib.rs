@@ -16,6 +16,7 @@ mod fault;
 mod file;
 pub mod identity;
 pub mod key_source;
+mod kind;
 mod large_file;
 mod limited;
 mod looks;

@@ -1,12 +1,9 @@
 //! Destinations and paths as text: what is accepted, and words for what is not.
 
-use crate::access::KeySource;
 use crate::destination::Destination;
-use crate::limited::Limited;
-use crate::traffic::Traffic;
-use crate::{FileMedium, MediaError, Medium, MemoryMedium, Op, RetryPolicy, Retrying, split_secrets};
+use crate::{MediaError, Medium, Op, RetryPolicy, Retrying, kind, split_secrets};
 use std::sync::Arc;
-use strandline_types::{Address, ErrorClass, Scheme};
+use strandline_types::{Address, ErrorClass};
 
 /// Opens a destination as a user types it (docs/oceanbase.md, 1.2): `file:///abs/path`, `s3://bucket/path?host=…`,
 /// `oss://…`, `azblob://…`, or `mem://name` for one that lives in this process. Keys may stand in it.
@@ -27,21 +24,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Medium>, MediaError> {
 /// `Invalid` says what is wrong with the text; it never repeats `access`.
 pub fn open_with(uri: &str, access: &str) -> Result<Arc<dyn Medium>, MediaError> {
     let dest = Destination::parse(uri)?;
-    match dest.scheme {
-        Scheme::File => Ok(Arc::new(Limited::new(FileMedium::new(&dest.path), Traffic::of(&dest)))),
-        Scheme::Memory => {
-            let medium = MemoryMedium::named(&dest.bucket);
-            match dest.attribute("log_form") {
-                None | Some("plain") => Ok(medium),
-                Some("parts") => Ok(Arc::new(medium.in_parts())),
-                Some(_) => Err(MediaError::new(ErrorClass::Invalid, Op::Open, uri, "", "log_form: plain or parts")),
-            }
-        }
-        Scheme::S3 | Scheme::Oss | Scheme::Azure => {
-            let keys = KeySource::new(uri, access, dest.attribute("access_key_file"))?;
-            crate::remote::open(&dest, keys)
-        }
-    }
+    (kind::of(dest.scheme).open)(&dest, access)
 }
 
 /// Opens a destination for somebody who asks once and wants an answer: a command, a statement. What may pass by itself

@@ -80,6 +80,69 @@ async fn s3_keeps_the_contract_with_conditions_and_without_them() {
 }
 
 #[tokio::test]
+async fn a_store_without_conditions_takes_a_big_object_at_the_first_try() {
+    let store = MiniStore::start(false, Conditions::Unknown).await;
+    let m = open(&store.uri("p", "")).unwrap();
+    let bytes = Bytes::from(vec![7; 9 << 20]);
+    for _ in 0..2 {
+        let mut writer = m.open_writer("big").await.unwrap();
+        writer.write(bytes.clone()).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap(), bytes.len() as u64);
+    }
+    assert_eq!(m.get("big").await.unwrap(), bytes);
+    let mut other = m.open_writer("big").await.unwrap();
+    other.write(Bytes::from(vec![8; 9 << 20])).await.unwrap();
+    assert_eq!(other.finish().await.unwrap_err().class, ErrorClass::Fenced);
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_stores_own_words_its_number_and_its_pause() {
+    for (is_oss, number) in [(false, -9105), (true, -9003)] {
+        let store = MiniStore::start(is_oss, Conditions::Kept).await;
+        let m = open(&store.uri("p", "")).unwrap();
+        m.put("x", Bytes::from_static(b"x")).await.unwrap();
+        store.busy.store(3, Ordering::Relaxed);
+        for e in [
+            m.get("x").await.unwrap_err(),
+            m.put("y", Bytes::from_static(b"y")).await.unwrap_err(),
+            m.list("").await.unwrap_err(),
+        ] {
+            assert_eq!((e.class, e.code, e.retry_after_ms), (ErrorClass::Transient, number, Some(0)), "{e}");
+            assert!(e.reason.contains("SlowDown (HTTP 503): because"), "{e}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_others_gave_ends_no_listing() {
+    for is_oss in [false, true] {
+        let store = MiniStore::start(is_oss, Conditions::Kept).await;
+        let m = open(&store.uri("p", "")).unwrap();
+        m.put("dir/ours", Bytes::from_static(b"x")).await.unwrap();
+        for key in ["p/dir/", "p/dir//theirs", "p/dir/../theirs"] {
+            store.plant(key);
+        }
+        let listed: Vec<String> = m.list("dir").await.unwrap().into_iter().map(|o| o.path).collect();
+        assert_eq!(listed, ["dir/../theirs", "dir//theirs", "dir/ours"], "a name that ends in '/' is no object");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_goes_on_and_does_not_say_where_is_not_taken_for_whole() {
+    for is_oss in [false, true] {
+        let store = MiniStore::start(is_oss, Conditions::Kept).await;
+        let m = open(&store.uri("p", "")).unwrap();
+        for n in 0..3 {
+            m.put(&format!("{n}"), Bytes::from_static(b"x")).await.unwrap();
+        }
+        store.page.store(2, Ordering::Relaxed);
+        store.loses_next.store(true, Ordering::Relaxed);
+        let e = m.list("").await.unwrap_err();
+        assert!(e.class == ErrorClass::Transient && e.reason.contains("does not say where"), "{e}");
+    }
+}
+
+#[tokio::test]
 async fn objects_that_are_written_at_the_same_time_are_not_mixed_up() {
     const PART_BYTES: usize = 9 << 20;
     let store = MiniStore::start(false, Conditions::Kept).await;

@@ -21,4 +21,5 @@ mod tree;
 
 pub use error::StoredError;
 pub use record::{FIRST_VERSION, LAST_VERSION, Step, Stored, bytes_in_record, decode, encode};
-pub use tree::{Tree, rename_field};
+pub use rmpv::Value;
+pub use tree::{Tree, put_field, rename_field, take_field};

@@ -40,3 +40,23 @@ pub fn rename_field(tree: &mut Tree, from: &str, to: &str) -> Result<(), String>
     let found = fields.iter_mut().find(|(key, _)| key.as_str() == Some(from));
     found.map(|(key, _)| *key = to.into()).ok_or_else(|| format!("it has no field {from}"))
 }
+
+/// Takes a field out of a struct.
+///
+/// # Errors
+/// This is no struct, or has no such field.
+pub fn take_field(of: &mut Value, name: &str) -> Result<Value, String> {
+    let Value::Map(fields) = of else { return Err(format!("no struct where {name} is looked for")) };
+    let at = fields.iter().position(|(key, _)| key.as_str() == Some(name));
+    at.map(|at| fields.swap_remove(at).1).ok_or_else(|| format!("it has no field {name}"))
+}
+
+/// Puts a field into a struct.
+///
+/// # Errors
+/// This is no struct.
+pub fn put_field(of: &mut Value, name: &str, value: Value) -> Result<(), String> {
+    let Value::Map(fields) = of else { return Err(format!("no struct where {name} is put")) };
+    fields.push((name.into(), value));
+    Ok(())
+}

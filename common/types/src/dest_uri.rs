@@ -5,7 +5,8 @@
 //! Which attributes a kind of medium has is the medium's question; here they are names and values.
 
 use crate::access::{Access, is_secret, split_secrets};
-use crate::place::{Place, Scheme};
+use crate::place::Place;
+use crate::scheme::{Form, Scheme};
 use crate::{ErrorClass, Failure, MASK, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::fmt;
 
 /// The attribute that is part of the place.
 const HOST: &str = "host";
-/// The attribute of Azure that names the server where no host does.
+/// The attribute that names the server where no host does and accounts have one.
 const ACCOUNT: &str = "account";
 
 /// A destination without its keys. Equal = the same place, used in the same way.
@@ -31,8 +32,7 @@ impl DestUri {
     /// `Invalid` says what is wrong; no secret is repeated.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         Self::parts(text).map_err(|reason| {
-            let todo =
-                "write file:///path, s3://bucket/path?host=…, oss://bucket/path?host=… or azblob://container/path";
+            let todo = format!("write {}", Scheme::examples());
             Failure::new(ErrorClass::Invalid, reason, split_secrets(text).0, todo)
         })
     }
@@ -45,19 +45,16 @@ impl DestUri {
             return Err("a destination has no control characters".to_owned());
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(
-                "not a destination: use file:// and an absolute path, or s3://, oss://, azblob:// and a bucket"
-                    .to_owned(),
-            );
+            let names = Scheme::names_with_buckets();
+            return Err(format!("not a destination: use file:// and an absolute path, or {names} and a bucket"));
         };
         let scheme = Scheme::parse(scheme)?;
         let (place, attributes) = rest.split_once('?').unwrap_or((rest, ""));
         let mut attributes = pairs(attributes)?;
-        if let (Scheme::File | Scheme::Memory, Some(_)) = (scheme, attributes.get(HOST)) {
+        if scheme.form() != Form::Bucket && attributes.contains_key(HOST) {
             return Err(format!("the attribute '{HOST}' is not known for this kind of destination"));
         }
-        let account = attributes.get(ACCOUNT).filter(|_| scheme == Scheme::Azure);
-        let of_account = account.map(|account| format!("{account}.blob.core.windows.net"));
+        let of_account = attributes.get(ACCOUNT).and_then(|account| scheme.host_of_account(account));
         let host = attributes.remove(HOST).or(of_account);
         Ok(Self { place: Place::parse(scheme, place, host.as_deref())?, attributes })
     }

@@ -3,58 +3,8 @@
 //! Two texts name one place exactly when their [`Place`]s are equal, whatever their attributes and keys are. So places
 //! are compared here and nowhere as text: a comparison of texts lets a limit or a region make two places of one.
 
+use crate::scheme::{Form, Scheme};
 use std::fmt;
-
-/// What kind of medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scheme {
-    /// A directory.
-    File,
-    /// This process.
-    Memory,
-    /// S3 and what speaks like it.
-    S3,
-    /// Alibaba Cloud OSS.
-    Oss,
-    /// Azure Blob.
-    Azure,
-}
-
-impl Scheme {
-    /// As it stands before `://`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Memory => "mem",
-            Self::S3 => "s3",
-            Self::Oss => "oss",
-            Self::Azure => "azblob",
-        }
-    }
-
-    /// From what stands before `://`.
-    ///
-    /// # Errors
-    /// Which kinds there are.
-    pub(crate) fn parse(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "file" => Self::File,
-            "mem" => Self::Memory,
-            "s3" => Self::S3,
-            "oss" => Self::Oss,
-            "azblob" => Self::Azure,
-            "cos" => {
-                return Err("cos:// is not known: use s3:// with host=cos.<region>.myqcloud.com, as COS advises".into());
-            }
-            other => {
-                return Err(format!(
-                    "destinations of the kind {other}:// are not known: use file://, s3://, oss:// or azblob://"
-                ));
-            }
-        })
-    }
-}
 
 /// A place. Equal = the same place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,10 +25,10 @@ impl Place {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn parse(scheme: Scheme, text: &str, host: Option<&str>) -> Result<Self, String> {
-        let (bucket, path) = match scheme {
-            Scheme::File => (String::new(), directory(text)?),
-            Scheme::Memory => (in_memory(text)?, String::new()),
-            Scheme::S3 | Scheme::Oss | Scheme::Azure => bucket_and_path(text)?,
+        let (bucket, path) = match scheme.form() {
+            Form::Directory => (String::new(), directory(text)?),
+            Form::Name => (in_memory(text)?, String::new()),
+            Form::Bucket => bucket_and_path(text)?,
         };
         Ok(Self { scheme, bucket, path, host: host.map(spelled).transpose()? })
     }

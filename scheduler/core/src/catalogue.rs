@@ -103,7 +103,7 @@ impl StateCatalogue {
 
 fn set_entry(state: &State, set: &BackupSet, place: PlaceId) -> SetEntry {
     // The end of a failed set may still have to be written.
-    let is_open = state.backup_jobs.get(&set.job_id).is_some_and(crate::state::BackupJob::is_open);
+    let is_open = state.backup_job(set.job_id).is_some_and(crate::state::BackupJob::is_open);
     SetEntry {
         place,
         kind: set.kind,

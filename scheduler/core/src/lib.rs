@@ -17,6 +17,7 @@ mod clocks;
 mod command;
 mod cron;
 mod damaged;
+mod jobs;
 mod lint;
 mod lost;
 mod news;
@@ -36,15 +37,17 @@ mod task;
 pub mod views;
 mod waiting;
 
-pub use apply::{apply, check_recover_table, check_restore_name};
+pub use apply::apply;
 pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, ImportCatalog, Outcome,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, ImportCatalog, Outcome, RoundAction,
     ScheduleChange, SealKey, StartRecoverTable, StartRestore, StartValidate, Subject, Swept,
 };
 pub use cron::check as check_schedule;
+pub use jobs::recover_table::logic::check as check_recover_table;
+pub use jobs::restore::logic::check_name as check_restore_name;
 pub use lint::lint;
 pub use news::news;
 pub use orders::{
@@ -64,5 +67,5 @@ pub use step::{
     CleanWork, ComplementLog, DestRef, DrillWork, FollowWork, FreezePiece, MediumWork, Plan, SealRun, SetInfos, Step,
     SweepWork, failure_action,
 };
-pub use task::{TaskKey, TaskKind};
+pub use task::{Part, TaskId, TaskKey, TaskKind};
 pub use waiting::{Condition, On, Outlook, TenantName, Waiting, Who};

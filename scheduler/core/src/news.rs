@@ -3,10 +3,9 @@
 //! Workers report several times a second, mostly the same. Only what the state does not know yet is worth a Raft
 //! entry; the rest is dropped here, with the same rules as `apply` takes reports by.
 
-use crate::apply::waiting_at;
+use crate::jobs::machine::attempts::waiting_at;
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, TaskReport, TaskState, WorkerReport};
-use crate::state::{State, TaskRun, Worker};
-use crate::task::{TaskKey, TaskKind};
+use crate::state::{State, Worker};
 use strandline_types::{ArchiveLsState, LsTaskStatus, NodeId, RestoreStage, limits};
 
 /// The part of a report that the state does not know yet, or `None` when there is nothing worth a Raft entry. A report
@@ -60,7 +59,10 @@ fn is_replica_news(state: &State, known: &Worker, r: &ReplicaReport) -> bool {
 }
 
 fn is_dictionary_wanted(state: &State, r: &ReplicaReport) -> bool {
-    if r.is_leader && state.standbys.contains_key(&r.tenant_id) {
+    if r.restored_dictionary.is_none() {
+        return false;
+    }
+    if r.is_leader && state.standby(r.tenant_id).is_some() {
         let known = state.tenants.get(&r.tenant_id).map_or(0, |t| t.dictionary_version);
         return r.restored_dictionary.as_ref().is_some_and(|d| d.version > known);
     }
@@ -101,7 +103,8 @@ fn is_waiting_news(state: &State, worker: NodeId, said: &[ArchiveWaiting]) -> bo
 }
 
 fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -> bool {
-    let Some(run) = find_run(state, said.key, worker) else { return false };
+    let job = state.jobs.get(&said.key.job_id);
+    let Some(run) = job.and_then(|job| job.head().runs.get(said.key.task())) else { return false };
     let is_current = run.turn == said.key.turn && run.retry == said.key.retry;
     if !is_current || !run.is_running() || run.executor != Some(worker) {
         return false;
@@ -112,22 +115,4 @@ fn is_task_news(state: &State, worker: NodeId, said: &TaskReport, now_ms: u64) -
         state.workers.get(&worker).is_none_or(|w| now_ms.saturating_sub(w.last_heard_ms) >= limits::HEARD_AGAIN_MS / 2);
     let is_waiting = run.trouble_after(waiting_at(said, worker, now_ms), said.answered, false) != run.trouble;
     said.state != TaskState::Doing || is_first || is_waiting || (is_old && said.bytes_done != run.bytes_done)
-}
-
-fn find_run(state: &State, key: TaskKey, executor: NodeId) -> Option<&TaskRun> {
-    match key.kind {
-        TaskKind::BackupLs | TaskKind::Synthetic => state.backup_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
-        TaskKind::BackupLog => state.backup_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
-        TaskKind::BackupIndex => state.backup_jobs.get(&key.job_id).map(|j| &j.index),
-        TaskKind::RestoreData => state.restore_jobs.get(&key.job_id)?.data_tasks.get(&(key.ls_id, executor)),
-        TaskKind::RestoreLog => match state.standbys.values().find(|s| s.job_id == key.job_id) {
-            Some(standby) => standby.log_tasks.get(&key.ls_id),
-            None => state.restore_jobs.get(&key.job_id)?.log_tasks.get(&key.ls_id),
-        },
-        TaskKind::DestCheck => state.dest_checks.get(&key.job_id)?.runs.get(&executor),
-        TaskKind::Validate => state.validate_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
-        TaskKind::Clean => state.clean_tasks.get(&key.job_id)?.runs.get(&key.ls_id),
-        TaskKind::Fingerprint => state.drills.get(&key.job_id)?.runs.get(&key.ls_id),
-        TaskKind::RecoverTable => state.recover_jobs.get(&key.job_id)?.tasks.get(&key.ls_id),
-    }
 }

@@ -1,4 +1,4 @@
-//! What each job reads on the media. Cleaning leaves it, and nothing starts to read what is being deleted.
+//! What jobs read on the media. Each says it itself; cleaning leaves it, and nothing starts to read what is being deleted.
 //!
 //! A job names what it reads by place, never by the text of a destination: its address may have other attributes than
 //! the destination's own, and may be that of another tenant's destination. Order rule: cleaning and the start of a job
@@ -7,13 +7,11 @@
 use crate::catalogue::{StateCatalogue, file_status};
 use crate::orders::MediumName;
 use crate::refuse;
-use crate::state::{
-    ArchivedLog, BackupJob, Destination, Drill, DrillStage, Job, RestoreSource, StandbyStage, State, ValidateTask,
-};
+use crate::state::{ArchivedLog, Destination, Job, RestoreSource, State};
 use std::collections::BTreeMap;
 use strandline_catalogue::retention::Object;
 use strandline_catalogue::{Refusal, Target, choose};
-use strandline_types::{BackupMode, BackupSetId, DestId, Failure, FileStatus, LsId, PieceKey, Place, TenantId};
+use strandline_types::{BackupSetId, DestId, Failure, FileStatus, PieceKey, Place, TenantId};
 
 /// Something on a medium.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,27 +22,6 @@ pub(crate) enum Read {
     Piece(Place, PieceKey),
 }
 
-/// What a job reads now, or will read before it ends.
-pub(crate) fn reads(state: &State, job: Job<'_>) -> Vec<Read> {
-    match job {
-        Job::Backup(job) => of_backup(state, job),
-        Job::Restore(job) if job.stage.is_ended() => Vec::new(),
-        Job::Restore(job) => of_source(&job.source),
-        Job::RecoverTable(job) if job.stage.is_ended() => Vec::new(),
-        Job::RecoverTable(job) => of_source(&job.source),
-        Job::Standby(standby) if matches!(standby.stage, StandbyStage::Stopped | StandbyStage::Reached) => Vec::new(),
-        Job::Standby(standby) => of_log(&standby.source.log),
-        Job::Drill(drill) => of_drill(state, drill),
-        Job::ValidateTask(task) => of_validation(task),
-        // Their parts are jobs of their own.
-        Job::Initiator(_) | Job::Clean(_) | Job::Validate(_) => Vec::new(),
-        // It reads what it has written itself.
-        Job::DestCheck(_) => Vec::new(),
-        // What it takes has to go.
-        Job::CleanTask(_) => Vec::new(),
-    }
-}
-
 /// What a restore or a table recovery reads.
 pub(crate) fn of_source(source: &RestoreSource) -> Vec<Read> {
     let sets = source.sets.iter().map(|(id, _)| *id).chain([source.set_id]);
@@ -53,7 +30,7 @@ pub(crate) fn of_source(source: &RestoreSource) -> Vec<Read> {
     reads
 }
 
-fn of_log(log: &[ArchivedLog]) -> Vec<Read> {
+pub(crate) fn of_log(log: &[ArchivedLog]) -> Vec<Read> {
     let of = |log: &ArchivedLog| -> Vec<Read> {
         log.pieces.iter().map(|key| Read::Piece(log.from.place().clone(), *key)).collect()
     };
@@ -68,49 +45,8 @@ pub(crate) fn of_object(at: &Place, name: MediumName) -> Read {
     }
 }
 
-fn of_validation(task: &ValidateTask) -> Vec<Read> {
-    if task.status.is_ended() { Vec::new() } else { vec![of_object(task.object.at.place(), task.object.name)] }
-}
-
-/// A backup reads the set that it is built on or made of, and the log that it copies.
-fn of_backup(state: &State, job: &BackupJob) -> Vec<Read> {
-    if !job.is_open() {
-        return Vec::new();
-    }
-    let base = match job.mode {
-        BackupMode::Full => None,
-        // An incremental that became a full one has none.
-        BackupMode::Incremental | BackupMode::Synthetic => job.base,
-    };
-    let mut reads: Vec<Read> = base.map(|id| Read::Set(job.uri.place().clone(), id)).into_iter().collect();
-    let archive = state.rounds.get(&(job.tenant_id, job.round_id)).filter(|_| job.plus_archivelog);
-    let Some((round, dest)) = archive.and_then(|r| Some((r, state.destinations.get(&r.dest_id)?))) else {
-        return reads;
-    };
-    let at = dest.uri.place();
-    if job.log_pieces.is_empty() {
-        // Which ones it will be is decided once the data is there: all that may hold log after the job's beginning.
-        let start = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.start_replay_scn.max(s.start_scn));
-        let wanted = round.pieces.values().filter(|p| start.is_none_or(|scn| p.end_scn > scn));
-        reads.extend(wanted.map(|p| Read::Piece(at.clone(), p.key)));
-    } else {
-        reads.extend(job.log_pieces.iter().map(|key| Read::Piece(at.clone(), *key)));
-    }
-    reads
-}
-
-/// A drill restores the newest backup. Until its restore has begun, and is a job of its own, it needs what would be
-/// restored now.
-fn of_drill(state: &State, drill: &Drill) -> Vec<Read> {
-    match drill.stage {
-        DrillStage::Source | DrillStage::Choose => newest(state, drill.tenant_id),
-        DrillStage::Restore | DrillStage::Restored | DrillStage::Drop | DrillStage::Proven | DrillStage::Failed => {
-            Vec::new()
-        }
-    }
-}
-
-fn newest(state: &State, tenant: TenantId) -> Vec<Read> {
+/// What would be restored of a tenant now.
+pub(crate) fn newest(state: &State, tenant: TenantId) -> Vec<Read> {
     let data = state.tenants.get(&tenant).and_then(|t| t.data_dest);
     let archive = state.open_round(tenant).map(|r| r.dest_id);
     let mut known = StateCatalogue::of(state, tenant);
@@ -137,8 +73,8 @@ fn newest(state: &State, tenant: TenantId) -> Vec<Read> {
 #[must_use]
 pub(crate) fn in_use(state: &State, tenant: TenantId) -> BTreeMap<Object, String> {
     let mut used = BTreeMap::new();
-    for job in state.jobs() {
-        for read in reads(state, job) {
+    for job in state.jobs_by_kind().into_iter().map(Job::logic) {
+        for read in job.reads(state) {
             for object in objects_of(state, &read).into_iter().filter(|(of, _)| *of == tenant).map(|(_, o)| o) {
                 used.entry(object).or_insert_with(|| format!("{job} reads it"));
             }
@@ -186,7 +122,7 @@ fn objects_of(state: &State, read: &Read) -> Vec<(TenantId, Object)> {
 /// The set whose own log lies at a path of its destination.
 fn carrier(state: &State, dest: &Destination, path: &str) -> Option<BackupSetId> {
     let mut sets = state.backup_sets.values().filter(|s| s.dest_id == dest.id);
-    sets.find(|s| MediumName::Set(s.set_id, s.kind).part(LsId(0)) == path).map(|s| s.set_id)
+    sets.find(|s| MediumName::Set(s.set_id, s.kind).part(None) == path).map(|s| s.set_id)
 }
 
 /// A set and everything that it is built on.

@@ -328,13 +328,9 @@ pub fn failure_action(state: &State, step: &Step, failure: Failure) -> Option<Ac
     let known = match subject {
         Subject::Dest(id) => state.destinations.get(&id).and_then(|d| d.trouble.as_ref()),
         Subject::Round(tenant, round) => state.rounds.get(&(tenant, round)).and_then(|r| r.trouble.as_ref()),
-        Subject::Backup(id) => state.backup_jobs.get(&id).and_then(|j| j.trouble.as_ref()),
-        Subject::Clean(id) => {
-            let of_task = state.clean_tasks.get(&id).and_then(|t| t.trouble.as_ref());
-            of_task.or_else(|| state.clean_jobs.get(&id).and_then(|j| j.trouble.as_ref()))
-        }
+        Subject::Backup(id) | Subject::Clean(id) => state.jobs.get(&id).and_then(|j| j.head().trouble.as_ref()),
         Subject::Sweep(id) => state.sweeps.get(&id).and_then(|s| s.trouble.as_ref()),
-        Subject::Standby(id) => state.standbys.get(&id).and_then(|s| s.trouble.as_ref()),
+        Subject::Standby(id) => state.standby(id).and_then(|s| s.trouble.as_ref()),
         // A drill that cannot choose fails at once.
         Subject::Drill(_) => None,
         Subject::Schedule(id) => state.schedules.get(&id).and_then(|s| s.trouble.as_ref()),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use strandline_types::{JobId, LsId, RetryId, TenantId, TurnId};
+use strandline_types::{JobId, LsId, NodeId, RetryId, TenantId, TurnId};
 
 /// What a worker is asked to do. The numbers on the wire are the body's matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +49,72 @@ impl fmt::Display for TaskKind {
     }
 }
 
+impl TaskKind {
+    /// The part of its job that a task works on, by what the wire says: a number of a log stream, 0 where there is none,
+    /// and the worker.
+    #[must_use]
+    pub const fn part(self, ls: LsId, worker: NodeId) -> Part {
+        match self {
+            Self::BackupIndex => Part::Tenant,
+            Self::DestCheck => Part::Worker(worker),
+            Self::RestoreData => Part::Replica(ls, worker),
+            Self::Validate | Self::Clean if ls.0 == 0 => Part::Rest,
+            Self::BackupLs
+            | Self::BackupLog
+            | Self::Synthetic
+            | Self::RestoreLog
+            | Self::Validate
+            | Self::Clean
+            | Self::Fingerprint
+            | Self::RecoverTable => Part::Ls(ls),
+        }
+    }
+}
+
+/// What a task of a job works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Part {
+    /// The tenant as a whole.
+    Tenant,
+    /// What belongs to no log stream.
+    Rest,
+    /// A log stream.
+    Ls(LsId),
+    /// The replica of a log stream on a worker.
+    Replica(LsId, NodeId),
+    /// What a worker alone can do.
+    Worker(NodeId),
+}
+
+impl Part {
+    /// Its log stream, if it is of one.
+    #[must_use]
+    pub const fn ls(self) -> Option<LsId> {
+        match self {
+            Self::Ls(ls) | Self::Replica(ls, _) => Some(ls),
+            Self::Tenant | Self::Rest | Self::Worker(_) => None,
+        }
+    }
+
+    /// The number of its log stream as the wire and texts have it: 0 where there is none.
+    #[must_use]
+    pub const fn ls_number(self) -> LsId {
+        match self.ls() {
+            Some(ls) => ls,
+            None => LsId(0),
+        }
+    }
+}
+
+/// Names one task of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskId {
+    /// What is to be done.
+    pub kind: TaskKind,
+    /// With what.
+    pub part: Part,
+}
+
 /// Names one attempt at one task. Files on the medium carry turn and retry, so two attempts never meet in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey {
@@ -56,8 +122,8 @@ pub struct TaskKey {
     pub job_id: JobId,
     /// The tenant it works for; of a restore, the new tenant.
     pub tenant_id: TenantId,
-    /// The log stream; `LsId(0)` = the tenant as a whole.
-    pub ls_id: LsId,
+    /// What it works on.
+    pub part: Part,
     /// What is to be done.
     pub kind: TaskKind,
     /// Tenant-level repetition.
@@ -67,8 +133,11 @@ pub struct TaskKey {
 }
 
 impl TaskKey {
-    /// The log stream id of tasks that work for the tenant as a whole.
-    pub const TENANT: LsId = LsId(0);
+    /// The task that it is an attempt at.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        TaskId { kind: self.kind, part: self.part }
+    }
 }
 
 impl fmt::Display for TaskKey {
@@ -76,7 +145,11 @@ impl fmt::Display for TaskKey {
         write!(
             f,
             "{} of job {}, log stream {}, turn {}, retry {}",
-            self.kind, self.job_id, self.ls_id, self.turn, self.retry
+            self.kind,
+            self.job_id,
+            self.part.ls_number(),
+            self.turn,
+            self.retry
         )
     }
 }

@@ -3,9 +3,9 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report};
+use harness::{TENANT, World, all_done, report, run_of};
 use std::collections::BTreeSet;
-use strandline_scheduler_core::state::{BackupJob, BackupSet};
+use strandline_scheduler_core::state::{BackupJob, BackupSet, JobKind};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -14,7 +14,7 @@ fn backup() -> Action {
 }
 
 fn job(w: &World) -> &BackupJob {
-    w.state.backup_jobs.values().next_back().unwrap()
+    w.state.backup_jobs().next_back().unwrap()
 }
 
 fn set(w: &World) -> &BackupSet {
@@ -59,10 +59,10 @@ fn followers_are_preferred_and_the_load_is_spread() {
     let job = job(&w);
     assert_eq!(job.status, BackupJobStatus::Data);
     let tenant = &w.state.tenants[&TENANT];
-    for (ls, run) in &job.tasks {
-        assert_ne!(run.executor, tenant.log_streams[ls].leader, "log stream {ls}");
+    for (ls, run) in job.data_tasks() {
+        assert_ne!(run.executor, tenant.log_streams[&ls].leader, "log stream {ls}");
     }
-    let used: BTreeSet<_> = job.tasks.values().map(|r| r.executor).collect();
+    let used: BTreeSet<_> = job.data_tasks().map(|(_, r)| r.executor).collect();
     assert!(used.len() >= 2, "{used:?}");
 }
 
@@ -72,10 +72,10 @@ fn a_lost_executor_costs_a_retry_and_never_meets_the_new_one_in_a_file() {
     w.task_hook = |_, _, order| Some(report(order, TaskState::Doing, None, None));
     w.act(backup()).unwrap();
     w.run(3);
-    let victim = job(&w).tasks[&LsId(1001)].executor.unwrap();
+    let victim = run_of(job(&w).data_tasks(), 1001).executor.unwrap();
     w.kill(victim);
-    w.until("another executor", |w| job(w).tasks[&LsId(1001)].executor.is_some_and(|e| e != victim));
-    assert_eq!(job(&w).tasks[&LsId(1001)].retry, RetryId(1));
+    w.until("another executor", |w| run_of(job(w).data_tasks(), 1001).executor.is_some_and(|e| e != victim));
+    assert_eq!(run_of(job(&w).data_tasks(), 1001).retry, RetryId(1));
     let mut by_key = std::collections::BTreeMap::new();
     for (worker, key) in &w.ordered {
         assert_eq!(*by_key.entry(*key).or_insert(*worker), *worker, "{key} was given to two workers");
@@ -93,7 +93,7 @@ fn a_restarted_executor_gets_a_new_retry() {
     w.act(backup()).unwrap();
     w.run(3);
     w.boot(NodeId(1));
-    w.until("retry 1", |w| job(w).tasks[&LsId(1)].retry == RetryId(1));
+    w.until("retry 1", |w| run_of(job(w).data_tasks(), 1).retry == RetryId(1));
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn a_report_of_an_older_retry_is_void() {
     w.task_hook = |_, _, _| None;
     w.act(backup()).unwrap();
     w.run(2);
-    let executor = job(&w).tasks[&LsId(1)].executor.unwrap();
-    let old = w.ordered.iter().find(|(worker, k)| *worker == executor && k.ls_id == LsId(1)).unwrap().1;
+    let executor = run_of(job(&w).data_tasks(), 1).executor.unwrap();
+    let old = w.ordered.iter().find(|(worker, k)| *worker == executor && k.part == Part::Ls(LsId(1))).unwrap().1;
     let gone = Failure::new(ErrorClass::Transient, "gone", "", "");
     w.act(Action::TaskLost { key: old, executor, failure: gone }).unwrap();
     let worker = &w.state.workers[&executor];
@@ -132,7 +132,7 @@ fn a_report_of_an_older_retry_is_void() {
     assert_eq!(news(&w.state, report.clone(), w.now_ms).unwrap().tasks, vec![]);
     w.act(Action::Heartbeats(vec![report])).unwrap();
     assert!(job(&w).results.is_empty());
-    assert_eq!(job(&w).tasks[&LsId(1)].status, LsTaskStatus::Init);
+    assert_eq!(run_of(job(&w).data_tasks(), 1).status, LsTaskStatus::Init);
 }
 
 #[test]
@@ -149,7 +149,8 @@ fn transient_failures_go_round_the_replicas_until_one_succeeds() {
     w.until("the end", ended);
     assert_eq!(job(&w).status, BackupJobStatus::Completed);
     assert!(set(&w).parts.values().all(|p| p.retry == RetryId(7)));
-    let tried: BTreeSet<_> = w.ordered.iter().filter(|(_, k)| k.ls_id == LsId(1001)).map(|(e, _)| *e).collect();
+    let tried: BTreeSet<_> =
+        w.ordered.iter().filter(|(_, k)| k.part == Part::Ls(LsId(1001))).map(|(e, _)| *e).collect();
     assert_eq!(tried.len(), 3, "every replica had its turn");
 }
 
@@ -209,12 +210,15 @@ fn cancel_ends_as_cancelled_and_leaves_a_failed_placeholder() {
     w.task_hook = |_, _, _| None;
     w.act(backup()).unwrap();
     w.run(2);
-    w.act(Action::CancelBackup { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }).unwrap();
     assert!(orders_for(&w.state, NodeId(1)).tasks.is_empty(), "executors are called off at once");
     w.run(1);
     assert_eq!(job(&w).status, BackupJobStatus::Canceled);
     assert!(matches!(w.medium.last(), Some(MediumWork::SetEnd { success: false, .. })));
-    assert_eq!(w.act(Action::CancelBackup { tenant: TENANT }).unwrap_err().class, ErrorClass::NotFound);
+    assert_eq!(
+        w.act(Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }).unwrap_err().class,
+        ErrorClass::NotFound
+    );
     assert_eq!(w.act(backup()), Ok(Done::BackupJob(JobId(2))), "the next one may come");
     assert_eq!(set(&w).set_id, BackupSetId(2), "a set id is never used again");
 }

@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World};
-use strandline_scheduler_core::state::{BackupJob, BackupSet, InitiatorJob, SetSeal};
+use strandline_scheduler_core::state::{BackupJob, BackupSet, InitiatorJob, JobKind, SetSeal};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -17,7 +17,7 @@ fn start(w: &mut World, wish: BackupWish) -> Outcome {
 }
 
 fn job(w: &World) -> &BackupJob {
-    w.state.backup_jobs.values().next_back().unwrap()
+    w.state.backup_jobs().next_back().unwrap()
 }
 
 fn set(w: &World) -> &BackupSet {
@@ -97,8 +97,8 @@ fn the_worker_that_made_the_set_before_is_preferred_for_an_incremental_one() {
     start(&mut w, wish(BackupMode::Incremental)).unwrap();
     w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
     w.run(2);
-    for (ls, run) in &job(&w).tasks {
-        assert_eq!(run.executor, Some(full.parts[ls].executor), "log stream {ls}");
+    for (ls, run) in job(&w).data_tasks() {
+        assert_eq!(run.executor, Some(full.parts[&ls].executor), "log stream {ls}");
     }
 }
 
@@ -127,7 +127,7 @@ fn the_key_goes_to_executors_and_to_nobody_else() {
             "keys are not shown"
         );
     }
-    w.act(Action::CancelBackup { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }).unwrap();
     assert!(job(&w).seal_key.is_empty());
 }
 
@@ -191,7 +191,7 @@ fn a_backup_to_a_path_has_a_chain_of_its_own_and_alters_no_destination() {
 }
 
 fn initiator(w: &World) -> &InitiatorJob {
-    w.state.initiators.values().next_back().unwrap()
+    w.state.initiators().next_back().unwrap()
 }
 
 fn second_tenant(w: &mut World) -> TenantId {
@@ -207,7 +207,7 @@ fn a_job_of_the_system_tenant_ends_when_its_children_have() {
     let tenants = vec![TENANT];
     let done = w.act(Action::StartBackups { tenants, all: true, wish: wish(BackupMode::Full) }).unwrap();
     let Done::Initiator { job: id, started, refused } = done else { panic!("{done:?}") };
-    assert_eq!((started.len(), refused.len(), job(&w).initiator), (1, 0, Some(id)));
+    assert_eq!((started.len(), refused.len(), job(&w).parent), (1, 0, Some(id)));
     assert!(!initiator(&w).status().is_ended());
     w.until("the end", |w| initiator(w).status().is_ended());
     assert_eq!(initiator(&w).status(), BackupJobStatus::Completed);
@@ -222,7 +222,7 @@ fn all_tenants_means_those_that_can_and_named_ones_means_every_one() {
     let tenants = vec![TENANT, other];
     let named = Action::StartBackups { tenants: tenants.clone(), all: false, wish: wish(BackupMode::Full) };
     assert!(w.act(named).unwrap_err().what.contains("no data backup destination"));
-    assert_eq!(w.state.backup_jobs, before.backup_jobs, "all or none");
+    assert_eq!(w.state.jobs, before.jobs, "all or none");
     w.act(Action::StartBackups { tenants, all: true, wish: wish(BackupMode::Full) }).unwrap();
     w.until("the end", |w| initiator(w).status().is_ended());
     assert_eq!(initiator(&w).status(), BackupJobStatus::Failed, "one could not even start");

@@ -3,9 +3,9 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report};
+use harness::{TENANT, World, all_done, report, run_of};
 use std::collections::BTreeSet;
-use strandline_scheduler_core::state::{BackupJob, BackupSet};
+use strandline_scheduler_core::state::{BackupJob, BackupSet, JobKind};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -15,7 +15,7 @@ fn start(w: &mut World, plus_archivelog: bool) {
 }
 
 fn job(w: &World) -> &BackupJob {
-    w.state.backup_jobs.values().next_back().unwrap()
+    w.state.backup_jobs().next_back().unwrap()
 }
 
 fn set(w: &World) -> &BackupSet {
@@ -41,7 +41,11 @@ fn a_table_that_appears_meanwhile_costs_another_turn_of_what_it_touches() {
     start(&mut w, false);
     // Log stream 1 is copied before the table comes, the others after it.
     w.task_hook = |world, worker, order| {
-        if order.key.ls_id.is_sys() || order.key.turn > TurnId(1) { all_done(world, worker, order) } else { None }
+        if order.key.part.ls_number().is_sys() || order.key.turn > TurnId(1) {
+            all_done(world, worker, order)
+        } else {
+            None
+        }
     };
     w.run(4);
     assert!(job(&w).results.contains_key(&LsId::SYS));
@@ -63,14 +67,15 @@ fn a_table_that_appears_meanwhile_costs_another_turn_of_what_it_touches() {
 fn a_later_turn_may_refer_to_the_attempts_before_it() {
     let mut w = World::archiving(1, 1, 3600);
     start(&mut w, false);
-    w.task_hook = |world, worker, order| if order.key.ls_id.is_sys() { all_done(world, worker, order) } else { None };
+    w.task_hook =
+        |world, worker, order| if order.key.part.ls_number().is_sys() { all_done(world, worker, order) } else { None };
     w.run(4);
     create_table(&mut w, "late");
     w.task_hook = |world, worker, order| if order.key.turn > TurnId(1) { None } else { all_done(world, worker, order) };
     w.until("turn 2", |w| job(w).turn == TurnId(2));
     w.run(2);
     let orders = orders_for(&w.state, NodeId(1)).tasks;
-    let sys = orders.iter().find(|t| t.key.ls_id.is_sys()).expect("log stream 1 is copied again");
+    let sys = orders.iter().find(|t| t.key.part.ls_number().is_sys()).expect("log stream 1 is copied again");
     let TaskSpec::BackupLs(spec) = &sys.spec else { panic!() };
     let before = LsTurn { ls_id: LsId::SYS, turn: TurnId(1), retry: RetryId(0) };
     assert_eq!(spec.failed_retries, [before]);
@@ -165,7 +170,7 @@ fn a_set_whose_workers_die_in_any_stage_is_completed_by_others() {
     for stage in STAGES {
         let mut w = World::archiving(4, 3, 3600);
         hold_in(&mut w, stage);
-        let running = job(&w).tasks.values().chain([&job(&w).index]).chain(job(&w).log_tasks.values());
+        let running = job(&w).runs.values();
         let victims: BTreeSet<NodeId> = running.filter(|r| r.is_running()).filter_map(|r| r.executor).collect();
         if let Some(victim) = victims.first() {
             w.kill(*victim);
@@ -182,7 +187,7 @@ fn cancel_is_taken_in_every_stage_but_the_last_two() {
         let mut w = World::archiving(2, 1, 3600);
         hold_in(&mut w, stage);
         let id = set(&w).set_id;
-        let answer = w.act(Action::CancelBackup { tenant: TENANT });
+        let answer = w.act(Action::CancelJob { kind: JobKind::Backup, tenant: TENANT });
         let is_late = matches!(stage, BackupJobStatus::Infos | BackupJobStatus::End);
         assert_eq!(answer.is_err(), is_late, "{stage:?}: {answer:?}");
         w.until("the end", |w| !job(w).is_open());
@@ -233,10 +238,10 @@ fn a_silent_executor_is_given_up_with_a_new_retry() {
     start(&mut w, false);
     w.task_hook = |_, _, order| Some(report(order, TaskState::Doing, None, None));
     w.run(3);
-    let before = job(&w).tasks[&LsId(1001)].clone();
+    let before = run_of(job(&w).data_tasks(), 1001).clone();
     w.now_ms += limits::TASK_STALL_MS + 1;
     w.run(1);
-    let after = &job(&w).tasks[&LsId(1001)];
+    let after = run_of(job(&w).data_tasks(), 1001);
     assert_eq!(after.retry, before.retry.next());
     assert!(after.black_list.contains(&before.executor.unwrap()));
 }

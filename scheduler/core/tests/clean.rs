@@ -5,6 +5,7 @@ mod harness;
 
 use harness::{TENANT, World, all_done, report};
 use strandline_catalogue::retention::Policy;
+use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::state::*;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -40,7 +41,7 @@ fn sets(w: &World) -> Vec<FileStatus> {
 }
 
 fn job(w: &World) -> &CleanJob {
-    w.state.clean_jobs.values().next_back().unwrap()
+    w.state.clean_jobs().next_back().unwrap()
 }
 
 #[test]
@@ -49,9 +50,9 @@ fn the_policy_ticks_and_what_it_deletes_goes_in_order() {
     w.medium.clear();
     w.act(Action::AddCleanPolicy { tenant: TENANT, policy: policy(2) }).unwrap();
     w.run(30);
-    assert!(w.state.clean_jobs.is_empty(), "a new policy waits: nobody has seen its plan yet");
+    assert!(w.state.clean_jobs().next().is_none(), "a new policy waits: nobody has seen its plan yet");
     w.now_ms += limits::CLEAN_TICK_MS;
-    w.until("a job", |w| w.state.clean_jobs.values().any(|j| j.status.is_ended()));
+    w.until("a job", |w| w.state.clean_jobs().any(|j| j.status.is_ended()));
     assert_eq!(job(&w).status, JobStatus::Completed, "{:?}", job(&w).failure);
     let status = sets(&w);
     assert_eq!(status[4], FileStatus::Available);
@@ -118,13 +119,13 @@ fn what_was_not_begun_is_given_back_by_a_cancel() {
     w.act(Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![1, 2]), description: String::new() })
         .unwrap();
     assert_eq!(sets(&w), [FileStatus::Deleting, FileStatus::Deleting, FileStatus::Available]);
-    w.act(Action::CancelClean { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Clean, tenant: TENANT }).unwrap();
     w.run(2);
     assert_eq!(job(&w).status, JobStatus::Canceled);
     assert_eq!(sets(&w), [FileStatus::Available; 3]);
     w.act(Action::StartClean { tenant: TENANT, what: CleanWhat::Sets(vec![1]), description: String::new() }).unwrap();
     w.run(3);
-    w.act(Action::CancelClean { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Clean, tenant: TENANT }).unwrap();
     w.run(2);
     assert_eq!(sets(&w)[0], FileStatus::Deleting, "what has begun is gone on with by the next cleaning");
     w.task_hook = all_done;
@@ -196,11 +197,11 @@ fn validate(w: &mut World, level: ValidateLevel) {
         keys: vec![(BackupSetId(1), Secret::new(vec![1; 32]))],
     };
     w.act(Action::StartValidate(Box::new(wish))).unwrap();
-    w.until("the end", |w| w.state.validate_jobs.values().all(|j| j.status.is_ended()));
+    w.until("the end", |w| w.state.validate_jobs().all(|j| j.status.is_ended()));
 }
 
 fn validated(w: &World) -> &ValidateJob {
-    w.state.validate_jobs.values().next_back().unwrap()
+    w.state.validate_jobs().next_back().unwrap()
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_validation_looks_at_every_log_stream_on_all_workers_and_forgets_its_keys() 
     assert_eq!(validated(&w).status, JobStatus::Completed);
     assert!(validated(&w).keys.is_empty());
     let done: Vec<_> = w.ordered.iter().filter(|(_, k)| k.kind == TaskKind::Validate).collect();
-    let tasks: std::collections::BTreeSet<_> = done.iter().map(|(_, k)| (k.job_id, k.ls_id)).collect();
+    let tasks: std::collections::BTreeSet<_> = done.iter().map(|(_, k)| (k.job_id, k.part)).collect();
     assert_eq!(tasks.len(), 8, "two sets, three log streams and the rest of each");
     let workers: std::collections::BTreeSet<_> = done.iter().map(|(w, _)| *w).collect();
     assert_eq!(workers.len(), 3);

@@ -6,6 +6,7 @@ mod harness;
 
 use harness::{TENANT, World, all_done, archive_spec, report};
 use strandline_catalogue::retention::Policy;
+use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::state::*;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -101,7 +102,7 @@ fn wish(w: &World, id: u64) -> StartValidate {
 fn validate(w: &mut World, id: u64) {
     let wish = wish(w, id);
     w.act(Action::StartValidate(Box::new(wish))).unwrap();
-    w.until("the validation", |w| w.state.validate_jobs.values().all(|j| j.status.is_ended()));
+    w.until("the validation", |w| w.state.validate_jobs().all(|j| j.status.is_ended()));
 }
 
 #[test]
@@ -115,12 +116,12 @@ fn a_policy_is_looked_at_before_it_acts_and_does_what_was_shown() {
     assert!(shown.iter().any(|r| r.contains("DELETE")) && shown.iter().any(|r| r.contains("KEEP")), "{shown:#?}");
     add(&mut w, wanted).unwrap();
     w.run(60);
-    assert!(w.state.clean_jobs.is_empty(), "its first turn comes after an hour");
+    assert!(w.state.clean_jobs().next().is_none(), "its first turn comes after an hour");
     let again = views::policy_preview(&w.state, TENANT, &wanted, w.now_ms).unwrap_err();
     assert!(again.what.contains("has the delete policy"), "{again}");
     let shown = views::clean_preview(&w.state, TENANT, &CleanWhat::Obsolete, w.now_ms).unwrap();
     start(&mut w, CleanWhat::Obsolete).unwrap();
-    let marked = w.state.clean_tasks.values().map(|t| t.name.to_string());
+    let marked = w.state.clean_tasks().map(|t| t.name.to_string());
     let promised = shown.rows.iter().map(|r| format!("{r:?}")).filter(|r| r.contains("\"DELETE\""));
     for (name, row) in marked.zip(promised) {
         assert!(row.contains(&format!("\"{name}\"")), "the job deletes {name}, the preview said {row}");
@@ -212,7 +213,7 @@ fn what_waits_is_called_back_when_the_policy_goes() {
     add(&mut w, policy(MINUTE_MS)).unwrap();
     start(&mut w, CleanWhat::Obsolete).unwrap();
     w.run(3);
-    let stages = |w: &World, stage| w.state.clean_tasks.values().filter(|t| t.stage == stage).count();
+    let stages = |w: &World, stage| w.state.clean_tasks().filter(|t| t.stage == stage).count();
     let waiting = stages(&w, CleanStage::Waiting);
     assert!(waiting > 0);
     w.act(Action::DropCleanPolicy { tenant: TENANT, name: "default".to_owned() }).unwrap();
@@ -221,10 +222,10 @@ fn what_waits_is_called_back_when_the_policy_goes() {
     assert_eq!(deleting, limits::CLEAN_TASKS_AT_ONCE, "what has begun is gone on with, and nothing else");
     w.task_hook = all_done;
     w.until("the end", |w| w.state.open_clean_job(TENANT).is_none());
-    let job = w.state.clean_jobs.values().next_back().unwrap();
+    let job = w.state.clean_jobs().next_back().unwrap();
     assert_eq!(job.status, JobStatus::Completed);
-    let told = w.state.clean_tasks.values().filter_map(|t| t.failure.as_ref());
-    assert!(told.clone().count() == waiting && told.clone().all(|f| f.what.contains("policy was dropped")));
+    let told: Vec<_> = w.state.clean_tasks().filter_map(|t| t.failure.as_ref()).collect();
+    assert!(told.len() == waiting && told.iter().all(|f| f.what.contains("policy was dropped")));
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn what_waits_is_called_back_when_what_was_to_replace_it_is_found_damaged() {
     w.run(3);
     let stage_of = |w: &World, id: u64| {
         let is_it = |t: &&CleanTask| matches!(t.name, MediumName::Set(set, _) if set.0 == id);
-        w.state.clean_tasks.values().find(is_it).map(|t| t.stage)
+        w.state.clean_tasks().find(is_it).map(|t| t.stage)
     };
     let waiting: Vec<u64> = (1..=8).filter(|id| stage_of(&w, *id) == Some(CleanStage::Waiting)).collect();
     let staying: Vec<u64> = (1..=8).filter(|id| stage_of(&w, *id).is_none()).collect();
@@ -265,7 +266,7 @@ fn nothing_that_is_to_go_is_judged_and_a_cancel_gives_back_what_it_was_worth() {
     assert_eq!(worth(&w)[0], FileStatus::Deleting);
     let refused = w.act(Action::StartValidate(Box::new(wish(&w, 1)))).unwrap_err();
     assert!(refused.what.contains("being deleted"), "{refused}");
-    w.act(Action::CancelClean { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Clean, tenant: TENANT }).unwrap();
     w.run(2);
     assert_eq!(worth(&w), [FileStatus::Broken, FileStatus::Available, FileStatus::Available]);
 }

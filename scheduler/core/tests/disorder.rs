@@ -6,7 +6,7 @@ mod harness;
 
 use harness::{TENANT, World, all_done, report, restore_wish};
 use proptest::prelude::*;
-use strandline_scheduler_core::state::DestState;
+use strandline_scheduler_core::state::{DestState, JobKind};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -70,7 +70,7 @@ fn failing(_: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskReport> {
 fn happen(w: &mut World, event: Event) {
     // Wishes may be refused: that is an answer.
     let wish = |w: &mut World, action| drop(w.act(action));
-    let restored = w.state.restore_jobs.values().next_back().map(|j| j.tenant_id);
+    let restored = w.state.restore_jobs().next_back().map(|j| j.tenant_id);
     match event {
         Event::Kill(n) => w.kill(NodeId(n)),
         Event::Boot(n) => w.boot(NodeId(n)),
@@ -94,9 +94,11 @@ fn happen(w: &mut World, event: Event) {
         Event::Backup => {
             wish(w, Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") });
         }
-        Event::CancelBackup => wish(w, Action::CancelBackup { tenant: TENANT }),
+        Event::CancelBackup => wish(w, Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }),
         Event::Restore => wish(w, restore_wish("r", 3)),
-        Event::CancelRestore => wish(w, Action::CancelRestore { tenant: restored.unwrap_or(TENANT) }),
+        Event::CancelRestore => {
+            wish(w, Action::CancelJob { kind: JobKind::Restore, tenant: restored.unwrap_or(TENANT) })
+        }
     }
 }
 
@@ -113,8 +115,8 @@ fn heal(w: &mut World) {
 }
 
 fn is_at_rest(w: &World) -> bool {
-    let jobs_ended = w.state.backup_jobs.values().all(|j| !j.is_open());
-    let restores_ended = w.state.restore_jobs.values().all(|j| j.stage.is_ended());
+    let jobs_ended = w.state.backup_jobs().all(|j| !j.is_open());
+    let restores_ended = w.state.restore_jobs().all(|j| j.stage.is_ended());
     let config = &w.state.tenants[&TENANT].archive;
     let wanted: &[RoundState] = match (config.log_mode, config.dests[&DestNo(0)].state) {
         (true, DestState::Enable) => &[RoundState::Doing],

@@ -7,7 +7,7 @@ mod harness;
 use harness::{TENANT, World, all_done, restore_wish};
 use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{
-    BackupJob, BackupSet, Drill, DrillStage, Table, Tablet, TabletList, TenantStatus,
+    BackupJob, BackupSet, Drill, DrillStage, JobHead, JobKind, Table, Tablet, TabletList, TenantStatus,
 };
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -33,7 +33,7 @@ fn version(w: &World) -> u64 {
 }
 
 fn job(w: &World) -> &BackupJob {
-    w.state.backup_jobs.values().next_back().unwrap()
+    w.state.backup_jobs().next_back().unwrap()
 }
 
 fn set(w: &World) -> &BackupSet {
@@ -102,7 +102,8 @@ fn a_table_that_is_dropped_meanwhile_costs_another_turn_of_what_it_touches_after
     let home = create(&mut w, "a", 1)[0].ls_id;
     w.run(2);
     w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") }).unwrap();
-    w.task_hook = |world, worker, order| if order.key.ls_id.is_sys() { all_done(world, worker, order) } else { None };
+    w.task_hook =
+        |world, worker, order| if order.key.part.ls_number().is_sys() { all_done(world, worker, order) } else { None };
     w.until("log stream 1 is copied", |w| job(w).results.contains_key(&LsId::SYS));
     w.keeps_tablets = true;
     drop_table(&mut w, "a").unwrap();
@@ -151,7 +152,7 @@ fn the_tablets_of_a_recovery_that_failed_are_dropped_like_any_others() {
     assert!(refused.what.contains("being recovered") && refused.todo.contains("CANCEL RECOVER TABLE"), "{refused}");
     let hidden = w.state.tenants[&TENANT].tables.values().find(|t| t.is_hidden()).unwrap().clone();
     assert!(drop_table(&mut w, &hidden.name).unwrap_err().what.contains("no such table"), "nobody sees it");
-    w.act(Action::CancelRecoverTable { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::RecoverTable, tenant: TENANT }).unwrap();
     w.keeps_tablets = true;
     w.run(2);
     let homes: BTreeSet<LsId> = hidden.tablets.iter().map(|t| t.ls_id).collect();
@@ -165,9 +166,9 @@ fn the_tablets_of_a_recovery_that_failed_are_dropped_like_any_others() {
 fn restored(w: &mut World, dictionary: state::Dictionary) -> TenantId {
     w.keeps_tablets = true;
     w.act(restore_wish("r", 3)).unwrap();
-    let of = |w: &World| w.state.restore_jobs.values().next_back().unwrap().clone();
+    let of = |w: &World| w.state.restore_jobs().next_back().unwrap().clone();
     w.until("the check", |w| of(w).stage == RestoreStage::PostCheck);
-    w.state.restore_jobs.get_mut(&of(w).id).unwrap().dictionary = Some(dictionary);
+    w.state.restore_job_mut(of(w).id).unwrap().dictionary = Some(dictionary);
     w.until("the end", |w| of(w).stage.is_ended());
     of(w).tenant_id
 }
@@ -198,22 +199,15 @@ fn a_restored_tenant_drops_what_its_dictionary_does_not_name_and_gives_no_number
     assert_eq!((of_1001.1.version, of_1001.1.next_tablet), (10, TabletId(200_900)));
 
     let drill = Drill {
-        id: JobId(99),
-        tenant_id: TENANT,
+        head: JobHead::new(JobId(99), TENANT, w.now_ms),
         scn: Scn(5),
         stage: DrillStage::Restored,
-        started_ms: 0,
-        ended_ms: None,
-        progress_ms: w.now_ms,
         restore: Some((JobId(1), tenant)),
         set_id: BackupSetId(1),
-        runs: Default::default(),
         source: Default::default(),
         restored: Default::default(),
-        failure: None,
-        trouble: None,
     };
-    w.state.drills.insert(drill.id, drill);
+    w.state.jobs.insert(drill.id, drill.into());
     assert!(told(&w, tenant).is_empty(), "a drill compares everything that came back");
 }
 

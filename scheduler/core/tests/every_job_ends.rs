@@ -9,7 +9,7 @@ mod harness;
 use harness::jobs::{JOBS, Job, open_jobs, start, turn, world};
 use harness::{TENANT, TaskHook, World, report};
 use proptest::prelude::*;
-use strandline_scheduler_core::state::Dictionary;
+use strandline_scheduler_core::state::{Dictionary, JobKind};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -107,19 +107,19 @@ fn check_reasons(state: &State) {
     let why = |job: String, failure: &Option<Failure>| {
         assert!(failure.as_ref().is_some_and(|f| !f.what.is_empty()), "{job} failed without a reason");
     };
-    for job in state.backup_jobs.values().filter(|j| j.status == BackupJobStatus::Failed) {
+    for job in state.backup_jobs().filter(|j| j.status == BackupJobStatus::Failed) {
         why(format!("backup {}", job.id), &job.failure);
     }
-    for job in state.restore_jobs.values().filter(|j| j.stage == RestoreStage::Failed) {
+    for job in state.restore_jobs().filter(|j| j.stage == RestoreStage::Failed) {
         why(format!("restore {}", job.id), &job.failure);
     }
-    for drill in state.drills.values().filter(|d| d.stage == state::DrillStage::Failed) {
+    for drill in state.drills().filter(|d| d.stage == state::DrillStage::Failed) {
         why(format!("drill {}", drill.id), &drill.failure);
     }
-    for job in state.recover_jobs.values().filter(|j| j.stage == state::RecoverStage::Failed) {
+    for job in state.recover_jobs().filter(|j| j.stage == state::RecoverStage::Failed) {
         why(format!("table recovery {}", job.id), &job.failure);
     }
-    for job in state.validate_jobs.values().filter(|j| j.status == JobStatus::Failed) {
+    for job in state.validate_jobs().filter(|j| j.status == JobStatus::Failed) {
         why(format!("validation {}", job.id), &job.failure);
     }
 }
@@ -148,8 +148,8 @@ fn a_job_ends_well_when_nothing_is_held_back() {
         start(&mut w, job).unwrap();
         let took_ms = until_ended(&mut w, &format!("{job:?}"));
         assert!(took_ms <= 10 * LEAP_MS, "{job:?} took {took_ms} ms");
-        let failed = w.state.backup_jobs.values().find_map(|j| j.failure.clone());
-        let failed = failed.or(w.state.restore_jobs.values().find_map(|j| j.failure.clone()));
+        let failed = w.state.backup_jobs().find_map(|j| j.failure.clone());
+        let failed = failed.or(w.state.restore_jobs().find_map(|j| j.failure.clone()));
         assert_eq!(failed, None, "{job:?}");
     }
 }
@@ -160,7 +160,7 @@ fn a_restored_tenant_without_any_table_opens() {
     w.told = Some(Dictionary::default());
     start(&mut w, Job::Restore).unwrap();
     until_ended(&mut w, "a restore of nothing");
-    let job = w.state.restore_jobs.values().next_back().unwrap();
+    let job = w.state.restore_jobs().next_back().unwrap();
     assert_eq!(job.stage, RestoreStage::Success, "{:?}", job.failure);
     let tenant = &w.state.tenants[&job.tenant_id];
     assert_eq!((tenant.status, tenant.tables.len()), (state::TenantStatus::Normal, 0));
@@ -215,11 +215,11 @@ fn happen(w: &mut World, event: Event) {
         Event::Boot(worker) => w.boot(NodeId(worker)),
         Event::Pass(ms) => turn(w, ms),
         Event::Cancel(which) => drop(w.act(match which {
-            0 => Action::CancelBackup { tenant },
-            1 => Action::CancelDrill { tenant },
-            2 => Action::CancelRecoverTable { tenant },
-            3 => Action::CancelValidate { tenant },
-            _ => Action::CancelClean { tenant },
+            0 => Action::CancelJob { kind: JobKind::Backup, tenant },
+            1 => Action::CancelJob { kind: JobKind::Drill, tenant },
+            2 => Action::CancelJob { kind: JobKind::RecoverTable, tenant },
+            3 => Action::CancelJob { kind: JobKind::Validate, tenant },
+            _ => Action::CancelJob { kind: JobKind::Clean, tenant },
         })),
     }
 }

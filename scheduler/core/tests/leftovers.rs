@@ -6,7 +6,7 @@ mod harness;
 
 use harness::{TENANT, World};
 use std::collections::BTreeSet;
-use strandline_scheduler_core::state::{BackupJob, BackupSet, CleanWhat};
+use strandline_scheduler_core::state::{BackupJob, BackupSet, CleanWhat, JobKind};
 use strandline_scheduler_core::views::{Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -21,7 +21,7 @@ const STAGES: [BackupJobStatus; 6] = [
 ];
 
 fn job(w: &World, id: JobId) -> &BackupJob {
-    &w.state.backup_jobs[&id]
+    w.state.backup_job(id).unwrap()
 }
 
 fn set(w: &World, id: JobId) -> &BackupSet {
@@ -79,7 +79,7 @@ fn hang(w: &mut World, ms: u64) {
 }
 
 fn cancel(w: &mut World) -> Outcome {
-    w.act(Action::CancelBackup { tenant: TENANT })
+    w.act(Action::CancelJob { kind: JobKind::Backup, tenant: TENANT })
 }
 
 /// End placeholders of a set that the medium was told to write.

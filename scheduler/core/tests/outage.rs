@@ -223,9 +223,9 @@ fn with_auto_restart_a_new_round_and_a_full_backup_follow_by_themselves() {
     let end = [views::Value::Uint(second.progress[&LS].start_lsn.0), views::Value::Uint(second.clock.round_start.0)];
     let (lsn, scn) = (column(&view, "END_LSN"), column(&view, "END_SCN"));
     assert_eq!([view.rows[0][lsn].clone(), view.rows[0][scn].clone()], end, "all that is in no archive");
-    w.until("the backup", |w| w.state.backup_jobs.values().any(|j| j.status == BackupJobStatus::Completed));
+    w.until("the backup", |w| w.state.backup_jobs().any(|j| j.status == BackupJobStatus::Completed));
     w.run(50);
-    assert_eq!((w.state.rounds.len(), w.state.backup_jobs.len()), (2, 1), "each of it once");
+    assert_eq!((w.state.rounds.len(), w.state.backup_jobs().count()), (2, 1), "each of it once");
 }
 
 #[test]
@@ -353,12 +353,12 @@ fn every_worker_checks_a_destination_and_a_silent_one_does_not_hold_it_up_for_ev
     let access = Access::new("access_id=a&access_key=b");
     let done = w.act(Action::CheckDest { uri: "file:///x".to_owned(), access, key_source: String::new() }).unwrap();
     let Done::DestCheck(id) = done else { panic!("{done:?}") };
-    assert_eq!(w.state.dest_checks[&id].runs.len(), 3);
+    assert_eq!(w.state.dest_check(id).unwrap().runs.len(), 3);
     w.run(2);
-    assert!(w.state.dest_checks[&id].ended_ms.is_none());
-    assert_eq!(w.state.dest_checks[&id].findings.len(), 2);
-    w.until("the end", |w| w.state.dest_checks[&id].ended_ms.is_some());
-    let check = &w.state.dest_checks[&id];
+    assert!(w.state.dest_check(id).unwrap().ended_ms.is_none());
+    assert_eq!(w.state.dest_check(id).unwrap().findings.len(), 2);
+    w.until("the end", |w| w.state.dest_check(id).unwrap().ended_ms.is_some());
+    let check = w.state.dest_check(id).unwrap();
     assert!(check.failures[&NodeId(3)].what.contains("lost") && check.access.is_empty(), "keys are forgotten");
 }
 

@@ -7,7 +7,7 @@ mod harness;
 use harness::{START_MS, archive_spec, restore_wish};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use strandline_scheduler_core::state::{DestState, LsPiece, Trouble};
+use strandline_scheduler_core::state::{DestState, JobKind, LsPiece, Stage, Trouble};
 use strandline_scheduler_core::*;
 use strandline_stored::{decode, encode};
 use strandline_types::*;
@@ -53,9 +53,9 @@ fn wishes() -> impl Strategy<Value = Action> {
             access: Access::default()
         }),
         tenants().prop_map(|tenant| Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") }),
-        tenants().prop_map(|tenant| Action::CancelBackup { tenant }),
+        tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Backup, tenant }),
         (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
-        tenants().prop_map(|tenant| Action::CancelRestore { tenant }),
+        tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Restore, tenant }),
         (1u64..4, failure()).prop_map(|(job, failure)| Action::JobFailed { job: JobId(job), failure }),
         (1u64..4, failure())
             .prop_map(|(job, failure)| Action::MediumFailed { subject: Subject::Backup(JobId(job)), failure }),
@@ -72,32 +72,52 @@ fn words() -> impl Strategy<Value = Action> {
     let stage = || prop::sample::select(RestoreStage::ALL.to_vec());
     prop_oneof![
         (1001u64..1004).prop_map(|d| Action::DestFormatted { dest: DestId(d) }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::RoundBegun { tenant, round }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Begun }),
         (tenants(), round(), state(), event()).prop_map(|(tenant, round, from, event)| {
-            Action::MoveRound { tenant, round, from, event, comment: String::new() }
+            Action::Round { tenant, round, what: RoundAction::Move { from, event, comment: String::new() } }
         }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::RestartRound { tenant, round }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::ReopenRound { tenant, round }),
-        (tenants(), round()).prop_map(|(tenant, round)| Action::BackupAfterRestart {
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Restart }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round { tenant, round, what: RoundAction::Reopen }),
+        (tenants(), round()).prop_map(|(tenant, round)| Action::Round {
             tenant,
             round,
-            version: String::new()
+            what: RoundAction::BackupAfter { version: String::new() }
         }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::PiecesStarted { tenant, round, upto }),
+        (tenants(), round(), piece()).prop_map(|(tenant, round, upto)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::PiecesStarted { upto }
+        }),
         (tenants(), round(), piece(), 0u64..4000).prop_map(|(tenant, round, piece, ms)| {
             let checkpoint_scn = Scn::from_ms(START_MS + ms);
-            Action::CheckpointPublished { tenant, round, piece, checkpoint_scn }
+            Action::Round { tenant, round, what: RoundAction::CheckpointPublished { piece, checkpoint_scn } }
         }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::SealPiece { tenant, round, piece }),
-        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::PieceFrozen { tenant, round, piece }),
-        (tenants(), round(), any::<bool>()).prop_map(|(tenant, round, forced)| Action::RoundStopped {
+        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::Round {
             tenant,
             round,
-            forced
+            what: RoundAction::SealPiece { piece }
         }),
-        (1u64..4, status(), status()).prop_map(|(j, from, to)| Action::MoveBackup { job: JobId(j), from, to }),
-        (1u64..4).prop_map(|j| Action::BackupClosed { job: JobId(j) }),
-        (1u64..4, stage(), stage()).prop_map(|(j, from, to)| Action::MoveRestore { job: JobId(j), from, to }),
+        (tenants(), round(), piece()).prop_map(|(tenant, round, piece)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::PieceFrozen { piece }
+        }),
+        (tenants(), round(), any::<bool>()).prop_map(|(tenant, round, forced)| Action::Round {
+            tenant,
+            round,
+            what: RoundAction::Stopped { forced }
+        }),
+        (1u64..4, status(), status()).prop_map(|(j, from, to)| Action::AdvanceJob {
+            job: JobId(j),
+            from: Stage::Backup(from),
+            to: Stage::Backup(to)
+        }),
+        (1u64..4).prop_map(|j| Action::CloseJob { job: JobId(j) }),
+        (1u64..4, stage(), stage()).prop_map(|(j, from, to)| Action::AdvanceJob {
+            job: JobId(j),
+            from: Stage::Restore(from),
+            to: Stage::Restore(to)
+        }),
         (1u64..4, streams(), 1u64..4, 1u64..4).prop_map(|(j, ls, from, to)| {
             Action::MoveReplica { job: JobId(j), ls, from: NodeId(from), to: NodeId(to) }
         }),
@@ -162,7 +182,7 @@ fn reports() -> impl Strategy<Value = Action> {
     let task = (1u64..4, tenants(), prop_oneof![streams(), Just(LsId(0))], kinds, 0u32..3, prop::option::of(failure()));
     let task = task.prop_map(|(job, tenant_id, ls_id, kind, retry, failure)| {
         let (turn, retry) = (TurnId(1), RetryId(retry));
-        let key = TaskKey { job_id: JobId(job), tenant_id, ls_id, kind, turn, retry };
+        let key = TaskKey { job_id: JobId(job), tenant_id, part: kind.part(ls_id, NodeId(1)), kind, turn, retry };
         let state = if failure.is_some() { TaskState::Failed } else { TaskState::Done };
         let result = match kind {
             TaskKind::BackupLs => Some(TaskResult::BackupLs(BackupLsResult::default())),
@@ -262,7 +282,7 @@ fn prelude() -> Vec<Action> {
         Action::DestFormatted { dest: DestId(1001) },
         Action::DestFormatted { dest: DestId(1002) },
         Action::ArchiveLog { tenant },
-        Action::RoundBegun { tenant, round: RoundId(1) },
+        Action::Round { tenant, round: RoundId(1), what: RoundAction::Begun },
     ]
 }
 
@@ -306,11 +326,26 @@ fn check_moves(before: &State, after: &State, command: &Command) {
             assert!(now.checkpoint_scn >= row.checkpoint_scn, "{command:?}");
         }
     }
-    for (id, old) in &before.backup_jobs {
-        moved(old.status, after.backup_jobs[id].status, command);
+    for (id, old) in &before.tenants {
+        after.tenants.get(id).map_or((), |new| moved(old.status, new.status, command));
     }
-    for (id, old) in &before.restore_jobs {
-        moved(old.stage, after.restore_jobs[id].stage, command);
+    for old in before.backup_jobs() {
+        moved(old.status, after.backup_job(old.id).unwrap().status, command);
+    }
+    for old in before.restore_jobs() {
+        moved(old.stage, after.restore_job(old.id).unwrap().stage, command);
+    }
+    for old in before.recover_jobs() {
+        after.recover_job(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+    }
+    for old in before.drills() {
+        after.drill(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+    }
+    for old in before.clean_jobs() {
+        after.clean_job(old.id).map_or((), |new| moved(old.status, new.status, command));
+    }
+    for old in before.validate_jobs() {
+        after.validate_job(old.id).map_or((), |new| moved(old.status, new.status, command));
     }
 }
 

@@ -6,6 +6,7 @@ mod harness;
 
 use harness::{TENANT, World, address, all_done, report, restore_wish};
 use strandline_catalogue::retention::Policy;
+use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::state::*;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -113,7 +114,7 @@ fn a_set_that_a_restore_reads_stays_whatever_attributes_either_has() {
     assert!(refused.what.contains("restore job"), "{refused}");
     assert!(kept(&w, &format!("piece_{}", pieces(&w)[0])).contains("restore job"));
     let copy = w.state.tenant_by_name("copy").unwrap().id;
-    w.act(Action::CancelRestore { tenant: copy }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Restore, tenant: copy }).unwrap();
     assert!(delete_set(&mut w, 1).is_ok(), "what has ended reads nothing");
 }
 
@@ -172,8 +173,8 @@ fn log_that_a_standby_follows_stays_until_it_stops() {
     let mut wish = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
     wish.standby = true;
     w.act(Action::StartRestore(wish)).unwrap();
-    w.until("the standby", |w| !w.state.standbys.is_empty());
-    let standby = *w.state.standbys.keys().next().unwrap();
+    w.until("the standby", |w| w.state.standbys().next().is_some());
+    let standby = w.state.standbys().next().unwrap().tenant_id;
     let first = format!("piece_{}", pieces(&w)[0]);
     assert_eq!(kept(&w, &first), "", "a standby that stands still reads nothing");
     w.act(Action::RecoverStandby { tenant: standby, until: None }).unwrap();
@@ -214,7 +215,7 @@ fn what_a_validation_looks_at_stays_until_it_has_looked() {
     w.act(Action::StartValidate(Box::new(wish.clone()))).unwrap();
     let refused = delete_set(&mut w, 1).unwrap_err();
     assert!(refused.what.contains("validation job"), "{refused}");
-    w.act(Action::CancelValidate { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Validate, tenant: TENANT }).unwrap();
     w.run(2);
     assert!(delete_set(&mut w, 1).is_ok());
     let late = w.act(Action::StartValidate(Box::new(wish))).unwrap_err();
@@ -261,7 +262,7 @@ fn a_validation_leaves_out_what_is_being_deleted_and_damage_of_it_is_no_news() {
     assert_eq!(damaged(&w), [false, true], "nobody has to do anything about what goes");
     w.act(Action::StartValidate(Box::new(wish))).unwrap();
     let names: Vec<MediumName> =
-        w.state.validate_tasks.values().filter(|t| !t.status.is_ended()).map(|t| t.object.name).collect();
+        w.state.validate_tasks().filter(|t| !t.status.is_ended()).map(|t| t.object.name).collect();
     assert_eq!(names, [MediumName::Set(BackupSetId(2), BackupSetKind::Full)]);
 }
 
@@ -293,7 +294,7 @@ fn a_worker_that_digests_for_a_drill_is_not_the_least_busy_one() {
     let mut w = world(&[BackupMode::Full]);
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
     w.run(3);
-    let drill = w.state.drills.values().next().unwrap();
+    let drill = w.state.drills().next().unwrap();
     let busy: Vec<NodeId> = drill.runs.values().filter_map(|r| r.executor).collect();
     assert!(!busy.is_empty());
     let least = (1..=3).map(NodeId).min_by_key(|n| (busy.iter().filter(|b| *b == n).count(), *n)).unwrap();
@@ -309,7 +310,7 @@ fn a_worker_that_digests_for_a_drill_is_not_the_least_busy_one() {
         description: String::new(),
     };
     w.act(Action::StartRecoverTable(Box::new(wish))).unwrap();
-    w.until("an executor", |w| w.state.recover_jobs.values().any(|j| j.tasks.values().any(|t| t.executor.is_some())));
-    let executor = w.state.recover_jobs.values().next().unwrap().tasks[&LsId(1001)].executor.unwrap();
+    w.until("an executor", |w| w.state.recover_jobs().any(|j| j.tasks().any(|(_, t)| t.executor.is_some())));
+    let executor = harness::run_of(w.state.recover_jobs().next().unwrap().tasks(), 1001).executor.unwrap();
     assert_eq!(executor, least, "the drill keeps {busy:?} busy");
 }

@@ -3,8 +3,8 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report, restore_wish};
-use strandline_scheduler_core::state::{RecoverStage, RecoverTableJob, RecoveredTable, Tablet};
+use harness::{TENANT, World, all_done, report, restore_wish, run_of};
+use strandline_scheduler_core::state::{JobKind, RecoverStage, RecoverTableJob, RecoveredTable, Tablet};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -37,7 +37,7 @@ fn start(w: &mut World) -> Outcome {
 }
 
 fn job(w: &World) -> &RecoverTableJob {
-    w.state.recover_jobs.values().next_back().unwrap()
+    w.state.recover_jobs().next_back().unwrap()
 }
 
 /// Tables of the tenant that users see.
@@ -102,11 +102,16 @@ fn a_cancelled_or_failed_recovery_leaves_no_table() {
     let refused = w.act(Action::DropTenant { tenant: TENANT }).unwrap_err();
     assert!(refused.todo.contains("CANCEL RECOVER TABLE"), "{refused}");
     w.until("the tasks", |w| specs(w).len() == 2);
-    w.act(Action::CancelRecoverTable { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::RecoverTable, tenant: TENANT }).unwrap();
     let ended = (job(&w).stage, job(&w).failure.as_ref().unwrap().code);
     assert_eq!(ended, (RecoverStage::Canceled, -4072), "as every other job that is cancelled");
     assert!(specs(&w).is_empty() && w.state.tenants[&TENANT].tables.is_empty());
-    assert!(w.act(Action::CancelRecoverTable { tenant: TENANT }).unwrap_err().what.contains("no table recovery"));
+    assert!(
+        w.act(Action::CancelJob { kind: JobKind::RecoverTable, tenant: TENANT })
+            .unwrap_err()
+            .what
+            .contains("no table recovery")
+    );
 
     w.task_hook = |world, worker, order| match order.spec {
         TaskSpec::RecoverTable(_) => {
@@ -128,10 +133,10 @@ fn a_worker_that_dies_in_a_recovery_is_replaced() {
     w.task_hook = never_ends;
     start(&mut w).unwrap();
     w.until("the tasks", |w| specs(w).len() == 2);
-    let victim = job(&w).tasks[&LsId(1002)].executor.unwrap();
+    let victim = run_of(job(&w).tasks(), 1002).executor.unwrap();
     w.kill(victim);
-    w.until("another executor", |w| job(w).tasks[&LsId(1002)].executor.is_some_and(|e| e != victim));
-    assert!(job(&w).tasks[&LsId(1002)].retry > RetryId(0), "under another name");
+    w.until("another executor", |w| run_of(job(w).tasks(), 1002).executor.is_some_and(|e| e != victim));
+    assert!(run_of(job(&w).tasks(), 1002).retry > RetryId(0), "under another name");
     w.task_hook = all_done;
     w.until("the end", |w| job(w).stage == RecoverStage::Completed);
 }
@@ -143,7 +148,7 @@ fn what_cannot_be_recovered_is_refused_before_anything_is_made() {
         let mut wish = wish();
         change(&mut wish);
         let failure = w.act(Action::StartRecoverTable(Box::new(wish))).unwrap_err();
-        assert!(w.state.recover_jobs.is_empty() && w.state.tenants[&TENANT].tables.is_empty());
+        assert!(w.state.recover_jobs().next().is_none() && w.state.tenants[&TENANT].tables.is_empty());
         failure.to_string()
     };
     assert!(refused(&mut w, |s| s.tenant = TenantId(99)).contains("no such tenant"));

@@ -3,13 +3,13 @@
 
 mod harness;
 
-use harness::{World, all_done, report, restore_wish};
-use strandline_scheduler_core::state::{RestoreJob, TenantStatus};
+use harness::{World, all_done, report, restore_wish, run_of};
+use strandline_scheduler_core::state::{JobKind, RestoreJob, TenantStatus};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
 fn job(w: &World) -> &RestoreJob {
-    w.state.restore_jobs.values().next_back().unwrap()
+    w.state.restore_jobs().next_back().unwrap()
 }
 
 fn stage(w: &World) -> RestoreStage {
@@ -79,11 +79,11 @@ fn replay_follows_the_leader_under_a_new_retry() {
         all_done(world, worker, order)
     };
     w.act(restore_wish("r", 3)).unwrap();
-    w.until("replay", |w| job(w).log_tasks.values().any(|r| r.status == LsTaskStatus::Doing));
-    let old = job(&w).log_tasks[&LsId(1001)].executor.unwrap();
+    w.until("replay", |w| job(w).log_tasks().any(|(_, r)| r.status == LsTaskStatus::Doing));
+    let old = run_of(job(&w).log_tasks(), 1001).executor.unwrap();
     w.kill(old);
-    w.until("the new leader", |w| job(w).log_tasks[&LsId(1001)].executor.is_some_and(|e| e != old));
-    assert!(job(&w).log_tasks[&LsId(1001)].retry >= RetryId(1));
+    w.until("the new leader", |w| run_of(job(w).log_tasks(), 1001).executor.is_some_and(|e| e != old));
+    assert!(run_of(job(&w).log_tasks(), 1001).retry >= RetryId(1));
     w.task_hook = all_done;
     w.until("the end", |w| stage(w).is_ended());
     assert_eq!(stage(&w), RestoreStage::Success);
@@ -114,7 +114,7 @@ fn cancel_drops_the_half_built_tenant_and_frees_its_name() {
     w.run(2);
     let again = w.act(restore_wish("R", 3)).unwrap_err();
     assert!(again.what.contains("OB_RESTORE_IN_PROGRESS"), "{again}");
-    w.act(Action::CancelRestore { tenant: job(&w).tenant_id }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Restore, tenant: job(&w).tenant_id }).unwrap();
     assert!(orders_for(&w.state, NodeId(1)).replicas.is_empty());
     w.run(3);
     assert!(w.act(restore_wish("r", 3)).is_ok());
@@ -129,7 +129,7 @@ fn a_restore_that_cannot_be_is_refused() {
     let Action::StartRestore(mut wish) = restore_wish("r", 1) else { unreachable!() };
     wish.source.log_streams.remove(0);
     assert_eq!(w.act(Action::StartRestore(wish)).unwrap_err().class, ErrorClass::Corrupt);
-    assert!(w.state.restore_jobs.is_empty(), "a refusal leaves nothing behind");
+    assert!(w.state.restore_jobs().next().is_none(), "a refusal leaves nothing behind");
 }
 
 #[test]
@@ -159,12 +159,12 @@ fn a_name_is_taken_once_and_free_again_soon_after_its_restore_was_cancelled() {
 
     // A worker that is gone holds up neither the cancellation nor the name.
     w.alive.remove(&NodeId(3));
-    w.act(Action::CancelRestore { tenant }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Restore, tenant }).unwrap();
     let going = refused(&mut w, restore_wish("r", 1));
     assert!(going.class == ErrorClass::Transient && going.what.contains("still being dropped"), "{going}");
     w.task_hook = harness::all_done;
     w.until("the name", |w| running(w).is_none());
     w.act(restore_wish("r", 1)).unwrap();
-    w.until("the second one", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
-    assert_eq!(w.state.restore_jobs.values().next_back().unwrap().stage, RestoreStage::Success);
+    w.until("the second one", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
+    assert_eq!(w.state.restore_jobs().next_back().unwrap().stage, RestoreStage::Success);
 }

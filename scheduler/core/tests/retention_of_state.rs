@@ -50,7 +50,7 @@ fn clean(w: &mut World, seed: u64) -> (usize, usize) {
     let probes = of_sets.chain(of_pieces).chain([expire]).flat_map(|s| [s.prev(), s, s.next()]);
     let mut checked = 0;
     for scn in probes.filter(|s| *s >= expire && before.holds(*s)) {
-        assert!(after.holds(scn), "seed {seed}: SCN {scn} is lost: {:#?}", w.state.clean_jobs.values().next_back());
+        assert!(after.holds(scn), "seed {seed}: SCN {scn} is lost: {:#?}", w.state.clean_jobs().next_back());
         checked += 1;
     }
     let deleted = w.state.backup_sets.values().filter(|s| s.file_status == FileStatus::Deleted).count();

@@ -5,7 +5,7 @@ mod harness;
 
 use harness::jobs::{JOBS, Job, open_jobs, start, turn, world};
 use harness::{START_MS, TENANT, TaskHook, World, report};
-use strandline_scheduler_core::state::{SchedulePlan, Trouble};
+use strandline_scheduler_core::state::{JobKind, SchedulePlan, Stage, Trouble};
 use strandline_scheduler_core::views::{Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -123,12 +123,14 @@ fn every_kind_of_job_that_is_cancelled_ends_within_half_a_minute_and_orders_noth
         let restored = w.state.tenants.values().find(|t| t.name == "r").map(|t| t.id);
         let tenant = restored.unwrap_or(TENANT);
         w.act(match job {
-            Job::Full | Job::Incremental | Job::Synthetic | Job::WithLog => Action::CancelBackup { tenant },
-            Job::Restore => Action::CancelRestore { tenant },
-            Job::Drill => Action::CancelDrill { tenant },
-            Job::RecoverTable => Action::CancelRecoverTable { tenant },
-            Job::Validate => Action::CancelValidate { tenant },
-            Job::Clean => Action::CancelClean { tenant },
+            Job::Full | Job::Incremental | Job::Synthetic | Job::WithLog => {
+                Action::CancelJob { kind: JobKind::Backup, tenant }
+            }
+            Job::Restore => Action::CancelJob { kind: JobKind::Restore, tenant },
+            Job::Drill => Action::CancelJob { kind: JobKind::Drill, tenant },
+            Job::RecoverTable => Action::CancelJob { kind: JobKind::RecoverTable, tenant },
+            Job::Validate => Action::CancelJob { kind: JobKind::Validate, tenant },
+            Job::Clean => Action::CancelJob { kind: JobKind::Clean, tenant },
             Job::DestCheck => unreachable!(),
         })
         .unwrap();
@@ -172,7 +174,7 @@ fn since_is_when_the_trouble_began_over_all_attempts_of_a_task_until_one_comes_f
     start(&mut w, Job::Validate).unwrap();
     until_it_waits(&mut w, Job::Validate);
     let began_ms = since(&w);
-    let retries = |w: &World| w.state.validate_tasks.values().flat_map(|t| t.runs.values()).map(|r| r.retry.0).max();
+    let retries = |w: &World| w.state.validate_tasks().flat_map(|t| t.runs.values()).map(|r| r.retry.0).max();
     for _ in 0..40 {
         turn(&mut w, 700);
         assert_eq!(since(&w), began_ms);
@@ -216,9 +218,13 @@ fn since_of_the_schedulers_own_work_survives_every_change_of_words_until_it_is_d
     for n in 1..10 {
         assert_eq!(fails(&mut w, n), began_ms, "try {n}");
     }
-    let then = Action::MoveBackup { job: id, from: BackupJobStatus::Init, to: BackupJobStatus::Data };
+    let then = Action::AdvanceJob {
+        job: id,
+        from: Stage::Backup(BackupJobStatus::Init),
+        to: Stage::Backup(BackupJobStatus::Data),
+    };
     w.act(then).unwrap();
-    assert!(w.state.backup_jobs[&id].trouble.is_none(), "a step was done");
+    assert!(w.state.backup_job(id).unwrap().trouble.is_none(), "a step was done");
     assert_eq!(fails(&mut w, 11), w.now_ms, "this is another trouble");
 }
 

@@ -61,7 +61,7 @@ fn a_restore_reaches_each_destination_in_its_own_way_and_keeps_no_key_when_it_ha
         .collect();
     assert!(logs.iter().all(|log| *log == source().log));
     w.task_hook = all_done;
-    w.until("the end", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
+    w.until("the end", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     assert!(!keys(&w.state).contains("secret-"), "the State has forgotten the keys");
     let shown = format!("{:?}", views::view(&w.state, w.now_ms, "CDB_OB_RESTORE_HISTORY").unwrap().rows);
     assert!(shown.contains("s3_region=eu-a") && shown.contains("s3_region=eu-b"), "{shown}");
@@ -69,7 +69,7 @@ fn a_restore_reaches_each_destination_in_its_own_way_and_keeps_no_key_when_it_ha
 
 /// Every key that ended and running restores hold.
 fn keys(state: &State) -> String {
-    let sources = state.restore_jobs.values().map(|j| &j.source);
+    let sources = state.restore_jobs().map(|j| &j.source);
     let of = |s: &RestoreSource| {
         let archives: Vec<&str> = s.log.iter().map(|l| l.from.access.reveal()).collect();
         format!("{}{}", s.data.access.reveal(), archives.concat())
@@ -115,8 +115,8 @@ fn a_standby_follows_its_last_archive_with_that_ones_keys_and_another_one_with_i
     (wish.standby, wish.source) = (true, source());
     wish.source.log.reverse();
     w.act(Action::StartRestore(wish)).unwrap();
-    w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
-    let tenant = *w.state.standbys.keys().next().unwrap();
+    w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
+    let tenant = w.state.standbys().next().unwrap().tenant_id;
     w.act(Action::RecoverStandby { tenant, until: None }).unwrap();
     w.run(2);
     let looked_at = |w: &World| {

@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{TENANT, World, all_done, report, restore_wish};
-use strandline_scheduler_core::state::{Drill, DrillStage, StandbyStage, TenantStatus};
+use strandline_scheduler_core::state::{Drill, DrillStage, JobKind, StandbyStage, TenantStatus};
 use strandline_scheduler_core::views::{Value, view};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -23,8 +23,8 @@ fn standby_world() -> (World, TenantId) {
     let Action::StartRestore(mut wish) = restore_wish("s", 3) else { unreachable!() };
     wish.standby = true;
     w.act(Action::StartRestore(wish)).unwrap();
-    w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
-    let tenant = *w.state.standbys.keys().next().unwrap();
+    w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
+    let tenant = w.state.standbys().next().unwrap().tenant_id;
     (w, tenant)
 }
 
@@ -58,7 +58,7 @@ fn a_standby_is_read_only_and_follows_no_further_than_the_archive_of_all_its_str
 }
 
 fn standing(w: &World, tenant: TenantId) -> StandbyStage {
-    w.state.standbys[&tenant].stage
+    w.state.standby(tenant).unwrap().stage
 }
 
 /// The column of every row of a view.
@@ -103,7 +103,7 @@ fn a_standby_that_has_all_up_to_the_end_that_was_asked_for_has_reached_it_and_ma
     w.act(Action::StopStandby { tenant }).unwrap();
     assert_eq!(standing(&w, tenant), StandbyStage::Stopped);
     w.act(Action::ActivateStandby { tenant }).unwrap();
-    w.until("it is open", |w| w.state.standbys.is_empty());
+    w.until("it is open", |w| w.state.standbys().next().is_none());
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_standby_whose_archive_goes_no_further_says_so_since_when_and_goes_on_when_i
     assert!(!status.is_empty() && status.iter().all(|s| s == "SOURCE HAS A GAP"), "{status:?}");
     assert!(column(&w, "V$OB_LS_LOG_RESTORE_STATUS", "COMMENT").iter().all(|c| c.contains("round 1 was stopped")));
     assert!(column(&w, "V$OB_LS_LOG_RESTORE_STATUS", "ERR_CODE").iter().all(|c| c.contains("-4018")));
-    let since = |w: &World| w.state.standbys[&tenant].trouble.as_ref().map(|t| t.since_ms);
+    let since = |w: &World| w.state.standby(tenant).unwrap().trouble.as_ref().map(|t| t.since_ms);
     let (first, on) = (since(&w), waits_on(&w));
     assert!(on.iter().any(|on| on.contains("round 1 was stopped") && on.contains("RESTORE it again")), "{on:?}");
     w.now_ms += 60_000;
@@ -141,16 +141,16 @@ fn activation_brings_all_streams_to_one_scn_before_it_opens() {
     w.task_hook = |_, _, _| None;
     w.act(Action::ActivateStandby { tenant }).unwrap();
     w.run(3);
-    assert_eq!(w.state.standbys[&tenant].stage, StandbyStage::Activating);
+    assert_eq!(w.state.standby(tenant).unwrap().stage, StandbyStage::Activating);
     assert!(orders_for(&w.state, NodeId(1)).replicas.iter().all(|r| r.read_only), "not before all are there");
     w.task_hook = follows;
-    w.until("the end", |w| w.state.standbys.is_empty());
+    w.until("the end", |w| w.state.standbys().next().is_none());
     assert_eq!(w.state.tenants[&tenant].status, TenantStatus::Normal);
     assert!(orders_for(&w.state, NodeId(1)).replicas.iter().all(|r| r.open && !r.read_only));
 }
 
 fn drill(w: &World) -> &Drill {
-    w.state.drills.values().next_back().unwrap()
+    w.state.drills().next_back().unwrap()
 }
 
 /// Up to the restore, which the body would have started.
@@ -194,7 +194,7 @@ fn a_drill_compares_the_restored_tenant_with_its_source_and_leaves_only_the_evid
 /// The first looks come when the log stream has passed the SCN already.
 fn passed_twice(world: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskReport> {
     let is_source = matches!(&order.spec, TaskSpec::Fingerprint(spec) if spec.scn > Scn::MIN);
-    let is_late = is_source && order.key.turn < TurnId(3) && order.key.ls_id == LsId(1001);
+    let is_late = is_source && order.key.turn < TurnId(3) && order.key.part.ls_number() == LsId(1001);
     let passed = Failure::new(ErrorClass::Invalid, "the content has changed", "log stream 1001", "");
     if is_late {
         return Some(report(order, TaskState::Failed, Some(passed.with_code(CODE_SCN_PASSED)), None));
@@ -210,7 +210,7 @@ fn a_drill_whose_scn_has_passed_takes_a_new_one() {
     let turns: Vec<TurnId> = w
         .ordered
         .iter()
-        .filter(|(_, k)| k.kind == TaskKind::Fingerprint && k.ls_id == LsId(1))
+        .filter(|(_, k)| k.kind == TaskKind::Fingerprint && k.part == Part::Ls(LsId(1)))
         .map(|(_, k)| k.turn)
         .collect();
     assert!(turns.contains(&TurnId(3)), "every stream is looked at again at the new one: {turns:?}");
@@ -236,7 +236,7 @@ fn a_drill_that_finds_a_difference_proves_nothing() {
         let mut said = all_done(world, worker, order)?;
         if let (TaskSpec::Fingerprint(spec), Some(TaskResult::Fingerprint(print))) = (&order.spec, &mut said.result)
             && spec.scn == Scn::MIN
-            && order.key.ls_id == LsId(1001)
+            && order.key.part.ls_number() == LsId(1001)
         {
             print.keys += 1;
         }
@@ -270,6 +270,6 @@ fn a_drill_runs_at_the_times_of_its_cron_text_and_once_for_each() {
         plan(&w.state, w.now_ms).steps.into_iter().find(|s| matches!(s.then, Action::StartDrill { .. })).unwrap();
     w.act(step.then.clone()).unwrap();
     assert_eq!(w.act(step.then), Ok(Done::Nothing), "the same turn of another leader");
-    w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Drill, tenant: TENANT }).unwrap();
     assert_eq!(due(&w), 0, "its time was dealt with");
 }

@@ -9,8 +9,9 @@ use serde_reflection::{Error, Registry, Samples, Tracer, TracerConfig};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
-use strandline_scheduler_core::{Action, Command, State};
-use strandline_stored::{Stored, decode, encode};
+use strandline_scheduler_core::state::{JobKind, Stage};
+use strandline_scheduler_core::{Action, Command, RoundAction, State};
+use strandline_stored::{FIRST_VERSION, Stored, decode, encode};
 
 /// Moment of the samples.
 const PROPOSED_AT_MS: u64 = 1_700_000_000_000;
@@ -41,6 +42,51 @@ fn every_record_that_was_ever_written_is_read() {
         assert_eq!(again.split(' ').next(), Some(name));
     }
     written_down("samples", &kept, &now);
+}
+
+#[test]
+fn every_record_of_an_older_version_is_read() {
+    for version in FIRST_VERSION..Command::VERSION {
+        let kept = kept_of("samples", version);
+        assert!(!kept.is_empty(), "there is no sample of version {version}");
+        for line in kept {
+            let (name, bytes) = line.split_once(' ').unwrap();
+            let bytes = from_hex(bytes);
+            let read = if name == STATE { decode::<State>(&bytes).err() } else { decode::<Command>(&bytes).err() };
+            assert_eq!(read, None, "{line}");
+        }
+    }
+}
+
+#[test]
+fn commands_that_had_names_of_their_own_for_each_kind_of_job_mean_the_same() {
+    let read = |name: &str| {
+        let kept = kept_of("samples", 2);
+        let line = kept.iter().find(|line| line.split(' ').next() == Some(name)).unwrap();
+        decode::<Command>(&from_hex(line.split_once(' ').unwrap().1)).unwrap().action
+    };
+    let cancels = [
+        ("CancelBackup", JobKind::Backup),
+        ("CancelRestore", JobKind::Restore),
+        ("CancelRecoverTable", JobKind::RecoverTable),
+        ("CancelDrill", JobKind::Drill),
+        ("CancelClean", JobKind::Clean),
+        ("CancelValidate", JobKind::Validate),
+    ];
+    for (name, kind) in cancels {
+        assert!(matches!(read(name), Action::CancelJob { kind: found, .. } if found == kind), "{name}");
+    }
+    for name in ["BackupClosed", "FinishClean", "FinishValidate"] {
+        assert!(matches!(read(name), Action::CloseJob { .. }), "{name}");
+    }
+    let stage = |name| if let Action::AdvanceJob { from, .. } = read(name) { Some(from) } else { None };
+    assert!(matches!(stage("MoveBackup"), Some(Stage::Backup(_))));
+    assert!(matches!(stage("MoveRestore"), Some(Stage::Restore(_))));
+    assert!(matches!(stage("MoveRecoverTable"), Some(Stage::RecoverTable(_))));
+    assert!(matches!(stage("MoveDrill"), Some(Stage::Drill(_))));
+    assert!(matches!(stage("MoveClean"), Some(Stage::CleanTask(_))));
+    assert!(matches!(read("ReopenRound"), Action::Round { what: RoundAction::Reopen, .. }));
+    assert!(matches!(read("SealPiece"), Action::Round { what: RoundAction::SealPiece { .. }, .. }));
 }
 
 #[test]
@@ -121,21 +167,25 @@ fn flatten(place: &str, format: &serde_json::Value, lines: &mut BTreeSet<String>
     }
 }
 
-fn path(what: &str) -> PathBuf {
-    let file = format!("tests/stored/{what}-{}.txt", Command::VERSION);
+fn path(what: &str, version: u8) -> PathBuf {
+    let file = format!("tests/stored/{what}-{version}.txt");
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
 fn kept(what: &str) -> BTreeSet<String> {
-    std::fs::read_to_string(path(what)).unwrap_or_default().lines().map(str::to_owned).collect()
+    kept_of(what, Command::VERSION)
+}
+
+fn kept_of(what: &str, version: u8) -> BTreeSet<String> {
+    std::fs::read_to_string(path(what, version)).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 /// Everything of today has to stand in the file, which is never made shorter.
 fn written_down(what: &str, kept: &BTreeSet<String>, now: &BTreeSet<String>) {
     if std::env::var_os("STRANDLINE_WRITE_LAYOUT").is_some() {
         let text = kept.union(now).fold(String::new(), |text, line| text + line + "\n");
-        std::fs::create_dir_all(path(what).parent().unwrap()).unwrap();
-        return std::fs::write(path(what), text).unwrap();
+        std::fs::create_dir_all(path(what, Command::VERSION).parent().unwrap()).unwrap();
+        return std::fs::write(path(what, Command::VERSION), text).unwrap();
     }
     let new: Vec<_> = now.difference(kept).collect();
     assert!(new.is_empty(), "{what}: not written down yet, set STRANDLINE_WRITE_LAYOUT=1: {new:#?}");

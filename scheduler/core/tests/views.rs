@@ -6,7 +6,7 @@ mod harness;
 use harness::{TENANT, World, restore_wish};
 use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{
-    CleanWhat, DestKind, ImportedFrom, MediumObject, RecoveredTable, SchedulePlan, Tablet, ValidateKind,
+    CleanWhat, DestKind, ImportedFrom, JobKind, MediumObject, RecoveredTable, SchedulePlan, Tablet, ValidateKind,
 };
 use strandline_scheduler_core::views::{ALL, Table, Value, view};
 use strandline_scheduler_core::*;
@@ -28,11 +28,11 @@ fn full_world() -> World {
     let Action::StartRestore(mut standby) = restore_wish("standby", 3) else { unreachable!() };
     standby.standby = true;
     w.act(Action::StartRestore(standby)).unwrap();
-    w.until("the standby", |w| !w.state.standbys.is_empty());
+    w.until("the standby", |w| w.state.standbys().next().is_some());
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
-    w.act(Action::CancelDrill { tenant: TENANT }).unwrap();
+    w.act(Action::CancelJob { kind: JobKind::Drill, tenant: TENANT }).unwrap();
     w.act(restore_wish("done", 3)).unwrap();
-    w.until("the restore", |w| w.state.restore_jobs.values().all(|j| j.stage.is_ended()));
+    w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     w.act(recovery("recovered")).unwrap();
     w.until("the recovery", |w| w.state.open_recover_job(TENANT).is_none());
     w.act(import()).unwrap();

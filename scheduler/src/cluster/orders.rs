@@ -114,7 +114,7 @@ fn task_id(key: &core::TaskKey) -> v1::TaskId {
     v1::TaskId {
         job_id: key.job_id.0,
         tenant_id: key.tenant_id.0,
-        ls_id: key.ls_id.0,
+        ls_id: key.part.ls_number().0,
         kind: kind.into(),
         turn: key.turn.0,
         retry: key.retry.0,

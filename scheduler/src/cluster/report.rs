@@ -23,7 +23,7 @@ pub fn report(wire: v1::WorkerReport) -> core::WorkerReport {
         replicas: wire.replicas.into_iter().map(replica).collect(),
         archive: wire.archive.into_iter().filter_map(archive).collect(),
         archive_waiting: wire.archive_waiting.into_iter().filter_map(waiting).collect(),
-        tasks: wire.tasks.into_iter().filter_map(task).collect(),
+        tasks: wire.tasks.into_iter().filter_map(|t| task(NodeId(wire.worker_id), t)).collect(),
         replica_troubles: wire.replica_troubles.into_iter().filter_map(replica_trouble).collect(),
         free_bytes: wire.free_bytes,
     }
@@ -108,7 +108,7 @@ fn gap(g: v1::LogGap) -> LogGap {
     }
 }
 
-fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
+fn task(worker: NodeId, t: v1::TaskReport) -> Option<core::TaskReport> {
     let state = match v1::TaskState::try_from(t.state).ok()? {
         v1::TaskState::Unspecified => return None,
         v1::TaskState::Doing => core::TaskState::Doing,
@@ -116,7 +116,7 @@ fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
         v1::TaskState::Failed => core::TaskState::Failed,
     };
     Some(core::TaskReport {
-        key: task_key(&t.id?)?,
+        key: task_key(worker, &t.id?)?,
         state,
         bytes_total: t.bytes_total,
         bytes_done: t.bytes_done,
@@ -127,7 +127,7 @@ fn task(t: v1::TaskReport) -> Option<core::TaskReport> {
     })
 }
 
-fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
+fn task_key(worker: NodeId, id: &v1::TaskId) -> Option<core::TaskKey> {
     let kind = match v1::TaskKind::try_from(id.kind).ok()? {
         v1::TaskKind::BackupLs => core::TaskKind::BackupLs,
         v1::TaskKind::BackupIndex => core::TaskKind::BackupIndex,
@@ -145,7 +145,7 @@ fn task_key(id: &v1::TaskId) -> Option<core::TaskKey> {
     Some(core::TaskKey {
         job_id: JobId(id.job_id),
         tenant_id: TenantId(id.tenant_id),
-        ls_id: LsId(id.ls_id),
+        part: kind.part(LsId(id.ls_id), worker),
         kind,
         turn: TurnId(id.turn),
         retry: RetryId(id.retry),

@@ -6,6 +6,7 @@ use crate::sql::cursor::Cursor;
 use crate::sql::quantities::span_ms;
 use async_trait::async_trait;
 use strandline_scheduler_core::Action;
+use strandline_scheduler_core::state::JobKind;
 use strandline_types::Failure;
 
 pub const RUN: Syntax = Syntax {
@@ -86,7 +87,7 @@ impl Command for DrillRequest {
             DrillChange::Run => Action::StartDrill { tenant, last_ms: None },
             DrillChange::Every { interval_ms } => Action::SetDrillInterval { tenant, interval_ms },
             DrillChange::At { cron, time_zone } => Action::SetDrillSchedule { tenant, cron, time_zone },
-            DrillChange::Cancel => Action::CancelDrill { tenant },
+            DrillChange::Cancel => Action::CancelJob { kind: JobKind::Drill, tenant },
         };
         cx.act_for(self.tenant.as_deref(), action).await
     }

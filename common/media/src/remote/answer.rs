@@ -1,6 +1,7 @@
 //! What a store's answer means: its status and its own error code become a class.
 
 use super::xml;
+use crate::error::LOCKED_BY_WORM;
 use crate::{MediaError, Op};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,8 +18,8 @@ const GIVE_KEYS: &str = "give keys that are valid and may list, read, write and 
 /// What an administrator can do about a refused time.
 const SET_THE_CLOCK: &str =
     "set the clock of the machine that says this, and let NTP keep it; requests are signed anew each time";
-/// How a locked object is told: the original's name of it, which deletions wait for.
-const LOCKED: &str = "OB_OBJECT_STORAGE_OBJECT_LOCKED_BY_WORM: the object is locked until its retention ends";
+/// How a locked object is told, behind the original's name of it.
+const LOCKED: &str = "the object is locked until its retention ends";
 /// What an administrator can do about it.
 const WAIT_FOR_THE_LOCK: &str = "it can be deleted when its retention has ended";
 /// Longest piece of a store's own words that is repeated.
@@ -75,13 +76,20 @@ impl Reply {
     pub(crate) fn error(&self, op: Op, uri: &str, path: &str, store_code: i32) -> MediaError {
         let (code, words) = (self.code(), xml::error(&self.body).1);
         let is_locked = is_locked(op, &code, &words);
-        let class = if is_locked { ErrorClass::Permission } else { class_of(self.status, &code) };
+        let class = match is_locked {
+            true => ErrorClass::Permission,
+            // An error in the body of a good answer: the store gave up in the middle of it.
+            false if self.is_good() => ErrorClass::Transient,
+            false => class_of(self.status, &code),
+        };
         let mut reason = match (code.is_empty(), words.is_empty()) {
             (true, true) => format!("HTTP {}", self.status),
             (false, true) => format!("{code} (HTTP {})", self.status),
             _ => format!("{code} (HTTP {}): {}", self.status, words.chars().take(WORDS_MAX).collect::<String>()),
         };
-        if let Some(hint) = if is_locked { Some(LOCKED) } else { hint(self.status, &code) } {
+        if is_locked {
+            reason = format!("{reason}; {LOCKED_BY_WORM}: {LOCKED}");
+        } else if let Some(hint) = hint(self.status, &code) {
             reason = format!("{reason}; {hint}");
         }
         let is_clock = code == "RequestTimeTooSkewed";

@@ -1,10 +1,11 @@
-//! The promises of [`Medium`], kept with the steps of a [`Store`].
+//! The promises of [`Medium`], kept with the steps of a [`Stored`].
 //!
 //! A write that finds something at its place reads it back: equal bytes are a success (a lost reply, a second writer
 //! of the same bytes), other bytes are `Fenced`, and nothing is ever overwritten. Where a store has no condition, the
 //! place is looked at before and the bytes are compared after the write.
 
-use super::store::{Conditional, Store};
+use super::stored::Stored;
+use super::transport::Conditional;
 use super::upload::{Upload, same_objects};
 use crate::medium::carry;
 use crate::{
@@ -23,13 +24,13 @@ const APPEND_TRIES: u32 = 4;
 
 /// A destination in a store.
 #[derive(Debug)]
-pub(crate) struct RemoteMedium<S> {
+pub(crate) struct RemoteMedium {
     uri: String,
-    store: Arc<S>,
+    store: Arc<Stored>,
 }
 
-impl<S: Store> RemoteMedium<S> {
-    pub(crate) fn new(uri: String, store: Arc<S>) -> Self {
+impl RemoteMedium {
+    pub(crate) fn new(uri: String, store: Arc<Stored>) -> Self {
         Self { uri, store }
     }
 
@@ -103,9 +104,9 @@ impl<S: Store> RemoteMedium<S> {
 }
 
 #[async_trait]
-impl<S: Store> Medium for RemoteMedium<S> {
+impl Medium for RemoteMedium {
     fn log_form(&self) -> LogForm {
-        self.store.log_form()
+        self.store.own.log_form()
     }
 
     async fn put(&self, path: &str, data: Bytes) -> Result<(), MediaError> {
@@ -163,7 +164,7 @@ impl<S: Store> Medium for RemoteMedium<S> {
         if !self.store.deletes_by_tag() {
             return self.store.delete(path).await;
         }
-        match self.store.tag(path).await {
+        match self.store.own.tag(path).await {
             Err(e) if e.is_not_found() => Ok(()),
             outcome => outcome,
         }
@@ -171,12 +172,12 @@ impl<S: Store> Medium for RemoteMedium<S> {
 
     async fn tag(&self, path: &str) -> Result<(), MediaError> {
         check_path(Op::Delete, &self.uri, path)?;
-        self.store.tag(path).await
+        self.store.own.tag(path).await
     }
 
     async fn append(&self, path: &str, at: u64, data: Bytes) -> Result<u64, MediaError> {
         check_path(Op::Append, &self.uri, path)?;
-        if self.store.log_form() == LogForm::Parts {
+        if self.store.own.log_form() == LogForm::Parts {
             return Err(no_append(&self.uri, path));
         }
         let end = at + data.len() as u64;
@@ -189,7 +190,7 @@ impl<S: Store> Medium for RemoteMedium<S> {
         let mut done = 0;
         for _ in 0..APPEND_TRIES {
             let (from, rest) = (at + done as u64, data.slice(done..));
-            if self.store.append(path, from, rest).await? == Conditional::Done {
+            if self.store.own.append(path, from, rest).await? == Conditional::Done {
                 return Ok(end);
             }
             // It does not end there: a torn append, a lost reply, another writer, or a hole.
@@ -217,13 +218,13 @@ impl<S: Store> Medium for RemoteMedium<S> {
         match copied {
             Conditional::Done => Ok(()),
             Conditional::Unknown => carry(self, from, to).await,
-            Conditional::Refused if same_objects(&*self.store, from, to).await? => Ok(()),
+            Conditional::Refused if same_objects(&self.store, from, to).await? => Ok(()),
             Conditional::Refused => Err(self.fenced(Op::Copy, to)),
         }
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, MediaError> {
-        let mut found = self.store.uploads().await?;
+        let mut found = self.store.own.uploads().await?;
         found.sort();
         Ok(found)
     }
@@ -234,7 +235,7 @@ impl<S: Store> Medium for RemoteMedium<S> {
     }
 
     async fn keeps_versions(&self) -> Option<bool> {
-        self.store.keeps_versions().await
+        self.store.own.keeps_versions().await
     }
 
     fn uri(&self) -> String {

@@ -5,7 +5,8 @@
 //! bytes are a success, other bytes are `Fenced`. A dropped writer aborts its upload if a runtime is at hand; else
 //! [`crate::Medium::unfinished`] shows it.
 
-use super::store::{Conditional, Store};
+use super::stored::Stored;
+use super::transport::Conditional;
 use crate::{MediaError, ObjectWriter, Op, RetryPolicy};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -25,9 +26,9 @@ const PART_RETRY: RetryPolicy =
 type PartEnd = Result<(usize, String), MediaError>;
 
 /// The writer of one object.
-pub(crate) struct Upload<S: Store> {
+pub(crate) struct Upload {
     uri: String,
-    store: Arc<S>,
+    store: Arc<Stored>,
     path: String,
     id: Option<String>,
     buffer: BytesMut,
@@ -38,14 +39,14 @@ pub(crate) struct Upload<S: Store> {
     is_dead: bool,
 }
 
-impl<S: Store> std::fmt::Debug for Upload<S> {
+impl std::fmt::Debug for Upload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upload").field("path", &self.path).field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
-impl<S: Store> Upload<S> {
-    pub(crate) fn new(uri: String, store: Arc<S>, path: String) -> Self {
+impl Upload {
+    pub(crate) fn new(uri: String, store: Arc<Stored>, path: String) -> Self {
         Self {
             uri,
             store,
@@ -66,7 +67,7 @@ impl<S: Store> Upload<S> {
 
     async fn add(&mut self, mut data: Bytes) -> Result<(), MediaError> {
         while !data.is_empty() {
-            let part_bytes = self.store.part_bytes(self.tokens.len() + 1);
+            let part_bytes = self.store.own.part_bytes(self.tokens.len() + 1);
             let room = part_bytes - self.buffer.len();
             let piece = data.split_to(room.min(data.len()));
             self.digest.update(&piece);
@@ -153,7 +154,7 @@ impl<S: Store> Upload<S> {
     /// The object that is there holds what was written here.
     async fn is_ours(&self) -> Result<u64, MediaError> {
         let len = again(|| self.store.head(&self.path)).await?;
-        if len == self.bytes && digest_of(&*self.store, &self.path, len).await? == self.digest.digest128() {
+        if len == self.bytes && digest_of(&self.store, &self.path, len).await? == self.digest.digest128() {
             return Ok(len);
         }
         Err(self.error(ErrorClass::Fenced, "an object with other bytes is there"))
@@ -161,7 +162,7 @@ impl<S: Store> Upload<S> {
 }
 
 #[async_trait]
-impl<S: Store> ObjectWriter for Upload<S> {
+impl ObjectWriter for Upload {
     async fn write(&mut self, data: Bytes) -> Result<(), MediaError> {
         if self.is_dead {
             return Err(self.error(ErrorClass::Invalid, "an earlier write failed"));
@@ -180,7 +181,7 @@ impl<S: Store> ObjectWriter for Upload<S> {
     }
 }
 
-impl<S: Store> Drop for Upload<S> {
+impl Drop for Upload {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         self.under_way.abort_all();
@@ -197,7 +198,7 @@ async fn again<T, F: Future<Output = Result<T, MediaError>>>(call: impl Fn() -> 
     PART_RETRY.run(call).await
 }
 
-async fn digest_of(store: &dyn Store, path: &str, len: u64) -> Result<u128, MediaError> {
+async fn digest_of(store: &Stored, path: &str, len: u64) -> Result<u128, MediaError> {
     let mut digest: Box<Xxh3> = Box::default();
     let mut at = 0;
     while at < len {
@@ -210,7 +211,7 @@ async fn digest_of(store: &dyn Store, path: &str, len: u64) -> Result<u128, Medi
 }
 
 /// Two objects hold the same bytes.
-pub(crate) async fn same_objects(store: &dyn Store, a: &str, b: &str) -> Result<bool, MediaError> {
+pub(crate) async fn same_objects(store: &Stored, a: &str, b: &str) -> Result<bool, MediaError> {
     let (len, other) = (store.head(a).await?, store.head(b).await?);
     Ok(len == other && digest_of(store, a, len).await? == digest_of(store, b, len).await?)
 }

@@ -1,4 +1,4 @@
-//! The XML that stores speak: listings, uploads, errors. Unknown elements are skipped.
+//! The XML that stores speak: listings, unfinished uploads, errors. Unknown elements are skipped.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,11 +20,6 @@ pub(crate) fn error(body: &[u8]) -> (String, String) {
     }
     let found: Error = read(body).unwrap_or_default();
     (found.code, found.message)
-}
-
-/// Text of a document.
-pub(crate) fn escape(text: &str) -> String {
-    quick_xml::escape::escape(text).into_owned()
 }
 
 /// `ListBucketResult` of S3 and OSS.
@@ -52,13 +47,6 @@ pub(crate) struct Contents {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Prefix {
     pub(crate) prefix: String,
-}
-
-/// `InitiateMultipartUploadResult`
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct UploadBegun {
-    pub(crate) upload_id: String,
 }
 
 /// `ListMultipartUploadsResult`
@@ -157,6 +145,5 @@ mod tests {
         assert_eq!((found.blobs.blobs[0].properties.bytes, found.blobs.prefixes.len()), (3, 1));
         assert!(found.next_marker.is_none_or(|m| m.is_empty()));
         assert_eq!(error(b"no xml"), (String::new(), String::new()));
-        assert_eq!(escape("a<b&c"), "a&lt;b&amp;c");
     }
 }

@@ -73,6 +73,8 @@ pub struct MiniStore {
     pub locks: AtomicBool,
     /// Bodies that it has refused for that.
     pub without_digest: AtomicU32,
+    /// A page of a listing that is not the last one does not say where the next one begins.
+    pub loses_next: AtomicBool,
     inner: Mutex<Inner>,
     /// Where it listens, on the loopback.
     pub port: u16,
@@ -82,6 +84,11 @@ type Answer = Result<Response, Response>;
 
 fn answer(status: u16, body: impl Into<Body>) -> Response {
     Response::builder().status(StatusCode::from_u16(status).unwrap()).body(body.into()).unwrap()
+}
+
+/// A body was taken.
+fn written() -> Response {
+    Response::builder().header("etag", "\"tag\"").body(Body::empty()).unwrap()
 }
 
 fn error(status: u16, code: &str) -> Response {
@@ -102,6 +109,7 @@ impl MiniStore {
             has_versions: AtomicBool::new(false),
             locks: AtomicBool::new(false),
             without_digest: AtomicU32::new(0),
+            loses_next: AtomicBool::new(false),
             inner: Mutex::new(Inner { objects: BTreeMap::new(), uploads: BTreeMap::new(), uploads_begun: 0 }),
             port: listener.local_addr().unwrap().port(),
         });
@@ -122,6 +130,12 @@ impl MiniStore {
     #[must_use]
     pub fn is_tagged(&self, key: &str) -> bool {
         self.inner.lock().unwrap().objects.get(key).is_some_and(|o| o.tagged)
+    }
+
+    /// Puts an object under any key, as others may.
+    pub fn plant(&self, key: &str) {
+        let object = Object { bytes: b"x".to_vec(), is_appendable: false, tagged: false };
+        self.inner.lock().unwrap().objects.insert(key.to_owned(), object);
     }
 
     /// Every object, by its key.
@@ -165,7 +179,9 @@ impl MiniStore {
         match (&head.method, key) {
             (&Method::GET, "") if query.contains_key("versioning") => Ok(self.versioning()),
             (&Method::GET, "") if query.contains_key("uploads") => Ok(inner.list_uploads(&query, self.page())),
-            (&Method::GET, "") => Ok(inner.list(&query, self.is_oss, self.page())),
+            (&Method::GET, "") => {
+                Ok(inner.list(&query, self.is_oss, self.page(), self.loses_next.load(Ordering::Relaxed)))
+            }
             (&Method::GET | &Method::HEAD, _) => inner.get(key, head),
             (&Method::DELETE, _) => {
                 match query.get("uploadId") {
@@ -245,7 +261,7 @@ impl MiniStore {
         let (_, parts) = inner.uploads.remove(id).unwrap();
         let bytes = parts.into_values().flatten().collect();
         inner.objects.insert(key.to_owned(), Object { bytes, is_appendable: false, tagged: false });
-        Ok(answer(200, "<CompleteMultipartUploadResult/>"))
+        Ok(answer(200, "<CompleteMultipartUploadResult><ETag>\"tag\"</ETag></CompleteMultipartUploadResult>"))
     }
 
     fn put(&self, inner: &mut Inner, key: &str, head: &Parts, query: &BTreeMap<String, String>, body: Bytes) -> Answer {
@@ -258,19 +274,19 @@ impl MiniStore {
         if let Some(id) = query.get("uploadId") {
             let (_, parts) = inner.uploads.get_mut(id).ok_or_else(|| error(404, "NoSuchUpload"))?;
             parts.insert(query["partNumber"].parse().unwrap(), body);
-            return Ok(Response::builder().header("etag", "\"tag\"").body(Body::empty()).unwrap());
+            return Ok(written());
         }
         self.may_write(inner, key, head)?;
         let bytes = match head.headers.get("x-amz-copy-source") {
             None => body.to_vec(),
             Some(from) => {
                 let from = percent_encoding::percent_decode(from.as_bytes()).decode_utf8().unwrap();
-                let from = inner.objects.get(from.trim_start_matches("/b/"));
+                let from = inner.objects.get(from.trim_start_matches('/').trim_start_matches("b/"));
                 from.ok_or_else(|| error(404, "NoSuchKey"))?.bytes.clone()
             }
         };
         inner.objects.insert(key.to_owned(), Object { bytes, is_appendable: false, tagged: false });
-        Ok(answer(200, ""))
+        Ok(written())
     }
 }
 
@@ -285,10 +301,14 @@ impl Inner {
         if from >= bytes.len() {
             return Err(error(416, "InvalidRange"));
         }
-        Ok(answer(206, bytes[from..bytes.len().min(to + 1)].to_vec()))
+        let end = bytes.len().min(to + 1);
+        let mut part = answer(206, bytes[from..end].to_vec());
+        let range = format!("bytes {from}-{}/{}", end - 1, bytes.len());
+        part.headers_mut().insert("content-range", range.parse().unwrap());
+        Ok(part)
     }
 
-    fn list(&self, query: &BTreeMap<String, String>, is_oss: bool, page: usize) -> Response {
+    fn list(&self, query: &BTreeMap<String, String>, is_oss: bool, page: usize, loses_next: bool) -> Response {
         let (prefix, after) =
             (query.get("prefix").map_or("", String::as_str), if is_oss { "marker" } else { "continuation-token" });
         let after = query.get(after).map_or("", String::as_str);
@@ -316,7 +336,7 @@ impl Inner {
         }
         let next = if is_oss { "NextMarker" } else { "NextContinuationToken" };
         let mark = if is_oss { String::new() } else { quick_xml::escape::escape(TOKEN_MARK).into_owned() };
-        let next = if is_truncated { format!("<{next}>{mark}{last}</{next}>") } else { String::new() };
+        let next = if is_truncated && !loses_next { format!("<{next}>{mark}{last}</{next}>") } else { String::new() };
         text.push_str(&format!("<IsTruncated>{is_truncated}</IsTruncated>{next}</ListBucketResult>"));
         answer(200, text)
     }

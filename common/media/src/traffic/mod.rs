@@ -7,17 +7,16 @@
 mod governor;
 mod status;
 
-use crate::{Destination, Options};
+use crate::{Destination, Options, kind};
 use governor::{Governor, Pacer};
 use object_store::client::HttpClient;
 use parking_lot::{Mutex, MutexGuard};
-pub(crate) use status::Kind;
 use status::Ledger;
 pub use status::{DestStatus, Requests};
+pub(crate) use status::{Kind, Prices};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
-use strandline_types::Scheme;
 use tokio::runtime;
 
 /// Destinations remembered; beyond it, those that nothing has open are forgotten with their counters.
@@ -31,7 +30,7 @@ static OPEN: LazyLock<Mutex<BTreeMap<String, Arc<Traffic>>>> = LazyLock::new(Mut
 #[derive(Debug)]
 pub(crate) struct Traffic {
     dest: String,
-    scheme: Scheme,
+    prices: Prices,
     began: Instant,
     books: Mutex<Books>,
     /// Connections, and the runtime that drives them.
@@ -59,12 +58,13 @@ impl Traffic {
         if open.len() >= REMEMBERED_MAX && !open.contains_key(&name) {
             open.retain(|_, traffic| Arc::strong_count(traffic) > 1);
         }
-        let traffic = open.entry(name.clone()).or_insert_with(|| Arc::new(Self::new(name, dest.scheme)));
+        let traffic =
+            open.entry(name.clone()).or_insert_with(|| Arc::new(Self::new(name, kind::of(dest.scheme).prices)));
         traffic.limit(&dest.options);
         Arc::clone(traffic)
     }
 
-    fn new(dest: String, scheme: Scheme) -> Self {
+    fn new(dest: String, prices: Prices) -> Self {
         let books = Books {
             max_iops: None,
             max_bandwidth_bytes: None,
@@ -76,7 +76,7 @@ impl Traffic {
             bytes_received: 0,
             throttled: 0,
         };
-        Self { dest, scheme, began: Instant::now(), books: Mutex::new(books), client: Mutex::default() }
+        Self { dest, prices, began: Instant::now(), books: Mutex::new(books), client: Mutex::default() }
     }
 
     /// The connections to the destination, shared by everything on the same runtime: media are opened often.
@@ -146,7 +146,7 @@ impl Traffic {
     pub(crate) fn status(&self) -> DestStatus {
         let mut books = self.books();
         let now = self.now();
-        let (requests_per_day, cost_per_day_usd) = books.ledger.per_day(now / 60_000_000_000, self.scheme);
+        let (requests_per_day, cost_per_day_usd) = books.ledger.per_day(now / 60_000_000_000, self.prices);
         let rate_limit = books.governor.rate(now);
         metrics::gauge!("strandline_media_rate_limit", "dest" => self.dest.clone()).set(rate_limit.unwrap_or(0.0));
         DestStatus {

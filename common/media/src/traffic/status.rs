@@ -3,23 +3,20 @@
 //! Pure: time is an argument. Prices are list prices of 2025 in US dollars for requests alone (no storage, no transfer
 //! out of the region), as the vendors publish them; they are an estimate for a status line and never a bill.
 
-use strandline_types::Scheme;
-
 /// Minutes that the estimate looks back.
 const MINUTES: usize = 60;
 const DAY_MINUTES: f64 = 1440.0;
 
-/// Dollars per 1000 writing or listing requests, and per 1000 reading ones; deletions are free everywhere.
-const fn prices(scheme: Scheme) -> (f64, f64) {
-    match scheme {
-        // S3 Standard, us-east-1: PUT, COPY, POST, LIST 0.005; GET and others 0.0004.
-        Scheme::S3 => (0.005, 0.0004),
-        // OSS Standard, outside mainland China: 0.016 per 10 000 PUT, 0.013 per 100 000 GET.
-        Scheme::Oss => (0.0016, 0.000_13),
-        // Block blob, hot, LRS: 0.05 per 10 000 writes and lists, 0.004 per 10 000 reads.
-        Scheme::Azure => (0.005, 0.0004),
-        Scheme::File | Scheme::Memory => (0.0, 0.0),
-    }
+/// Dollars per 1000 requests; deletions are free everywhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Prices {
+    /// Writing and listing.
+    pub(crate) writes: f64,
+    pub(crate) reads: f64,
+}
+
+impl Prices {
+    pub(crate) const NONE: Self = Self { writes: 0.0, reads: 0.0 };
 }
 
 /// Kind of a request, as vendors bill it.
@@ -120,7 +117,7 @@ impl Ledger {
     }
 
     /// Requests per day and their price; `minute` is the present one.
-    pub(crate) fn per_day(&self, minute: u64, scheme: Scheme) -> (u64, f64) {
+    pub(crate) fn per_day(&self, minute: u64, prices: Prices) -> (u64, f64) {
         let first = (minute + 1).saturating_sub(MINUTES as u64);
         let span = (minute + 1).min(MINUTES as u64) as f64;
         let mut seen = Requests::default();
@@ -131,8 +128,7 @@ impl Ledger {
             seen.deletes += r.deletes;
         }
         let days = DAY_MINUTES / span;
-        let (write, read) = prices(scheme);
-        let cost = ((seen.writes + seen.lists) as f64 * write + seen.reads as f64 * read) / 1000.0;
+        let cost = ((seen.writes + seen.lists) as f64 * prices.writes + seen.reads as f64 * prices.reads) / 1000.0;
         ((seen.total() as f64 * days) as u64, cost * days)
     }
 }
@@ -150,11 +146,12 @@ mod tests {
                 ledger.add(minute, Kind::Write);
             }
         }
-        let (requests, cost) = ledger.per_day(199, Scheme::S3);
+        let prices = Prices { writes: 0.005, reads: 0.0004 };
+        let (requests, cost) = ledger.per_day(199, prices);
         assert_eq!(requests, 86_400, "60 a minute is one a second");
         assert!((cost - 0.432).abs() < 1e-6, "{cost}");
-        assert_eq!(ledger.per_day(199, Scheme::File).1, 0.0);
-        assert_eq!(ledger.per_day(1000, Scheme::S3), (0, 0.0), "an idle hour costs nothing");
+        assert_eq!(ledger.per_day(199, Prices::NONE).1, 0.0);
+        assert_eq!(ledger.per_day(1000, prices), (0, 0.0), "an idle hour costs nothing");
         assert_eq!(ledger.total.writes, 140 * 600 + 60 * 60);
     }
 }

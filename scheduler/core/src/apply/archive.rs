@@ -10,7 +10,7 @@ use crate::state::{DestState, Restart, Round, State};
 use std::collections::BTreeMap;
 use strandline_types::{DestNo, PieceClock, PieceStatus, RoundId, RoundState, Scn, TenantId, limits};
 
-pub(super) fn set_lag(state: &mut State, id: TenantId, lag_target_ms: u64) -> Outcome {
+pub(crate) fn set_lag(state: &mut State, id: TenantId, lag_target_ms: u64) -> Outcome {
     normal(state, id)?;
     if lag_target_ms > limits::ARCHIVE_LAG_TARGET_MS_MAX {
         return Err(refuse::bad_lag_target(lag_target_ms));
@@ -18,7 +18,7 @@ pub(super) fn set_lag(state: &mut State, id: TenantId, lag_target_ms: u64) -> Ou
     Ok(change(state, id, |config| config.lag_target_ms = lag_target_ms))
 }
 
-pub(super) fn set_concurrency(state: &mut State, id: TenantId, threads: u32) -> Outcome {
+pub(crate) fn set_concurrency(state: &mut State, id: TenantId, threads: u32) -> Outcome {
     normal(state, id)?;
     if threads > limits::ARCHIVE_CONCURRENCY_MAX {
         return Err(refuse::bad_concurrency(threads));
@@ -26,7 +26,7 @@ pub(super) fn set_concurrency(state: &mut State, id: TenantId, threads: u32) -> 
     Ok(change(state, id, |config| config.concurrency = threads))
 }
 
-pub(super) fn archive_log(state: &mut State, id: TenantId) -> Outcome {
+pub(crate) fn archive_log(state: &mut State, id: TenantId) -> Outcome {
     let tenant = normal(state, id)?;
     if tenant.archive.dests.is_empty() {
         return Err(refuse::no_archive_dest(&tenant.name));
@@ -44,7 +44,7 @@ pub(super) fn archive_log(state: &mut State, id: TenantId) -> Outcome {
     Ok(opened.into_iter().find(|done| matches!(done, Done::Round(_))).unwrap_or(Done::Ok))
 }
 
-pub(super) fn no_archive_log(state: &mut State, id: TenantId) -> Outcome {
+pub(crate) fn no_archive_log(state: &mut State, id: TenantId) -> Outcome {
     let tenant = normal(state, id)?;
     if !tenant.archive.log_mode {
         return Err(refuse::archive_mode(&tenant.name, false));
@@ -70,7 +70,7 @@ fn change(state: &mut State, id: TenantId, edit: impl FnOnce(&mut crate::state::
 /// Opens a round when the tenant is in ARCHIVELOG mode, the destination is enabled and has no open round.
 ///
 /// Everything that the start placeholder will say is decided here, before a byte of it is written.
-pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) -> Done {
+pub(crate) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) -> Done {
     let start = tenant_max_scn(state, id).max(Scn::from_ms(state.clock_ms));
     let is_open = state.open_round_of(id, no).is_some();
     let now_ms = state.clock_ms;
@@ -117,7 +117,7 @@ pub(super) fn open_round_if_wanted(state: &mut State, id: TenantId, no: DestNo) 
     Done::Round(round_id)
 }
 
-pub(super) fn round_begun(state: &mut State, tenant: TenantId, id: RoundId) -> Outcome {
+pub(crate) fn round_begun(state: &mut State, tenant: TenantId, id: RoundId) -> Outcome {
     let Some(round) = state.rounds.get_mut(&(tenant, id)).filter(|r| r.state == RoundState::Prepare) else {
         return Ok(Done::Nothing);
     };
@@ -127,7 +127,7 @@ pub(super) fn round_begun(state: &mut State, tenant: TenantId, id: RoundId) -> O
     Ok(Done::Ok)
 }
 
-pub(super) fn move_round(
+pub(crate) fn move_round(
     state: &mut State,
     key: (TenantId, RoundId),
     from: RoundState,
@@ -144,7 +144,7 @@ pub(super) fn move_round(
     Ok(Done::Ok)
 }
 
-pub(super) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced: bool) -> Outcome {
+pub(crate) fn round_stopped(state: &mut State, key: (TenantId, RoundId), forced: bool) -> Outcome {
     let now_ms = state.clock_ms;
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.state == RoundState::Stopping) else {
         return Ok(Done::Nothing);

@@ -4,7 +4,7 @@ use crate::state::{AuditEvent, State};
 use strandline_types::{TenantId, limits};
 
 /// Remembers that something happened now.
-pub(super) fn note<const N: usize>(
+pub(crate) fn note<const N: usize>(
     state: &mut State,
     tenant_id: TenantId,
     (module, event): (&str, &str),

@@ -5,7 +5,7 @@ use crate::command::{Action, Command};
 use crate::state::State;
 
 /// Moves the clock to what a command's proposer says, as far as that is believed.
-pub(super) fn advance(state: &mut State, command: &Command) {
+pub(crate) fn advance(state: &mut State, command: &Command) {
     let said_ms = command.proposed_at_ms;
     let workers_ms = match &command.action {
         Action::Heartbeats(reports) => reports.iter().map(|r| r.clock_ms).max(),

@@ -4,7 +4,7 @@ use crate::command::{Done, Outcome};
 use crate::state::State;
 use strandline_types::{ClusterId, ErrorClass, Failure, NodeId, Term};
 
-pub(super) fn init(state: &mut State, id: ClusterId, name: String, schedulers: Vec<(NodeId, String)>) -> Outcome {
+pub(crate) fn init(state: &mut State, id: ClusterId, name: String, schedulers: Vec<(NodeId, String)>) -> Outcome {
     if id == ClusterId(0) || (state.cluster.id != ClusterId(0) && state.cluster.id != id) {
         let what = format!("cluster id {id} is refused: the cluster has id {}", state.cluster.id);
         let todo = "correct cluster_id in the configuration; 0 is no id, and an id is given once";
@@ -27,7 +27,7 @@ pub(super) fn init(state: &mut State, id: ClusterId, name: String, schedulers: V
     Ok(Done::Ok)
 }
 
-pub(super) fn take_lead(state: &mut State, node: NodeId, term: Term) -> Outcome {
+pub(crate) fn take_lead(state: &mut State, node: NodeId, term: Term) -> Outcome {
     if term <= state.schedulers.term {
         return Ok(Done::Nothing);
     }

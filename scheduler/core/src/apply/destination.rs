@@ -4,17 +4,17 @@
 //! opened with does not change under it, but for keys and attributes.
 
 use super::archive::open_round_if_wanted;
-use super::clean;
 use super::tenant::normal;
 use crate::address;
 use crate::command::{ArchiveDestSpec, Done, Outcome};
+use crate::jobs::machine::between;
 use crate::refuse;
 use crate::round_machine::RoundEvent;
 use crate::state::{ArchiveDest, DestKind, DestState, Destination, State, StorageChange};
 use strandline_types::{Access, DestId, DestNo, DestUri, Failure, RoundState, TenantId, limits};
 
 /// The destination of this tenant, place and kind; a new id for a new place.
-pub(super) fn find_or_add(
+pub(crate) fn find_or_add(
     state: &mut State,
     tenant: TenantId,
     kind: DestKind,
@@ -78,7 +78,7 @@ fn replace(state: &mut State, id: DestId, uri: DestUri, access: Access) -> bool 
 }
 
 /// ALTER EXTERNAL_STORAGE_DEST: rounds and jobs go on with the new keys and attributes.
-pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: Access) -> Outcome {
+pub(crate) fn change_storage(state: &mut State, id: DestId, uri: &str, access: Access) -> Outcome {
     let uri = address::named(uri)?;
     let Some(dest) = state.destinations.get(&id) else { return Err(refuse::no_such_dest(&uri.to_string())) };
     if !dest.uri.is_same_place(&uri) {
@@ -101,7 +101,7 @@ pub(super) fn change_storage(state: &mut State, id: DestId, uri: &str, access: A
 }
 
 /// `format.obbak` of a destination is there.
-pub(super) fn formatted(state: &mut State, dest: DestId) -> Outcome {
+pub(crate) fn formatted(state: &mut State, dest: DestId) -> Outcome {
     let now_ms = state.clock_ms;
     match state.destinations.get_mut(&dest) {
         Some(d) if !d.formatted => {
@@ -115,7 +115,7 @@ pub(super) fn formatted(state: &mut State, dest: DestId) -> Outcome {
 }
 
 /// A check file of a destination was written and read back.
-pub(super) fn checked(state: &mut State, dest: DestId, check_file: String) -> Outcome {
+pub(crate) fn checked(state: &mut State, dest: DestId, check_file: String) -> Outcome {
     let now_ms = state.clock_ms;
     let Some(dest) = state.destinations.get_mut(&dest) else { return Ok(Done::Nothing) };
     dest.check_file = check_file;
@@ -127,7 +127,7 @@ pub(super) fn checked(state: &mut State, dest: DestId, check_file: String) -> Ou
 }
 
 /// LOG_ARCHIVE_DEST, LOG_ARCHIVE_DEST_n.
-pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec: Option<ArchiveDestSpec>) -> Outcome {
+pub(crate) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec: Option<ArchiveDestSpec>) -> Outcome {
     let tenant = normal(state, id)?;
     if no > DestNo::LAST {
         return Err(refuse::bad_dest_no(no));
@@ -150,7 +150,7 @@ pub(super) fn set_archive_dest(state: &mut State, id: TenantId, no: DestNo, spec
     // A tenant that archives already archives there as well, from now on.
     open_round_if_wanted(state, id, no);
     // What is current has changed, and with it what may go.
-    clean::ask_again(state, id);
+    between::ask_cleaning_again(state, id);
     Ok(Done::Dest(dest_id))
 }
 
@@ -167,12 +167,12 @@ fn clear_archive_dest(state: &mut State, id: TenantId, no: DestNo) -> Outcome {
     if let Some((round, from)) = paused {
         super::archive::move_round(state, (id, round), from, RoundEvent::StopWanted, String::new())?;
     }
-    clean::ask_again(state, id);
+    between::ask_cleaning_again(state, id);
     Ok(Done::Ok)
 }
 
 /// archive_new_tenants.
-pub(super) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveDestSpec>) -> Outcome {
+pub(crate) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveDestSpec>) -> Outcome {
     let parent = match parent {
         None => None,
         Some(spec) => {
@@ -196,7 +196,7 @@ pub(super) fn set_archive_new_tenants(state: &mut State, parent: Option<ArchiveD
 ///
 /// # Errors
 /// `Invalid` when the place is taken.
-pub(super) fn place_of_new(state: &State, id: TenantId, name: &str) -> Result<Option<ArchiveDestSpec>, Failure> {
+pub(crate) fn place_of_new(state: &State, id: TenantId, name: &str) -> Result<Option<ArchiveDestSpec>, Failure> {
     let Some(parent) = &state.archive_new_tenants else { return Ok(None) };
     let uri = address::named(&parent.uri)?.below(&format!("{name}_{id}"));
     match state.destinations.values().find(|d| d.uri.overlaps(&uri)) {
@@ -206,7 +206,7 @@ pub(super) fn place_of_new(state: &State, id: TenantId, name: &str) -> Result<Op
 }
 
 /// A new tenant archives from its first moment.
-pub(super) fn archive_new(state: &mut State, id: TenantId, spec: ArchiveDestSpec) {
+pub(crate) fn archive_new(state: &mut State, id: TenantId, spec: ArchiveDestSpec) {
     let parent = state.archive_new_tenants.as_ref().and_then(|p| address::named(&p.uri).ok());
     let Ok(dest_id) = find_or_add(state, id, DestKind::Archive, &spec.uri, spec.access) else { return };
     if let Some(dest) = state.destinations.get_mut(&dest_id) {
@@ -220,7 +220,7 @@ pub(super) fn archive_new(state: &mut State, id: TenantId, spec: ArchiveDestSpec
 }
 
 /// LOG_ARCHIVE_DEST_STATE, LOG_ARCHIVE_DEST_STATE_n.
-pub(super) fn set_archive_state(state: &mut State, id: TenantId, no: DestNo, to: DestState) -> Outcome {
+pub(crate) fn set_archive_state(state: &mut State, id: TenantId, no: DestNo, to: DestState) -> Outcome {
     let name = normal(state, id)?.name.clone();
     let Some(tenant) = state.tenants.get_mut(&id) else { return Ok(Done::Nothing) };
     let Some(dest) = tenant.archive.dests.get_mut(&no) else { return Err(refuse::no_archive_dest(&name)) };

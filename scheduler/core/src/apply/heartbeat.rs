@@ -1,13 +1,15 @@
 //! What workers say. Only what moves forward is taken: reports may come late, twice and out of order.
 
-use super::{audit, jobs, lag, restore, standby};
+use super::{audit, lag};
 use crate::command::{Done, Outcome};
+use crate::jobs::machine::attempts;
+use crate::jobs::{restore, standby};
 use crate::report::{ArchiveReport, ArchiveWaiting, ReplicaReport, WorkerReport};
 use crate::state::{LsPiece, LsProgress, ReplicaSeen, ReplicaStanding, State, Trouble, Worker};
 use std::collections::BTreeMap;
 use strandline_types::{ArchiveLsState, ErrorClass, LsId, NodeId, PieceId, TenantId, limits};
 
-pub(super) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
+pub(crate) fn apply_all(state: &mut State, reports: Vec<WorkerReport>) -> Outcome {
     for report in reports {
         hear(state, report);
     }
@@ -45,13 +47,13 @@ fn hear(state: &mut State, report: WorkerReport) {
     take_waiting(state, id, &report.archive_waiting);
     note_waiting(state);
     for replica in &report.replicas {
-        standby::take_dictionary(state, id, replica);
+        standby::logic::take_dictionary(state, id, replica);
     }
     for replica in report.replicas {
-        restore::take_dictionary(state, id, replica);
+        restore::logic::take_dictionary(state, id, replica);
     }
     for task in report.tasks {
-        jobs::take_report(state, id, task);
+        attempts::take_report(state, id, task);
     }
 }
 

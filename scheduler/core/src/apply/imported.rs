@@ -10,7 +10,7 @@ use crate::state::{Destination, ImportedFrom, State, TenantStatus};
 use std::collections::BTreeMap;
 use strandline_types::{DestId, DestUri, Failure, PieceId, RoundId, TenantId, limits};
 
-pub(super) fn import(state: &mut State, wish: ImportCatalog) -> Outcome {
+pub(crate) fn import(state: &mut State, wish: ImportCatalog) -> Outcome {
     let count = wish.sets.len() + wish.rounds.iter().map(|r| r.pieces.len()).sum::<usize>();
     if count > limits::IMPORTED_OBJECTS_MAX {
         return Err(refuse::import_too_large(&wish.at.uri, count, limits::IMPORTED_OBJECTS_MAX));
@@ -101,7 +101,7 @@ fn take_rows(state: &mut State, tenant: TenantId, dest: DestId, wish: ImportCata
 }
 
 /// DROP CATALOG: forgotten here; its files stay.
-pub(super) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
+pub(crate) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
     let is_it = |d: &&Destination| d.uri.is_same_place(uri);
     let Some((dest, tenant)) = state.destinations.values().find(is_it).map(|d| (d.id, d.tenant_id)) else {
         return Err(refuse::no_such_catalog(uri));
@@ -123,7 +123,7 @@ pub(super) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
 }
 
 /// What is asked of an imported tenant's files, whether it may be done.
-pub(super) fn may_delete(state: &State, id: TenantId) -> Result<(), Failure> {
+pub(crate) fn may_delete(state: &State, id: TenantId) -> Result<(), Failure> {
     let tenant = state.tenant(id)?;
     match &tenant.imported {
         Some(from) if !from.allow_delete => Err(refuse::import_is_read_only(&tenant.name)),

@@ -6,7 +6,7 @@ use crate::state::{LagSample, Round, State};
 use strandline_types::{RoundId, TenantId, limits};
 
 /// Looks at every open round whose last look is old enough.
-pub(super) fn sample(state: &mut State) {
+pub(crate) fn sample(state: &mut State) {
     let now_ms = state.clock_ms;
     let is_due = |r: &&Round| {
         let last = r.lag_history.last();

@@ -9,7 +9,7 @@ use crate::state::{State, Trouble};
 use strandline_types::{BackupSetId, DestId, ErrorClass, Failure, limits};
 
 /// Keeps a set whose end placeholder the medium did not take.
-pub(super) fn keep(state: &mut State, dest: DestId, set: BackupSetId) {
+pub(crate) fn keep(state: &mut State, dest: DestId, set: BackupSetId) {
     let now_ms = state.clock_ms;
     if !state.destinations.contains_key(&dest) {
         return;
@@ -23,7 +23,7 @@ pub(super) fn keep(state: &mut State, dest: DestId, set: BackupSetId) {
 }
 
 /// The end placeholder is written.
-pub(super) fn done(state: &mut State, dest: DestId, set: BackupSetId) -> Outcome {
+pub(crate) fn done(state: &mut State, dest: DestId, set: BackupSetId) -> Outcome {
     if !state.is_left_over(dest, set) {
         return Ok(Done::Nothing);
     }
@@ -35,7 +35,7 @@ pub(super) fn done(state: &mut State, dest: DestId, set: BackupSetId) -> Outcome
 }
 
 /// Nothing is to be written for a set any more.
-pub(super) fn forget(state: &mut State, dest: DestId, set: BackupSetId) {
+pub(crate) fn forget(state: &mut State, dest: DestId, set: BackupSetId) {
     let Some(left) = state.leftovers.get_mut(&dest) else { return };
     left.sets.remove(&set);
     if left.sets.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn forget(state: &mut State, dest: DestId, set: BackupSetId) {
 
 /// The medium did not take it. What waiting does not mend is given up: other bytes stand there, or the path is another
 /// one's by now.
-pub(super) fn medium_failed(state: &mut State, dest: DestId, failure: Failure) {
+pub(crate) fn medium_failed(state: &mut State, dest: DestId, failure: Failure) {
     let now_ms = state.clock_ms;
     let Some(left) = state.leftovers.get_mut(&dest) else { return };
     let is_final = is_final(failure.class);
@@ -68,7 +68,7 @@ fn give_up(state: &mut State, dest: DestId, set: BackupSetId, why: &str) {
 }
 
 /// Destinations that are gone have nothing left.
-pub(super) fn prune(state: &mut State) {
+pub(crate) fn prune(state: &mut State) {
     let State { leftovers, destinations, .. } = state;
     leftovers.retain(|dest, _| destinations.contains_key(dest));
 }

@@ -8,7 +8,7 @@ use crate::command::{Done, Outcome};
 use crate::state::{PieceRow, Round, State};
 use strandline_types::{FileStatus, PieceId, PieceStatus, RoundId, RoundState, Scn, TenantId};
 
-pub(super) fn started(state: &mut State, key: (TenantId, RoundId), upto: PieceId) -> Outcome {
+pub(crate) fn started(state: &mut State, key: (TenantId, RoundId), upto: PieceId) -> Outcome {
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.is_open() && r.begun) else { return Ok(Done::Nothing) };
     let first = round.pieces.keys().next_back().map_or(round.clock.base_piece, |p| p.next());
     if upto < first {
@@ -42,7 +42,7 @@ fn new_piece(round: &Round, id: PieceId) -> PieceRow {
     }
 }
 
-pub(super) fn checkpoint_published(
+pub(crate) fn checkpoint_published(
     state: &mut State,
     key: (TenantId, RoundId),
     piece: PieceId,
@@ -78,7 +78,7 @@ pub(super) fn checkpoint_published(
     Ok(Done::Ok)
 }
 
-pub(super) fn seal(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
+pub(crate) fn seal(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
     let Some(round) = state.rounds.get(&key) else { return Ok(Done::Nothing) };
     let is_due =
         round.active_piece().is_some_and(|p| p.key.piece_id == piece && !p.sealed && is_sealable(state, round, p));
@@ -94,7 +94,7 @@ pub(super) fn seal(state: &mut State, key: (TenantId, RoundId), piece: PieceId) 
     Ok(Done::Ok)
 }
 
-pub(super) fn frozen(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
+pub(crate) fn frozen(state: &mut State, key: (TenantId, RoundId), piece: PieceId) -> Outcome {
     let Some(round) = state.rounds.get_mut(&key) else { return Ok(Done::Nothing) };
     if round.active_piece().map(|p| p.key.piece_id) != Some(piece) {
         return Ok(Done::Nothing);

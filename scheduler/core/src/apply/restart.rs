@@ -2,14 +2,14 @@
 //! backup starts as soon as the new round is DOING. Each of the three happens once, whichever node proposes it.
 
 use super::archive::{move_round, open_round_if_wanted};
-use super::backup_start;
 use crate::command::{BackupWish, Done, Outcome};
+use crate::jobs::machine::between::start_backup;
 use crate::round_machine::RoundEvent;
 use crate::state::{Restart, State};
 use strandline_types::{BackupMode, RoundId, RoundState, TenantId};
 
 /// The interrupted round stops.
-pub(super) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
+pub(crate) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
     let is_wanted = state.tenants.get(&key.0).is_some_and(|t| t.archive.log_mode);
     let Some(round) = state.rounds.get_mut(&key).filter(|r| r.state == RoundState::Interrupted) else {
         return Ok(Done::Nothing);
@@ -22,7 +22,7 @@ pub(super) fn stop(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
 }
 
 /// The next round opens, unless an administrator has decided otherwise meanwhile.
-pub(super) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
+pub(crate) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Stop && r.restart == Restart::NewRound;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;
@@ -41,7 +41,7 @@ pub(super) fn reopen(state: &mut State, key: (TenantId, RoundId)) -> Outcome {
 }
 
 /// The full backup starts; when it cannot, the round says why.
-pub(super) fn backup(state: &mut State, key: (TenantId, RoundId), version: String) -> Outcome {
+pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: String) -> Outcome {
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Doing && r.restart == Restart::FullBackup;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;
@@ -53,7 +53,7 @@ pub(super) fn backup(state: &mut State, key: (TenantId, RoundId), version: Strin
         seal: None,
         version,
     };
-    match backup_start::start(state, key.0, wish, None) {
+    match start_backup(state, key.0, wish, None) {
         Ok(job) => Ok(Done::BackupJob(job)),
         Err(failure) => {
             if let Some(round) = state.rounds.get_mut(&key) {

@@ -1,14 +1,14 @@
 //! Backup schedules: set, switched, and run.
 
-use super::backup_start;
 use super::tenant::normal;
 use crate::command::{BackupWish, Done, Outcome, ScheduleChange};
+use crate::jobs::machine::between::start_backup;
 use crate::refuse;
 use crate::state::{BackupSchedule, ScheduledRun, State};
 use strandline_types::{BackupMode, TenantId, limits};
 
 /// Sets, switches or drops a tenant's schedule. What was due before is no matter of the new one.
-pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) -> Outcome {
+pub(crate) fn change(state: &mut State, id: TenantId, change: ScheduleChange) -> Outcome {
     let name = normal(state, id)?.name.clone();
     let now_ms = state.clock_ms;
     let known = state.schedules.get_mut(&id);
@@ -38,7 +38,7 @@ pub(super) fn change(state: &mut State, id: TenantId, change: ScheduleChange) ->
 }
 
 /// The key of a run was found: nothing holds the schedule up any more.
-pub(super) fn sealed(state: &mut State, id: TenantId) -> Outcome {
+pub(crate) fn sealed(state: &mut State, id: TenantId) -> Outcome {
     if let Some(schedule) = state.schedules.get_mut(&id) {
         schedule.trouble = None;
     }
@@ -47,7 +47,7 @@ pub(super) fn sealed(state: &mut State, id: TenantId) -> Outcome {
 
 /// Deals with one due time: starts its backup, or keeps why not. Void when it was dealt with already, or when the
 /// schedule is another one by now.
-pub(super) fn run(
+pub(crate) fn run(
     state: &mut State,
     id: TenantId,
     revision: u64,
@@ -61,7 +61,7 @@ pub(super) fn run(
     if state.schedules.get_mut(&id).filter(is_current).is_none() {
         return Ok(Done::Nothing);
     }
-    let (job, refusal) = match wish.map(|wish| backup_start::start(state, id, wish, None)) {
+    let (job, refusal) = match wish.map(|wish| start_backup(state, id, wish, None)) {
         Some(Ok(job)) => (Some(job), None),
         Some(Err(failure)) => (None, Some(failure)),
         None => (None, Some(refuse::run_missed())),

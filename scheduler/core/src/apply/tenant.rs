@@ -1,7 +1,8 @@
 //! Tenants and tables.
 
-use super::destination;
+use super::{destination, leftovers, sweep};
 use crate::command::{Done, Outcome};
+use crate::jobs::machine::life;
 use crate::placement;
 use crate::refuse;
 use crate::state::{
@@ -18,7 +19,7 @@ const RESERVED_NAMES: [&str; 10] =
 /// worker of a small cluster.
 const REPLICAS_MAX: u32 = 5;
 
-pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas: u32) -> Outcome {
+pub(crate) fn create(state: &mut State, name: String, log_streams: u32, replicas: u32) -> Outcome {
     check_chosen_name(&name)?;
     check_new_tenant(state, &name, replicas)?;
     // The system log stream is one of them.
@@ -38,7 +39,7 @@ pub(super) fn create(state: &mut State, name: String, log_streams: u32, replicas
 }
 
 /// What every new tenant must be, a restored one too.
-pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
+pub(crate) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
     check_tenant_name(name)?;
     if let Ok(there) = state.tenant_by_name(name) {
         let is_going = there.status == TenantStatus::Dropping;
@@ -47,7 +48,7 @@ pub(super) fn check_new_tenant(state: &State, name: &str, replicas: u32) -> Resu
     if (1..=REPLICAS_MAX).contains(&replicas) { Ok(()) } else { Err(refuse::bad_replicas(replicas)) }
 }
 
-pub(super) fn insert(
+pub(crate) fn insert(
     state: &mut State,
     name: String,
     replicas: u32,
@@ -94,7 +95,7 @@ fn new_log_stream(id: LsId, members: Vec<NodeId>) -> LogStream {
     }
 }
 
-pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
+pub(crate) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
     let tenant = match state.tenant(id)? {
         other if matches!(other.status, TenantStatus::Standby | TenantStatus::Imported) => other,
         _ => normal(state, id)?,
@@ -116,13 +117,13 @@ pub(super) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
 }
 
 /// From here on no worker is ordered to host anything of the tenant.
-pub(super) fn begin_drop(state: &mut State, id: TenantId) {
+pub(crate) fn begin_drop(state: &mut State, id: TenantId) {
     if let Some(tenant) = state.tenants.get_mut(&id) {
         tenant.status = TenantStatus::Dropping;
     }
 }
 
-pub(super) fn gone(state: &mut State, id: TenantId) -> Outcome {
+pub(crate) fn gone(state: &mut State, id: TenantId) -> Outcome {
     if state.tenants.get(&id).is_none_or(|t| t.status != TenantStatus::Dropping) {
         return Ok(Done::Nothing);
     }
@@ -132,12 +133,15 @@ pub(super) fn gone(state: &mut State, id: TenantId) -> Outcome {
     state.rounds.retain(|(tenant, _), _| *tenant != id);
     state.backup_sets.retain(|(tenant, _), _| *tenant != id);
     state.schedules.remove(&id);
-    state.recover_jobs.retain(|_, j| j.tenant_id != id);
-    super::clean::forget_tenant(state, id);
+    state.clean_policies.remove(&id);
+    state.drill_plans.remove(&id);
+    life::forget_tenant(state, id);
+    leftovers::prune(state);
+    sweep::prune(state);
     Ok(Done::Ok)
 }
 
-pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablets: u32) -> Outcome {
+pub(crate) fn create_table(state: &mut State, id: TenantId, name: String, tablets: u32) -> Outcome {
     check_name(&name)?;
     normal(state, id)?;
     if tablets == 0 || tablets as usize > limits::TABLETS_PER_TABLE_MAX {
@@ -154,7 +158,7 @@ pub(super) fn create_table(state: &mut State, id: TenantId, name: String, tablet
 
 /// Whether more tables fit: the dictionary goes into one log entry, and each tablet costs the replicas of its log stream
 /// memory. New tables are given by the length of their names and their tablets.
-pub(super) fn check_room(tenant: &Tenant, new: impl IntoIterator<Item = (usize, usize)>) -> Result<(), Failure> {
+pub(crate) fn check_room(tenant: &Tenant, new: impl IntoIterator<Item = (usize, usize)>) -> Result<(), Failure> {
     let there = tenant.tables.values().map(|t| (t.name.len(), t.tablets.len()));
     let all = there.chain(new);
     let (bytes, tablets) = all.fold((0, 0), |(bytes, count), (name, tablets)| {
@@ -171,7 +175,7 @@ pub(super) fn check_room(tenant: &Tenant, new: impl IntoIterator<Item = (usize, 
 
 /// DROP TABLE: the dictionary does without it at once; its tablets go once log stream 1 has logged that. Sets and log that
 /// are on the media keep it.
-pub(super) fn drop_table(state: &mut State, id: TenantId, name: &str) -> Outcome {
+pub(crate) fn drop_table(state: &mut State, id: TenantId, name: &str) -> Outcome {
     let tenant = normal(state, id)?;
     let is_it = |other: &str| other.eq_ignore_ascii_case(name);
     if let Some(job) = state.open_recover_job(id).filter(|j| j.tables.iter().any(|t| is_it(&t.target_name))) {
@@ -186,7 +190,7 @@ pub(super) fn drop_table(state: &mut State, id: TenantId, name: &str) -> Outcome
 }
 
 /// Adds a table that was checked.
-pub(super) fn add_table(state: &mut State, id: TenantId, name: String, tablets: usize) -> Result<TableId, Failure> {
+pub(crate) fn add_table(state: &mut State, id: TenantId, name: String, tablets: usize) -> Result<TableId, Failure> {
     let tenant = state.tenants.get_mut(&id).ok_or_else(|| refuse::no_such_tenant(&id.to_string()))?;
     let user: Vec<LsId> = tenant.log_streams.keys().copied().filter(|ls| !ls.is_sys()).collect();
     let homes = if user.is_empty() { vec![LsId::SYS] } else { user };
@@ -206,7 +210,7 @@ pub(super) fn add_table(state: &mut State, id: TenantId, name: String, tablets: 
 }
 
 /// A tenant that is open, or a refusal.
-pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
+pub(crate) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
     let tenant = state.tenant(id)?;
     if tenant.status == TenantStatus::Normal {
         Ok(tenant)
@@ -215,7 +219,7 @@ pub(super) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
     }
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_word && !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX {
         Ok(())
@@ -225,14 +229,14 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
 }
 
 /// What the name of a tenant must be.
-pub(super) fn check_tenant_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_tenant_name(name: &str) -> Result<(), Failure> {
     check_name(name)?;
     let is_reserved = RESERVED_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name));
     if is_reserved { Err(refuse::reserved_name(name)) } else { Ok(()) }
 }
 
 /// As [`check_tenant_name`], for a name that a user chose: the tenants of restore drills have names of their own.
-pub(super) fn check_chosen_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_chosen_name(name: &str) -> Result<(), Failure> {
     check_tenant_name(name)?;
     if is_drill_name(name) { Err(refuse::reserved_name(name)) } else { Ok(()) }
 }

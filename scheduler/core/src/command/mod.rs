@@ -8,24 +8,25 @@ mod done;
 mod entry;
 mod orders;
 mod recovery;
+mod round;
 mod wishes;
 
 pub use done::{Done, Outcome};
 pub use entry::Command;
 pub use recovery::{ImportCatalog, StartRecoverTable};
+pub use round::RoundAction;
 pub use wishes::{
     ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
     Subject, Swept,
 };
 
 use crate::report::WorkerReport;
-use crate::round_machine::RoundEvent;
-use crate::state::{CleanWhat, DestState, DrillStage, RecoverStage};
+use crate::state::{CleanWhat, DestState, JobKind, Stage};
 use crate::task::TaskKey;
 use serde::{Deserialize, Serialize};
 use strandline_types::{
-    Access, Address, BackupJobStatus, BackupMode, BackupSetId, CleanStage, ClusterId, DestId, DestNo, DestUri, Failure,
-    JobId, LsId, NodeId, PieceId, PieceKey, RestoreStage, RoundId, RoundState, Scn, TenantId, Term, TurnId,
+    Access, Address, BackupMode, BackupSetId, ClusterId, DestId, DestNo, DestUri, Failure, JobId, LsId, NodeId,
+    PieceKey, RoundId, Scn, TenantId, Term, TurnId,
 };
 
 /// What happens.
@@ -164,96 +165,14 @@ pub enum Action {
         failure: Failure,
     },
 
-    /// The round's start placeholder is written.
-    RoundBegun {
+    /// Something happens to an archive round.
+    Round {
         /// Tenant.
         tenant: TenantId,
         /// Round.
         round: RoundId,
-    },
-    /// Something happens to a round, if it still is in `from`.
-    MoveRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// State that the decision was made in.
-        from: RoundState,
-        /// What happens.
-        event: RoundEvent,
-        /// Why, for users.
-        comment: String,
-    },
-    /// Start placeholders up to this piece are written.
-    PiecesStarted {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Newest piece with a placeholder.
-        upto: PieceId,
-    },
-    /// A checkpoint is visible on the medium.
-    CheckpointPublished {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece that it lies in.
-        piece: PieceId,
-        /// The checkpoint.
-        checkpoint_scn: Scn,
-    },
-    /// The final figures of a piece are to be decided.
-    SealPiece {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece.
-        piece: PieceId,
-    },
-    /// The files of a frozen piece are written.
-    PieceFrozen {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// Piece.
-        piece: PieceId,
-    },
-    /// The round is over: its end placeholder is written, or the stop was forced.
-    RoundStopped {
-        /// Tenant.
-        tenant: TenantId,
-        /// Round.
-        round: RoundId,
-        /// True when the medium was given up.
-        forced: bool,
-    },
-
-    /// AUTO_RESTART: an interrupted round stops, and another one follows it.
-    RestartRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// The interrupted round.
-        round: RoundId,
-    },
-    /// AUTO_RESTART: the interrupted round has stopped, and its destination is usable: the next one opens.
-    ReopenRound {
-        /// Tenant.
-        tenant: TenantId,
-        /// The round that has stopped.
-        round: RoundId,
-    },
-    /// AUTO_RESTART: the new round is DOING: a full backup starts.
-    BackupAfterRestart {
-        /// Tenant.
-        tenant: TenantId,
-        /// The new round.
-        round: RoundId,
-        /// The proposer's version, for the set.
-        version: String,
+        /// What.
+        what: RoundAction,
     },
 
     /// DATA_BACKUP_DEST; `None` clears it.
@@ -315,20 +234,6 @@ pub enum Action {
         /// Tenant.
         tenant: TenantId,
     },
-    /// CANCEL BACKUP.
-    CancelBackup {
-        /// Tenant.
-        tenant: TenantId,
-    },
-    /// A backup job changes its status, if it still is in `from`.
-    MoveBackup {
-        /// Job.
-        job: JobId,
-        /// Status that the decision was made in.
-        from: BackupJobStatus,
-        /// New status.
-        to: BackupJobStatus,
-    },
     /// The tenant has changed under the data tasks of a job: they are done again where it matters.
     NextTurn {
         /// Job.
@@ -336,28 +241,9 @@ pub enum Action {
         /// The turn that the decision was made in.
         turn: TurnId,
     },
-    /// The end placeholder of a failed or cancelled set is written, or given up.
-    BackupClosed {
-        /// Job.
-        job: JobId,
-    },
 
     /// RESTORE. Set, pieces and bases were read from the medium by the body.
     StartRestore(Box<StartRestore>),
-    /// CANCEL RESTORE.
-    CancelRestore {
-        /// The tenant that is being built.
-        tenant: TenantId,
-    },
-    /// A restore job changes its stage, if it still is in `from`.
-    MoveRestore {
-        /// Job.
-        job: JobId,
-        /// Stage that the decision was made in.
-        from: RestoreStage,
-        /// New stage.
-        to: RestoreStage,
-    },
     /// A replica of a tenant that is being restored moves to another worker, before its group has started.
     MoveReplica {
         /// Job.
@@ -415,20 +301,6 @@ pub enum Action {
     },
     /// RECOVER TABLE. Tables, set and pieces were read from the medium by the body.
     StartRecoverTable(Box<StartRecoverTable>),
-    /// CANCEL RECOVER TABLE.
-    CancelRecoverTable {
-        /// The tenant that gets the tables.
-        tenant: TenantId,
-    },
-    /// A table recovery changes its stage, if it still is in `from`.
-    MoveRecoverTable {
-        /// Job.
-        job: JobId,
-        /// Stage that the decision was made in.
-        from: RecoverStage,
-        /// New stage.
-        to: RecoverStage,
-    },
     /// IMPORT CATALOG. The destination was read by the body.
     ImportCatalog(Box<ImportCatalog>),
     /// DROP CATALOG.
@@ -458,20 +330,6 @@ pub enum Action {
         tenant: TenantId,
         /// The drill before it, when it is the schedule's turn.
         last_ms: Option<u64>,
-    },
-    /// CANCEL RESTORE DRILL.
-    CancelDrill {
-        /// Tenant.
-        tenant: TenantId,
-    },
-    /// A drill comes a stage further, if it still is in `from`.
-    MoveDrill {
-        /// Drill.
-        drill: JobId,
-        /// Stage that the decision was made in.
-        from: DrillStage,
-        /// New stage.
-        to: DrillStage,
     },
     /// ADD DELETE BACKUP POLICY.
     AddCleanPolicy {
@@ -503,25 +361,6 @@ pub enum Action {
         /// Its last turn.
         last_run_ms: u64,
     },
-    /// CANCEL DELETE BACKUP.
-    CancelClean {
-        /// Tenant.
-        tenant: TenantId,
-    },
-    /// A set or piece that goes comes a stage further, if it still is in `from`.
-    MoveClean {
-        /// Task.
-        task: JobId,
-        /// Stage that the decision was made in.
-        from: CleanStage,
-        /// New stage.
-        to: CleanStage,
-    },
-    /// All tasks of a cleaning job have ended.
-    FinishClean {
-        /// Job.
-        job: JobId,
-    },
     /// What a look at a destination found that belongs to nothing.
     Swept {
         /// Destination.
@@ -538,17 +377,28 @@ pub enum Action {
     },
     /// VALIDATE. The objects were looked up by the body.
     StartValidate(Box<StartValidate>),
-    /// CANCEL VALIDATE BACKUP.
-    CancelValidate {
-        /// Tenant.
+
+    /// A job comes to its next stage, if it still is in `from`.
+    AdvanceJob {
+        /// Job.
+        job: JobId,
+        /// Stage that the decision was made in.
+        from: Stage,
+        /// New stage.
+        to: Stage,
+    },
+    /// CANCEL of a kind of job.
+    CancelJob {
+        /// Which kind.
+        kind: JobKind,
+        /// The tenant that it runs for; of a restore, the one that is being built.
         tenant: TenantId,
     },
-    /// All tasks of a validation job have ended.
-    FinishValidate {
+    /// Nothing is left to do for a job: its parts have ended, or the end placeholder of its set is written or given up.
+    CloseJob {
         /// Job.
         job: JobId,
     },
-
     /// A task gets an executor.
     AssignTask {
         /// Which attempt.

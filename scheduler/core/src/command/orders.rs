@@ -2,7 +2,7 @@
 //!
 //! A hint and no more: orders are computed from the whole state, and every heartbeat brings all of them.
 
-use super::Action;
+use super::{Action, RoundAction};
 
 impl Action {
     /// False for what comes often and gives no worker anything to do.
@@ -13,10 +13,13 @@ impl Action {
             Self::TakeLead { .. }
                 | Self::Heartbeats(_)
                 | Self::MediumFailed { .. }
-                | Self::PiecesStarted { .. }
-                | Self::CheckpointPublished { .. }
-                | Self::SealPiece { .. }
-                | Self::PieceFrozen { .. }
+                | Self::Round {
+                    what: RoundAction::PiecesStarted { .. }
+                        | RoundAction::CheckpointPublished { .. }
+                        | RoundAction::SealPiece { .. }
+                        | RoundAction::PieceFrozen { .. },
+                    ..
+                }
                 | Self::StandbyScanned { .. }
                 | Self::SweepEnded { .. }
                 | Self::LeftoverDone { .. }

@@ -4,10 +4,11 @@
 
 mod archive;
 mod jobs;
-mod medium;
 mod tenants;
 
 use crate::state::State;
+
+pub(crate) use jobs::keeps_no_key;
 
 /// Everything that is wrong with a state; empty when it is sound.
 #[must_use]
@@ -20,7 +21,7 @@ pub fn lint(state: &State) -> Vec<String> {
 }
 
 /// Notes a finding when something does not hold.
-fn check(found: &mut Vec<String>, holds: bool, what: impl FnOnce() -> String) {
+pub(crate) fn check(found: &mut Vec<String>, holds: bool, what: impl FnOnce() -> String) {
     if !holds {
         found.push(what());
     }

@@ -1,9 +1,9 @@
-//! What a worker has to archive: one order per open round of each tenant that it hosts; and destinations to probe.
+//! What a worker has to archive: one order per open round of each tenant that it hosts.
 
-use super::{DestCheckSpec, LsResume, RoundOrder, RoundWork, TaskOrder, TaskSpec};
+use super::{LsResume, RoundOrder, RoundWork};
 use crate::checkpoint::tenant_max_scn;
-use crate::state::{BackupJob, Destination, LogStream, Round, State, Tenant};
-use strandline_types::{Access, ArchiveLsState, BackupJobStatus, DestUri, NodeId, RoundState, Scn};
+use crate::state::{BackupJob, LogStream, Round, State, Tenant};
+use strandline_types::{Access, ArchiveLsState, BackupJobStatus, RoundState, Scn};
 
 /// What log streams have to do for a round in this state; `None` = nothing yet, or nothing any more.
 pub(super) fn work_of(state: RoundState) -> Option<RoundWork> {
@@ -71,11 +71,6 @@ pub(super) fn keep_alive_scn(state: &State, tenant: &Tenant) -> Scn {
     drill.map_or(scn, |d| scn.max(d.scn.next()))
 }
 
-fn claimed_at<'a>(state: &'a State, uri: &str) -> Option<&'a Destination> {
-    let uri = DestUri::parse(uri).ok()?;
-    state.destinations.values().find(|d| d.was_claimed() && d.uri.is_same_place(&uri))
-}
-
 /// What a backup waits for the archive to reach, or will once its index is there.
 fn awaited_scn(state: &State, tenant: &Tenant) -> Scn {
     let is_waiting = |j: &&BackupJob| matches!(j.status, BackupJobStatus::Index | BackupJobStatus::Log);
@@ -87,18 +82,4 @@ fn awaited_scn(state: &State, tenant: &Tenant) -> Scn {
 /// Log is not held back for larger appends while a backup waits for it.
 fn lag_target_ms(state: &State, tenant: &Tenant, round: &Round) -> u64 {
     if awaited_scn(state, tenant) > round.checkpoint_scn { 0 } else { tenant.archive.lag_target_ms }
-}
-
-/// The destinations that a worker has to probe.
-pub(super) fn dest_checks(state: &State, worker: NodeId) -> impl Iterator<Item = TaskOrder> {
-    let open = state.dest_checks.values().filter(move |c| c.runs.get(&worker).is_some_and(|r| r.is_running()));
-    open.map(|c| TaskOrder {
-        key: c.key(),
-        spec: TaskSpec::DestCheck(DestCheckSpec {
-            uri: c.uri.clone(),
-            access: c.access.clone(),
-            owner: claimed_at(state, &c.uri).map(|d| state.owner_of(d)),
-            key_source: c.key_source.clone(),
-        }),
-    })
 }

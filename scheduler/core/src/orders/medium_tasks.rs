@@ -1,12 +1,10 @@
-//! Tasks over what lies on a medium: validation, cleaning, drills and table recovery.
+//! What workers have to know of tasks over what lies on a medium: validation, cleaning, drills and table recovery.
 
-use super::{RestoreDataSpec, RestoreLogSpec, TaskOrder, TaskSpec};
-use crate::state::{DrillStage, State, TaskRun};
-use crate::task::{TaskKey, TaskKind};
+use super::{RestoreDataSpec, RestoreLogSpec};
 use strandline_catalogue::retention::Object;
 use strandline_types::{
-    Access, Address, BackupSetId, BackupSetKind, CleanStage, DestOwner, JobId, LsId, NodeId, PieceKey, Scn, Secret,
-    TabletId, TenantId, ValidateLevel,
+    Access, Address, BackupSetId, BackupSetKind, DestOwner, LsId, PieceKey, Scn, Secret, TabletId, TenantId,
+    ValidateLevel,
 };
 
 /// A set or a piece, as it lies in a destination.
@@ -103,65 +101,13 @@ pub struct TabletMap {
     pub target_table: String,
 }
 
-/// Validation and cleaning tasks of one worker.
-pub(super) fn tasks(state: &State, worker: NodeId, tasks: &mut Vec<TaskOrder>) {
-    let is_for = |run: &TaskRun| run.is_running() && run.executor == Some(worker);
-    for task in state.validate_tasks.values().filter(|t| !t.status.is_ended()) {
-        let Some(job) = state.validate_jobs.get(&task.job_id) else { continue };
-        for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
-            let object = &task.object;
-            let seal_keys = match object.name {
-                MediumName::Set(..) => job.keys.iter().map(|(_, key)| key.clone()).collect(),
-                MediumName::Piece(_) => Vec::new(),
-            };
-            let spec = TaskSpec::Validate(ValidateSpec {
-                at: object.at.clone(),
-                level: job.level,
-                name: object.name,
-                source_ls_id: ls,
-                seal_keys,
-                archive_key_source: object.key_source.clone(),
-            });
-            tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Validate, run), spec });
-        }
-    }
-    for drill in state.drills.values() {
-        let (tenant, scn) = match drill.stage {
-            DrillStage::Source => (Some(drill.tenant_id), drill.scn),
-            DrillStage::Restored => (drill.restore.map(|(_, t)| t), Scn::MIN),
-            _ => continue,
-        };
-        for (&ls, run) in drill.runs.iter().filter(|(_, r)| is_for(r)) {
-            let Some(tenant) = tenant else { continue };
-            let spec = TaskSpec::Fingerprint(FingerprintSpec { scn });
-            tasks.push(TaskOrder { key: key(drill.id, tenant, ls, TaskKind::Fingerprint, run), spec });
-        }
-    }
-    for task in state.clean_tasks.values().filter(|t| t.stage == CleanStage::LogStreams) {
-        let Some(dest) = state.destinations.get(&task.dest_id) else { continue };
-        for (&ls, run) in task.runs.iter().filter(|(_, r)| is_for(r)) {
-            let spec = TaskSpec::Clean(CleanSpec {
-                uri: dest.uri.to_string(),
-                access: dest.access.clone(),
-                directories: vec![task.name.part(ls)],
-                owner: state.owner_of(dest),
-            });
-            tasks.push(TaskOrder { key: key(task.id, task.tenant_id, ls, TaskKind::Clean, run), spec });
-        }
-    }
-}
-
-fn key(job_id: JobId, tenant_id: TenantId, ls_id: LsId, kind: TaskKind, run: &TaskRun) -> TaskKey {
-    TaskKey { job_id, tenant_id, ls_id, kind, turn: run.turn, retry: run.retry }
-}
-
 impl MediumName {
-    /// The directory of one log stream; 0 = the set's own archive.
+    /// The directory of one log stream, or that of the set's own archive.
     #[must_use]
-    pub fn part(&self, ls: LsId) -> String {
+    pub fn part(&self, ls: Option<LsId>) -> String {
         match ls {
-            LsId(0) => format!("{self}/complement_log"),
-            ls => format!("{self}/logstream_{ls}"),
+            None => format!("{self}/complement_log"),
+            Some(ls) => format!("{self}/logstream_{ls}"),
         }
     }
 }

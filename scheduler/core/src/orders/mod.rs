@@ -4,12 +4,11 @@
 //! everything else it stops. The nouns here stand behind the wire message `WorkerOrders`.
 
 mod archive;
-mod backup_tasks;
-mod build;
+pub(crate) mod build;
 mod medium_tasks;
-mod recover;
+pub(crate) mod source;
 
-pub use backup_tasks::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
+pub use crate::jobs::backup::spec::{BackupIndexSpec, BackupLogSpec, BackupLsSpec, BaseSet, SealSpec, SyntheticSpec};
 pub use build::orders_for;
 pub use medium_tasks::{
     CleanSpec, DestCheckSpec, FingerprintSpec, MediumName, RecoverTableSpec, TabletMap, ValidateSpec,

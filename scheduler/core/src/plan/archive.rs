@@ -4,7 +4,7 @@
 
 use super::{dest_ref, pieces, restart};
 use crate::checkpoint::{all_stopped, all_suspended};
-use crate::command::{Action, Subject};
+use crate::command::{Action, RoundAction, Subject};
 use crate::round_machine::{RoundEvent, next};
 use crate::spool;
 use crate::state::{DestState, Round, State};
@@ -51,9 +51,12 @@ impl Ctx<'_> {
         Subject::Round(self.round.tenant_id, self.round.round_id)
     }
 
+    pub(super) fn action(&self, what: RoundAction) -> Action {
+        Action::Round { tenant: self.round.tenant_id, round: self.round.round_id, what }
+    }
+
     fn happens(&self, plan: &mut Plan, event: RoundEvent, comment: String) {
-        let (tenant, round, from) = (self.round.tenant_id, self.round.round_id, self.round.state);
-        plan.propose(Action::MoveRound { tenant, round, from, event, comment });
+        plan.propose(self.action(RoundAction::Move { from: self.round.state, event, comment }));
     }
 
     fn round_start(&self) -> MediumWork {
@@ -69,7 +72,7 @@ impl Ctx<'_> {
     fn plan_running(&self, plan: &mut Plan) {
         let round = self.round;
         if round.state == RoundState::Prepare {
-            let then = Action::RoundBegun { tenant: round.tenant_id, round: round.round_id };
+            let then = self.action(RoundAction::Begun);
             return plan.work(self.subject(), vec![self.round_start()], then);
         }
         if let Some((event, comment)) = self.event() {
@@ -102,9 +105,9 @@ impl Ctx<'_> {
     /// up after a while; then nothing more is written, and readers go by what lies on the medium.
     fn plan_stop(&self, plan: &mut Plan) {
         let round = self.round;
-        let (tenant, id) = (round.tenant_id, round.round_id);
+        let id = round.round_id;
         if self.now_ms.saturating_sub(round.state_since_ms) >= limits::FORCE_STOP_MS {
-            return plan.propose(Action::RoundStopped { tenant, round: id, forced: true });
+            return plan.propose(self.action(RoundAction::Stopped { forced: true }));
         }
         let is_drained = all_stopped(self.state, round);
         let all_frozen = round.pieces.values().all(|p| p.status == PieceStatus::Frozen);
@@ -124,7 +127,7 @@ impl Ctx<'_> {
             (false, true) => vec![self.round_start(), end],
             (false, false) => Vec::new(),
         };
-        plan.work(self.subject(), work, Action::RoundStopped { tenant, round: id, forced: false });
+        plan.work(self.subject(), work, self.action(RoundAction::Stopped { forced: false }));
     }
 
     fn all_doing(&self) -> bool {

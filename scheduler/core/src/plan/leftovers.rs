@@ -26,7 +26,7 @@ pub(super) fn plan(state: &State, plan: &mut Plan) {
 }
 
 /// What a set that failed or was cancelled still needs on its medium.
-pub(super) fn failed_end(dest: DestRef, set: &BackupSet) -> Vec<MediumWork> {
+pub(crate) fn failed_end(dest: DestRef, set: &BackupSet) -> Vec<MediumWork> {
     vec![
         MediumWork::SetStart { dest: dest.clone(), set: set.set_id, kind: set.kind },
         MediumWork::SetEnd { dest, set: Box::new(set.clone()), success: false },

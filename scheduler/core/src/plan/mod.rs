@@ -4,31 +4,23 @@
 //! state cannot: which workers are known, and which deadlines have passed.
 
 mod archive;
-mod backup;
-mod clean;
 mod clock;
-mod dest_check;
-mod drill;
-mod leftovers;
+pub(crate) mod leftovers;
 mod pieces;
-mod recover;
 mod restart;
-mod restore;
 mod schedule;
-mod standby;
-mod tasks;
 mod tenant;
-mod validate;
 mod waiting;
 
 use crate::command::{Action, Subject};
-use crate::state::{DestKind, Destination, State};
+use crate::jobs;
+use crate::state::{DestKind, Destination, JobKind, State};
 use crate::step::{DestRef, MediumWork, Plan, Step};
 use crate::waiting::{On, Waiting, Who};
 use strandline_types::{DestNo, TenantId};
 
+pub use crate::jobs::standby::plan::replayed_scn;
 pub(crate) use schedule::held_up as schedule_held_up;
-pub use standby::replayed_scn;
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
 #[must_use]
@@ -39,32 +31,40 @@ pub fn plan(state: &State, now_ms: u64) -> Plan {
     clock::plan(state, now_ms, &mut plan);
     tenant::plan(state, now_ms, &mut plan);
     archive::plan(state, now_ms, &mut plan);
-    dest_check::plan(state, now_ms, &mut plan);
-    schedule::plan(state, now_ms, &mut plan);
-    backup::plan(state, now_ms, &mut plan);
-    leftovers::plan(state, &mut plan);
-    restore::plan(state, now_ms, &mut plan);
-    recover::plan(state, now_ms, &mut plan);
-    standby::plan(state, now_ms, &mut plan);
-    drill::plan(state, now_ms, &mut plan);
-    clean::plan(state, now_ms, &mut plan);
-    validate::plan(state, now_ms, &mut plan);
+    let jobs = state.jobs_by_kind();
+    for kind in JobKind::ALL {
+        plan_around(state, *kind, now_ms, &mut plan);
+        for job in jobs.iter().filter(|job| job.kind() == *kind && job.logic().is_open()) {
+            job.logic().plan(state, now_ms, &mut plan);
+        }
+    }
     waiting::plan(state, &mut plan);
     plan
 }
 
+/// What starts jobs of a kind by itself, and what those of the kind before have left.
+fn plan_around(state: &State, kind: JobKind, now_ms: u64, plan: &mut Plan) {
+    match kind {
+        JobKind::Backup => schedule::plan(state, now_ms, plan),
+        JobKind::Restore => leftovers::plan(state, plan),
+        JobKind::Drill => jobs::drill::plan::plan_schedules(state, now_ms, plan),
+        JobKind::Clean => jobs::clean::plan::plan_policies(state, now_ms, plan),
+        _ => {}
+    }
+}
+
 impl Plan {
     /// A step that is nothing but a command.
-    fn propose(&mut self, then: Action) {
+    pub(crate) fn propose(&mut self, then: Action) {
         self.steps.push(Step { subject: None, work: Vec::new(), then });
     }
 
     /// A step with work on the medium.
-    fn work(&mut self, subject: Subject, work: Vec<MediumWork>, then: Action) {
+    pub(crate) fn work(&mut self, subject: Subject, work: Vec<MediumWork>, then: Action) {
         self.steps.push(Step { subject: Some(subject), work, then });
     }
 
-    fn wait(&mut self, tenant_id: TenantId, who: Who, on: On, since_ms: impl Into<Option<u64>>) {
+    pub(crate) fn wait(&mut self, tenant_id: TenantId, who: Who, on: On, since_ms: impl Into<Option<u64>>) {
         self.waiting.push(Waiting { tenant_id, who, on, since_ms: since_ms.into() });
     }
 }
@@ -87,7 +87,7 @@ pub fn dest_ref(state: &State, dest: &Destination) -> DestRef {
 }
 
 /// A destination that waits, or is waited for.
-const fn who_of(dest: &Destination) -> Who {
+pub(crate) const fn who_of(dest: &Destination) -> Who {
     match dest.kind {
         DestKind::Archive => Who::ArchiveDest(dest.id),
         DestKind::Data => Who::DataDest(dest.id),

@@ -7,7 +7,7 @@
 
 use super::archive::Ctx;
 use crate::checkpoint::{is_sealable, piece_checkpoint, round_checkpoint};
-use crate::command::Action;
+use crate::command::RoundAction;
 use crate::state::{LsProgress, PieceRow, State};
 use crate::step::{FreezePiece, MediumWork, Plan};
 use strandline_types::{DestId, FileStatus, PieceId, PieceKey, PieceStatus, RoundState, Scheme, Scn, TenantId, limits};
@@ -17,7 +17,7 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
         return;
     }
     let Some(piece) = ctx.round.active_piece() else { return };
-    let (tenant, round, id) = (ctx.round.tenant_id, ctx.round.round_id, piece.key.piece_id);
+    let (tenant, id) = (ctx.round.tenant_id, piece.key.piece_id);
     if piece.sealed {
         let work = MediumWork::FreezePiece(Box::new(FreezePiece {
             dest: ctx.dest.clone(),
@@ -32,13 +32,13 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
             works.push(infos(ctx, piece));
         }
         works.push(work);
-        return plan.work(ctx.subject(), works, Action::PieceFrozen { tenant, round, piece: id });
+        return plan.work(ctx.subject(), works, ctx.action(RoundAction::PieceFrozen { piece: id }));
     }
     if publish(ctx, piece, plan) {
         return;
     }
     if is_sealable(ctx.state, ctx.round, piece) {
-        plan.propose(Action::SealPiece { tenant, round, piece: id });
+        plan.propose(ctx.action(RoundAction::SealPiece { piece: id }));
     }
 }
 
@@ -56,7 +56,7 @@ fn plan_starts(ctx: &Ctx<'_>, plan: &mut Plan) -> bool {
         let key = round.piece_key(PieceId(id));
         MediumWork::PieceStart { dest: ctx.dest.clone(), key, start_scn: round.clock.range(PieceId(id)).start }
     });
-    let then = Action::PiecesStarted { tenant: round.tenant_id, round: round.round_id, upto };
+    let then = ctx.action(RoundAction::PiecesStarted { upto });
     plan.work(ctx.subject(), work.collect(), then);
     true
 }
@@ -86,12 +86,7 @@ fn publish(ctx: &Ctx<'_>, piece: &PieceRow, plan: &mut Plan) -> bool {
         work.push(infos(ctx, piece));
     }
     work.push(MediumWork::PublishCheckpoint { dest: ctx.dest.clone(), piece: *piece, checkpoint_scn, old_scn });
-    let then = Action::CheckpointPublished {
-        tenant: ctx.round.tenant_id,
-        round: ctx.round.round_id,
-        piece: piece.key.piece_id,
-        checkpoint_scn,
-    };
+    let then = ctx.action(RoundAction::CheckpointPublished { piece: piece.key.piece_id, checkpoint_scn });
     plan.work(ctx.subject(), work, then);
     true
 }

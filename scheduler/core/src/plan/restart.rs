@@ -1,7 +1,7 @@
 //! The next step of AUTO_RESTART: stop what was interrupted, open the next round, take a full backup.
 
 use super::archive::Ctx;
-use crate::command::Action;
+use crate::command::{Action, RoundAction};
 use crate::state::{DestState, Restart, Round, State};
 use crate::step::Plan;
 use crate::waiting::{On, Who};
@@ -10,10 +10,10 @@ use strandline_types::RoundState;
 /// For an open round: an interrupted one stops; a new one that is DOING wants its full backup.
 pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
     let round = ctx.round;
-    let (tenant, id) = (round.tenant_id, round.round_id);
+    let tenant = round.tenant_id;
     let Some(owner) = ctx.state.tenants.get(&tenant) else { return };
     if round.state == RoundState::Interrupted && round.options.auto_restart && owner.archive.log_mode {
-        return plan.propose(Action::RestartRound { tenant, round: id });
+        return plan.propose(ctx.action(RoundAction::Restart));
     }
     if round.state != RoundState::Doing || round.restart != Restart::FullBackup {
         return;
@@ -23,7 +23,7 @@ pub(super) fn plan(ctx: &Ctx<'_>, plan: &mut Plan) {
     let on = match (ctx.state.open_backup_job(tenant), dest) {
         (Some(job), _) => On::BackupJobBeforeFull(job.id),
         (None, Some(dest)) if !dest.formatted => On::DataDestination,
-        _ => return plan.propose(Action::BackupAfterRestart { tenant, round: id, version }),
+        _ => return plan.propose(ctx.action(RoundAction::BackupAfter { version })),
     };
     plan.wait(tenant, ctx.who(), on, round.state_since_ms);
 }
@@ -45,7 +45,7 @@ pub(super) fn plan_reopen(state: &State, plan: &mut Plan) {
         };
         match on {
             Some(on) => plan.wait(tenant, Who::RoundAfter(id), on, round.state_since_ms),
-            None => plan.propose(Action::ReopenRound { tenant, round: id }),
+            None => plan.propose(Action::Round { tenant, round: id, what: RoundAction::Reopen }),
         }
     }
 }

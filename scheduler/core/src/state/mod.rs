@@ -6,47 +6,39 @@
 
 mod archive;
 mod audit;
-mod backup;
-mod clean;
-mod dest_check;
 mod destination;
-mod drill;
 mod imported;
-mod initiator;
-mod jobs;
 mod leftovers;
-mod recover;
-mod restore;
 mod schedule;
-mod standby;
-mod task_run;
 mod tenant;
-mod validate;
 mod worker;
 
+pub use crate::jobs::backup::state::{BackupJob, BackupSet, LsPart, SetSeal};
+pub(crate) use crate::jobs::clean::state::is_object_lock;
+pub use crate::jobs::clean::state::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
+pub use crate::jobs::dest_check::state::{DestCheck, DestFinding};
+pub use crate::jobs::drill::state::{Drill, DrillPlan, DrillStage, is_drill_name};
+pub use crate::jobs::initiator::state::{ChildJob, InitiatorJob};
+pub use crate::jobs::machine::head::JobHead;
+pub use crate::jobs::machine::list::{Job, JobKind};
+pub use crate::jobs::machine::stage::Stage;
+pub use crate::jobs::machine::task_run::TaskRun;
+pub use crate::jobs::machine::tasks::Tasks;
+pub use crate::jobs::recover_table::state::{RecoverStage, RecoverTableJob, RecoveredTable};
+pub use crate::jobs::restore::state::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
+pub use crate::jobs::standby::state::{Standby, StandbyStage};
+pub use crate::jobs::validate::state::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use archive::{LagSample, LogGap, LsPiece, LsProgress, PieceRow, Restart, Round, Trouble};
 pub use audit::AuditEvent;
-pub use backup::{BackupJob, BackupSet, LsPart, SetSeal};
-pub(crate) use clean::is_object_lock;
-pub use clean::{CleanJob, CleanPolicy, CleanTask, CleanWhat, Sweep};
-pub use dest_check::{DestCheck, DestFinding};
 pub use destination::{
     ArchiveConfig, ArchiveDest, DestKind, DestOptions, DestState, Destination, Encryption, StorageChange,
 };
-pub use drill::{Drill, DrillPlan, DrillStage, is_drill_name};
 pub use imported::ImportedFrom;
-pub use initiator::{ChildJob, InitiatorJob};
-pub use jobs::Job;
 pub use leftovers::Leftovers;
-pub use recover::{RecoverStage, RecoverTableJob, RecoveredTable};
-pub use restore::{ArchivedLog, RestoreJob, RestoreSource, SourceLs};
 pub use schedule::{BackupSchedule, MissedRun, SchedulePlan, ScheduledRun};
-pub use standby::{Standby, StandbyStage};
-pub use task_run::TaskRun;
 pub use tenant::{
     BackupParams, Dictionary, LogStream, Table, Tablet, TabletList, Tenant, TenantCounters, TenantStatus,
 };
-pub use validate::{MediumObject, ValidateJob, ValidateKind, ValidateTask};
 pub use worker::{ReplicaSeen, ReplicaStanding, Worker};
 
 use crate::command::ArchiveDestSpec;
@@ -75,40 +67,20 @@ pub struct State {
     pub destinations: BTreeMap<DestId, Destination>,
     /// Archive rounds, open and ended.
     pub rounds: BTreeMap<(TenantId, RoundId), Round>,
-    /// Backup jobs, running and ended.
-    pub backup_jobs: BTreeMap<JobId, BackupJob>,
-    /// Backup jobs of the system tenant, running and ended.
-    pub initiators: BTreeMap<JobId, InitiatorJob>,
+    /// Jobs of every kind, running and ended.
+    pub jobs: BTreeMap<JobId, Job>,
     /// Backup schedules.
     pub schedules: BTreeMap<TenantId, BackupSchedule>,
     /// Backup sets.
     pub backup_sets: BTreeMap<(TenantId, BackupSetId), BackupSet>,
-    /// Restore jobs, running and ended.
-    pub restore_jobs: BTreeMap<JobId, RestoreJob>,
-    /// Table recoveries, running and ended.
-    pub recover_jobs: BTreeMap<JobId, RecoverTableJob>,
-    /// Standby tenants.
-    pub standbys: BTreeMap<TenantId, Standby>,
-    /// Restore drills, running and ended.
-    pub drills: BTreeMap<JobId, Drill>,
     /// How often backups are proven, and what is.
     pub drill_plans: BTreeMap<TenantId, DrillPlan>,
-    /// Checks of destinations, running and over.
-    pub dest_checks: BTreeMap<JobId, DestCheck>,
     /// archive_new_tenants: new tenants are archived below this destination.
     pub archive_new_tenants: Option<ArchiveDestSpec>,
     /// Retention policies.
     pub clean_policies: BTreeMap<TenantId, CleanPolicy>,
-    /// Cleaning jobs, running and ended.
-    pub clean_jobs: BTreeMap<JobId, CleanJob>,
-    /// Sets and pieces that they delete.
-    pub clean_tasks: BTreeMap<JobId, CleanTask>,
     /// What belongs to nothing, by destination.
     pub sweeps: BTreeMap<DestId, Sweep>,
-    /// Validation jobs, running and ended.
-    pub validate_jobs: BTreeMap<JobId, ValidateJob>,
-    /// Sets and pieces that they look at.
-    pub validate_tasks: BTreeMap<JobId, ValidateTask>,
     /// The newest audit events, oldest first.
     pub audit: Vec<AuditEvent>,
     /// Ids to give out next.
@@ -248,7 +220,7 @@ impl State {
     /// The job of a tenant that still has something to do on the medium; there is at most one.
     #[must_use]
     pub fn open_backup_job(&self, tenant: TenantId) -> Option<&BackupJob> {
-        self.backup_jobs.values().find(|j| j.tenant_id == tenant && j.is_open())
+        self.backup_jobs().find(|j| j.tenant_id == tenant && j.is_open())
     }
 
     /// Keys of a destination: for orders and for the medium, never for views.
@@ -283,30 +255,42 @@ impl State {
     /// The restore job that builds a tenant.
     #[must_use]
     pub fn open_restore_job(&self, tenant: TenantId) -> Option<&RestoreJob> {
-        self.restore_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+        self.restore_jobs().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
     }
 
     /// The table recovery into a tenant that has not ended; there is at most one.
     #[must_use]
     pub fn open_recover_job(&self, tenant: TenantId) -> Option<&RecoverTableJob> {
-        self.recover_jobs.values().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
+        self.recover_jobs().find(|j| j.tenant_id == tenant && !j.stage.is_ended())
     }
 
     /// The restore drill of a tenant that has not ended; there is at most one.
     #[must_use]
     pub fn open_drill(&self, tenant: TenantId) -> Option<&Drill> {
-        self.drills.values().find(|d| d.tenant_id == tenant && !d.stage.is_ended())
+        self.drills().find(|d| d.tenant_id == tenant && !d.stage.is_ended())
     }
 
     /// The cleaning job of a tenant that has not ended; there is at most one.
     #[must_use]
     pub fn open_clean_job(&self, tenant: TenantId) -> Option<&CleanJob> {
-        self.clean_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
+        self.clean_jobs().find(|j| j.tenant_id == tenant && !j.status.is_ended())
     }
 
     /// The validation job of a tenant that has not ended; there is at most one.
     #[must_use]
     pub fn open_validate_job(&self, tenant: TenantId) -> Option<&ValidateJob> {
-        self.validate_jobs.values().find(|j| j.tenant_id == tenant && !j.status.is_ended())
+        self.validate_jobs().find(|j| j.tenant_id == tenant && !j.status.is_ended())
+    }
+
+    /// What a standby tenant follows.
+    #[must_use]
+    pub fn standby(&self, tenant: TenantId) -> Option<&Standby> {
+        self.standbys().find(|s| s.tenant_id == tenant)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn standby_mut(&mut self, tenant: TenantId) -> Option<&mut Standby> {
+        let id = self.standby(tenant)?.id;
+        self.standby_job_mut(id)
     }
 }

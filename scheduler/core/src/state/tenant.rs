@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strandline_types::{
     BackupSetId, Compression, DestId, JobId, LsId, Lsn, NodeId, PieceId, RoundId, Scn, TableId, TabletId, TenantId,
-    Term, limits,
+    Term, Transition, limits,
 };
 
 /// Life of a tenant.
@@ -22,6 +22,17 @@ pub enum TenantStatus {
     Imported,
     /// Its replicas are being removed.
     Dropping,
+}
+
+impl Transition for TenantStatus {
+    fn next_states(self) -> &'static [Self] {
+        match self {
+            Self::Restoring => &[Self::Normal, Self::Standby, Self::Dropping],
+            Self::Standby => &[Self::Normal, Self::Dropping],
+            Self::Normal | Self::Imported => &[Self::Dropping],
+            Self::Dropping => &[],
+        }
+    }
 }
 
 impl fmt::Display for TenantStatus {
@@ -239,5 +250,19 @@ impl Tenant {
         for ls in self.log_streams.values_mut() {
             ls.shrunk_version = self.dictionary_version;
         }
+    }
+
+    /// Its tables are what replay made of them.
+    pub(crate) fn take_tables(&mut self, dictionary: Dictionary) {
+        let last_table = dictionary.tables.iter().map(|t| t.id).max();
+        let last_tablet = dictionary.tables.iter().flat_map(|t| &t.tablets).map(|t| t.id).max();
+        // New ids never meet restored ones.
+        self.next.table = self.next.table.max(last_table.map_or(TableId(0), TableId::next));
+        let after_last = last_tablet.map_or(TabletId(0), TabletId::next);
+        // Also those of tables that were dropped: some of their rows may still be there.
+        self.next.tablet = self.next.tablet.max(after_last).max(dictionary.next_tablet);
+        self.dictionary_version = dictionary.version;
+        // What a table recovery of the source had not finished is not taken over.
+        self.tables = dictionary.tables.into_iter().filter(|t| !t.is_hidden()).map(|t| (t.id, t)).collect();
     }
 }

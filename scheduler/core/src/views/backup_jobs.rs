@@ -4,7 +4,8 @@ use super::column::{Column, RowKind, Rows, signed, text, unsigned};
 use super::job::{reason, result};
 use super::value::{n, on_off, t, time};
 use super::view::{Context, Tenancy, View};
-use crate::state::{BackupJob, InitiatorJob, Job, SetSeal, State};
+use crate::jobs::machine::logic::JobLogic;
+use crate::state::{BackupJob, InitiatorJob, SetSeal, State};
 use strandline_types::{BackupJobStatus, BackupMode, BackupSetId, Failure, INCARNATION, JobId, TenantId};
 
 const LEFT_OVER: &str = "its end placeholder is written when the destination takes it, see CDB_STRANDLINE_WAITING";
@@ -52,8 +53,8 @@ impl RowKind for JobRow<'static> {
 
 fn jobs<'a>(cx: &Context<'a>, ended: bool) -> Vec<JobRow<'a>> {
     let state = cx.state;
-    let of_system = state.initiators.values().filter(|j| j.status().is_ended() == ended).map(of_system);
-    let of_tenants = state.backup_jobs.values().filter(|j| j.is_open() != ended).map(|j| of_tenant(state, j));
+    let of_system = state.initiators().filter(|j| j.status().is_ended() == ended).map(of_system);
+    let of_tenants = state.backup_jobs().filter(|j| j.is_open() != ended).map(|j| of_tenant(state, j));
     of_system.chain(of_tenants).collect()
 }
 
@@ -63,8 +64,8 @@ fn of_tenant<'a>(state: &State, j: &'a BackupJob) -> JobRow<'a> {
         tenant_id: j.tenant_id,
         job_id: j.id,
         set_id: Some(j.set_id),
-        initiator_tenant_id: if j.initiator.is_some() { TenantId::SYS } else { j.tenant_id },
-        initiator_job_id: j.initiator,
+        initiator_tenant_id: if j.parent.is_some() { TenantId::SYS } else { j.tenant_id },
+        initiator_job_id: j.parent,
         plus_archivelog: j.plus_archivelog,
         backup_type: j.kind.to_string(),
         level: "USER_TENANT",
@@ -141,7 +142,7 @@ pub(super) fn ended_ms(job: &BackupJob) -> Option<u64> {
 /// Why it failed, or its trouble, or else what is to be known of the set.
 pub(super) fn comment(state: &State, job: &BackupJob) -> String {
     let note = || state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.note.clone()).unwrap_or_default();
-    let comment = reason(job.failure.as_ref(), [Job::Backup(job)]).map_or_else(note, ToString::to_string);
+    let comment = reason(job.failure.as_ref(), [job as &dyn JobLogic]).map_or_else(note, ToString::to_string);
     if state.is_left_over(job.dest_id, job.set_id) { format!("{comment}; {LEFT_OVER}") } else { comment }
 }
 

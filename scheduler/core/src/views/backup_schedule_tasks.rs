@@ -3,9 +3,10 @@
 use super::column::{RowKind, Rows, text, unsigned};
 use super::value::{n, t, time};
 use super::view::{Context, Tenancy, View};
+use crate::jobs::machine::logic::JobLogic;
+use crate::jobs::machine::supervise::attempts;
 use crate::state::{BackupJob, TaskRun};
-use crate::task::{TaskKey, TaskKind};
-use strandline_types::{BackupJobStatus, LsId};
+use crate::task::TaskKey;
 
 pub(super) static SCHEDULE_TASKS: View = View {
     name: "__ALL_VIRTUAL_BACKUP_SCHEDULE_TASK",
@@ -18,9 +19,9 @@ pub(super) static SCHEDULE_TASKS: View = View {
             unsigned("TENANT_ID", |x| n(x.job.tenant_id.0)),
             unsigned("JOB_ID", |x| n(x.job.id.0)),
             unsigned("TASK_ID", |x| n(x.job.set_id.0)),
-            unsigned("LS_ID", |x| n(x.ls_id.0)),
-            text("TYPE", |x| t(x.kind)),
-            text("TRACE_ID", |x| t(x.key())),
+            unsigned("LS_ID", |x| n(x.key.part.ls_number().0)),
+            text("TYPE", |x| t(x.key.kind)),
+            text("TRACE_ID", |x| t(x.key)),
             text("DESTINATION", |x| x.run.executor.map(|worker| format!("worker {worker}"))),
             text("IS_SCHEDULE", |x| t(x.run.executor.is_some())),
             text("GENERATE_TS", |x| time(Some(x.job.started_ms))),
@@ -32,8 +33,7 @@ pub(super) static SCHEDULE_TASKS: View = View {
 
 struct Task<'a> {
     job: &'a BackupJob,
-    ls_id: LsId,
-    kind: TaskKind,
+    key: TaskKey,
     run: &'a TaskRun,
 }
 
@@ -41,32 +41,12 @@ impl RowKind for Task<'static> {
     type Row<'a> = Task<'a>;
 }
 
-impl Task<'_> {
-    fn key(&self) -> TaskKey {
-        TaskKey {
-            job_id: self.job.id,
-            tenant_id: self.job.tenant_id,
-            ls_id: self.ls_id,
-            kind: self.kind,
-            turn: self.run.turn,
-            retry: self.run.retry,
-        }
-    }
-}
-
 fn tasks<'a>(cx: &Context<'a>) -> Vec<Task<'a>> {
-    cx.state.backup_jobs.values().filter(|j| j.is_open()).flat_map(unfinished).collect()
+    cx.state.backup_jobs().filter(|j| j.is_open()).flat_map(unfinished).collect()
 }
 
 /// The tasks of the stage that a job is in, without those that are finished.
 fn unfinished(job: &BackupJob) -> Vec<Task<'_>> {
-    let task = |ls_id, kind, run| Task { job, ls_id, kind, run };
-    let mut tasks: Vec<_> = match job.status {
-        BackupJobStatus::Data => job.tasks.iter().map(|(ls, run)| task(*ls, job.data_task_kind(), run)).collect(),
-        BackupJobStatus::Index => vec![task(TaskKey::TENANT, TaskKind::BackupIndex, &job.index)],
-        BackupJobStatus::CopyLog => job.log_tasks.iter().map(|(ls, run)| task(*ls, TaskKind::BackupLog, run)).collect(),
-        _ => Vec::new(),
-    };
-    tasks.retain(|task| !task.run.is_finished());
-    tasks
+    let tasks = job.running_tasks().into_iter().flat_map(|kind| attempts(job, kind));
+    tasks.filter(|(_, run)| !run.is_finished()).map(|(key, run)| Task { job, key, run }).collect()
 }

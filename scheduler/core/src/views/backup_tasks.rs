@@ -46,11 +46,11 @@ fn tasks<'a>(cx: &Context<'a>, ended: bool) -> Vec<SetTask<'a>> {
     let state = cx.state;
     let of_job = |job: &'a BackupJob| {
         let set = state.backup_sets.get(&(job.tenant_id, job.set_id))?;
-        let data = Progress::of(job.tasks.iter().map(|(ls, run)| (*ls, run)));
-        let log = Progress::of(job.log_tasks.iter().map(|(ls, run)| (*ls, run)));
+        let data = Progress::of(job.data_tasks());
+        let log = Progress::of(job.log_tasks());
         Some(SetTask { state, job, set, data, log, done: Done::of(job, set) })
     };
-    state.backup_jobs.values().filter(|j| j.is_open() != ended).filter_map(of_job).collect()
+    state.backup_jobs().filter(|j| j.is_open() != ended).filter_map(of_job).collect()
 }
 
 const COLUMNS: &[Column<SetTask<'static>>] = &[
@@ -161,7 +161,7 @@ fn ls_tasks(job: &BackupJob) -> String {
         let on = run.executor.map(|w| format!(" on worker {w}")).unwrap_or_default();
         format!("{}{on}, retry {}", run.status, run.retry)
     };
-    let data = job.tasks.iter().map(|(ls, run)| format!("{ls}: {}", word(run)));
-    let log = job.log_tasks.iter().map(|(ls, run)| format!("log of {ls}: {}", word(run)));
+    let data = job.data_tasks().map(|(ls, run)| format!("{ls}: {}", word(run)));
+    let log = job.log_tasks().map(|(ls, run)| format!("log of {ls}: {}", word(run)));
     data.chain(log).collect::<Vec<_>>().join("; ")
 }

@@ -4,8 +4,9 @@ use super::column::{Column, RowKind, Rows, signed, text, unsigned};
 use super::job::{comment, id_of, result_or_general, round_of};
 use super::value::{len, n, t, time};
 use super::view::{Context, Tenancy, View};
+use crate::jobs::machine::logic::JobLogic;
 use crate::orders::MediumName;
-use crate::state::{CleanJob, CleanTask, Job, State};
+use crate::state::{CleanJob, CleanTask, State};
 use strandline_types::{CleanStage, INCARNATION};
 
 pub(super) static RUNNING_JOBS: View = View {
@@ -36,10 +37,10 @@ impl RowKind for JobRow<'static> {
 fn jobs<'a>(cx: &Context<'a>, ended: bool) -> Vec<JobRow<'a>> {
     let state = cx.state;
     let of_job = |job: &'a CleanJob| {
-        let tasks = job.tasks.iter().filter_map(|id| state.clean_tasks.get(id)).collect();
+        let tasks = job.tasks.iter().filter_map(|id| state.clean_task(*id)).collect();
         JobRow { job, tasks }
     };
-    state.clean_jobs.values().filter(|j| j.status.is_ended() == ended).map(of_job).collect()
+    state.clean_jobs().filter(|j| j.status.is_ended() == ended).map(of_job).collect()
 }
 
 const JOB_COLUMNS: &[Column<JobRow<'static>>] = &[
@@ -63,8 +64,8 @@ const JOB_COLUMNS: &[Column<JobRow<'static>>] = &[
 ];
 
 impl<'a> JobRow<'a> {
-    fn with_tasks(&self) -> impl Iterator<Item = Job<'a>> {
-        [Job::Clean(self.job)].into_iter().chain(self.tasks.iter().map(|task| Job::CleanTask(task)))
+    fn with_tasks(&self) -> impl Iterator<Item = &'a dyn JobLogic> {
+        [self.job as &dyn JobLogic].into_iter().chain(self.tasks.iter().map(|task| *task as &dyn JobLogic))
     }
 }
 
@@ -95,7 +96,7 @@ impl RowKind for TaskRow<'static> {
 
 fn tasks<'a>(cx: &Context<'a>, ended: bool) -> Vec<TaskRow<'a>> {
     let state = cx.state;
-    let tasks = state.clean_tasks.values().filter(|t| t.stage.is_ended() == ended);
+    let tasks = state.clean_tasks().filter(|t| t.stage.is_ended() == ended);
     tasks.map(|task| TaskRow { state, task }).collect()
 }
 
@@ -103,18 +104,18 @@ const TASK_COLUMNS: &[Column<TaskRow<'static>>] = &[
     unsigned("TENANT_ID", |r| n(r.task.tenant_id.0)),
     unsigned("TASK_ID", |r| n(r.task.id.0)),
     unsigned("INCARNATION", |_| n(INCARNATION)),
-    unsigned("JOB_ID", |r| n(r.task.job_id.0)),
+    unsigned("JOB_ID", |r| n(r.task.job_id().0)),
     text("TASK_TYPE", |r| t(task_type(r.task.name))),
     unsigned("ID", |r| n(id_of(r.task.name))),
     unsigned("ROUND_ID", |r| n(round_of(r.task.name))),
     unsigned("DEST_ID", |r| n(r.task.dest_id.0)),
-    text("START_TIMESTAMP", |r| time(r.task.started_ms)),
+    text("START_TIMESTAMP", |r| time(r.task.begun_ms)),
     text("END_TIMESTAMP", |r| time(r.task.ended_ms)),
     text("STATUS", |r| t(r.task.stage)),
     unsigned("TOTAL_LS_COUNT", |r| len(r.task.runs.len())),
     unsigned("FINISH_LS_COUNT", |r| len(r.task.runs.values().filter(|r| r.is_finished()).count())),
     signed("RESULT", |r| result_or_general(r.task.failure.as_ref())),
-    text("COMMENT", |r| comment(r.task.failure.as_ref(), [Job::CleanTask(r.task)])),
+    text("COMMENT", |r| comment(r.task.failure.as_ref(), [r.task as &dyn JobLogic])),
     text("PATH", |r| t(r.path())),
     // Not in the original.
     text("WHY", |r| t(&r.task.why)),

@@ -4,8 +4,9 @@ use super::column::{Column, RowKind, Rows, text, unsigned};
 use super::job::comment;
 use super::value::{n, scn, scn_display, t, time};
 use super::view::{Context, Tenancy, View};
+use crate::jobs::machine::logic::JobLogic;
 use crate::results::FingerprintResult;
-use crate::state::{Drill, DrillPlan, Job, State};
+use crate::state::{Drill, DrillPlan, State};
 use std::collections::BTreeMap;
 use strandline_types::{LsId, TenantId};
 
@@ -27,7 +28,7 @@ impl RowKind for DrillRow<'static> {
 }
 
 fn drills<'a>(cx: &Context<'a>) -> Vec<DrillRow<'a>> {
-    cx.state.drills.values().map(|drill| DrillRow { state: cx.state, drill }).collect()
+    cx.state.drills().map(|drill| DrillRow { state: cx.state, drill }).collect()
 }
 
 const COLUMNS: &[Column<DrillRow<'static>>] = &[
@@ -47,9 +48,9 @@ const COLUMNS: &[Column<DrillRow<'static>>] = &[
 ];
 
 impl<'a> DrillRow<'a> {
-    fn with_restore(&self) -> impl Iterator<Item = Job<'a>> {
-        let restore = self.drill.restore.and_then(|(job, _)| self.state.restore_jobs.get(&job));
-        [Job::Drill(self.drill)].into_iter().chain(restore.map(Job::Restore))
+    fn with_restore(&self) -> impl Iterator<Item = &'a dyn JobLogic> {
+        let restore = self.drill.restore.and_then(|(job, _)| self.state.restore_job(job));
+        [self.drill as &dyn JobLogic].into_iter().chain(restore.map(|job| job as &dyn JobLogic))
     }
 }
 

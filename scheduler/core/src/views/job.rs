@@ -1,8 +1,9 @@
 //! What views of jobs have in common: the code and the reason of an end, and how sets and pieces are named.
 
+use crate::jobs::machine::logic::JobLogic;
 use crate::orders::MediumName;
 use crate::refuse;
-use crate::state::{Job, RestoreSource};
+use crate::state::RestoreSource;
 use strandline_types::Failure;
 
 /// OB_ERROR: a failure that has no number of its own.
@@ -20,18 +21,24 @@ pub(super) fn result_or_general(failure: Option<&Failure>) -> Option<i64> {
 
 /// COMMENT: why a job failed, or else the oldest trouble of those of `jobs` that run, in the words of
 /// CDB_STRANDLINE_WAITING.
-pub(super) fn comment<'a>(failure: Option<&'a Failure>, jobs: impl IntoIterator<Item = Job<'a>>) -> Option<String> {
+pub(super) fn comment<'a>(
+    failure: Option<&'a Failure>,
+    jobs: impl IntoIterator<Item = &'a dyn JobLogic>,
+) -> Option<String> {
     Some(reason(failure, jobs).map(ToString::to_string).unwrap_or_default())
 }
 
 /// As [`comment`]; `None` for a job that has not failed and has no trouble.
-pub(super) fn reason<'a>(failure: Option<&'a Failure>, jobs: impl IntoIterator<Item = Job<'a>>) -> Option<&'a Failure> {
+pub(super) fn reason<'a>(
+    failure: Option<&'a Failure>,
+    jobs: impl IntoIterator<Item = &'a dyn JobLogic>,
+) -> Option<&'a Failure> {
     failure.or_else(|| oldest_trouble(jobs))
 }
 
-fn oldest_trouble<'a>(jobs: impl IntoIterator<Item = Job<'a>>) -> Option<&'a Failure> {
+fn oldest_trouble<'a>(jobs: impl IntoIterator<Item = &'a dyn JobLogic>) -> Option<&'a Failure> {
     let running = jobs.into_iter().filter(|job| job.is_running());
-    running.flat_map(Job::troubles).min_by_key(|t| t.since_ms).map(|t| &t.failure)
+    running.flat_map(<dyn JobLogic>::troubles).min_by_key(|t| t.since_ms).map(|t| &t.failure)
 }
 
 /// The id of a set or of a piece.

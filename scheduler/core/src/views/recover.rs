@@ -5,7 +5,8 @@ use super::job::{comment, piece_list, result, set_list};
 use super::progress::Progress;
 use super::value::{len, n, scn, scn_display, t, time};
 use super::view::{Context, Tenancy, View};
-use crate::state::{Job, RecoverStage, RecoverTableJob, RecoveredTable};
+use crate::jobs::machine::logic::JobLogic;
+use crate::state::{RecoverStage, RecoverTableJob, RecoveredTable};
 
 pub(super) static RUNNING: View = View {
     name: "CDB_OB_RECOVER_TABLE_JOBS",
@@ -28,7 +29,7 @@ impl RowKind for RecoverTableJob {
 }
 
 fn jobs<'a>(cx: &Context<'a>, ended: bool) -> Vec<&'a RecoverTableJob> {
-    cx.state.recover_jobs.values().filter(|j| j.stage.is_ended() == ended).collect()
+    cx.state.recover_jobs().filter(|j| j.stage.is_ended() == ended).collect()
 }
 
 const COLUMNS: &[Column<RecoverTableJob>] = &[
@@ -56,9 +57,9 @@ const COLUMNS: &[Column<RecoverTableJob>] = &[
     unsigned("RECOVERED_KEYS", |j| n(j.results.values().map(|r| r.keys).sum::<u64>())),
     unsigned("FETCHED_BYTES", |j| n(j.results.values().map(|r| r.bytes_fetched).sum::<u64>())),
     double("PROGRESS", |j| Some(progress(j))),
-    unsigned("RETRY_COUNT", |j| n(j.tasks.values().map(|r| u64::from(r.retry.0)).sum::<u64>())),
+    unsigned("RETRY_COUNT", |j| n(j.runs.values().map(|r| u64::from(r.retry.0)).sum::<u64>())),
     signed("RESULT", |j| result(j.failure.as_ref())),
-    text("COMMENT", |j| comment(j.failure.as_ref(), [Job::RecoverTable(j)])),
+    text("COMMENT", |j| comment(j.failure.as_ref(), [*j as &dyn JobLogic])),
     text("DESCRIPTION", |j| t(&j.description)),
 ];
 
@@ -69,5 +70,5 @@ fn list(j: &RecoverTableJob, name: impl Fn(&RecoveredTable) -> String) -> String
 /// Percent; never 100 before the tables have their names.
 fn progress(j: &RecoverTableJob) -> f64 {
     let is_over = j.stage == RecoverStage::Completed;
-    Progress::of(j.tasks.iter().map(|(ls, run)| (*ls, run))).percent(is_over)
+    Progress::of(j.tasks()).percent(is_over)
 }

@@ -5,7 +5,8 @@ use super::job::{comment, piece_list, set_list};
 use super::progress::{Progress, eta_s};
 use super::value::{bytes_display, len, n, percent, scn, scn_display, t, time};
 use super::view::{Context, Tenancy, View};
-use crate::state::{Job, RestoreJob, State};
+use crate::jobs::machine::logic::JobLogic;
+use crate::state::{RestoreJob, State};
 use strandline_types::{LsId, RestoreStage, TenantId};
 
 /// The tenant under which the original shows the cluster's own part of a restore.
@@ -32,7 +33,7 @@ impl RowKind for ProgressRow<'static> {
 }
 
 fn progress<'a>(cx: &Context<'a>) -> Vec<ProgressRow<'a>> {
-    let running = cx.state.restore_jobs.values().filter(|j| !j.stage.is_ended());
+    let running = cx.state.restore_jobs().filter(|j| !j.stage.is_ended());
     running.flat_map(|job| parts(JobRow { state: cx.state, job })).collect()
 }
 
@@ -82,7 +83,7 @@ const PROGRESS_COLUMNS: &[Column<ProgressRow<'static>>] = &[
     text("FINISH_BYTES_DISPLAY", |r| bytes_display(r.done_bytes)),
     text("DESCRIPTION", |r| t(&r.of.job.description)),
     // Not in the original.
-    text("COMMENT", |r| comment(r.of.job.failure.as_ref(), [Job::Restore(r.of.job)])),
+    text("COMMENT", |r| comment(r.of.job.failure.as_ref(), [r.of.job as &dyn JobLogic])),
     unsigned("ETA_SECONDS", |r| r.eta_s()),
 ];
 
@@ -99,9 +100,9 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
     let (data, log) = (j.source.total_bytes, j.source.log_bytes);
     let done = match j.stage {
         RestoreStage::CreateTenant => 0,
-        RestoreStage::RestoreData => Progress::of(j.data_tasks.iter().map(|((ls, _), run)| (*ls, run))).share_of(data),
+        RestoreStage::RestoreData => Progress::of(j.data_tasks().map(|(ls, _, run)| (ls, run))).share_of(data),
         RestoreStage::StartLogStreams => data,
-        RestoreStage::ReplayLog => data + Progress::of(j.log_tasks.iter().map(|(ls, run)| (*ls, run))).share_of(log),
+        RestoreStage::ReplayLog => data + Progress::of(j.log_tasks()).share_of(log),
         _ => data + log,
     };
     (done, data + log)
@@ -110,8 +111,8 @@ fn bytes(j: &RestoreJob) -> (u64, u64) {
 /// Log streams whose replicas all have their data.
 fn restored_log_streams(j: &RestoreJob) -> usize {
     let is_done = |ls: &LsId| {
-        let mut replicas = j.data_tasks.iter().filter(|((l, _), _)| l == ls).peekable();
-        replicas.peek().is_some() && replicas.all(|(_, r)| r.is_finished())
+        let mut replicas = j.data_tasks().filter(|(l, ..)| l == ls).peekable();
+        replicas.peek().is_some() && replicas.all(|(_, _, r)| r.is_finished())
     };
     j.source.log_streams.iter().filter(|ls| is_done(&ls.ls_id)).count()
 }
@@ -135,7 +136,7 @@ impl RowKind for JobRow<'static> {
 }
 
 fn history<'a>(cx: &Context<'a>) -> Vec<JobRow<'a>> {
-    let ended = cx.state.restore_jobs.values().filter(|j| j.stage.is_ended());
+    let ended = cx.state.restore_jobs().filter(|j| j.stage.is_ended());
     ended.map(|job| JobRow { state: cx.state, job }).collect()
 }
 
@@ -163,7 +164,7 @@ const HISTORY_COLUMNS: &[Column<JobRow<'static>>] = &[
     unsigned("FINISH_TABLET_COUNT", |r| n(r.finished_tablets(r.finished_log_streams()))),
     unsigned("TOTAL_BYTES", |r| n(r.job.source.total_bytes)),
     text("DESCRIPTION", |r| t(&r.job.description)),
-    text("COMMENT", |r| comment(r.job.failure.as_ref(), [Job::Restore(r.job)])),
+    text("COMMENT", |r| comment(r.job.failure.as_ref(), [r.job as &dyn JobLogic])),
 ];
 
 impl JobRow<'_> {

@@ -97,6 +97,6 @@ impl RunRow<'_> {
     /// That of the job, while the job is remembered.
     fn status(&self) -> String {
         let Some(job) = self.run.job else { return "NOT_STARTED".to_owned() };
-        self.state.backup_jobs.get(&job).map_or_else(|| "FORGOTTEN".to_owned(), |j| j.status.to_string())
+        self.state.backup_job(job).map_or_else(|| "FORGOTTEN".to_owned(), |j| j.status.to_string())
     }
 }

@@ -12,7 +12,7 @@ pub(super) static SOURCES: View = View {
     about: "The archive that a standby tenant gets its log from, and up to which SCN.",
     tenancy: Tenancy::TENANTS,
     content: &Rows::<Standby> {
-        of: |cx| cx.state.standbys.values().collect(),
+        of: |cx| cx.state.standbys().collect(),
         columns: &[
             unsigned("TENANT_ID", |s| n(s.tenant_id.0)),
             unsigned("ID", |_| n(1u64)),
@@ -57,12 +57,12 @@ fn streams<'a>(cx: &Context<'a>) -> Vec<StreamRow<'a>> {
     let log_streams =
         |s: &'a Standby| cx.state.tenants.get(&s.tenant_id).into_iter().flat_map(|t| t.log_streams.values());
     let of_standby = |s: &'a Standby| log_streams(s).map(move |ls| stream(cx, s, ls));
-    cx.state.standbys.values().flat_map(of_standby).collect()
+    cx.state.standbys().flat_map(of_standby).collect()
 }
 
 fn stream<'a>(cx: &Context<'a>, standby: &'a Standby, ls: &'a LogStream) -> StreamRow<'a> {
     let leader = ls.leader.and_then(|l| cx.state.workers.get(&l)?.replicas.get(&(standby.tenant_id, ls.id)));
-    let of_task = standby.log_tasks.get(&ls.id).and_then(|r| r.failure.as_ref());
+    let of_task = standby.log_tasks().find(|(id, _)| *id == ls.id).and_then(|(_, r)| r.failure.as_ref());
     StreamRow {
         standby,
         ls,

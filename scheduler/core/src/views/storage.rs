@@ -102,14 +102,15 @@ impl RowKind for Probe<'static> {
 }
 
 fn probes<'a>(cx: &Context<'a>) -> Vec<Probe<'a>> {
-    let of_check = |check: &'a DestCheck| check.runs.keys().flat_map(move |worker| of_worker(check, *worker));
-    cx.state.dest_checks.values().flat_map(of_check).collect()
+    let of_check = |check: &'a DestCheck| check.workers().flat_map(move |(worker, _)| of_worker(check, worker));
+    cx.state.dest_checks().flat_map(of_check).collect()
 }
 
 /// One row per probe, and one without a probe for a worker that has found nothing.
 fn of_worker(check: &DestCheck, worker: NodeId) -> Vec<Probe<'_>> {
     let failure = check.failures.get(&worker);
-    let of_run = || check.runs.get(&worker).map(|run| run.status.to_string()).unwrap_or_default();
+    let of_run =
+        || check.workers().find(|(of, _)| *of == worker).map(|(_, run)| run.status.to_string()).unwrap_or_default();
     let status = if failure.is_some() { "FAILED".to_owned() } else { of_run() };
     let Some(findings) = check.findings.get(&worker) else {
         let detail = failure.map(ToString::to_string).unwrap_or_default();

@@ -5,9 +5,10 @@ use super::job::{comment, id_of, result_or_general, round_of};
 use super::value::{len, n, t, time};
 use super::view::{Context, Tenancy, View};
 use crate::catalogue::file_status;
+use crate::jobs::machine::logic::JobLogic;
 use crate::orders::MediumName;
 use crate::results::Damage;
-use crate::state::{Job, State, ValidateJob, ValidateKind, ValidateTask};
+use crate::state::{State, ValidateJob, ValidateKind, ValidateTask};
 use strandline_types::{FileStatus, INCARNATION, JobStatus, LsId};
 
 pub(super) static RUNNING_JOBS: View = View {
@@ -38,10 +39,10 @@ impl RowKind for JobRow<'static> {
 fn jobs<'a>(cx: &Context<'a>, ended: bool) -> Vec<JobRow<'a>> {
     let state = cx.state;
     let of_job = |job: &'a ValidateJob| {
-        let tasks = job.tasks.iter().filter_map(|id| state.validate_tasks.get(id)).collect();
+        let tasks = job.tasks.iter().filter_map(|id| state.validate_task(*id)).collect();
         JobRow { job, tasks }
     };
-    state.validate_jobs.values().filter(|j| j.status.is_ended() == ended).map(of_job).collect()
+    state.validate_jobs().filter(|j| j.status.is_ended() == ended).map(of_job).collect()
 }
 
 const JOB_COLUMNS: &[Column<JobRow<'static>>] = &[
@@ -64,7 +65,7 @@ const JOB_COLUMNS: &[Column<JobRow<'static>>] = &[
     unsigned("SUCCESS_TASK_COUNT", |r| len(r.tasks.iter().filter(|t| t.status == JobStatus::Completed).count())),
     signed("RESULT", |r| result_or_general(r.job.failure.as_ref())),
     text("DESCRIPTION", |r| t(&r.job.description)),
-    text("COMMENT", |r| comment(r.job.failure.as_ref(), r.tasks.iter().map(|task| Job::ValidateTask(task)))),
+    text("COMMENT", |r| comment(r.job.failure.as_ref(), r.tasks.iter().map(|task| *task as &dyn JobLogic))),
 ];
 
 impl JobRow<'_> {
@@ -105,7 +106,7 @@ impl RowKind for TaskRow<'static> {
 
 fn tasks<'a>(cx: &Context<'a>, ended: bool) -> Vec<TaskRow<'a>> {
     let state = cx.state;
-    let tasks = state.validate_tasks.values().filter(|t| t.status.is_ended() == ended);
+    let tasks = state.validate_tasks().filter(|t| t.status.is_ended() == ended);
     tasks.map(|task| TaskRow { state, task }).collect()
 }
 
@@ -113,7 +114,7 @@ const TASK_COLUMNS: &[Column<TaskRow<'static>>] = &[
     unsigned("TENANT_ID", |r| n(r.task.tenant_id.0)),
     unsigned("TASK_ID", |r| n(r.task.id.0)),
     unsigned("INCARNATION", |_| n(INCARNATION)),
-    unsigned("JOB_ID", |r| n(r.task.job_id.0)),
+    unsigned("JOB_ID", |r| n(r.task.job_id().0)),
     text("TASK_TYPE", |r| t(task_type(r.task.object.name))),
     unsigned("ID", |r| n(id_of(r.task.object.name))),
     text("PATH", |r| t(&r.task.object.at)),
@@ -131,7 +132,7 @@ const TASK_COLUMNS: &[Column<TaskRow<'static>>] = &[
     unsigned("VALIDATED_OBJECTS", |r| n(r.task.results.values().map(|r| r.objects).sum::<u64>())),
     unsigned("DAMAGE_COUNT", |r| n(r.task.damage_count())),
     signed("RESULT", |r| result_or_general(r.task.failure.as_ref())),
-    text("COMMENT", |r| comment(r.task.failure.as_ref(), [Job::ValidateTask(r.task)])),
+    text("COMMENT", |r| comment(r.task.failure.as_ref(), [r.task as &dyn JobLogic])),
 ];
 
 const fn task_type(name: MediumName) -> &'static str {
@@ -150,7 +151,7 @@ const fn path_type(name: MediumName) -> &'static str {
 
 impl TaskRow<'_> {
     fn level(&self) -> String {
-        self.state.validate_jobs.get(&self.task.job_id).map(|j| j.level.to_string()).unwrap_or_default()
+        self.state.validate_job(self.task.job_id()).map(|j| j.level.to_string()).unwrap_or_default()
     }
 
     /// Bytes of log streams that are done, and those that the present attempts have read.
@@ -169,7 +170,7 @@ pub(super) static DAMAGES: View = View {
         of: damages,
         columns: &[
             unsigned("TENANT_ID", |r| n(r.task.tenant_id.0)),
-            unsigned("JOB_ID", |r| n(r.task.job_id.0)),
+            unsigned("JOB_ID", |r| n(r.task.job_id().0)),
             unsigned("TASK_ID", |r| n(r.task.id.0)),
             text("OBJECT", |r| t(r.task.object.name)),
             unsigned("LS_ID", |r| n(r.ls_id.0)),
@@ -197,7 +198,7 @@ fn damages<'a>(cx: &Context<'a>) -> Vec<DamageRow<'a>> {
         let results = task.results.iter().flat_map(|(ls, result)| result.damages.iter().map(move |d| (*ls, d)));
         results.map(move |(ls_id, damage)| DamageRow { task, ls_id, damage })
     };
-    cx.state.validate_tasks.values().filter(|task| !is_deleted(cx.state, task)).flat_map(of_task).collect()
+    cx.state.validate_tasks().filter(|task| !is_deleted(cx.state, task)).flat_map(of_task).collect()
 }
 
 fn is_deleted(state: &State, task: &ValidateTask) -> bool {

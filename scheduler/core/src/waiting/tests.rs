@@ -1,7 +1,7 @@
 //! Every text that users read of what waits.
 
 use super::*;
-use crate::task::{TaskKey, TaskKind};
+use crate::task::{Part, TaskKey, TaskKind};
 use strandline_catalogue::retention::Object;
 use strandline_types::*;
 
@@ -21,7 +21,7 @@ fn who_waits() {
     let key = TaskKey {
         job_id: job,
         tenant_id: id,
-        ls_id: LsId(1001),
+        part: Part::Ls(LsId(1001)),
         kind: TaskKind::BackupLs,
         turn: TurnId(1),
         retry: RetryId(2),

@@ -113,18 +113,18 @@ pub fn validate(w: &World) -> Action {
 /// Every job that has not ended, in words.
 pub fn open_jobs(state: &State) -> Vec<String> {
     let mut open = Vec::new();
-    open.extend(state.backup_jobs.values().filter(|j| j.is_open()).map(|j| format!("backup {}: {}", j.id, j.status)));
-    let restores = state.restore_jobs.values().filter(|j| !j.stage.is_ended());
+    open.extend(state.backup_jobs().filter(|j| j.is_open()).map(|j| format!("backup {}: {}", j.id, j.status)));
+    let restores = state.restore_jobs().filter(|j| !j.stage.is_ended());
     open.extend(restores.map(|j| format!("restore {}: {}", j.id, j.stage)));
-    let drills = state.drills.values().filter(|d| !d.stage.is_ended());
+    let drills = state.drills().filter(|d| !d.stage.is_ended());
     open.extend(drills.map(|d| format!("drill {}: {}", d.id, d.stage)));
-    let recoveries = state.recover_jobs.values().filter(|j| !j.stage.is_ended());
+    let recoveries = state.recover_jobs().filter(|j| !j.stage.is_ended());
     open.extend(recoveries.map(|j| format!("table recovery {}: {:?}", j.id, j.stage)));
-    let validations = state.validate_jobs.values().filter(|j| !j.status.is_ended());
+    let validations = state.validate_jobs().filter(|j| !j.status.is_ended());
     open.extend(validations.map(|j| format!("validation {}: {:?}", j.id, j.status)));
-    let cleanings = state.clean_jobs.values().filter(|j| !j.status.is_ended());
+    let cleanings = state.clean_jobs().filter(|j| !j.status.is_ended());
     open.extend(cleanings.map(|j| format!("cleaning {}: {:?}", j.id, j.status)));
-    let checks = state.dest_checks.values().filter(|c| c.ended_ms.is_none());
+    let checks = state.dest_checks().filter(|c| c.ended_ms.is_none());
     open.extend(checks.map(|c| format!("destination check {}", c.id)));
     open
 }

@@ -6,7 +6,7 @@ pub mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_scheduler_core::state::{
-    ArchivedLog, DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, Trouble,
+    ArchivedLog, DestFinding, DestOptions, Dictionary, LogGap, LsPiece, RestoreSource, SourceLs, TaskRun, Trouble,
 };
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -422,10 +422,10 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
     let stream = |ls| world.streams.get(&(order.key.tenant_id, ls)).cloned().unwrap_or_default();
     let result = match &order.spec {
         TaskSpec::BackupLs(spec) => {
-            let at = stream(order.key.ls_id);
+            let at = stream(order.key.part.ls_number());
             assert!(at.max_scn >= spec.min_checkpoint_scn, "the consistent point is before its bound");
             let base = PalfBase { lsn: at.end_lsn, prev_scn: at.max_scn, ..PalfBase::default() };
-            let is_sys = order.key.ls_id.is_sys();
+            let is_sys = order.key.part.ls_number().is_sys();
             Some(TaskResult::BackupLs(BackupLsResult {
                 base,
                 checkpoint_scn: at.max_scn,
@@ -467,7 +467,7 @@ pub fn all_done(world: &World, _worker: NodeId, order: &TaskOrder) -> Option<Tas
         TaskSpec::Fingerprint(spec) => Some(TaskResult::Fingerprint(FingerprintResult {
             scn: spec.scn,
             keys: 7,
-            digest: order.key.ls_id.0.to_le_bytes().to_vec(),
+            digest: order.key.part.ls_number().0.to_le_bytes().to_vec(),
         })),
         TaskSpec::RecoverTable(spec) => Some(TaskResult::RecoverTable(RecoverTableResult {
             keys: 5,
@@ -499,6 +499,11 @@ pub fn restored_dictionary() -> Dictionary {
     let tablets = vec![strandline_scheduler_core::state::Tablet { id: TabletId(200_007), ls_id: LsId(1001) }];
     let table = strandline_scheduler_core::state::Table { id: TableId(500_009), name: "kv".to_owned(), tablets };
     Dictionary { version: 4, scn: Scn(5), tables: vec![table], ..Dictionary::default() }
+}
+
+/// The task of one log stream.
+pub fn run_of<'a>(mut runs: impl Iterator<Item = (LsId, &'a TaskRun)>, ls: u64) -> &'a TaskRun {
+    runs.find(|(id, _)| *id == LsId(ls)).unwrap().1
 }
 
 pub fn address(uri: &str) -> Address {

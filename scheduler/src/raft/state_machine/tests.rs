@@ -48,15 +48,14 @@ fn a_refusal_comes_back_as_a_refusal_and_the_position_moves_on() {
 }
 
 #[test]
-fn commands_that_were_written_before_there_were_versions_are_applied_as_they_were() {
+fn commands_that_were_written_before_there_were_versions_are_refused_with_the_way_to_go() {
     let dir = TempDir::new().unwrap();
     let state_machine = StateMachine::open(dir.path().into()).unwrap();
-    let action = Action::TakeLead { node: NodeId(7), term: Term(3) };
-    let command = Command { proposed_at_ms: 1_700_000_000_000, action };
-    let body = Bytes::from(postcard::to_stdvec(&command).unwrap());
+    // They began with the clock, whose first byte is above every version.
+    let body = Bytes::from(postcard::to_stdvec(&1_700_000_000_000u64).unwrap());
     let body = EntryBody::Normal(Payload { scn: 0, kind: 1, body });
-    state_machine.apply(vec![Entry { pos: LogPos { term: 1, index: 0 }, body }]).unwrap();
-    assert_eq!(state_machine.read(|state| (state.schedulers.leader, state.clock_ms)), (NodeId(7), 1_700_000_000_000));
+    let error = state_machine.apply(vec![Entry { pos: LogPos { term: 1, index: 0 }, body }]).unwrap_err();
+    assert!(error.to_string().contains("the version before this one"), "{error}");
 }
 
 #[test]

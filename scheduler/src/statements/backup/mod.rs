@@ -15,7 +15,7 @@ use crate::password_key::seal_key;
 use crate::sql::clauses::Tenants;
 use crate::sql::cursor::Cursor;
 use async_trait::async_trait;
-use strandline_scheduler_core::state::{DestKind, Destination, SetSeal};
+use strandline_scheduler_core::state::{DestKind, Destination, JobKind, SetSeal};
 use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, address, newest_set};
 use strandline_types::{Address, BackupMode, ErrorClass, Failure, TenantId};
 
@@ -99,7 +99,7 @@ fn plus_archivelog(c: &mut Cursor<'_>, mode: BackupMode) -> Result<bool, Failure
 #[async_trait]
 impl Command for CancelBackup {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
-        cx.for_each(&self.tenants, |tenant| Action::CancelBackup { tenant }).await
+        cx.for_each(&self.tenants, |tenant| Action::CancelJob { kind: JobKind::Backup, tenant }).await
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sql::select::Rows;
 use crate::statements::context::Context;
 use crate::statements::statement::{Command, Read, Statement, Syntax};
 use async_trait::async_trait;
-use strandline_scheduler_core::state::{CleanWhat, Destination};
+use strandline_scheduler_core::state::{CleanWhat, Destination, JobKind};
 use strandline_scheduler_core::{Action, views};
 use strandline_types::{Address, DestId, ErrorClass, Failure, TenantId};
 
@@ -132,7 +132,7 @@ impl Read for DeletePreview {
 #[async_trait]
 impl Command for CancelDelete {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
-        cx.for_each(&self.tenants, |tenant| Action::CancelClean { tenant }).await
+        cx.for_each(&self.tenants, |tenant| Action::CancelJob { kind: JobKind::Clean, tenant }).await
     }
 }
 

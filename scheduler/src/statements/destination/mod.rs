@@ -134,7 +134,7 @@ async fn check_from_workers(cx: &Context<'_>, address: &Address, key_source: &st
     let Done::DestCheck(job) = cx.node.act(action).await? else { return Ok(String::new()) };
     let mut changes = cx.node.changes();
     let over = async {
-        while !cx.node.read(|s| s.dest_checks.get(&job).is_none_or(|c| c.ended_ms.is_some())) {
+        while !cx.node.read(|s| s.dest_check(job).is_none_or(|c| c.ended_ms.is_some())) {
             if changes.changed().await.is_err() {
                 return;
             }
@@ -147,7 +147,7 @@ async fn check_from_workers(cx: &Context<'_>, address: &Address, key_source: &st
 
 fn judge(cx: &Context<'_>, job: JobId, uri: &str, key_source: &str) -> Result<String, Failure> {
     cx.node.read(|state| {
-        let Some(check) = state.dest_checks.get(&job) else { return Ok(String::new()) };
+        let Some(check) = state.dest_check(job) else { return Ok(String::new()) };
         for (worker, findings) in &check.findings {
             if let Some(bad) = findings.iter().find(|f| f.verdict == Verdict::Bad) {
                 if bad.probe == KEY_PROBE {
@@ -158,8 +158,12 @@ fn judge(cx: &Context<'_>, job: JobId, uri: &str, key_source: &str) -> Result<St
                 return Err(Failure::new(ErrorClass::Invalid, what, uri, todo).with_code(NOT_MOUNTED_CODE));
             }
         }
-        let silent: Vec<String> =
-            check.runs.keys().filter(|w| !check.findings.contains_key(w)).map(ToString::to_string).collect();
+        let silent: Vec<String> = check
+            .workers()
+            .map(|(w, _)| w)
+            .filter(|w| !check.findings.contains_key(w))
+            .map(|w| w.to_string())
+            .collect();
         Ok(if silent.is_empty() { String::new() } else { format!("; not checked by worker {}", silent.join(", ")) })
     })
 }
@@ -208,9 +212,5 @@ async fn examine(medium: &dyn Medium, dest: &DestRef, kind: DestKind, known: boo
 
 /// The original's number for an error of this kind of store.
 fn store_code(scheme: Scheme) -> i32 {
-    match scheme {
-        Scheme::Oss => -9003,
-        Scheme::S3 => -9105,
-        Scheme::Azure | Scheme::File | Scheme::Memory => crate::sql::NOT_SUPPORTED_CODE,
-    }
+    scheme.error_code().unwrap_or(crate::sql::NOT_SUPPORTED_CODE)
 }

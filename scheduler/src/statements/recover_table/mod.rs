@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use schema::Versions;
 use std::collections::BTreeMap;
 use strandline_format::pb;
-use strandline_scheduler_core::state::{RecoveredTable, Tablet};
+use strandline_scheduler_core::state::{JobKind, RecoveredTable, Tablet};
 use strandline_scheduler_core::{Action, Done, StartRecoverTable, check_recover_table};
 use strandline_types::{ErrorClass, Failure, LsId, TableId, TabletId};
 
@@ -153,7 +153,7 @@ impl Command for RecoverTableRequest {
 impl Command for CancelRecoverTable {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
         let (tenant, name) = cx.one_tenant(Some(&self.target))?;
-        let done = cx.node.act(Action::CancelRecoverTable { tenant }).await?;
+        let done = cx.node.act(Action::CancelJob { kind: JobKind::RecoverTable, tenant }).await?;
         Ok(format!("{name}: {} is cancelled", done_text(&done)))
     }
 }

@@ -17,6 +17,7 @@ use options::{RestoreOptions, restore_options, with_clause};
 use preview::RestorePreview;
 use replicas::replicas;
 use source::{RestorePoint, restore_point};
+use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::{Action, Done, StartRestore, check_restore_name};
 use strandline_types::Failure;
 
@@ -114,7 +115,7 @@ impl Command for RestoreRequest {
 impl Command for CancelRestore {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
         let (tenant, name) = cx.one_tenant(Some(&self.tenant))?;
-        cx.node.act(Action::CancelRestore { tenant }).await?;
+        cx.node.act(Action::CancelJob { kind: JobKind::Restore, tenant }).await?;
         Ok(format!("the restore of {name} is cancelled"))
     }
 }

@@ -11,7 +11,7 @@ use crate::sql::clauses::Tenants;
 use crate::sql::cursor::Cursor;
 use async_trait::async_trait;
 use objects::{by_ids, found_at, needed, objects_of};
-use strandline_scheduler_core::state::ValidateKind;
+use strandline_scheduler_core::state::{JobKind, ValidateKind};
 use strandline_scheduler_core::{Action, StartValidate};
 use strandline_types::{Address, ErrorClass, Failure, ValidateLevel};
 
@@ -160,7 +160,7 @@ impl ValidateRequest {
 #[async_trait]
 impl Command for CancelValidate {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
-        cx.for_each(&self.tenants, |tenant| Action::CancelValidate { tenant }).await
+        cx.for_each(&self.tenants, |tenant| Action::CancelJob { kind: JobKind::Validate, tenant }).await
     }
 }
 

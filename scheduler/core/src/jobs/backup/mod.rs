@@ -1,0 +1,9 @@
+//! Backups of one tenant.
+
+pub(crate) mod logic;
+pub(crate) mod plan;
+pub(crate) mod range;
+pub(crate) mod spec;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod turn;

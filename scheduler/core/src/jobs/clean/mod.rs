@@ -1,0 +1,8 @@
+//! Deletions of sets and pieces, and the policies that ask for them.
+
+pub(crate) mod decide;
+pub(crate) mod logic;
+pub(crate) mod parts;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod state;

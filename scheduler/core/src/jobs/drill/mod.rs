@@ -1,0 +1,5 @@
+//! Restore drills.
+
+pub(crate) mod logic;
+pub(crate) mod plan;
+pub(crate) mod state;

@@ -1,0 +1,6 @@
+//! Restores.
+
+pub(crate) mod logic;
+pub(crate) mod plan;
+pub(crate) mod spec;
+pub(crate) mod state;
