@@ -33,8 +33,8 @@ pub async fn seal_run(work: &SealRun) -> Result<Action, Failure> {
     let password = read_passphrase(&work.key_source, ReadBy::Schedulers).await?;
     let seal = seal_key(&password, work.chain).await?;
     let mut run = work.run.clone();
-    if let Action::RunSchedule { wish: Some(wish), .. } = &mut run {
-        wish.seal = Some(seal);
+    if let Action::RunSchedule { request: Some(request), .. } = &mut run {
+        request.seal = Some(seal);
     }
     Ok(run)
 }

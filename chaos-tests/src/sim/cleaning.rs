@@ -25,7 +25,7 @@ const TARGETS: usize = 3;
 
 impl World {
     /// DELETE OBSOLETE, by hand, a cancel, or another policy.
-    pub(super) fn cleaning_wish(&mut self) -> Action {
+    pub(super) fn cleaning_request(&mut self) -> Action {
         let tenant = TENANT;
         let start = |what| Action::StartClean { tenant, what, description: String::new() };
         match self.rng.between(0, 10) {

@@ -7,14 +7,14 @@ use crate::invariants::Broken;
 use strandline_format::entry::{EntryKind, join, payload};
 use strandline_format::pb;
 use strandline_scheduler_core::state::{DestOptions, DestState, JobKind, Round};
-use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupWish};
+use strandline_scheduler_core::{Action, ArchiveDestSpec, BackupRequest};
 use strandline_types::{
     Access, BackupMode, BackupSetStatus, ClusterId, DestNo, FileStatus, LsId, RoundState, Scn, TabletId, Term,
 };
 
 /// BACKUP DATABASE.
 pub(super) fn backup(mode: BackupMode) -> Action {
-    Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }
+    Action::StartBackup { tenant: TENANT, request: BackupRequest::new(mode, "") }
 }
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
         self.ask(Action::ArchiveLog { tenant: TENANT })
     }
 
-    /// The true leader takes a wish; a refusal is an answer.
+    /// The true leader takes a request; a refusal is an answer.
     pub(super) fn ask(&mut self, action: Action) -> Result<(), Broken> {
         let leader = self.group.leader;
         self.propose(leader, action).map(|_| ())
@@ -76,7 +76,7 @@ impl World {
             21 | 25 => Action::CreateTable { tenant: TENANT, name: format!("t{}", self.number()), tablets: 2 },
             22 => Action::SetArchiveLag { tenant: TENANT, lag_target_ms: self.rng.between(0, 2000) },
             23 | 24 => self.dropping(),
-            _ => self.cleaning_wish(),
+            _ => self.cleaning_request(),
         };
         self.ask(action)
     }

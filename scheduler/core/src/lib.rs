@@ -42,8 +42,8 @@ pub use catalogue::StateCatalogue;
 pub use chain::newest as newest_set;
 pub use checkpoint::{round_checkpoint, round_lag_ms, tenant_max_scn};
 pub use command::{
-    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupWish, Command, Done, ImportCatalog, Outcome, RoundAction,
-    ScheduleChange, SealKey, StartRecoverTable, StartRestore, StartValidate, Subject, Swept,
+    Action, ArchiveDestSpec, BackupDest, BackupParam, BackupRequest, Command, Done, ImportCatalog, Outcome,
+    RoundAction, ScheduleChange, SealKey, StartRecoverTable, StartRestore, StartValidate, Subject, Swept,
 };
 pub use cron::check as check_schedule;
 pub use jobs::recover_table::logic::check as check_recover_table;

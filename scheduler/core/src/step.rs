@@ -242,7 +242,7 @@ pub struct SealRun {
     pub key_source: String,
     /// How the newest set of the destination is encrypted: a chain has one key.
     pub chain: Option<SetSeal>,
-    /// The run, whose wish gets the key.
+    /// The run, whose request gets the key.
     pub run: Action,
 }
 

@@ -10,7 +10,7 @@ use strandline_scheduler_core::*;
 use strandline_types::*;
 
 fn backup() -> Action {
-    Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "nightly") }
+    Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "nightly") }
 }
 
 fn job(w: &World) -> &BackupJob {

@@ -8,12 +8,12 @@ use strandline_scheduler_core::state::{BackupJob, BackupSet, InitiatorJob, JobKi
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
-fn wish(mode: BackupMode) -> BackupWish {
-    BackupWish { version: "1.0".to_owned(), ..BackupWish::new(mode, "") }
+fn request(mode: BackupMode) -> BackupRequest {
+    BackupRequest { version: "1.0".to_owned(), ..BackupRequest::new(mode, "") }
 }
 
-fn start(w: &mut World, wish: BackupWish) -> Outcome {
-    w.act(Action::StartBackup { tenant: TENANT, wish })
+fn start(w: &mut World, request: BackupRequest) -> Outcome {
+    w.act(Action::StartBackup { tenant: TENANT, request })
 }
 
 fn job(w: &World) -> &BackupJob {
@@ -24,16 +24,16 @@ fn set(w: &World) -> &BackupSet {
     w.state.backup_sets.values().next_back().unwrap()
 }
 
-fn run(w: &mut World, wish: BackupWish) -> BackupSet {
-    start(w, wish).unwrap();
+fn run(w: &mut World, request: BackupRequest) -> BackupSet {
+    start(w, request).unwrap();
     w.until("the end of the job", |w| !job(w).is_open());
     assert_eq!(job(w).status, BackupJobStatus::Completed, "{:?}", job(w).failure);
     set(w).clone()
 }
 
-fn sealed(n: u8, mode: BackupMode) -> BackupWish {
+fn sealed(n: u8, mode: BackupMode) -> BackupRequest {
     let seal = SetSeal { salt: [n; 16], fingerprint: [n; 8] };
-    BackupWish { seal: Some(SealKey { key: Secret::new(vec![n; 32]), seal }), ..wish(mode) }
+    BackupRequest { seal: Some(SealKey { key: Secret::new(vec![n; 32]), seal }), ..request(mode) }
 }
 
 /// Specs of the newest job's data tasks, while they run.
@@ -47,10 +47,10 @@ fn specs(w: &mut World) -> Vec<TaskSpec> {
 #[test]
 fn an_incremental_set_builds_on_the_newest_and_tells_workers_where_its_index_is() {
     let mut w = World::archiving(3, 3, 3600);
-    let full = run(&mut w, wish(BackupMode::Full));
-    let first = run(&mut w, wish(BackupMode::Incremental));
+    let full = run(&mut w, request(BackupMode::Full));
+    let first = run(&mut w, request(BackupMode::Incremental));
     assert_eq!((first.kind, first.prev_full, first.prev_inc), (BackupSetKind::Inc, full.set_id, full.set_id));
-    start(&mut w, wish(BackupMode::Incremental)).unwrap();
+    start(&mut w, request(BackupMode::Incremental)).unwrap();
     for spec in specs(&mut w) {
         let TaskSpec::BackupLs(spec) = spec else { panic!("{spec:?}") };
         let base = spec.base.unwrap();
@@ -63,29 +63,29 @@ fn an_incremental_set_builds_on_the_newest_and_tells_workers_where_its_index_is(
 #[test]
 fn without_a_chain_a_full_set_is_made_and_says_why() {
     let mut w = World::archiving(1, 1, 3600);
-    let first = run(&mut w, wish(BackupMode::Incremental));
+    let first = run(&mut w, request(BackupMode::Incremental));
     assert_eq!(first.kind, BackupSetKind::Full);
     assert!(first.note.contains("no earlier set"), "{}", first.note);
 
-    let other_version = BackupWish { version: "2.0".to_owned(), ..wish(BackupMode::Incremental) };
+    let other_version = BackupRequest { version: "2.0".to_owned(), ..request(BackupMode::Incremental) };
     let second = run(&mut w, other_version);
     assert!(second.kind == BackupSetKind::Full && second.note.contains("version 1.0"), "{}", second.note);
 
     let uri = Some("file:///elsewhere".to_owned());
     w.act(Action::SetDataDest { tenant: TENANT, uri, access: Access::default() }).unwrap();
     w.run(2);
-    let third = run(&mut w, wish(BackupMode::Incremental));
+    let third = run(&mut w, request(BackupMode::Incremental));
     assert!(third.kind == BackupSetKind::Full && third.note.contains("in this destination"), "{}", third.note);
 }
 
 #[test]
 fn a_chain_is_only_so_long() {
     let mut w = World::archiving(1, 1, 3600);
-    run(&mut w, wish(BackupMode::Full));
+    run(&mut w, request(BackupMode::Full));
     for _ in 0..limits::BACKUP_CHAIN_DEPTH_MAX {
-        assert_eq!(run(&mut w, wish(BackupMode::Incremental)).kind, BackupSetKind::Inc);
+        assert_eq!(run(&mut w, request(BackupMode::Incremental)).kind, BackupSetKind::Inc);
     }
-    let next = run(&mut w, wish(BackupMode::Incremental));
+    let next = run(&mut w, request(BackupMode::Incremental));
     assert_eq!(next.kind, BackupSetKind::Full);
     assert!(next.note.contains("64 incremental sets"), "{}", next.note);
 }
@@ -93,8 +93,8 @@ fn a_chain_is_only_so_long() {
 #[test]
 fn the_worker_that_made_the_set_before_is_preferred_for_an_incremental_one() {
     let mut w = World::archiving(3, 3, 3600);
-    let full = run(&mut w, wish(BackupMode::Full));
-    start(&mut w, wish(BackupMode::Incremental)).unwrap();
+    let full = run(&mut w, request(BackupMode::Full));
+    start(&mut w, request(BackupMode::Incremental)).unwrap();
     w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
     w.run(2);
     for (ls, run) in job(&w).data_tasks() {
@@ -111,7 +111,7 @@ fn a_chain_has_one_key() {
     assert_eq!(run(&mut w, sealed(1, BackupMode::Incremental)).kind, BackupSetKind::Inc);
     let other = run(&mut w, sealed(2, BackupMode::Incremental));
     assert!(other.kind == BackupSetKind::Full && other.note.contains("another password"), "{}", other.note);
-    let plain = run(&mut w, wish(BackupMode::Incremental));
+    let plain = run(&mut w, request(BackupMode::Incremental));
     assert_eq!((plain.kind, plain.seal), (BackupSetKind::Full, None));
 }
 
@@ -134,16 +134,16 @@ fn the_key_goes_to_executors_and_to_nobody_else() {
 #[test]
 fn a_synthetic_set_takes_its_chain_and_leaves_the_cluster_alone() {
     let mut w = World::archiving(2, 1, 3600);
-    let refused = start(&mut w, wish(BackupMode::Synthetic)).unwrap_err();
+    let refused = start(&mut w, request(BackupMode::Synthetic)).unwrap_err();
     assert!(refused.code == -9040 && refused.what.contains("no set"), "{refused}");
-    run(&mut w, wish(BackupMode::Full));
-    let refused = start(&mut w, wish(BackupMode::Synthetic)).unwrap_err();
+    run(&mut w, request(BackupMode::Full));
+    let refused = start(&mut w, request(BackupMode::Synthetic)).unwrap_err();
     assert!(refused.what.contains("full one already"), "{refused}");
-    let inc = run(&mut w, wish(BackupMode::Incremental));
+    let inc = run(&mut w, request(BackupMode::Incremental));
     // The archive may be off: nothing of the cluster is read.
     w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
     w.until("STOP", |w| w.round().state == RoundState::Stop);
-    let made = run(&mut w, wish(BackupMode::Synthetic));
+    let made = run(&mut w, request(BackupMode::Synthetic));
     assert_eq!((made.kind, made.prev_full, made.prev_inc), (BackupSetKind::Full, BackupSetId(0), BackupSetId(0)));
     assert_eq!(
         (made.start_replay_scn, made.min_restore_scn, made.archive_round_id),
@@ -157,7 +157,7 @@ fn a_synthetic_set_takes_its_chain_and_leaves_the_cluster_alone() {
 fn plus_archivelog_copies_the_log_after_the_checkpoint_has_come_so_far() {
     let mut w = World::archiving(2, 2, 3600);
     w.write();
-    let made = run(&mut w, BackupWish { plus_archivelog: true, ..wish(BackupMode::Full) });
+    let made = run(&mut w, BackupRequest { plus_archivelog: true, ..request(BackupMode::Full) });
     assert!(made.plus_archivelog && made.log_file_count == 3, "{made:?}");
     assert!(made.min_restore_scn > made.consistent_scn, "every log stream has log to carry");
     let of_set = w.medium.iter().filter_map(|m| match m {
@@ -178,15 +178,15 @@ fn a_backup_to_a_path_has_a_chain_of_its_own_and_alters_no_destination() {
     let mut w = World::archiving(1, 1, 3600);
     let own = w.state.tenants[&TENANT].data_dest;
     let to = Some(BackupDest { uri: "file:///usb".to_owned(), access: Access::default() });
-    let elsewhere = run(&mut w, BackupWish { to: to.clone(), ..wish(BackupMode::Full) });
+    let elsewhere = run(&mut w, BackupRequest { to: to.clone(), ..request(BackupMode::Full) });
     assert_eq!(elsewhere.uri, "file:///usb");
     assert!(
         w.medium.iter().any(|m| matches!(m, MediumWork::Format { dest, .. } if dest.uri.to_string() == "file:///usb"))
     );
     assert_eq!(w.state.tenants[&TENANT].data_dest, own);
-    let here = run(&mut w, wish(BackupMode::Incremental));
+    let here = run(&mut w, request(BackupMode::Incremental));
     assert_eq!(here.kind, BackupSetKind::Full, "the set elsewhere is no base here");
-    let again = run(&mut w, BackupWish { to, ..wish(BackupMode::Incremental) });
+    let again = run(&mut w, BackupRequest { to, ..request(BackupMode::Incremental) });
     assert_eq!((again.kind, again.prev_inc), (BackupSetKind::Inc, elsewhere.set_id));
 }
 
@@ -205,7 +205,7 @@ fn second_tenant(w: &mut World) -> TenantId {
 fn a_job_of_the_system_tenant_ends_when_its_children_have() {
     let mut w = World::archiving(2, 1, 3600);
     let tenants = vec![TENANT];
-    let done = w.act(Action::StartBackups { tenants, all: true, wish: wish(BackupMode::Full) }).unwrap();
+    let done = w.act(Action::StartBackups { tenants, all: true, request: request(BackupMode::Full) }).unwrap();
     let Done::Initiator { job: id, started, refused } = done else { panic!("{done:?}") };
     assert_eq!((started.len(), refused.len(), job(&w).parent), (1, 0, Some(id)));
     assert!(!initiator(&w).status().is_ended());
@@ -220,10 +220,10 @@ fn all_tenants_means_those_that_can_and_named_ones_means_every_one() {
     let other = second_tenant(&mut w);
     let before = w.state.clone();
     let tenants = vec![TENANT, other];
-    let named = Action::StartBackups { tenants: tenants.clone(), all: false, wish: wish(BackupMode::Full) };
+    let named = Action::StartBackups { tenants: tenants.clone(), all: false, request: request(BackupMode::Full) };
     assert!(w.act(named).unwrap_err().what.contains("no data backup destination"));
     assert_eq!(w.state.jobs, before.jobs, "all or none");
-    w.act(Action::StartBackups { tenants, all: true, wish: wish(BackupMode::Full) }).unwrap();
+    w.act(Action::StartBackups { tenants, all: true, request: request(BackupMode::Full) }).unwrap();
     w.until("the end", |w| initiator(w).status().is_ended());
     assert_eq!(initiator(&w).status(), BackupJobStatus::Failed, "one could not even start");
     assert_eq!(initiator(&w).failure().unwrap().0, other);
@@ -232,7 +232,7 @@ fn all_tenants_means_those_that_can_and_named_ones_means_every_one() {
     let both = Action::StartBackups {
         tenants: vec![TENANT, other],
         all: true,
-        wish: BackupWish { to, ..wish(BackupMode::Full) },
+        request: BackupRequest { to, ..request(BackupMode::Full) },
     };
     assert!(w.act(both).unwrap_err().what.contains("exactly one tenant"));
 }

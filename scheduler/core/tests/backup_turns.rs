@@ -10,8 +10,8 @@ use strandline_scheduler_core::*;
 use strandline_types::*;
 
 fn start(w: &mut World, plus_archivelog: bool) {
-    let wish = BackupWish { plus_archivelog, ..BackupWish::new(BackupMode::Full, "") };
-    w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+    let request = BackupRequest { plus_archivelog, ..BackupRequest::new(BackupMode::Full, "") };
+    w.act(Action::StartBackup { tenant: TENANT, request }).unwrap();
 }
 
 fn job(w: &World) -> &BackupJob {

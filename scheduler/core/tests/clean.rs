@@ -28,7 +28,8 @@ fn history(days: u64) -> World {
             w.run(2);
         }
         w.write();
-        w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "nightly") }).unwrap();
+        w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "nightly") })
+            .unwrap();
         w.until("the backup", |w| w.state.open_backup_job(TENANT).is_none());
     }
     w.write();
@@ -187,7 +188,7 @@ fn objects(w: &World) -> Vec<MediumObject> {
 }
 
 fn validate(w: &mut World, level: ValidateLevel) {
-    let wish = StartValidate {
+    let request = StartValidate {
         tenant: TENANT,
         kind: ValidateKind::BackupSet,
         level,
@@ -196,7 +197,7 @@ fn validate(w: &mut World, level: ValidateLevel) {
         objects: objects(w),
         keys: vec![(BackupSetId(1), Secret::new(vec![1; 32]))],
     };
-    w.act(Action::StartValidate(Box::new(wish))).unwrap();
+    w.act(Action::StartValidate(Box::new(request))).unwrap();
     w.until("the end", |w| w.state.validate_jobs().all(|j| j.status.is_ended()));
 }
 

@@ -29,8 +29,8 @@ fn go_on(w: &mut World) {
 
 fn back_up(w: &mut World) {
     go_on(w);
-    let wish = BackupWish::new(BackupMode::Full, "");
-    w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+    let request = BackupRequest::new(BackupMode::Full, "");
+    w.act(Action::StartBackup { tenant: TENANT, request }).unwrap();
     w.until("the backup", |w| w.state.open_backup_job(TENANT).is_none());
 }
 
@@ -78,7 +78,7 @@ fn nothing_goes_and_all_is_damaged(world: &World, worker: NodeId, order: &TaskOr
     }
 }
 
-fn wish(w: &World, id: u64) -> StartValidate {
+fn request(w: &World, id: u64) -> StartValidate {
     let set = &w.state.backup_sets[&(TENANT, BackupSetId(id))];
     let object = MediumObject {
         name: MediumName::Set(set.set_id, set.kind),
@@ -100,8 +100,8 @@ fn wish(w: &World, id: u64) -> StartValidate {
 }
 
 fn validate(w: &mut World, id: u64) {
-    let wish = wish(w, id);
-    w.act(Action::StartValidate(Box::new(wish))).unwrap();
+    let request = request(w, id);
+    w.act(Action::StartValidate(Box::new(request))).unwrap();
     w.until("the validation", |w| w.state.validate_jobs().all(|j| j.status.is_ended()));
 }
 
@@ -138,8 +138,8 @@ fn a_policy_that_cares_for_log_alone_and_data_backups_exclude_each_other() {
     let refused = set_data_dest(&mut w, Some("file:///data")).unwrap_err();
     assert!(refused.what.contains("log_only"), "{refused}");
     let to = BackupDest { uri: "file:///other".to_owned(), access: Access::default() };
-    let wish = BackupWish { to: Some(to), ..BackupWish::new(BackupMode::Full, "") };
-    let refused = w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap_err();
+    let request = BackupRequest { to: Some(to), ..BackupRequest::new(BackupMode::Full, "") };
+    let refused = w.act(Action::StartBackup { tenant: TENANT, request }).unwrap_err();
     assert!(refused.what.contains("log_only"), "{refused}");
     // The set that is there keeps its log whatever the policy's name.
     go_on(&mut w);
@@ -264,7 +264,7 @@ fn nothing_that_is_to_go_is_judged_and_a_cancel_gives_back_what_it_was_worth() {
     w.held.insert(TaskKind::Clean, |_, _, _| None);
     start(&mut w, CleanWhat::Sets(vec![1])).unwrap();
     assert_eq!(worth(&w)[0], FileStatus::Deleting);
-    let refused = w.act(Action::StartValidate(Box::new(wish(&w, 1)))).unwrap_err();
+    let refused = w.act(Action::StartValidate(Box::new(request(&w, 1)))).unwrap_err();
     assert!(refused.what.contains("being deleted"), "{refused}");
     w.act(Action::CancelJob { kind: JobKind::Clean, tenant: TENANT }).unwrap();
     w.run(2);

@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report, restore_wish};
+use harness::{TENANT, World, all_done, report, restore_request};
 use proptest::prelude::*;
 use strandline_scheduler_core::state::{DestState, JobKind};
 use strandline_scheduler_core::*;
@@ -68,8 +68,8 @@ fn failing(_: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskReport> {
 }
 
 fn happen(w: &mut World, event: Event) {
-    // Wishes may be refused: that is an answer.
-    let wish = |w: &mut World, action| drop(w.act(action));
+    // Requestes may be refused: that is an answer.
+    let request = |w: &mut World, action| drop(w.act(action));
     let restored = w.state.restore_jobs().next_back().map(|j| j.tenant_id);
     match event {
         Event::Kill(n) => w.kill(NodeId(n)),
@@ -83,21 +83,21 @@ fn happen(w: &mut World, event: Event) {
         Event::Tasks(n) => w.task_hook = [all_done, doing, silent, failing][usize::from(n)],
         Event::Lead => {
             let term = w.state.schedulers.term.next();
-            wish(w, Action::TakeLead { node: NodeId(901), term });
+            request(w, Action::TakeLead { node: NodeId(901), term });
         }
-        Event::Archive(true) => wish(w, Action::ArchiveLog { tenant: TENANT }),
-        Event::Archive(false) => wish(w, Action::NoArchiveLog { tenant: TENANT }),
+        Event::Archive(true) => request(w, Action::ArchiveLog { tenant: TENANT }),
+        Event::Archive(false) => request(w, Action::NoArchiveLog { tenant: TENANT }),
         Event::Defer(on) => {
             let state = if on { DestState::Defer } else { DestState::Enable };
-            wish(w, Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state });
+            request(w, Action::SetArchiveDestState { tenant: TENANT, no: DestNo(0), state });
         }
         Event::Backup => {
-            wish(w, Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") });
+            request(w, Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") });
         }
-        Event::CancelBackup => wish(w, Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }),
-        Event::Restore => wish(w, restore_wish("r", 3)),
+        Event::CancelBackup => request(w, Action::CancelJob { kind: JobKind::Backup, tenant: TENANT }),
+        Event::Restore => request(w, restore_request("r", 3)),
         Event::CancelRestore => {
-            wish(w, Action::CancelJob { kind: JobKind::Restore, tenant: restored.unwrap_or(TENANT) })
+            request(w, Action::CancelJob { kind: JobKind::Restore, tenant: restored.unwrap_or(TENANT) })
         }
     }
 }

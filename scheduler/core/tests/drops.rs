@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, restore_wish};
+use harness::{TENANT, World, all_done, restore_request};
 use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{
     BackupJob, BackupSet, Drill, DrillStage, JobHead, JobKind, Table, Tablet, TabletList, TenantStatus,
@@ -101,7 +101,7 @@ fn a_table_that_is_dropped_meanwhile_costs_another_turn_of_what_it_touches_after
     let mut w = World::archiving(3, 3, 3600);
     let home = create(&mut w, "a", 1)[0].ls_id;
     w.run(2);
-    w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") }).unwrap();
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") }).unwrap();
     w.task_hook =
         |world, worker, order| if order.key.part.ls_number().is_sys() { all_done(world, worker, order) } else { None };
     w.until("log stream 1 is copied", |w| job(w).results.contains_key(&LsId::SYS));
@@ -131,9 +131,9 @@ fn the_tablets_of_a_recovery_that_failed_are_dropped_like_any_others() {
         TaskSpec::RecoverTable(_) => None,
         _ => all_done(world, worker, order),
     };
-    let Action::StartRestore(restore) = restore_wish("x", 1) else { unreachable!() };
+    let Action::StartRestore(restore) = restore_request("x", 1) else { unreachable!() };
     let tablets = vec![Tablet { id: TabletId(7), ls_id: LsId(1001) }; 2];
-    let wish = StartRecoverTable {
+    let request = StartRecoverTable {
         tenant: TENANT,
         target_scn: Scn(5000),
         source: restore.source,
@@ -146,7 +146,7 @@ fn the_tablets_of_a_recovery_that_failed_are_dropped_like_any_others() {
         }],
         description: String::new(),
     };
-    w.act(Action::StartRecoverTable(Box::new(wish))).unwrap();
+    w.act(Action::StartRecoverTable(Box::new(request))).unwrap();
     w.run(3);
     let refused = drop_table(&mut w, "A").unwrap_err();
     assert!(refused.what.contains("being recovered") && refused.todo.contains("CANCEL RECOVER TABLE"), "{refused}");
@@ -165,7 +165,7 @@ fn the_tablets_of_a_recovery_that_failed_are_dropped_like_any_others() {
 /// A restore whose replay has made this dictionary, up to its end.
 fn restored(w: &mut World, dictionary: state::Dictionary) -> TenantId {
     w.keeps_tablets = true;
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     let of = |w: &World| w.state.restore_jobs().next_back().unwrap().clone();
     w.until("the check", |w| of(w).stage == RestoreStage::PostCheck);
     w.state.restore_job_mut(of(w).id).unwrap().dictionary = Some(dictionary);

@@ -14,7 +14,7 @@ const MADE: TenantId = TenantId(1002);
 fn source() -> World {
     let mut w = World::archiving(3, 3, 60);
     w.write();
-    w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "") }).unwrap();
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") }).unwrap();
     w.until("the backup", |w| w.state.backup_sets.values().any(|s| s.status == BackupSetStatus::Success));
     for _ in 0..3 {
         w.now_ms += 60_000;
@@ -25,7 +25,7 @@ fn source() -> World {
 }
 
 /// What the body would read from the source's destination of one kind.
-fn wish(from: &World, kind: DestKind, allow_delete: bool) -> ImportCatalog {
+fn request(from: &World, kind: DestKind, allow_delete: bool) -> ImportCatalog {
     let dest = from.state.destinations.values().find(|d| d.kind == kind).unwrap();
     let sets: Vec<BackupSet> = from.state.backup_sets.values().filter(|s| s.dest_id == dest.id).cloned().collect();
     let rounds = from.state.rounds.values().filter(|r| r.dest_id == dest.id).cloned();
@@ -47,7 +47,7 @@ fn wish(from: &World, kind: DestKind, allow_delete: bool) -> ImportCatalog {
 }
 
 fn import(w: &mut World, from: &World, kind: DestKind, allow_delete: bool) -> TenantId {
-    match w.act(Action::ImportCatalog(Box::new(wish(from, kind, allow_delete)))) {
+    match w.act(Action::ImportCatalog(Box::new(request(from, kind, allow_delete)))) {
         Ok(Done::Imported(tenant)) => tenant,
         other => panic!("{other:?}"),
     }
@@ -78,7 +78,7 @@ fn both_destinations_of_one_owner_stand_under_one_tenant_that_has_nothing_else()
     assert!(w.medium.is_empty(), "not even the scheduler: {:?}", w.medium);
     for refused in [
         Action::ArchiveLog { tenant },
-        Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") },
+        Action::StartBackup { tenant, request: BackupRequest::new(BackupMode::Full, "") },
         Action::CreateTable { tenant, name: "x".to_owned(), tablets: 1 },
     ] {
         assert!(w.act(refused).unwrap_err().what.contains("IMPORTED"));
@@ -97,7 +97,10 @@ fn nothing_is_deleted_from_an_imported_destination_before_it_is_released() {
     assert!(refused.todo.contains("ALLOW DELETE"), "{refused}");
     import(&mut w, &old, DestKind::Archive, true);
     w.act(delete(first.0)).unwrap();
-    assert!(w.act(Action::ImportCatalog(Box::new(wish(&old, DestKind::Archive, true)))).is_err(), "not while it runs");
+    assert!(
+        w.act(Action::ImportCatalog(Box::new(request(&old, DestKind::Archive, true)))).is_err(),
+        "not while it runs"
+    );
     w.until("the end", |w| w.state.open_clean_job(tenant).is_none());
     assert_eq!(pieces(&w, tenant)[&first].file_status, FileStatus::Deleted);
     let begun = w.medium.iter().filter(|m| matches!(m, MediumWork::CleanBegin(_))).count();
@@ -132,7 +135,7 @@ fn an_archive_that_its_cluster_still_writes_is_not_emptied() {
 #[test]
 fn a_catalogue_is_forgotten_without_touching_a_file_and_a_clusters_own_is_no_catalogue() {
     let mut old = source();
-    let own = wish(&old, DestKind::Data, false);
+    let own = request(&old, DestKind::Data, false);
     assert!(old.act(Action::ImportCatalog(Box::new(own.clone()))).unwrap_err().what.contains("own"));
     assert!(old.act(Action::ForgetCatalog { uri: own.at.uri.clone() }).unwrap_err().what.contains("not imported"));
     let mut w = World::with_tenant(3, 3);

@@ -30,8 +30,8 @@ fn set(w: &World, id: JobId) -> &BackupSet {
 
 fn back_up(w: &mut World, to: Option<&str>) -> Outcome {
     let to = to.map(|uri| BackupDest { uri: uri.to_owned(), access: Access::default() });
-    let wish = BackupWish { plus_archivelog: true, to, ..BackupWish::new(BackupMode::Full, "") };
-    w.act(Action::StartBackup { tenant: TENANT, wish })
+    let request = BackupRequest { plus_archivelog: true, to, ..BackupRequest::new(BackupMode::Full, "") };
+    w.act(Action::StartBackup { tenant: TENANT, request })
 }
 
 fn started(w: &mut World) -> JobId {

@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{START_MS, archive_spec, restore_wish};
+use harness::{START_MS, archive_spec, restore_request};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strandline_scheduler_core::state::{DestState, JobKind, LsPiece, Stage, Trouble};
@@ -24,7 +24,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     (1u32..8).prop_map(|n| Failure::new(ErrorClass::from_number(n), "failed", "it", ""))
 }
 
-fn wishes() -> impl Strategy<Value = Action> {
+fn requests() -> impl Strategy<Value = Action> {
     let spec = (any::<bool>(), 1u64..3)
         .prop_map(|(other, s)| archive_spec(if other { "file:///x" } else { "file:///arc" }, s));
     prop_oneof![
@@ -52,9 +52,9 @@ fn wishes() -> impl Strategy<Value = Action> {
             uri: Some(format!("file:///data{tenant}")),
             access: Access::default()
         }),
-        tenants().prop_map(|tenant| Action::StartBackup { tenant, wish: BackupWish::new(BackupMode::Full, "") }),
+        tenants().prop_map(|tenant| Action::StartBackup { tenant, request: BackupRequest::new(BackupMode::Full, "") }),
         tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Backup, tenant }),
-        (0u32..3).prop_map(|n| restore_wish(&format!("t{n}"), 1)),
+        (0u32..3).prop_map(|n| restore_request(&format!("t{n}"), 1)),
         tenants().prop_map(|tenant| Action::CancelJob { kind: JobKind::Restore, tenant }),
         (1u64..4, failure()).prop_map(|(job, failure)| Action::JobFailed { job: JobId(job), failure }),
         (1u64..4, failure())
@@ -226,7 +226,7 @@ enum Event {
 
 fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let event = prop_oneof![
-        3 => wishes().prop_map(|action| Event::Act(Box::new(action))),
+        3 => requests().prop_map(|action| Event::Act(Box::new(action))),
         2 => words().prop_map(|action| Event::Act(Box::new(action))),
         4 => reports().prop_map(|action| Event::Act(Box::new(action))),
         8 => (0usize..4).prop_map(Event::Plan),
@@ -327,7 +327,9 @@ fn check_moves(before: &State, after: &State, command: &Command) {
         }
     }
     for (id, old) in &before.tenants {
-        after.tenants.get(id).map_or((), |new| moved(old.status, new.status, command));
+        if let Some(new) = after.tenants.get(id) {
+            moved(old.status, new.status, command);
+        }
     }
     for old in before.backup_jobs() {
         moved(old.status, after.backup_job(old.id).unwrap().status, command);
@@ -336,16 +338,24 @@ fn check_moves(before: &State, after: &State, command: &Command) {
         moved(old.stage, after.restore_job(old.id).unwrap().stage, command);
     }
     for old in before.recover_jobs() {
-        after.recover_job(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+        if let Some(new) = after.recover_job(old.id) {
+            moved(old.stage, new.stage, command);
+        }
     }
     for old in before.drills() {
-        after.drill(old.id).map_or((), |new| moved(old.stage, new.stage, command));
+        if let Some(new) = after.drill(old.id) {
+            moved(old.stage, new.stage, command);
+        }
     }
     for old in before.clean_jobs() {
-        after.clean_job(old.id).map_or((), |new| moved(old.status, new.status, command));
+        if let Some(new) = after.clean_job(old.id) {
+            moved(old.status, new.status, command);
+        }
     }
     for old in before.validate_jobs() {
-        after.validate_job(old.id).map_or((), |new| moved(old.status, new.status, command));
+        if let Some(new) = after.validate_job(old.id) {
+            moved(old.status, new.status, command);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, address, all_done, report, restore_wish};
+use harness::{TENANT, World, address, all_done, report, restore_request};
 use strandline_catalogue::retention::Policy;
 use strandline_scheduler_core::state::JobKind;
 use strandline_scheduler_core::state::*;
@@ -38,7 +38,7 @@ fn go_on(w: &mut World) {
 
 fn back_up(w: &mut World, mode: BackupMode) {
     go_on(w);
-    w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }).unwrap();
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(mode, "") }).unwrap();
     w.until("the backup", |w| w.state.open_backup_job(TENANT).is_none());
 }
 
@@ -64,11 +64,11 @@ fn pieces(w: &World) -> Vec<PieceKey> {
 
 /// A restore of set 1 with these pieces of the archive.
 fn source(w: &World, log: Vec<ArchivedLog>) -> Box<StartRestore> {
-    let Action::StartRestore(mut wish) = restore_wish("copy", 1) else { unreachable!() };
-    wish.source.data = address(DATA);
-    wish.source.log = log;
-    assert!(w.state.backup_sets.contains_key(&(TENANT, wish.source.set_id)));
-    wish
+    let Action::StartRestore(mut request) = restore_request("copy", 1) else { unreachable!() };
+    request.source.data = address(DATA);
+    request.source.log = log;
+    assert!(w.state.backup_sets.contains_key(&(TENANT, request.source.set_id)));
+    request
 }
 
 fn log(at: &str, pieces: &[PieceKey]) -> ArchivedLog {
@@ -108,8 +108,8 @@ fn nothing_is_kept_that_nobody_reads() {
 #[test]
 fn a_set_that_a_restore_reads_stays_whatever_attributes_either_has() {
     let mut w = world(&[BackupMode::Full, BackupMode::Full]);
-    let wish = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
-    w.act(Action::StartRestore(wish)).unwrap();
+    let request = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
+    w.act(Action::StartRestore(request)).unwrap();
     let refused = delete_set(&mut w, 1).unwrap_err();
     assert!(refused.what.contains("restore job"), "{refused}");
     assert!(kept(&w, &format!("piece_{}", pieces(&w)[0])).contains("restore job"));
@@ -123,7 +123,7 @@ fn log_that_a_restore_reads_stays_in_every_archive_of_it_and_in_the_set_that_car
     let mut w = world(&[BackupMode::Full, BackupMode::Full]);
     let all = pieces(&w);
     let carried = PieceKey { piece_id: PieceId(1), ..all[0] };
-    let mut wish = source(
+    let mut request = source(
         &w,
         vec![
             log("file:///data/backup_set_1_full/complement_log?max_iops=9", &[carried]),
@@ -132,8 +132,8 @@ fn log_that_a_restore_reads_stays_in_every_archive_of_it_and_in_the_set_that_car
         ],
     );
     // Only the log of set 1 is read: its data is in another copy.
-    wish.source.data = address("file:///copy-of-data");
-    w.act(Action::StartRestore(wish)).unwrap();
+    request.source.data = address("file:///copy-of-data");
+    w.act(Action::StartRestore(request)).unwrap();
     assert!(delete_set(&mut w, 1).unwrap_err().what.contains("restore job"));
     assert!(kept(&w, &format!("piece_{}", all[2])).contains("restore job"));
     assert_eq!(kept(&w, &format!("piece_{}", all[1])), "", "another place has it under the same name");
@@ -149,7 +149,7 @@ fn a_set_that_a_table_recovery_reads_stays() {
         tablets: tablets.clone(),
         table_id: TableId(0),
     };
-    let wish = StartRecoverTable {
+    let request = StartRecoverTable {
         tenant: TENANT,
         target_scn: Scn(5000),
         source: source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]).source,
@@ -157,7 +157,7 @@ fn a_set_that_a_table_recovery_reads_stays() {
         tables: vec![table("a")],
         description: String::new(),
     };
-    w.act(Action::StartRecoverTable(Box::new(wish))).unwrap();
+    w.act(Action::StartRecoverTable(Box::new(request))).unwrap();
     let refused = delete_set(&mut w, 1).unwrap_err();
     assert!(refused.what.contains("table recovery job"), "{refused}");
     assert!(kept(&w, &format!("piece_{}", pieces(&w)[0])).contains("table recovery job"));
@@ -170,9 +170,9 @@ fn log_that_a_standby_follows_stays_until_it_stops() {
         TaskSpec::RestoreLog(spec) if spec.follow => Some(report(order, TaskState::Doing, None, None)),
         _ => all_done(world, worker, order),
     };
-    let mut wish = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
-    wish.standby = true;
-    w.act(Action::StartRestore(wish)).unwrap();
+    let mut request = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
+    request.standby = true;
+    w.act(Action::StartRestore(request)).unwrap();
     w.until("the standby", |w| w.state.standbys().next().is_some());
     let standby = w.state.standbys().next().unwrap().tenant_id;
     let first = format!("piece_{}", pieces(&w)[0]);
@@ -186,7 +186,7 @@ fn log_that_a_standby_follows_stays_until_it_stops() {
 #[test]
 fn the_chain_that_a_synthetic_set_is_made_of_stays() {
     let mut w = world(&[BackupMode::Full, BackupMode::Incremental]);
-    w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Synthetic, "") }).unwrap();
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Synthetic, "") }).unwrap();
     w.run(3);
     let refused = delete_set(&mut w, 2).unwrap_err();
     assert!(refused.what.contains("backup job"), "{refused}");
@@ -203,7 +203,7 @@ fn what_a_validation_looks_at_stays_until_it_has_looked() {
         bytes: 1,
         key_source: String::new(),
     };
-    let wish = StartValidate {
+    let request = StartValidate {
         tenant: TENANT,
         kind: ValidateKind::BackupSet,
         level: ValidateLevel::Physical,
@@ -212,13 +212,13 @@ fn what_a_validation_looks_at_stays_until_it_has_looked() {
         objects: vec![object],
         keys: Vec::new(),
     };
-    w.act(Action::StartValidate(Box::new(wish.clone()))).unwrap();
+    w.act(Action::StartValidate(Box::new(request.clone()))).unwrap();
     let refused = delete_set(&mut w, 1).unwrap_err();
     assert!(refused.what.contains("validation job"), "{refused}");
     w.act(Action::CancelJob { kind: JobKind::Validate, tenant: TENANT }).unwrap();
     w.run(2);
     assert!(delete_set(&mut w, 1).is_ok());
-    let late = w.act(Action::StartValidate(Box::new(wish))).unwrap_err();
+    let late = w.act(Action::StartValidate(Box::new(request))).unwrap_err();
     assert!(late.what.contains("being deleted"), "a look at what goes would find damage: {late}");
 }
 
@@ -233,7 +233,7 @@ fn a_validation_leaves_out_what_is_being_deleted_and_damage_of_it_is_no_news() {
         bytes: 1,
         key_source: String::new(),
     };
-    let wish = StartValidate {
+    let request = StartValidate {
         tenant: TENANT,
         kind: ValidateKind::Database,
         level: ValidateLevel::Physical,
@@ -251,7 +251,7 @@ fn a_validation_leaves_out_what_is_being_deleted_and_damage_of_it_is_no_news() {
         }
         _ => all_done(world, worker, order),
     };
-    w.act(Action::StartValidate(Box::new(wish.clone()))).unwrap();
+    w.act(Action::StartValidate(Box::new(request.clone()))).unwrap();
     w.until("both are looked at", |w| w.state.open_validate_job(TENANT).is_none());
     let damaged = |w: &World| {
         let rows = views::view(&w.state, w.now_ms, "CDB_STRANDLINE_BACKUP_DAMAGES").unwrap().rows;
@@ -260,7 +260,7 @@ fn a_validation_leaves_out_what_is_being_deleted_and_damage_of_it_is_no_news() {
     assert_eq!(damaged(&w), [true, true]);
     delete_set(&mut w, 1).unwrap();
     assert_eq!(damaged(&w), [false, true], "nobody has to do anything about what goes");
-    w.act(Action::StartValidate(Box::new(wish))).unwrap();
+    w.act(Action::StartValidate(Box::new(request))).unwrap();
     let names: Vec<MediumName> =
         w.state.validate_tasks().filter(|t| !t.status.is_ended()).map(|t| t.object.name).collect();
     assert_eq!(names, [MediumName::Set(BackupSetId(2), BackupSetKind::Full)]);
@@ -281,8 +281,8 @@ fn nothing_begins_to_read_what_is_being_deleted() {
         if order.key.kind == TaskKind::Clean { None } else { all_done(world, worker, order) }
     };
     delete_set(&mut w, 1).unwrap();
-    let wish = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
-    let refused = w.act(Action::StartRestore(wish)).unwrap_err();
+    let request = source(&w, vec![log(ARCHIVE, &pieces(&w)[..1])]);
+    let refused = w.act(Action::StartRestore(request)).unwrap_err();
     assert_eq!(refused.class, ErrorClass::Transient);
     assert!(refused.object.contains("backup set 1") && refused.what.contains("being deleted"), "{refused}");
     assert!(w.state.tenant_by_name("copy").is_err());
@@ -301,7 +301,7 @@ fn a_worker_that_digests_for_a_drill_is_not_the_least_busy_one() {
     let tablets = vec![Tablet { id: TabletId(7), ls_id: LsId(1001) }];
     let table =
         RecoveredTable { source_name: "a".to_owned(), target_name: "a".to_owned(), tablets, table_id: TableId(0) };
-    let wish = StartRecoverTable {
+    let request = StartRecoverTable {
         tenant: TENANT,
         target_scn: Scn(5000),
         source: source(&w, Vec::new()).source,
@@ -309,7 +309,7 @@ fn a_worker_that_digests_for_a_drill_is_not_the_least_busy_one() {
         tables: vec![table],
         description: String::new(),
     };
-    w.act(Action::StartRecoverTable(Box::new(wish))).unwrap();
+    w.act(Action::StartRecoverTable(Box::new(request))).unwrap();
     w.until("an executor", |w| w.state.recover_jobs().any(|j| j.tasks().any(|(_, t)| t.executor.is_some())));
     let executor = harness::run_of(w.state.recover_jobs().next().unwrap().tasks(), 1001).executor.unwrap();
     assert_eq!(executor, least, "the drill keeps {busy:?} busy");

@@ -3,14 +3,14 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report, restore_wish, run_of};
+use harness::{TENANT, World, all_done, report, restore_request, run_of};
 use strandline_scheduler_core::state::{JobKind, RecoverStage, RecoverTableJob, RecoveredTable, Tablet};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
 /// Tables `a` (as `a2`) and `b` of a source with log streams 1001 and 1002.
-fn wish() -> StartRecoverTable {
-    let Action::StartRestore(restore) = restore_wish("x", 1) else { unreachable!() };
+fn request() -> StartRecoverTable {
+    let Action::StartRestore(restore) = restore_request("x", 1) else { unreachable!() };
     let mut source = restore.source;
     let mut second = source.log_streams[1].clone();
     second.ls_id = LsId(1002);
@@ -33,7 +33,7 @@ fn wish() -> StartRecoverTable {
 }
 
 fn start(w: &mut World) -> Outcome {
-    w.act(Action::StartRecoverTable(Box::new(wish())))
+    w.act(Action::StartRecoverTable(Box::new(request())))
 }
 
 fn job(w: &World) -> &RecoverTableJob {
@@ -145,9 +145,9 @@ fn a_worker_that_dies_in_a_recovery_is_replaced() {
 fn what_cannot_be_recovered_is_refused_before_anything_is_made() {
     let mut w = World::with_tenant(3, 3);
     let refused = |w: &mut World, change: fn(&mut StartRecoverTable)| {
-        let mut wish = wish();
-        change(&mut wish);
-        let failure = w.act(Action::StartRecoverTable(Box::new(wish))).unwrap_err();
+        let mut request = request();
+        change(&mut request);
+        let failure = w.act(Action::StartRecoverTable(Box::new(request))).unwrap_err();
         assert!(w.state.recover_jobs().next().is_none() && w.state.tenants[&TENANT].tables.is_empty());
         failure.to_string()
     };

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{World, all_done, report, restore_wish, run_of};
+use harness::{World, all_done, report, restore_request, run_of};
 use strandline_scheduler_core::state::{JobKind, RestoreJob, TenantStatus};
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -19,7 +19,7 @@ fn stage(w: &World) -> RestoreStage {
 #[test]
 fn a_restore_runs_through_its_stages_and_opens_the_tenant() {
     let mut w = World::new(3);
-    assert_eq!(w.act(restore_wish("r", 3)), Ok(Done::RestoreJob(JobId(1))));
+    assert_eq!(w.act(restore_request("r", 3)), Ok(Done::RestoreJob(JobId(1))));
     let tenant = job(&w).tenant_id;
     assert_eq!(w.state.tenants[&tenant].status, TenantStatus::Restoring);
     assert!(orders_for(&w.state, NodeId(1)).replicas.iter().all(|r| !r.open && r.keep_alive_scn == Scn::MIN));
@@ -42,7 +42,7 @@ fn no_group_starts_before_every_replica_has_its_data() {
     w.task_hook = |world, worker, order| {
         if worker == NodeId(2) { None } else { all_done(world, worker, order) }
     };
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     w.run(5);
     assert_eq!(stage(&w), RestoreStage::RestoreData);
     let restore = |w: &World, n| orders_for(&w.state, NodeId(n)).replicas[0].restore.unwrap();
@@ -60,7 +60,7 @@ fn the_replica_of_a_lost_worker_moves_to_another() {
     w.task_hook = |world, worker, order| {
         if worker == NodeId(2) { None } else { all_done(world, worker, order) }
     };
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     w.run(3);
     w.kill(NodeId(2));
     w.until("the end", |w| stage(w).is_ended());
@@ -78,7 +78,7 @@ fn replay_follows_the_leader_under_a_new_retry() {
         }
         all_done(world, worker, order)
     };
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     w.until("replay", |w| job(w).log_tasks().any(|(_, r)| r.status == LsTaskStatus::Doing));
     let old = run_of(job(&w).log_tasks(), 1001).executor.unwrap();
     w.kill(old);
@@ -96,7 +96,7 @@ fn a_damaged_block_fails_the_job_and_drops_the_half_built_tenant() {
         let failure = Failure::new(ErrorClass::Corrupt, "checksum", "macro_block_data.0", "restore an older set");
         Some(report(order, TaskState::Failed, Some(failure), None))
     };
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     let tenant = job(&w).tenant_id;
     w.run(6);
     assert_eq!(stage(&w), RestoreStage::Failed);
@@ -110,25 +110,25 @@ fn a_damaged_block_fails_the_job_and_drops_the_half_built_tenant() {
 fn cancel_drops_the_half_built_tenant_and_frees_its_name() {
     let mut w = World::new(3);
     w.task_hook = |_, _, _| None;
-    w.act(restore_wish("r", 3)).unwrap();
+    w.act(restore_request("r", 3)).unwrap();
     w.run(2);
-    let again = w.act(restore_wish("R", 3)).unwrap_err();
+    let again = w.act(restore_request("R", 3)).unwrap_err();
     assert!(again.what.contains("OB_RESTORE_IN_PROGRESS"), "{again}");
     w.act(Action::CancelJob { kind: JobKind::Restore, tenant: job(&w).tenant_id }).unwrap();
     assert!(orders_for(&w.state, NodeId(1)).replicas.is_empty());
     w.run(3);
-    assert!(w.act(restore_wish("r", 3)).is_ok());
+    assert!(w.act(restore_request("r", 3)).is_ok());
 }
 
 #[test]
 fn a_restore_that_cannot_be_is_refused() {
     let mut w = World::with_tenant(2, 1);
-    assert!(w.act(restore_wish("t", 1)).unwrap_err().what.contains("exists"));
-    assert!(w.act(restore_wish("r", 6)).unwrap_err().todo.contains("1 to 5"));
-    assert_eq!(w.act(restore_wish("r", 3)).unwrap_err().class, ErrorClass::Exhausted);
-    let Action::StartRestore(mut wish) = restore_wish("r", 1) else { unreachable!() };
-    wish.source.log_streams.remove(0);
-    assert_eq!(w.act(Action::StartRestore(wish)).unwrap_err().class, ErrorClass::Corrupt);
+    assert!(w.act(restore_request("t", 1)).unwrap_err().what.contains("exists"));
+    assert!(w.act(restore_request("r", 6)).unwrap_err().todo.contains("1 to 5"));
+    assert_eq!(w.act(restore_request("r", 3)).unwrap_err().class, ErrorClass::Exhausted);
+    let Action::StartRestore(mut request) = restore_request("r", 1) else { unreachable!() };
+    request.source.log_streams.remove(0);
+    assert_eq!(w.act(Action::StartRestore(request)).unwrap_err().class, ErrorClass::Corrupt);
     assert!(w.state.restore_jobs().next().is_none(), "a refusal leaves nothing behind");
 }
 
@@ -142,15 +142,18 @@ fn a_name_is_taken_once_and_free_again_soon_after_its_restore_was_cancelled() {
         assert_eq!(w.state.tenants, before, "a refusal leaves nothing half-visible");
         failure
     };
-    let exists = refused(&mut w, restore_wish("T", 1));
+    let exists = refused(&mut w, restore_request("T", 1));
     assert!(exists.what.contains("exists"), "{exists}");
-    let too_few = refused(&mut w, restore_wish("r", 4));
+    let too_few = refused(&mut w, restore_request("r", 4));
     assert!(too_few.what.contains("4 live workers, there are 3"), "{too_few}");
 
     w.task_hook = |_, _, order| Some(report(order, TaskState::Doing, None, None));
-    w.act(restore_wish("r", 1)).unwrap();
+    w.act(restore_request("r", 1)).unwrap();
     w.run(3);
-    assert!(refused(&mut w, restore_wish("R", 1)).what.contains("a restore is in progress"), "one of a name at a time");
+    assert!(
+        refused(&mut w, restore_request("R", 1)).what.contains("a restore is in progress"),
+        "one of a name at a time"
+    );
     let create = Action::CreateTenant { name: "R".to_owned(), log_streams: 1, replicas: 1 };
     assert!(refused(&mut w, create).what.contains("exists"));
     let tenant = running(&w).unwrap();
@@ -160,11 +163,11 @@ fn a_name_is_taken_once_and_free_again_soon_after_its_restore_was_cancelled() {
     // A worker that is gone holds up neither the cancellation nor the name.
     w.alive.remove(&NodeId(3));
     w.act(Action::CancelJob { kind: JobKind::Restore, tenant }).unwrap();
-    let going = refused(&mut w, restore_wish("r", 1));
+    let going = refused(&mut w, restore_request("r", 1));
     assert!(going.class == ErrorClass::Transient && going.what.contains("still being dropped"), "{going}");
     w.task_hook = harness::all_done;
     w.until("the name", |w| running(w).is_none());
-    w.act(restore_wish("r", 1)).unwrap();
+    w.act(restore_request("r", 1)).unwrap();
     w.until("the second one", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     assert_eq!(w.state.restore_jobs().next_back().unwrap().stage, RestoreStage::Success);
 }

@@ -27,8 +27,8 @@ impl Dice {
 
 fn back_up(w: &mut World, dice: &mut Dice) {
     let mode = if dice.below(3) == 0 { BackupMode::Incremental } else { BackupMode::Full };
-    let wish = BackupWish { plus_archivelog: dice.below(2) == 0, ..BackupWish::new(mode, "") };
-    if w.act(Action::StartBackup { tenant: TENANT, wish }).is_ok() {
+    let request = BackupRequest { plus_archivelog: dice.below(2) == 0, ..BackupRequest::new(mode, "") };
+    if w.act(Action::StartBackup { tenant: TENANT, request }).is_ok() {
         w.until("the backup", |w| w.state.open_backup_job(TENANT).is_none());
     }
 }

@@ -8,7 +8,7 @@
 mod harness;
 
 use harness::jobs::{JOBS, execute, start, turn, world};
-use harness::{TENANT, TaskHook, World, all_done, report, restore_wish};
+use harness::{TENANT, TaskHook, World, all_done, report, restore_request};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use strandline_scheduler_core::state::{CleanWhat, JobKind, SchedulePlan, Stage};
@@ -197,7 +197,11 @@ fn action(w: &World, numbers: &mut Numbers) -> Action {
     let tenant = tenant_of(w, numbers);
     let failure = || Failure::new(ErrorClass::Permission, "it may not", "it", "");
     match numbers.below(22) {
-        0 => Action::StartBackups { tenants: vec![TENANT], all: true, wish: BackupWish::new(BackupMode::Full, "all") },
+        0 => Action::StartBackups {
+            tenants: vec![TENANT],
+            all: true,
+            request: BackupRequest::new(BackupMode::Full, "all"),
+        },
         1 => Action::DropTenant { tenant },
         2 => Action::CreateTable { tenant, name: format!("k{}", numbers.below(4)), tablets: 3 },
         3 => Action::DropTable { tenant, name: format!("k{}", numbers.below(4)) },
@@ -223,7 +227,7 @@ fn action(w: &World, numbers: &mut Numbers) -> Action {
             to: NodeId(1 + numbers.below(3)),
         },
         19 => Action::TenantGone { tenant },
-        20 => restore_wish(&format!("r{}", numbers.below(3)), 1 + numbers.below(3) as u32),
+        20 => restore_request(&format!("r{}", numbers.below(3)), 1 + numbers.below(3) as u32),
         _ => cancel(numbers.below(6), tenant),
     }
 }
@@ -305,9 +309,9 @@ fn standby(seed: u64) -> Trace {
 fn standby_and_world(seed: u64, events: u64) -> (Trace, World) {
     let (mut w, mut numbers, mut trace) = (World::new(3), Numbers(seed), Trace::default());
     w.task_hook = follows;
-    let Action::StartRestore(mut wish) = restore_wish("s", 3) else { unreachable!() };
-    wish.standby = true;
-    w.act(Action::StartRestore(wish)).unwrap();
+    let Action::StartRestore(mut request) = restore_request("s", 3) else { unreachable!() };
+    request.standby = true;
+    w.act(Action::StartRestore(request)).unwrap();
     w.run(10);
     let tenant = w.state.tenant_by_name("s").unwrap().id;
     for _ in 0..events {

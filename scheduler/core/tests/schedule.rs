@@ -116,8 +116,8 @@ fn a_run_waits_for_the_backup_before_it() {
     let mut w = World::archiving(1, 1, 86_400);
     set(&mut w, nightly(MissedRun::RunOnce), true);
     w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
-    let wish = BackupWish::new(BackupMode::Full, "by hand");
-    w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+    let request = BackupRequest::new(BackupMode::Full, "by hand");
+    w.act(Action::StartBackup { tenant: TENANT, request }).unwrap();
     w.now_ms += DAY_MS - w.now_ms % DAY_MS + 2 * 60 * MINUTE_MS;
     w.beat();
     let waiting = plan(&w.state, w.now_ms).waiting;
@@ -140,8 +140,8 @@ fn due_times_that_pass_while_a_backup_runs_leave_a_row_each_and_very_many_are_co
         let hourly = SchedulePlan { full: "0 * * * *".into(), ..nightly(missed) };
         set(&mut w, hourly, true);
         w.task_hook = |_, _, order| Some(harness::report(order, TaskState::Doing, None, None));
-        let wish = BackupWish::new(BackupMode::Full, "by hand");
-        w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+        let request = BackupRequest::new(BackupMode::Full, "by hand");
+        w.act(Action::StartBackup { tenant: TENANT, request }).unwrap();
         let began_ms = w.now_ms;
         w.now_ms += hours * 60 * MINUTE_MS;
         w.beat();
@@ -205,8 +205,8 @@ fn an_encrypted_run_waits_for_its_key_and_is_run_once_with_it() {
 
     let mut run = work.run;
     let seal = state::SetSeal { salt: [1; 16], fingerprint: [2; 8] };
-    if let Action::RunSchedule { wish: Some(wish), .. } = &mut run {
-        wish.seal = Some(SealKey { key: Secret::new(vec![7; 32]), seal });
+    if let Action::RunSchedule { request: Some(request), .. } = &mut run {
+        request.seal = Some(SealKey { key: Secret::new(vec![7; 32]), seal });
     }
     assert!(matches!(w.act(run.clone()), Ok(Done::BackupJob(_))));
     assert_eq!(w.act(run), Ok(Done::Nothing));
@@ -249,7 +249,7 @@ fn runs_of_a_tenant_whose_archive_is_paused_are_refused_one_by_one_and_leave_not
 #[test]
 fn a_tenant_that_cannot_be_backed_up_takes_no_schedule_and_says_what_would_help() {
     let mut w = World::archiving(3, 1, 86_400);
-    w.act(harness::restore_wish("r", 1)).unwrap();
+    w.act(harness::restore_request("r", 1)).unwrap();
     let tenant = w.state.tenants.values().find(|t| t.name == "r").unwrap().id;
     let refusal = |status| {
         let mut state = w.state.clone();
@@ -299,8 +299,8 @@ fn a_backup_by_hand_in_the_minute_of_a_scheduled_one_is_one_set_each_and_names_w
     set(&mut w, nightly(MissedRun::RunOnce), true);
     w.now_ms += DAY_MS - w.now_ms % DAY_MS + 2 * 60 * MINUTE_MS;
     w.beat();
-    let wish = BackupWish::new(BackupMode::Full, "by hand");
-    let started = w.act(Action::StartBackups { tenants: vec![TENANT, bare], all: true, wish }).unwrap();
+    let request = BackupRequest::new(BackupMode::Full, "by hand");
+    let started = w.act(Action::StartBackups { tenants: vec![TENANT, bare], all: true, request }).unwrap();
     let Done::Initiator { started, refused, .. } = started else { panic!("{started:?}") };
     assert_eq!((started.len(), refused.len(), refused[0].0), (1, 1, bare));
     assert!(refused[0].1.to_string().contains("no data backup destination"), "{}", refused[0].1);

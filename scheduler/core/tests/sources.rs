@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, address, all_done, report, restore_wish};
+use harness::{TENANT, World, address, all_done, report, restore_request};
 use strandline_scheduler_core::state::*;
 use strandline_scheduler_core::*;
 use strandline_types::*;
@@ -19,14 +19,14 @@ fn piece(id: u64) -> PieceKey {
 }
 
 fn source() -> RestoreSource {
-    let Action::StartRestore(wish) = restore_wish("x", 1) else { unreachable!() };
+    let Action::StartRestore(request) = restore_request("x", 1) else { unreachable!() };
     RestoreSource {
         data: address(DATA),
         log: vec![
             ArchivedLog { from: address(ARCHIVE), pieces: vec![piece(1), piece(2)] },
             ArchivedLog { from: address(SECOND), pieces: vec![piece(3)] },
         ],
-        ..wish.source
+        ..request.source
     }
 }
 
@@ -44,8 +44,8 @@ fn hangs(world: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskReport>
 #[test]
 fn a_restore_reaches_each_destination_in_its_own_way_and_keeps_no_key_when_it_has_ended() {
     let mut w = World::new(3);
-    let Action::StartRestore(mut wish) = restore_wish("copy", 1) else { unreachable!() };
-    wish.source = source();
+    let Action::StartRestore(mut request) = restore_request("copy", 1) else { unreachable!() };
+    request.source = source();
     w.task_hook = |world, worker, order| match &order.spec {
         TaskSpec::RestoreData(s) => {
             assert_eq!(s.data, address(DATA));
@@ -53,7 +53,7 @@ fn a_restore_reaches_each_destination_in_its_own_way_and_keeps_no_key_when_it_ha
         }
         _ => hangs(world, worker, order),
     };
-    w.act(Action::StartRestore(wish)).unwrap();
+    w.act(Action::StartRestore(request)).unwrap();
     w.until("the replay", |w| specs(w).iter().any(|s| matches!(s, TaskSpec::RestoreLog(_))));
     let logs: Vec<Vec<ArchivedLog>> = specs(&w)
         .into_iter()
@@ -87,7 +87,7 @@ fn a_table_recovery_does_so_too() {
         tablets: vec![Tablet { id: TabletId(7), ls_id: LsId(1001) }],
         table_id: TableId(0),
     };
-    let wish = StartRecoverTable {
+    let request = StartRecoverTable {
         tenant: TENANT,
         target_scn: Scn(5000),
         source: source(),
@@ -95,7 +95,7 @@ fn a_table_recovery_does_so_too() {
         tables: vec![table],
         description: String::new(),
     };
-    w.act(Action::StartRecoverTable(Box::new(wish))).unwrap();
+    w.act(Action::StartRecoverTable(Box::new(request))).unwrap();
     w.until("the task", |w| specs(w).iter().any(|s| matches!(s, TaskSpec::RecoverTable(_))));
     for spec in specs(&w) {
         if let TaskSpec::RecoverTable(s) = spec {
@@ -111,10 +111,10 @@ fn a_standby_follows_its_last_archive_with_that_ones_keys_and_another_one_with_i
         TaskSpec::RestoreLog(spec) if spec.follow => Some(report(order, TaskState::Doing, None, None)),
         _ => all_done(world, worker, order),
     };
-    let Action::StartRestore(mut wish) = restore_wish("s", 3) else { unreachable!() };
-    (wish.standby, wish.source) = (true, source());
-    wish.source.log.reverse();
-    w.act(Action::StartRestore(wish)).unwrap();
+    let Action::StartRestore(mut request) = restore_request("s", 3) else { unreachable!() };
+    (request.standby, request.source) = (true, source());
+    request.source.log.reverse();
+    w.act(Action::StartRestore(request)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     let tenant = w.state.standbys().next().unwrap().tenant_id;
     w.act(Action::RecoverStandby { tenant, until: None }).unwrap();
@@ -175,12 +175,12 @@ fn an_imported_destination_is_known_by_its_place_and_opened_as_it_was_last_named
 fn a_backup_to_a_known_place_goes_on_with_its_chain_whatever_attributes_it_is_named_with() {
     let mut w = World::archiving(3, 3, 3600);
     for mode in [BackupMode::Full, BackupMode::Incremental] {
-        w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }).unwrap();
+        w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(mode, "") }).unwrap();
         w.until("the backup", |w| w.state.open_backup_job(TENANT).is_none());
     }
     let to = Some(BackupDest { uri: "file:///data?max_iops=9".to_owned(), access: Access::default() });
-    let wish = BackupWish { to, ..BackupWish::new(BackupMode::Synthetic, "") };
-    w.act(Action::StartBackup { tenant: TENANT, wish }).unwrap();
+    let request = BackupRequest { to, ..BackupRequest::new(BackupMode::Synthetic, "") };
+    w.act(Action::StartBackup { tenant: TENANT, request }).unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, all_done, report, restore_wish};
+use harness::{TENANT, World, all_done, report, restore_request};
 use strandline_scheduler_core::state::{Drill, DrillStage, JobKind, StandbyStage, TenantStatus};
 use strandline_scheduler_core::views::{Value, view};
 use strandline_scheduler_core::*;
@@ -20,9 +20,9 @@ fn follows(world: &World, worker: NodeId, order: &TaskOrder) -> Option<TaskRepor
 fn standby_world() -> (World, TenantId) {
     let mut w = World::new(3);
     w.task_hook = follows;
-    let Action::StartRestore(mut wish) = restore_wish("s", 3) else { unreachable!() };
-    wish.standby = true;
-    w.act(Action::StartRestore(wish)).unwrap();
+    let Action::StartRestore(mut request) = restore_request("s", 3) else { unreachable!() };
+    request.standby = true;
+    w.act(Action::StartRestore(request)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     let tenant = w.state.standbys().next().unwrap().tenant_id;
     (w, tenant)
@@ -172,11 +172,11 @@ fn drilled(hook: harness::TaskHook) -> World {
             }
         }
     }
-    let Action::StartRestore(mut wish) = restore_wish(&drill(&w).tenant_name(), 3) else { unreachable!() };
-    let mut user = wish.source.log_streams[1].clone();
+    let Action::StartRestore(mut request) = restore_request(&drill(&w).tenant_name(), 3) else { unreachable!() };
+    let mut user = request.source.log_streams[1].clone();
     user.ls_id = LsId(1002);
-    wish.source.log_streams.push(user);
-    w.act(Action::StartRestore(wish)).unwrap();
+    request.source.log_streams.push(user);
+    w.act(Action::StartRestore(request)).unwrap();
     assert_eq!(drill(&w).stage, DrillStage::Restore);
     w.until("the end", |w| drill(w).stage.is_ended());
     w

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{TENANT, World, restore_wish};
+use harness::{TENANT, World, restore_request};
 use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{
     CleanWhat, DestKind, ImportedFrom, JobKind, MediumObject, RecoveredTable, SchedulePlan, Tablet, ValidateKind,
@@ -20,18 +20,18 @@ fn full_world() -> World {
         w.write();
         w.run(1);
     }
-    let backup = Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "nightly") };
+    let backup = Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "nightly") };
     w.act(backup.clone()).unwrap();
     w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
     clean_and_validate(&mut w);
     schedule(&mut w);
-    let Action::StartRestore(mut standby) = restore_wish("standby", 3) else { unreachable!() };
+    let Action::StartRestore(mut standby) = restore_request("standby", 3) else { unreachable!() };
     standby.standby = true;
     w.act(Action::StartRestore(standby)).unwrap();
     w.until("the standby", |w| w.state.standbys().next().is_some());
     w.act(Action::StartDrill { tenant: TENANT, last_ms: None }).unwrap();
     w.act(Action::CancelJob { kind: JobKind::Drill, tenant: TENANT }).unwrap();
-    w.act(restore_wish("done", 3)).unwrap();
+    w.act(restore_request("done", 3)).unwrap();
     w.until("the restore", |w| w.state.restore_jobs().all(|j| j.stage.is_ended()));
     w.act(recovery("recovered")).unwrap();
     w.until("the recovery", |w| w.state.open_recover_job(TENANT).is_none());
@@ -45,7 +45,7 @@ fn full_world() -> World {
     }
     w.task_hook = |_, _, _| None;
     w.act(backup).unwrap();
-    w.act(restore_wish("running", 3)).unwrap();
+    w.act(restore_request("running", 3)).unwrap();
     w.act(recovery("half")).unwrap();
     w.act(validation(1, "file:///data")).unwrap();
     w.act(clean(2)).unwrap();
@@ -71,12 +71,12 @@ fn schedule(w: &mut World) {
     w.act(Action::ChangeSchedule { tenant: TENANT, change }).unwrap();
     w.run(1);
     let (due_ms, mode) = (w.now_ms, BackupMode::Full);
-    w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, wish: None, left_out: (Vec::new(), 0) })
+    w.act(Action::RunSchedule { tenant: TENANT, revision: 1, due_ms, mode, request: None, left_out: (Vec::new(), 0) })
         .unwrap();
 }
 
 fn recovery(target_name: &str) -> Action {
-    let Action::StartRestore(restore) = restore_wish("x", 1) else { unreachable!() };
+    let Action::StartRestore(restore) = restore_request("x", 1) else { unreachable!() };
     let table = RecoveredTable {
         source_name: "kv".to_owned(),
         target_name: target_name.to_owned(),
@@ -138,7 +138,7 @@ fn validation(set: u64, at: &str) -> Action {
 fn clean_and_validate(w: &mut World) {
     for _ in 0..2 {
         w.write();
-        w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(BackupMode::Full, "x") }).unwrap();
+        w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "x") }).unwrap();
         w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
     }
     w.task_hook = |_, _, order| {

@@ -1,6 +1,6 @@
 //! The host of every replica of this worker.
 //!
-//! Orders are idempotent: the caller repeats its whole wish, and only what differs from what is here is done. What a
+//! Orders are idempotent: the caller repeats its whole request, and only what differs from what is here is done. What a
 //! replica is lies on disk before it is started and until it is removed. Order rules: a replica's files are deleted
 //! only after its group has stopped and its vote is forgotten; deletion begins with a rename, so that half-deleted
 //! files are never opened.

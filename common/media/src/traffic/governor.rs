@@ -1,9 +1,11 @@
 //! When the next request may go out: limits of the administrator and what the store can bear.
 //!
 //! Pure: time is an argument, in nanoseconds since the destination was first opened. The store's bearable rate is
-//! found by additive increase and multiplicative decrease: a "slow down" halves the rate that was really used, every
-//! quiet second adds a twentieth of the rate at which the store complained; after half a minute it grows faster, and a
-//! rate that is far higher than what is used is no limit any more.
+//! found by additive increase and multiplicative decrease: when more than a tenth of the requests of the last seconds were
+//! answered "slow down", the rate that was really used is halved; every second with few such answers adds a twentieth of
+//! the rate at which the store complained; after half a minute it grows faster, and a rate that is far higher than what is
+//! used is no limit any more. The share decides, and never one answer: a store that refuses some requests at any rate
+//! is not asked slower for it, since that would help nobody.
 
 const SECOND: u64 = 1_000_000_000;
 /// So long before its time a request may go out: unevenness below it does not wait.
@@ -14,7 +16,13 @@ const RATE_MIN: f64 = 1.0;
 const FREE_AT: f64 = 4.0;
 /// Complaints within this time after a decrease are answers to older requests.
 const DEAF_NS: u64 = SECOND / 2;
-/// After so long without a complaint the store is well again, and the rate grows by this part of itself per second.
+/// What the requests and complaints of a second still weigh in the next one.
+const KEPT: f64 = 0.75;
+/// A complaint is believed when complaints weigh more than [`FEW`] and this share of the requests.
+const SHARE: f64 = 0.1;
+/// So many complaints may be chance, however few requests there were.
+const FEW: f64 = 3.0;
+/// After so long without a decrease the store is well again, and the rate grows by this part of itself per second.
 const CALM_NS: u64 = 30 * SECOND;
 const CALM_GROWTH: f64 = 0.1;
 
@@ -48,6 +56,9 @@ pub(crate) struct Governor {
     second: u64,
     count: u64,
     used: u64,
+    /// Requests and complaints of the last seconds, by their weight.
+    asked: f64,
+    refused: f64,
 }
 
 impl Governor {
@@ -55,6 +66,7 @@ impl Governor {
     pub(crate) fn sent(&mut self, now: u64) {
         self.turn_over(now);
         self.count += 1;
+        self.asked += 1.0;
     }
 
     /// The store answered that it is too much; `retry_after` in nanoseconds when it said how long.
@@ -64,6 +76,11 @@ impl Governor {
         if self.decreased_at.is_some_and(|at| now < at.saturating_add(DEAF_NS)) {
             return;
         }
+        self.refused += 1.0;
+        if self.refused < self.believed() {
+            return;
+        }
+        (self.asked, self.refused) = (0.0, 0.0);
         let used = self.used.max(self.count) as f64;
         let from = self.rate.map_or(used, |rate| rate.min(used.max(RATE_MIN)));
         self.rate = Some((from / 2.0).max(RATE_MIN));
@@ -82,6 +99,11 @@ impl Governor {
         self.quiet_until.saturating_sub(now)
     }
 
+    /// What complaints must weigh to be believed.
+    fn believed(&self) -> f64 {
+        FEW + SHARE * self.asked
+    }
+
     fn turn_over(&mut self, now: u64) {
         let second = now / SECOND;
         // Many ask at once: one that took its time a moment earlier may come a moment later.
@@ -91,9 +113,12 @@ impl Governor {
         }
         self.used = if passed == 1 { self.count } else { 0 };
         (self.count, self.second) = (0, second);
+        let kept = KEPT.powi(i32::try_from(passed).unwrap_or(i32::MAX));
+        (self.asked, self.refused) = (self.asked * kept, self.refused * kept);
         let quiet = now.saturating_sub(self.decreased_at.unwrap_or(0));
         if let Some(rate) = self.rate
             && quiet >= SECOND
+            && self.refused < self.believed() / 2.0
         {
             let seconds = passed.min(60) as f64;
             let is_calm = quiet >= CALM_NS;
@@ -150,20 +175,44 @@ mod tests {
         assert_eq!(governor.rate(200 * SECOND), None, "a store that bears everything is asked without limit");
     }
 
+    /// One whose store refused everything that it was asked.
+    fn refused_often(now: u64) -> Governor {
+        let mut governor = Governor::default();
+        for _ in 0..5 {
+            governor.sent(now);
+            governor.complained(now, None);
+        }
+        governor
+    }
+
+    #[test]
+    fn a_store_that_refuses_one_in_twenty_at_any_rate_is_not_asked_slower() {
+        for per_second in [2, 20, 200, 2000] {
+            let mut governor = Governor::default();
+            for n in 0..per_second * 100 {
+                let now = n * SECOND / per_second;
+                governor.sent(now);
+                if n % 20 == 7 {
+                    governor.complained(now, None);
+                }
+            }
+            assert_eq!(governor.rate(100 * SECOND), None, "{per_second} per second");
+        }
+    }
+
     #[test]
     fn who_took_the_time_earlier_and_comes_later_is_counted_and_changes_no_rate() {
-        let mut governor = Governor::default();
-        governor.complained(5 * SECOND, None);
+        let mut governor = refused_often(5 * SECOND);
         let rate = governor.rate(5 * SECOND);
         governor.sent(5 * SECOND - 1);
         governor.complained(4 * SECOND, None);
         assert_eq!(governor.rate(3 * SECOND), rate);
-        assert_eq!((governor.second, governor.count), (5, 1));
+        assert_eq!((governor.second, governor.count), (5, 6));
     }
 
     #[test]
     fn a_store_that_asks_for_a_pause_gets_it() {
-        let mut governor = Governor::default();
+        let mut governor = refused_often(5 * SECOND);
         governor.complained(5 * SECOND, Some(3 * SECOND));
         assert_eq!(governor.pause(6 * SECOND), 2 * SECOND);
         assert_eq!(governor.pause(9 * SECOND), 0);

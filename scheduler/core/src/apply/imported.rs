@@ -10,43 +10,43 @@ use crate::state::{Destination, ImportedFrom, State, TenantStatus};
 use std::collections::BTreeMap;
 use strandline_types::{DestId, DestUri, Failure, PieceId, RoundId, TenantId, limits};
 
-pub(crate) fn import(state: &mut State, wish: ImportCatalog) -> Outcome {
-    let count = wish.sets.len() + wish.rounds.iter().map(|r| r.pieces.len()).sum::<usize>();
+pub(crate) fn import(state: &mut State, request: ImportCatalog) -> Outcome {
+    let count = request.sets.len() + request.rounds.iter().map(|r| r.pieces.len()).sum::<usize>();
     if count > limits::IMPORTED_OBJECTS_MAX {
-        return Err(refuse::import_too_large(&wish.at.uri, count, limits::IMPORTED_OBJECTS_MAX));
+        return Err(refuse::import_too_large(&request.at.uri, count, limits::IMPORTED_OBJECTS_MAX));
     }
-    let is_it = |d: &&Destination| d.uri.is_same_place(&wish.at.uri);
+    let is_it = |d: &&Destination| d.uri.is_same_place(&request.at.uri);
     let known = state.destinations.values().find(is_it).map(|d| (d.id, d.tenant_id));
     if known.is_some_and(|(_, t)| state.tenants.get(&t).is_none_or(|t| t.imported.is_none())) {
-        return Err(refuse::import_own(&wish.at.uri));
+        return Err(refuse::import_own(&request.at.uri));
     }
-    let tenant = owner(state, &wish)?;
+    let tenant = owner(state, &request)?;
     if let Some(job) = state.open_clean_job(tenant) {
         return Err(refuse::clean_in_progress(job.id));
     }
-    let dest = known.map_or_else(|| new_dest(state, &wish, tenant), |(id, _)| id);
-    take_rows(state, tenant, dest, wish);
+    let dest = known.map_or_else(|| new_dest(state, &request, tenant), |(id, _)| id);
+    take_rows(state, tenant, dest, request);
     Ok(Done::Imported(tenant))
 }
 
 /// The tenant that stands for the owner: the one of an earlier import, or a new one.
-fn owner(state: &mut State, wish: &ImportCatalog) -> Result<TenantId, Failure> {
-    let is_same = |from: &ImportedFrom| from.is_same_owner(&wish.from);
+fn owner(state: &mut State, request: &ImportCatalog) -> Result<TenantId, Failure> {
+    let is_same = |from: &ImportedFrom| from.is_same_owner(&request.from);
     if let Some(there) = state.tenants.values_mut().find(|t| t.imported.as_ref().is_some_and(is_same)) {
-        if let Some(name) = wish.name.as_ref().filter(|n| !n.eq_ignore_ascii_case(&there.name)) {
+        if let Some(name) = request.name.as_ref().filter(|n| !n.eq_ignore_ascii_case(&there.name)) {
             return Err(refuse::imported_as(&there.name, name));
         }
         if let Some(from) = &mut there.imported {
-            from.allow_delete |= wish.from.allow_delete;
+            from.allow_delete |= request.from.allow_delete;
         }
         return Ok(there.id);
     }
     let is_free = |name: &str| state.tenant_by_name(name).is_err();
-    let name = match &wish.name {
+    let name = match &request.name {
         Some(name) if !is_free(name) => return Err(refuse::tenant_exists(name)),
         Some(name) => name.clone(),
         None => {
-            let wanted = format!("imported_{}", wish.from.tenant_name);
+            let wanted = format!("imported_{}", request.from.tenant_name);
             let numbered = (2..=u32::MAX).map(|n| format!("{wanted}_{n}"));
             std::iter::once(wanted.clone()).chain(numbered).find(|n| is_free(n)).unwrap_or(wanted)
         }
@@ -54,20 +54,20 @@ fn owner(state: &mut State, wish: &ImportCatalog) -> Result<TenantId, Failure> {
     check_chosen_name(&name)?;
     let id = insert(state, name, 0, BTreeMap::new(), TenantStatus::Imported, None);
     if let Some(tenant) = state.tenants.get_mut(&id) {
-        tenant.imported = Some(wish.from.clone());
+        tenant.imported = Some(request.from.clone());
     }
     Ok(id)
 }
 
-fn new_dest(state: &mut State, wish: &ImportCatalog, tenant: TenantId) -> DestId {
+fn new_dest(state: &mut State, request: &ImportCatalog, tenant: TenantId) -> DestId {
     let id = state.next.dest;
     state.next.dest = id.next();
     let dest = Destination {
         id,
         tenant_id: tenant,
-        kind: wish.kind,
-        uri: wish.at.uri.clone(),
-        access: wish.at.access.clone(),
+        kind: request.kind,
+        uri: request.at.uri.clone(),
+        access: request.at.access.clone(),
         created_ms: state.clock_ms,
         // Its identity was read; nobody here writes one.
         formatted: true,
@@ -81,19 +81,19 @@ fn new_dest(state: &mut State, wish: &ImportCatalog, tenant: TenantId) -> DestId
     id
 }
 
-fn take_rows(state: &mut State, tenant: TenantId, dest: DestId, wish: ImportCatalog) {
-    let uri = wish.at.uri.to_string();
+fn take_rows(state: &mut State, tenant: TenantId, dest: DestId, request: ImportCatalog) {
+    let uri = request.at.uri.to_string();
     if let Some(there) = state.destinations.get_mut(&dest) {
-        (there.uri, there.access) = (wish.at.uri, wish.at.access);
+        (there.uri, there.access) = (request.at.uri, request.at.access);
         there.checked_ms = state.clock_ms;
     }
     state.backup_sets.retain(|_, s| s.dest_id != dest);
     state.rounds.retain(|_, r| r.dest_id != dest);
-    for mut set in wish.sets {
+    for mut set in request.sets {
         (set.tenant_id, set.dest_id, set.uri) = (tenant, dest, uri.clone());
         state.backup_sets.entry((tenant, set.set_id)).or_insert(set);
     }
-    for mut round in wish.rounds {
+    for mut round in request.rounds {
         (round.tenant_id, round.dest_id, round.uri) = (tenant, dest, uri.clone());
         state.rounds.entry((tenant, round.round_id)).or_insert(round);
     }

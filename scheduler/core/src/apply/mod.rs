@@ -1,7 +1,7 @@
 //! The one function that changes the state.
 //!
 //! Order rules: an action that says a step is done is compared with the state first and is void when the state has
-//! moved on; every wish is checked whole before anything is changed, so a refusal leaves no trace but the clock.
+//! moved on; every request is checked whole before anything is changed, so a refusal leaves no trace but the clock.
 
 mod archive;
 pub(crate) mod audit;
@@ -60,11 +60,11 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::Round { tenant, round, what } => apply_round(state, (tenant, round), what),
         Action::SetDataDest { tenant, uri, access } => data_dest::set(state, tenant, uri, access),
         Action::SetBackupParam { tenant, param } => data_dest::set_param(state, tenant, param),
-        Action::StartBackup { tenant, wish } => backup::start::one(state, tenant, wish),
-        Action::StartBackups { tenants, all, wish } => initiator::logic::start(state, &tenants, all, &wish),
+        Action::StartBackup { tenant, request } => backup::start::one(state, tenant, request),
+        Action::StartBackups { tenants, all, request } => initiator::logic::start(state, &tenants, all, &request),
         Action::ChangeSchedule { tenant, change } => schedule::change(state, tenant, change),
-        Action::RunSchedule { tenant, revision, due_ms, mode, wish, left_out } => {
-            schedule::run(state, tenant, revision, (due_ms, mode), wish, left_out)
+        Action::RunSchedule { tenant, revision, due_ms, mode, request, left_out } => {
+            schedule::run(state, tenant, revision, (due_ms, mode), request, left_out)
         }
         Action::RunSealed { tenant } => schedule::sealed(state, tenant),
         Action::NextTurn { job, turn } => backup::turn::next(state, job, turn),
@@ -73,10 +73,10 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::CloseJob { job } => life::close(state, job),
         Action::BackupLeft { job } => backup::logic::left(state, job),
         Action::LeftoverDone { dest, set } => leftovers::done(state, dest, set),
-        Action::StartRestore(wish) => restore::logic::start(state, *wish),
+        Action::StartRestore(request) => restore::logic::start(state, *request),
         Action::MoveReplica { job, ls, from, to } => restore::logic::move_replica(state, job, ls, from, to),
-        Action::StartRecoverTable(wish) => recover_table::logic::start(state, *wish),
-        Action::ImportCatalog(wish) => imported::import(state, *wish),
+        Action::StartRecoverTable(request) => recover_table::logic::start(state, *request),
+        Action::ImportCatalog(request) => imported::import(state, *request),
         Action::ForgetCatalog { uri } => imported::forget(state, &uri),
         Action::RecoverStandby { tenant, until } => standby::logic::recover(state, tenant, until),
         Action::StopStandby { tenant } => standby::logic::stop(state, tenant),
@@ -97,7 +97,7 @@ pub fn apply(state: &mut State, command: Command) -> Outcome {
         Action::TickClean { tenant, last_run_ms } => clean::tick(state, tenant, last_run_ms),
         Action::Swept { dest, seen } => sweep::swept(state, dest, seen),
         Action::SweepEnded { dest, last_ms } => sweep::ended(state, dest, last_ms),
-        Action::StartValidate(wish) => validate::logic::start(state, *wish),
+        Action::StartValidate(request) => validate::logic::start(state, *request),
         Action::AssignTask { key, executor } => attempts::assign(state, key, executor),
         Action::TaskLost { key, executor, failure } => attempts::lost(state, key, executor, failure),
         Action::JobFailed { job, failure } => life::failed(state, job, failure),

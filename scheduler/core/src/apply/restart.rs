@@ -2,7 +2,7 @@
 //! backup starts as soon as the new round is DOING. Each of the three happens once, whichever node proposes it.
 
 use super::archive::{move_round, open_round_if_wanted};
-use crate::command::{BackupWish, Done, Outcome};
+use crate::command::{BackupRequest, Done, Outcome};
 use crate::jobs::machine::between::start_backup;
 use crate::round_machine::RoundEvent;
 use crate::state::{Restart, State};
@@ -45,7 +45,7 @@ pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: Strin
     let is_due = |r: &&mut crate::state::Round| r.state == RoundState::Doing && r.restart == Restart::FullBackup;
     let Some(round) = state.rounds.get_mut(&key).filter(is_due) else { return Ok(Done::Nothing) };
     round.restart = Restart::None;
-    let wish = BackupWish {
+    let request = BackupRequest {
         mode: BackupMode::Full,
         to: None,
         plus_archivelog: false,
@@ -53,7 +53,7 @@ pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: Strin
         seal: None,
         version,
     };
-    match start_backup(state, key.0, wish, None) {
+    match start_backup(state, key.0, request, None) {
         Ok(job) => Ok(Done::BackupJob(job)),
         Err(failure) => {
             if let Some(round) = state.rounds.get_mut(&key) {

@@ -1,7 +1,7 @@
 //! Backup schedules: set, switched, and run.
 
 use super::tenant::normal;
-use crate::command::{BackupWish, Done, Outcome, ScheduleChange};
+use crate::command::{BackupRequest, Done, Outcome, ScheduleChange};
 use crate::jobs::machine::between::start_backup;
 use crate::refuse;
 use crate::state::{BackupSchedule, ScheduledRun, State};
@@ -52,7 +52,7 @@ pub(crate) fn run(
     id: TenantId,
     revision: u64,
     (due_ms, mode): (u64, BackupMode),
-    wish: Option<BackupWish>,
+    request: Option<BackupRequest>,
     left_out: (Vec<(u64, BackupMode)>, u64),
 ) -> Outcome {
     let now_ms = state.clock_ms;
@@ -61,7 +61,7 @@ pub(crate) fn run(
     if state.schedules.get_mut(&id).filter(is_current).is_none() {
         return Ok(Done::Nothing);
     }
-    let (job, refusal) = match wish.map(|wish| start_backup(state, id, wish, None)) {
+    let (job, refusal) = match request.map(|request| start_backup(state, id, request, None)) {
         Some(Ok(job)) => (Some(job), None),
         Some(Err(failure)) => (None, Some(failure)),
         None => (None, Some(refuse::run_missed())),

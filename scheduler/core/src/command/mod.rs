@@ -1,6 +1,6 @@
 //! Everything that can happen to the state.
 //!
-//! An [`Action`] is either a wish (of an administrator or of a worker's report) or the word that a step of the plan is
+//! An [`Action`] is either a request (of an administrator or of a worker's report) or the word that a step of the plan is
 //! done. The latter name what they found (state, retry, old value) and are void when the state has moved on meanwhile,
 //! so that a step which two leaders ran is harmless.
 
@@ -8,17 +8,17 @@ mod done;
 mod entry;
 mod orders;
 mod recovery;
+mod requests;
 mod round;
-mod wishes;
 
 pub use done::{Done, Outcome};
 pub use entry::Command;
 pub use recovery::{ImportCatalog, StartRecoverTable};
-pub use round::RoundAction;
-pub use wishes::{
-    ArchiveDestSpec, BackupDest, BackupParam, BackupWish, ScheduleChange, SealKey, StartRestore, StartValidate,
+pub use requests::{
+    ArchiveDestSpec, BackupDest, BackupParam, BackupRequest, ScheduleChange, SealKey, StartRestore, StartValidate,
     Subject, Swept,
 };
+pub use round::RoundAction;
 
 use crate::report::WorkerReport;
 use crate::state::{CleanWhat, DestState, JobKind, Stage};
@@ -196,7 +196,7 @@ pub enum Action {
         /// Tenant.
         tenant: TenantId,
         /// What is asked for.
-        wish: BackupWish,
+        request: BackupRequest,
     },
     /// BACKUP DATABASE or BACKUP TENANT out of the system tenant: a job there, and one child per tenant.
     StartBackups {
@@ -205,7 +205,7 @@ pub enum Action {
         /// True when all tenants are meant: those that cannot start are told of and left out. False: all or none.
         all: bool,
         /// What is asked for.
-        wish: BackupWish,
+        request: BackupRequest,
     },
     /// SET BACKUP SCHEDULE and its relatives.
     ChangeSchedule {
@@ -225,7 +225,7 @@ pub enum Action {
         /// What is to be made.
         mode: BackupMode,
         /// The backup; `None` = too late for it, it is left out.
-        wish: Option<BackupWish>,
+        request: Option<BackupRequest>,
         /// Due times before this one that nothing was started for: the newest ones, and how many there are in all.
         left_out: (Vec<(u64, BackupMode)>, u64),
     },

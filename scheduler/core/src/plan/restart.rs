@@ -37,7 +37,7 @@ pub(super) fn plan_reopen(state: &State, plan: &mut Plan) {
         let config = config.and_then(|t| t.archive.dests.get(&round.dest_no)).filter(|c| c.dest_id == round.dest_id);
         let is_usable = state.destinations.get(&round.dest_id).is_some_and(|d| d.formatted);
         let on = match config {
-            // Nobody wants it any more: the word that it is so clears the wish.
+            // Nobody wants it any more: the word that it is so clears the request.
             None => None,
             Some(config) if config.state == DestState::Defer => Some(On::Enable),
             Some(_) if !is_usable => Some(On::Destination(None)),

@@ -2,7 +2,7 @@
 
 use super::dest_ref;
 use crate::chain;
-use crate::command::{Action, BackupWish, Subject};
+use crate::command::{Action, BackupRequest, Subject};
 use crate::cron;
 use crate::state::{BackupSchedule, State, TenantStatus};
 use crate::step::{MediumWork, Plan, SealRun};
@@ -24,15 +24,15 @@ fn plan_one(state: &State, schedule: &BackupSchedule, now_ms: u64, plan: &mut Pl
     if let Some(on) = waits_for(state, schedule, &due) {
         return plan.wait(tenant, Who::ScheduledRun(due.mode, due.due_ms), on, due.due_ms);
     }
-    let wish = (!due.is_skipped).then(|| BackupWish {
+    let request = (!due.is_skipped).then(|| BackupRequest {
         plus_archivelog: schedule.plan.plus_archivelog && due.mode != BackupMode::Synthetic,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..BackupWish::new(due.mode, format!("scheduled for {}", moment_text(due.due_ms)))
+        ..BackupRequest::new(due.mode, format!("scheduled for {}", moment_text(due.due_ms)))
     });
-    let is_sealed = wish.is_some() && !schedule.plan.key_source.is_empty();
+    let is_sealed = request.is_some() && !schedule.plan.key_source.is_empty();
     let (revision, due_ms, mode) = (schedule.revision, due.due_ms, due.mode);
     let left_out = cron::left_out(schedule, due_ms, now_ms);
-    let run = Action::RunSchedule { tenant, revision, due_ms, mode, wish, left_out };
+    let run = Action::RunSchedule { tenant, revision, due_ms, mode, request, left_out };
     // Without a destination the run is refused, whatever its key.
     let dest = state.tenants.get(&tenant).and_then(|t| t.data_dest).and_then(|d| state.destinations.get(&d));
     let Some(dest) = dest.filter(|_| is_sealed) else { return plan.propose(run) };

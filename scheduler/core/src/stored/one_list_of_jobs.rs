@@ -223,6 +223,11 @@ fn renamed(name: &str, mut content: Value) -> Result<Value, String> {
             Ok(variant("CancelJob", content))
         }
         "BackupClosed" | "FinishClean" | "FinishValidate" => Ok(variant("CloseJob", content)),
+        "StartBackup" | "StartBackups" | "RunSchedule" => {
+            let request = take_field(&mut content, "wish")?;
+            put_field(&mut content, "request", request)?;
+            Ok(variant(name, content))
+        }
         "AssignTask" | "TaskLost" => {
             let worker = take_field(&mut content, "executor")?;
             let key = with_part(take_field(&mut content, "key")?, &worker)?;

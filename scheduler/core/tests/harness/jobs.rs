@@ -1,6 +1,6 @@
 //! Every kind of job that an administrator can start, in one small world, and how to see that it has ended.
 
-use super::{TENANT, World, restore_wish};
+use super::{TENANT, World, restore_request};
 use std::sync::OnceLock;
 use strandline_scheduler_core::state::{CleanWhat, MediumObject, RecoveredTable, Tablet, ValidateKind};
 use strandline_scheduler_core::*;
@@ -41,7 +41,7 @@ pub fn world() -> World {
         let mut w = World::archiving(3, 3, 3600);
         for mode in [BackupMode::Full, BackupMode::Full, BackupMode::Incremental] {
             w.write();
-            w.act(Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") }).unwrap();
+            w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(mode, "") }).unwrap();
             w.until("the set", |w| w.state.open_backup_job(TENANT).is_none());
         }
         w
@@ -50,16 +50,16 @@ pub fn world() -> World {
 }
 
 pub fn start(w: &mut World, job: Job) -> Outcome {
-    let backup = |mode| Action::StartBackup { tenant: TENANT, wish: BackupWish::new(mode, "") };
+    let backup = |mode| Action::StartBackup { tenant: TENANT, request: BackupRequest::new(mode, "") };
     w.act(match job {
         Job::Full => backup(BackupMode::Full),
         Job::Incremental => backup(BackupMode::Incremental),
         Job::Synthetic => backup(BackupMode::Synthetic),
         Job::WithLog => {
-            let wish = BackupWish { plus_archivelog: true, ..BackupWish::new(BackupMode::Full, "") };
-            Action::StartBackup { tenant: TENANT, wish }
+            let request = BackupRequest { plus_archivelog: true, ..BackupRequest::new(BackupMode::Full, "") };
+            Action::StartBackup { tenant: TENANT, request }
         }
-        Job::Restore => restore_wish("r", 3),
+        Job::Restore => restore_request("r", 3),
         Job::Drill => Action::StartDrill { tenant: TENANT, last_ms: None },
         Job::RecoverTable => recover_table(),
         Job::Validate => validate(w),
@@ -73,8 +73,8 @@ pub fn start(w: &mut World, job: Job) -> Outcome {
 }
 
 pub fn source(name: &str) -> StartRestore {
-    let Action::StartRestore(wish) = restore_wish(name, 3) else { unreachable!() };
-    *wish
+    let Action::StartRestore(request) = restore_request(name, 3) else { unreachable!() };
+    *request
 }
 
 pub fn recover_table() -> Action {
@@ -152,11 +152,11 @@ pub fn execute(w: &mut World, step: Step) {
     if step.work.iter().any(|work| matches!(work, MediumWork::Drill(_))) {
         // The body reads the destinations and starts the restore under the drill's name.
         let drill = w.state.open_drill(TENANT).unwrap();
-        let mut wish = source(&drill.tenant_name());
-        let mut user = wish.source.log_streams[1].clone();
+        let mut request = source(&drill.tenant_name());
+        let mut user = request.source.log_streams[1].clone();
         user.ls_id = LsId(1002);
-        wish.source.log_streams.push(user);
-        let _ = w.act(Action::StartRestore(Box::new(wish)));
+        request.source.log_streams.push(user);
+        let _ = w.act(Action::StartRestore(Box::new(request)));
     }
     let _ = w.act(step.then);
 }

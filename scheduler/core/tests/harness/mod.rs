@@ -511,7 +511,7 @@ pub fn address(uri: &str) -> Address {
 }
 
 /// A restore of a tenant with log streams 1 and 1001.
-pub fn restore_wish(name: &str, replicas: u32) -> Action {
+pub fn restore_request(name: &str, replicas: u32) -> Action {
     let ls = |id| SourceLs { ls_id: LsId(id), base: PalfBase::default(), turn: TurnId(1), retry: RetryId(2) };
     let key = PieceKey { dest_id: DestId(1001), round_id: RoundId(1), piece_id: PieceId(1) };
     Action::StartRestore(Box::new(StartRestore {

@@ -16,7 +16,7 @@ use crate::sql::clauses::Tenants;
 use crate::sql::cursor::Cursor;
 use async_trait::async_trait;
 use strandline_scheduler_core::state::{DestKind, Destination, JobKind, SetSeal};
-use strandline_scheduler_core::{Action, BackupDest, BackupWish, Done, SealKey, address, newest_set};
+use strandline_scheduler_core::{Action, BackupDest, BackupRequest, Done, SealKey, address, newest_set};
 use strandline_types::{Address, BackupMode, ErrorClass, Failure, TenantId};
 
 /// The original's number for a destination that cannot be used.
@@ -115,7 +115,7 @@ impl Command for BackupRequest {
             Some(password) => Some(seal(cx, &tenants, to.as_ref(), self.mode, password).await?),
             None => None,
         };
-        let request = BackupWish {
+        let request = BackupRequest {
             mode: self.mode,
             to,
             plus_archivelog: self.plus_archivelog,
@@ -129,14 +129,14 @@ impl Command for BackupRequest {
 }
 
 /// One job of the tenant in its own session; else a job of `sys` with one child per tenant. `all`: no tenant was named.
-async fn start(cx: &Context<'_>, tenants: &[Named], all: bool, request: BackupWish) -> Result<String, Failure> {
+async fn start(cx: &Context<'_>, tenants: &[Named], all: bool, request: BackupRequest) -> Result<String, Failure> {
     if let (Some(_), [(tenant, name)]) = (cx.tenant(), tenants) {
-        let done = cx.node.act(Action::StartBackup { tenant: *tenant, wish: request }).await?;
+        let done = cx.node.act(Action::StartBackup { tenant: *tenant, request: request }).await?;
         return Ok(format!("{name}: {}", done_text(&done)));
     }
     let name = |id: &TenantId| tenants.iter().find(|t| t.0 == *id).map_or("", |t| t.1.as_str());
     let ids = tenants.iter().map(|t| t.0).collect();
-    match cx.node.act(Action::StartBackups { tenants: ids, all, wish: request }).await? {
+    match cx.node.act(Action::StartBackups { tenants: ids, all, request: request }).await? {
         Done::Initiator { job, started, refused } => {
             let started = started.iter().map(|(tenant, job)| format!("{}: backup job {job}", name(tenant)));
             let refused = refused.iter().map(|(tenant, why)| format!("{}: not started: {why}", name(tenant)));

@@ -8,7 +8,7 @@ use crate::apply::destination::find_or_add;
 use crate::apply::tenant::normal;
 use crate::chain;
 use crate::checkpoint::tenant_max_scn;
-use crate::command::{BackupWish, Done, Outcome};
+use crate::command::{BackupRequest, Done, Outcome};
 use crate::jobs::machine::between::check_may_have_data;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
@@ -31,30 +31,30 @@ struct Place {
 }
 
 /// BACKUP DATABASE of one tenant.
-pub(crate) fn one(state: &mut State, id: TenantId, wish: BackupWish) -> Outcome {
-    start(state, id, wish, None).map(Done::BackupJob)
+pub(crate) fn one(state: &mut State, id: TenantId, request: BackupRequest) -> Outcome {
+    start(state, id, request, None).map(Done::BackupJob)
 }
 
 /// Accepts a job for one tenant.
 pub(crate) fn start(
     state: &mut State,
     id: TenantId,
-    wish: BackupWish,
+    request: BackupRequest,
     initiator: Option<JobId>,
 ) -> Result<JobId, Failure> {
-    let (round, dest) = check(state, id, &wish)?;
-    let dest_id = match (dest, &wish.to) {
+    let (round, dest) = check(state, id, &request)?;
+    let dest_id = match (dest, &request.to) {
         (Some(dest), _) => dest,
         // Named in the statement: a new path gets its id and its format file by the way.
         (None, Some(to)) => find_or_add(state, id, DestKind::Data, &to.uri, to.access.clone())?,
         (None, None) => return Err(refuse::backup_cannot_start("", "no destination", "")),
     };
-    let place = place(state, id, dest_id, &wish)?;
-    let mode = wish.mode.to_string();
+    let place = place(state, id, dest_id, &request)?;
+    let mode = request.mode.to_string();
     let Some(uri) = state.destinations.get(&dest_id).map(|d| d.uri.clone()) else {
         return Err(refuse::no_such_dest(&dest_id.to_string()));
     };
-    let job = insert(state, id, wish, initiator, (dest_id, uri), round, place);
+    let job = insert(state, id, request, initiator, (dest_id, uri), round, place);
     let values = [("job_id", job.to_string()), ("backup_type", mode)];
     audit::note(state, id, ("backup_data", "start_backup_data"), values);
     Ok(job)
@@ -64,16 +64,20 @@ pub(crate) fn start(
 type ArchiveRound = (DestId, RoundId);
 
 /// The archive round that the job relies on, and its destination when that is known already.
-fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<ArchiveRound>, Option<DestId>), Failure> {
+fn check(
+    state: &State,
+    id: TenantId,
+    request: &BackupRequest,
+) -> Result<(Option<ArchiveRound>, Option<DestId>), Failure> {
     let tenant = normal(state, id)?;
     check_may_have_data(state, id)?;
     if let Some(job) = state.open_backup_job(id) {
         return Err(refuse::backup_in_progress(job.id));
     }
-    if wish.description.len() > limits::DESCRIPTION_BYTES_MAX {
-        return Err(refuse::bad_description(wish.description.len()));
+    if request.description.len() > limits::DESCRIPTION_BYTES_MAX {
+        return Err(refuse::bad_description(request.description.len()));
     }
-    let dest = match &wish.to {
+    let dest = match &request.to {
         Some(to) => {
             let named = address::named(&to.uri)?;
             let is_it = |d: &&Destination| d.uri.is_same_place(&named) && d.tenant_id == id && d.kind == DestKind::Data;
@@ -82,9 +86,9 @@ fn check(state: &State, id: TenantId, wish: &BackupWish) -> Result<(Option<Archi
         None => Some(ready_dest(state, tenant)?),
     };
     let dest = dest.map(|d| d.id);
-    if wish.mode == BackupMode::Synthetic {
+    if request.mode == BackupMode::Synthetic {
         let dest = dest.ok_or_else(|| no_chain(tenant, "there is no set in this destination"))?;
-        check_synthetic(state, tenant, dest, wish)?;
+        check_synthetic(state, tenant, dest, request)?;
         return Ok((None, Some(dest)));
     }
     Ok((Some(doing_round(state, tenant)?), dest))
@@ -111,7 +115,7 @@ fn no_chain(tenant: &Tenant, why: &str) -> Failure {
     refuse::backup_cannot_start(&tenant.name, why, "ALTER SYSTEM BACKUP DATABASE, then BACKUP INCREMENTAL DATABASE")
 }
 
-fn check_synthetic(state: &State, tenant: &Tenant, dest: DestId, wish: &BackupWish) -> Result<(), Failure> {
+fn check_synthetic(state: &State, tenant: &Tenant, dest: DestId, request: &BackupRequest) -> Result<(), Failure> {
     let Some(newest) = chain::newest(state, tenant.id, dest) else {
         return Err(no_chain(tenant, "there is no set in this destination"));
     };
@@ -119,7 +123,7 @@ fn check_synthetic(state: &State, tenant: &Tenant, dest: DestId, wish: &BackupWi
         return Err(no_chain(tenant, &format!("the newest set {} is a full one already", newest.set_id)));
     }
     chain::chain_of(state, newest).map_err(|why| no_chain(tenant, &why.to_string()))?;
-    if newest.seal != wish.seal.as_ref().map(|s| s.seal) {
+    if newest.seal != request.seal.as_ref().map(|s| s.seal) {
         let todo = "SET ENCRYPTION ON IDENTIFIED BY '<password of the chain>' ONLY in this session first";
         let what = format!("set {} is encrypted otherwise than this session asks for", newest.set_id);
         return Err(refuse::backup_cannot_start(&tenant.name, &what, todo));
@@ -127,16 +131,16 @@ fn check_synthetic(state: &State, tenant: &Tenant, dest: DestId, wish: &BackupWi
     Ok(())
 }
 
-fn place(state: &State, id: TenantId, dest: DestId, wish: &BackupWish) -> Result<Place, Failure> {
+fn place(state: &State, id: TenantId, dest: DestId, request: &BackupRequest) -> Result<Place, Failure> {
     let full = |base, note| Place { kind: BackupSetKind::Full, base, prev_full: 0.into(), prev_inc: 0.into(), note };
-    let seal = wish.seal.as_ref().map(|s| &s.seal);
-    Ok(match wish.mode {
+    let seal = request.seal.as_ref().map(|s| &s.seal);
+    Ok(match request.mode {
         BackupMode::Full => full(None, String::new()),
         BackupMode::Synthetic => {
             let newest = chain::newest(state, id, dest).map(|s| s.set_id);
             full(newest, newest.map(|n| format!("a full set made out of the chain of set {n}")).unwrap_or_default())
         }
-        BackupMode::Incremental => match chain::base(state, id, dest, &wish.version, seal) {
+        BackupMode::Incremental => match chain::base(state, id, dest, &request.version, seal) {
             Ok(base) => Place {
                 kind: BackupSetKind::Inc,
                 base: Some(base.set_id),
@@ -152,7 +156,7 @@ fn place(state: &State, id: TenantId, dest: DestId, wish: &BackupWish) -> Result
 fn insert(
     state: &mut State,
     id: TenantId,
-    wish: BackupWish,
+    request: BackupRequest,
     initiator: Option<JobId>,
     (dest_id, uri): (DestId, DestUri),
     round: Option<(DestId, RoundId)>,
@@ -170,12 +174,12 @@ fn insert(
         (params, turn_dictionary) = (tenant.backup, tenant.dictionary_version);
     }
     let job = BackupJob {
-        head: JobHead::new(job_id, id, now_ms).part_of(initiator).described(wish.description.clone()),
-        mode: wish.mode,
+        head: JobHead::new(job_id, id, now_ms).part_of(initiator).described(request.description.clone()),
+        mode: request.mode,
         set_id,
         kind: place.kind,
         base: place.base,
-        plus_archivelog: wish.plus_archivelog && wish.mode != BackupMode::Synthetic,
+        plus_archivelog: request.plus_archivelog && request.mode != BackupMode::Synthetic,
         dest_id,
         uri,
         status: BackupJobStatus::Init,
@@ -183,7 +187,7 @@ fn insert(
         data_file_bytes: params.data_file_bytes,
         compression: params.compression,
         threads_max: params.ha_low_thread_score,
-        seal_key: wish.seal.as_ref().map(|s| s.key.clone()).unwrap_or(Secret::NONE),
+        seal_key: request.seal.as_ref().map(|s| s.key.clone()).unwrap_or(Secret::NONE),
         turn: TurnId(1),
         turn_scn: start_scn,
         turn_dictionary,
@@ -194,14 +198,14 @@ fn insert(
         log_pieces: Vec::new(),
         closed: false,
     };
-    let mut set = new_set(&job, start_scn, &wish, &place);
+    let mut set = new_set(&job, start_scn, &request, &place);
     (set.archive_dest_id, set.archive_round_id) = (archive_dest_id, round_id);
     state.backup_sets.insert((id, set_id), set);
     life::insert(state, job);
     job_id
 }
 
-fn new_set(job: &BackupJob, start_scn: Scn, wish: &BackupWish, place: &Place) -> BackupSet {
+fn new_set(job: &BackupJob, start_scn: Scn, request: &BackupRequest, place: &Place) -> BackupSet {
     BackupSet {
         tenant_id: job.tenant_id,
         set_id: job.set_id,
@@ -234,8 +238,8 @@ fn new_set(job: &BackupJob, start_scn: Scn, wish: &BackupWish, place: &Place) ->
         log_file_count: 0,
         archive_dest_id: DestId(0),
         archive_round_id: RoundId(0),
-        seal: wish.seal.as_ref().map(|s| s.seal),
-        version: wish.version.clone(),
+        seal: request.seal.as_ref().map(|s| s.seal),
+        version: request.version.clone(),
         note: place.note.clone(),
         result: 0,
         comment: String::new(),

@@ -1,6 +1,6 @@
 //! Backups that are asked of the system tenant: a job there, and one child per tenant (docs/oceanbase.md, 1.3).
 
-use crate::command::{BackupWish, Done, Outcome};
+use crate::command::{BackupRequest, Done, Outcome};
 use crate::jobs::machine::between::start_backup;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
@@ -91,8 +91,8 @@ impl JobLogic for InitiatorJob {
 }
 
 /// Starts a child per tenant. With `all` those start that can, as long as one can; with a list every one starts, or none.
-pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, wish: &BackupWish) -> Outcome {
-    if tenants.is_empty() || (tenants.len() > 1 && wish.to.is_some()) {
+pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, request: &BackupRequest) -> Outcome {
+    if tenants.is_empty() || (tenants.len() > 1 && request.to.is_some()) {
         return Err(refuse::one_tenant_only());
     }
     // Tried on a copy first where a refusal of one must leave no trace of the others.
@@ -100,7 +100,7 @@ pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, wish: &B
     let id = life::next_id(&mut tried);
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     for tenant in tenants {
-        match start_backup(&mut tried, *tenant, wish.clone(), Some(id)) {
+        match start_backup(&mut tried, *tenant, request.clone(), Some(id)) {
             Ok(job) => started.push((*tenant, job)),
             Err(failure) if all => refused.push((*tenant, failure)),
             Err(failure) => return Err(failure),
@@ -116,10 +116,10 @@ pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, wish: &B
         (*tenant, ChildJob { job: None, end: Some(BackupJobStatus::Failed), failure: Some(failure.clone()) })
     }));
     let job = InitiatorJob {
-        head: JobHead::new(id, TenantId::SYS, state.clock_ms).described(wish.description.clone()),
-        mode: wish.mode,
-        plus_archivelog: wish.plus_archivelog,
-        is_sealed: wish.seal.is_some(),
+        head: JobHead::new(id, TenantId::SYS, state.clock_ms).described(request.description.clone()),
+        mode: request.mode,
+        plus_archivelog: request.plus_archivelog,
+        is_sealed: request.seal.is_some(),
         children,
     };
     life::insert(state, job);

@@ -1,6 +1,6 @@
 //! What one kind of job asks of another. Kinds know one another through this file alone.
 
-use crate::command::BackupWish;
+use crate::command::BackupRequest;
 use crate::jobs::{backup, clean, drill, standby};
 use crate::state::{RestoreJob, State};
 use strandline_types::{Failure, JobId, TenantId};
@@ -11,10 +11,10 @@ use super::logic::JobLogic;
 pub(crate) fn start_backup(
     state: &mut State,
     tenant: TenantId,
-    wish: BackupWish,
+    request: BackupRequest,
     initiator: Option<JobId>,
 ) -> Result<JobId, Failure> {
-    backup::start::start(state, tenant, wish, initiator)
+    backup::start::start(state, tenant, request, initiator)
 }
 
 /// A restore has begun: a drill may have asked for it.

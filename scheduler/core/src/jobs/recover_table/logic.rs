@@ -94,39 +94,41 @@ impl JobLogic for RecoverTableJob {
     }
 }
 
-pub(crate) fn start(state: &mut State, wish: StartRecoverTable) -> Outcome {
-    check(state, wish.tenant, wish.tables.iter().map(|t| t.target_name.as_str()))?;
-    let tenant = normal(state, wish.tenant)?;
-    let too_many = wish.tables.iter().find(|t| t.tablets.is_empty() || t.tablets.len() > limits::TABLETS_PER_TABLE_MAX);
+pub(crate) fn start(state: &mut State, request: StartRecoverTable) -> Outcome {
+    check(state, request.tenant, request.tables.iter().map(|t| t.target_name.as_str()))?;
+    let tenant = normal(state, request.tenant)?;
+    let too_many =
+        request.tables.iter().find(|t| t.tablets.is_empty() || t.tablets.len() > limits::TABLETS_PER_TABLE_MAX);
     if let Some(table) = too_many {
         return Err(refuse::bad_count("TABLETS", clamp(table.tablets.len()), limits::TABLETS_PER_TABLE_MAX));
     }
-    let streams: BTreeSet<LsId> = wish.tables.iter().flat_map(|t| t.tablets.iter().map(|x| x.ls_id)).collect();
-    if let Some(ls) = streams.iter().find(|ls| wish.source.log_stream(**ls).is_none()) {
+    let streams: BTreeSet<LsId> = request.tables.iter().flat_map(|t| t.tablets.iter().map(|x| x.ls_id)).collect();
+    if let Some(ls) = streams.iter().find(|ls| request.source.log_stream(**ls).is_none()) {
         return Err(refuse::table_in_no_stream(*ls));
     }
-    check_stays(state, &of_source(&wish.source))?;
+    check_stays(state, &of_source(&request.source))?;
     check_room(
         tenant,
-        wish.tables
+        request
+            .tables
             .iter()
             .map(|t| (RecoverTableJob::hidden_name(state.next.job, &t.target_name).len(), t.tablets.len())),
     )?;
     let tenant_name = tenant.name.clone();
     let id = life::next_id(state);
-    let mut tables = wish.tables;
+    let mut tables = request.tables;
     for table in &mut tables {
         let name = RecoverTableJob::hidden_name(id, &table.target_name);
-        table.table_id = add_table(state, wish.tenant, name, table.tablets.len())?;
+        table.table_id = add_table(state, request.tenant, name, table.tablets.len())?;
     }
     let mut job = RecoverTableJob {
-        head: JobHead::new(id, wish.tenant, state.clock_ms).described(wish.description),
+        head: JobHead::new(id, request.tenant, state.clock_ms).described(request.description),
         tenant_name,
-        target_scn: wish.target_scn,
-        source: wish.source,
-        all: wish.all,
+        target_scn: request.target_scn,
+        source: request.source,
+        all: request.all,
         tables,
-        dictionary_version: state.tenant(wish.tenant)?.dictionary_version,
+        dictionary_version: state.tenant(request.tenant)?.dictionary_version,
         stage: RecoverStage::Prepare,
         results: BTreeMap::new(),
     };

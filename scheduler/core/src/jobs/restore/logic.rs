@@ -124,26 +124,26 @@ fn check_free(state: &State, name: &str, replicas: u32) -> Result<(), Failure> {
     tenant::check_new_tenant(state, name, replicas)
 }
 
-pub(crate) fn start(state: &mut State, wish: StartRestore) -> Outcome {
-    check_free(state, &wish.tenant_name, wish.replicas)?;
-    let ids: BTreeSet<LsId> = wish.source.log_streams.iter().map(|ls| ls.ls_id).collect();
-    if !ids.contains(&LsId::SYS) || ids.len() != wish.source.log_streams.len() {
+pub(crate) fn start(state: &mut State, request: StartRestore) -> Outcome {
+    check_free(state, &request.tenant_name, request.replicas)?;
+    let ids: BTreeSet<LsId> = request.source.log_streams.iter().map(|ls| ls.ls_id).collect();
+    if !ids.contains(&LsId::SYS) || ids.len() != request.source.log_streams.len() {
         return Err(refuse::restore_source(
             "the set does not name each log stream once, the system log stream included",
         ));
     }
-    check_stays(state, &of_source(&wish.source))?;
+    check_stays(state, &of_source(&request.source))?;
     let ids: Vec<LsId> = ids.into_iter().collect();
-    let placed = placement::place(state, &ids, wish.replicas)?;
+    let placed = placement::place(state, &ids, request.replicas)?;
     let id = life::next_id(state);
     let status = TenantStatus::Restoring;
-    let tenant_id = tenant::insert(state, wish.tenant_name.clone(), wish.replicas, placed, status, Some(id));
+    let tenant_id = tenant::insert(state, request.tenant_name.clone(), request.replicas, placed, status, Some(id));
     let job = RestoreJob {
-        head: JobHead::new(id, tenant_id, state.clock_ms).described(wish.description),
-        tenant_name: wish.tenant_name,
-        target_scn: wish.target_scn,
-        source: wish.source,
-        standby: wish.standby,
+        head: JobHead::new(id, tenant_id, state.clock_ms).described(request.description),
+        tenant_name: request.tenant_name,
+        target_scn: request.target_scn,
+        source: request.source,
+        standby: request.standby,
         stage: RestoreStage::CreateTenant,
         log_results: BTreeMap::new(),
         dictionary: None,

@@ -86,29 +86,29 @@ impl JobLogic for ValidateJob {
     }
 }
 
-pub(crate) fn start(state: &mut State, wish: StartValidate) -> Outcome {
-    let name = state.tenant(wish.tenant)?.name.clone();
-    if let Some(job) = state.open_validate_job(wish.tenant) {
+pub(crate) fn start(state: &mut State, request: StartValidate) -> Outcome {
+    let name = state.tenant(request.tenant)?.name.clone();
+    if let Some(job) = state.open_validate_job(request.tenant) {
         return Err(refuse::validate_in_progress(job.id));
     }
-    if wish.objects.is_empty() {
+    if request.objects.is_empty() {
         return Err(refuse::nothing_to_validate(&name));
     }
-    if wish.objects.len() > limits::VALIDATE_OBJECTS_MAX {
-        return Err(refuse::too_many_objects(wish.objects.len(), limits::VALIDATE_OBJECTS_MAX));
+    if request.objects.len() > limits::VALIDATE_OBJECTS_MAX {
+        return Err(refuse::too_many_objects(request.objects.len(), limits::VALIDATE_OBJECTS_MAX));
     }
-    let objects = staying(state, wish.objects)?;
+    let objects = staying(state, request.objects)?;
     let now_ms = state.clock_ms;
     let job_id = life::next_id(state);
-    let tasks = objects.into_iter().map(|object| parts::begin(state, wish.tenant, job_id, object)).collect();
+    let tasks = objects.into_iter().map(|object| parts::begin(state, request.tenant, job_id, object)).collect();
     let job = ValidateJob {
-        head: JobHead::new(job_id, wish.tenant, now_ms).described(wish.description),
-        kind: wish.kind,
-        level: wish.level,
-        path: wish.path,
+        head: JobHead::new(job_id, request.tenant, now_ms).described(request.description),
+        kind: request.kind,
+        level: request.level,
+        path: request.path,
         status: JobStatus::Doing,
         tasks,
-        keys: wish.keys,
+        keys: request.keys,
     };
     life::insert(state, job);
     Ok(Done::ValidateJob(job_id))

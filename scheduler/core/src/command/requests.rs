@@ -49,7 +49,7 @@ pub enum ScheduleChange {
 
 /// What a backup statement asks for, and what the proposer knows and the core must not find out by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupWish {
+pub struct BackupRequest {
     /// FULL, INCREMENTAL or SYNTHETIC.
     pub mode: BackupMode,
     /// TO: another destination than DATA_BACKUP_DEST, examined by the proposer.
@@ -64,8 +64,8 @@ pub struct BackupWish {
     pub version: String,
 }
 
-impl BackupWish {
-    /// A plain wish.
+impl BackupRequest {
+    /// A plain request.
     #[must_use]
     pub fn new(mode: BackupMode, description: impl Into<String>) -> Self {
         let description = description.into();
