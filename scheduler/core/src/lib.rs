@@ -17,6 +17,7 @@ mod clocks;
 mod command;
 mod cron;
 mod damaged;
+mod in_use;
 mod jobs;
 mod lint;
 mod lost;

@@ -8,7 +8,7 @@ use crate::command::{Action, Subject};
 use crate::orders::MediumName;
 use crate::report::BackupLsResult;
 use crate::state::{BackupSet, Dictionary, LsPart, PieceRow, SetSeal, State, Tenant};
-use crate::waiting::Waiting;
+use crate::waiting::{On, Waiting, Who};
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_types::{
     Access, BackupSetId, BackupSetKind, ClusterId, DestId, DestNo, DestOwner, DestUri, Failure, LsId, Lsn, NodeId,
@@ -22,6 +22,22 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Everything that cannot move now.
     pub waiting: Vec<Waiting>,
+}
+
+impl Plan {
+    /// A step that is nothing but a command.
+    pub(crate) fn propose(&mut self, then: Action) {
+        self.steps.push(Step { subject: None, work: Vec::new(), then });
+    }
+
+    /// A step with work on the medium.
+    pub(crate) fn work(&mut self, subject: Subject, work: Vec<MediumWork>, then: Action) {
+        self.steps.push(Step { subject: Some(subject), work, then });
+    }
+
+    pub(crate) fn wait(&mut self, tenant_id: TenantId, who: Who, on: On, since_ms: impl Into<Option<u64>>) {
+        self.waiting.push(Waiting { tenant_id, who, on, since_ms: since_ms.into() });
+    }
 }
 
 /// Some work on the medium (often none), then the word that it is done.

@@ -1,7 +1,9 @@
 //! Rounds and pieces of an archive destination.
 
+use super::deleted;
+use super::files::{Small, file_status, listed, small, small_if_there};
+use super::found::Scan;
 use super::newest::Newest;
-use super::{Scan, Small, deleted, file_status, listed, small, small_if_there};
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use strandline_catalogue::{PieceEntry, Place, PlaceId, RoundEntry};

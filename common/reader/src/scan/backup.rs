@@ -1,6 +1,7 @@
 //! Sets of a data backup destination.
 
-use super::{Scan, Small, file_status, is_of_object, listed, small};
+use super::files::{Small, file_status, is_of_object, listed, small};
+use super::found::Scan;
 use crate::source::Source;
 use std::collections::BTreeMap;
 use strandline_catalogue::{Place, PlaceId, SetEntry};

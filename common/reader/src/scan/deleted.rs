@@ -5,7 +5,8 @@
 //! all that its list names is there the log can be read (a freeze under way looks like this too), afterwards it cannot.
 //! What a history says of a deletion does not count: it may have been called back.
 
-use super::{Scan, Small, listed, small};
+use super::files::{Small, listed, small};
+use super::found::Scan;
 use crate::log::chain::fold_each;
 use crate::log::log_object;
 use crate::source::Source;

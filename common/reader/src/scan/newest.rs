@@ -6,7 +6,8 @@
 //! numbers of the other log files come from the listing. Earlier pieces are not looked at, nor is what lies before the last
 //! group: that is what a verification is for. Without its key a sealed file tells nothing but its length.
 
-use super::{Scan, Small, small};
+use super::files::{Small, small};
+use super::found::Scan;
 use crate::log::chain::{ChainError, LogFile, fold_each};
 use crate::log::tail::{LogTail, Wanted, log_tail};
 use crate::log::{CODE_WRONG_KEY, LogFiles, LogSource, log_object};

@@ -2,9 +2,10 @@
 //! several log streams side by side.
 
 use super::checker::Checker;
-use super::log::{LsWalk, PieceScope, walk_piece};
+use super::log::{LsWalk, walk_piece};
 use super::piece::{self, Identity, PieceFacts};
 use super::report::DamageKind;
+use super::scope::PieceScope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strandline_format::paths::ArchivePath;

@@ -3,7 +3,7 @@
 //! No verdict on one answer: objects that are not there, short or not what they must be are read again first ([`Looks`]).
 //! A check that reads more than one object is made again as a trial, whose findings count when it is the last one.
 
-use super::Options;
+use super::options::{Options, Progress};
 use super::report::{Damage, DamageKind, Level, Remark, Report};
 use crate::keys::Keys;
 use bytes::Bytes;
@@ -20,9 +20,6 @@ use strandline_format::small::read_small;
 use strandline_format::{DataType, FormatError};
 use strandline_media::{Judged, Looks, MediaError, Medium, Stray, is_of_probe};
 use strandline_types::{ErrorClass, Failure};
-
-/// Told after each object: objects and bytes so far. Each pass of a verification counts anew.
-pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// The surroundings of every check.
 pub(super) struct Checker {

@@ -13,6 +13,7 @@
 use super::checker::{Checker, is_unreadable};
 use super::parts;
 use super::report::DamageKind;
+use super::scope::PieceScope;
 use crate::log::chain::{ChainError, FileForm, LogFile, fold_each};
 use crate::log::{CODE_WRONG_KEY, LogFiles, LogSource, log_object};
 use bytes::{Bytes, BytesMut};
@@ -24,20 +25,7 @@ use strandline_format::palf::{ArchiveFileHeader, GROUP_HEADER_BYTES, GroupHeader
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::ls_log_dir;
 use strandline_types::limits::{ARCHIVE_FILE_HEADER_BYTES, ARCHIVE_READ_BYTES_MAX, BLOCK_BODY_BYTES};
-use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, PieceKey, Scn, ScnRange, Term};
-
-/// A piece as the walk needs it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PieceScope {
-    pub(super) key: PieceKey,
-    pub(super) is_frozen: bool,
-    /// Its SCNs, where its round says them.
-    pub(super) range: Option<ScnRange>,
-    /// True for the first piece of the round: everything before its start counts to it, and the log begins in it.
-    pub(super) is_base: bool,
-    /// The newest log of the stream is in this piece, and no list says where it ends.
-    pub(super) ends_log: bool,
-}
+use strandline_types::{ErrorClass, Failure, FileId, LsId, Lsn, PalfBase, PieceKey, Scn, Term};
 
 /// Where the walk is.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,22 +15,25 @@ mod archive;
 mod checker;
 mod data;
 mod log;
+mod options;
 mod parts;
 mod piece;
 mod report;
+mod scope;
 mod set;
+mod set_indexes;
 mod set_small;
+mod shared;
 
-pub use checker::Progress;
+pub use options::{Options, Progress};
 pub use report::{Damage, DamageKind, Level, Remark, Report};
 pub use set::TAIL_BYTES;
 
-use crate::keys::Keys;
 use crate::set_names::SetNames;
 use crate::source::{Only, Source};
 use checker::Checker;
 use data::Known;
-use set::Shared;
+use shared::Shared;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -44,40 +47,6 @@ use strandline_media::identity::{self, DestType};
 use strandline_media::{Looks, Medium};
 use strandline_types::limits::{VERIFY_PASS_PAUSE_MS_FIRST, VERIFY_PASSES_MAX};
 use strandline_types::{BackupSetId, ErrorClass, Failure, LsId, PieceKey, TenantId};
-
-/// How to verify.
-#[derive(Clone)]
-pub struct Options {
-    /// How deep.
-    pub level: Level,
-    /// Keys of encrypted sets and archives; without them sealed bytes are checked by their stored checksums.
-    pub keys: Arc<Keys>,
-    /// Told after each object.
-    pub progress: Progress,
-    /// How often an object is read before it counts as damaged.
-    pub looks: Looks,
-}
-
-impl Options {
-    /// This level, without keys, without a progress callback.
-    #[must_use]
-    pub fn new(level: Level) -> Self {
-        Self { level, keys: Arc::default(), progress: Arc::new(|_, _| {}), looks: Looks::default() }
-    }
-
-    /// The same, where so much was looked at before: what is told goes on from there.
-    fn after(&self, before: &Report) -> Self {
-        let (told, objects_before, bytes_before) = (Arc::clone(&self.progress), before.objects, before.bytes);
-        let progress: Progress = Arc::new(move |objects, bytes| told(objects_before + objects, bytes_before + bytes));
-        Self { progress, ..self.clone() }
-    }
-}
-
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("level", &self.level).field("keys", &self.keys).finish_non_exhaustive()
-    }
-}
 
 /// Verifies a destination, or the sets and pieces of it that the source names.
 ///

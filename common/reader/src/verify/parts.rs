@@ -1,8 +1,8 @@
 //! The objects of a log file in parts: their first and last object, and that each part is as long as it says.
 
 use super::checker::Checker;
-use super::log::PieceScope;
 use super::report::DamageKind;
+use super::scope::PieceScope;
 use crate::log::chain::{FileForm, LogFile};
 use std::collections::BTreeMap;
 use std::sync::Arc;

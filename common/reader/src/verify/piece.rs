@@ -2,8 +2,9 @@
 //! exactly the log files that are there.
 
 use super::checker::Checker;
-use super::log::{Found, PieceScope};
+use super::log::Found;
 use super::report::DamageKind;
+use super::scope::PieceScope;
 use std::collections::BTreeMap;
 use strandline_format::paths::ArchivePath;
 use strandline_format::paths::archive::{PIECES_DIR, checkpoint_dir, piece_dir};

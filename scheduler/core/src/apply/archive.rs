@@ -1,7 +1,7 @@
 //! ARCHIVELOG mode and the round's state machine (docs/oceanbase.md, 2.7).
 
 use super::audit;
-use super::tenant::normal;
+use super::normal::normal;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
 use crate::refuse;

@@ -1,7 +1,7 @@
 //! Where a tenant's data backups go, and their parameters.
 
-use super::destination;
-use super::tenant::normal;
+use super::known_dest;
+use super::normal::normal;
 use crate::command::{BackupParam, Done, Outcome};
 use crate::jobs::machine::between;
 use crate::refuse;
@@ -14,17 +14,17 @@ pub(crate) fn set(state: &mut State, id: TenantId, uri: Option<String>, access: 
         return Err(refuse::backup_in_progress(job.id));
     }
     if uri.is_some() {
-        between::check_may_have_data(state, id)?;
+        between::clean::check_may_have_data(state, id)?;
     }
     let dest = match uri {
-        Some(uri) => Some(destination::find_or_add(state, id, DestKind::Data, &uri, access)?),
+        Some(uri) => Some(known_dest::find_or_add(state, id, DestKind::Data, &uri, access)?),
         None => None,
     };
     if let Some(tenant) = state.tenants.get_mut(&id) {
         tenant.data_dest = dest;
     }
     // What is current has changed, and with it what may go.
-    between::ask_cleaning_again(state, id);
+    between::clean::ask_again(state, id);
     Ok(dest.map_or(Done::Ok, Done::Dest))
 }
 

@@ -122,15 +122,6 @@ pub(crate) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
     Ok(Done::Ok)
 }
 
-/// What is asked of an imported tenant's files, whether it may be done.
-pub(crate) fn may_delete(state: &State, id: TenantId) -> Result<(), Failure> {
-    let tenant = state.tenant(id)?;
-    match &tenant.imported {
-        Some(from) if !from.allow_delete => Err(refuse::import_is_read_only(&tenant.name)),
-        _ => Ok(()),
-    }
-}
-
 /// Keeps the counters above everything that was imported.
 fn raise_counters(state: &mut State, id: TenantId) {
     let round = state.rounds_of(id).map(|r| r.round_id).max();

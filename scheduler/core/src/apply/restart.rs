@@ -3,7 +3,7 @@
 
 use super::archive::{move_round, open_round_if_wanted};
 use crate::command::{BackupRequest, Done, Outcome};
-use crate::jobs::machine::between::start_backup;
+use crate::jobs::machine::between::backup;
 use crate::round_machine::RoundEvent;
 use crate::state::{Restart, State};
 use strandline_types::{BackupMode, RoundId, RoundState, TenantId};
@@ -53,7 +53,7 @@ pub(crate) fn backup(state: &mut State, key: (TenantId, RoundId), version: Strin
         seal: None,
         version,
     };
-    match start_backup(state, key.0, request, None) {
+    match backup::start(state, key.0, request, None) {
         Ok(job) => Ok(Done::BackupJob(job)),
         Err(failure) => {
             if let Some(round) = state.rounds.get_mut(&key) {

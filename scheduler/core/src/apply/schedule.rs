@@ -1,8 +1,8 @@
 //! Backup schedules: set, switched, and run.
 
-use super::tenant::normal;
+use super::normal::normal;
 use crate::command::{BackupRequest, Done, Outcome, ScheduleChange};
-use crate::jobs::machine::between::start_backup;
+use crate::jobs::machine::between::backup;
 use crate::refuse;
 use crate::state::{BackupSchedule, ScheduledRun, State};
 use strandline_types::{BackupMode, TenantId, limits};
@@ -61,7 +61,7 @@ pub(crate) fn run(
     if state.schedules.get_mut(&id).filter(is_current).is_none() {
         return Ok(Done::Nothing);
     }
-    let (job, refusal) = match request.map(|request| start_backup(state, id, request, None)) {
+    let (job, refusal) = match request.map(|request| backup::start(state, id, request, None)) {
         Some(Ok(job)) => (Some(job), None),
         Some(Err(failure)) => (None, Some(failure)),
         None => (None, Some(refuse::run_missed())),

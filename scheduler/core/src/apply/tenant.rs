@@ -1,5 +1,6 @@
 //! Tenants and tables.
 
+use super::normal::normal;
 use super::{destination, leftovers, sweep};
 use crate::command::{Done, Outcome};
 use crate::jobs::machine::life;
@@ -207,16 +208,6 @@ pub(crate) fn add_table(state: &mut State, id: TenantId, name: String, tablets: 
     tenant.tables.insert(table_id, Table { id: table_id, name, tablets: made });
     tenant.dictionary_version += 1;
     Ok(table_id)
-}
-
-/// A tenant that is open, or a refusal.
-pub(crate) fn normal(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
-    let tenant = state.tenant(id)?;
-    if tenant.status == TenantStatus::Normal {
-        Ok(tenant)
-    } else {
-        Err(refuse::tenant_not_normal(&tenant.name, tenant.status))
-    }
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Rounds, pieces and progress.
 
-use super::check;
+use super::finding::check;
 use crate::state::{Round, State};
 use strandline_types::{FileStatus, PieceStatus, RoundState, Scn};
 

@@ -1,6 +1,6 @@
 //! Jobs of every kind, sets and tasks.
 
-use super::check;
+use super::finding::check;
 use crate::state::{Job, RestoreSource, State, TaskRun};
 use strandline_types::{BackupSetStatus, FileStatus, LsTaskStatus, limits};
 

@@ -3,8 +3,11 @@
 //! A finding is a bug of `apply`, never of a user.
 
 mod archive;
+mod finding;
 mod jobs;
 mod tenants;
+
+pub(crate) use finding::check;
 
 use crate::state::State;
 
@@ -18,11 +21,4 @@ pub fn lint(state: &State) -> Vec<String> {
     archive::lint(state, &mut found);
     jobs::lint(state, &mut found);
     found
-}
-
-/// Notes a finding when something does not hold.
-pub(crate) fn check(found: &mut Vec<String>, holds: bool, what: impl FnOnce() -> String) {
-    if !holds {
-        found.push(what());
-    }
 }

@@ -1,6 +1,6 @@
 //! Tenants, log streams, tables, destinations, workers.
 
-use super::check;
+use super::finding::check;
 use crate::state::{State, Tenant, TenantStatus};
 use std::collections::BTreeSet;
 

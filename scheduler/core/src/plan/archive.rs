@@ -2,14 +2,16 @@
 //!
 //! Order rule: medium first, then the command that says it happened. A round has at most one step at a time.
 
-use super::{dest_ref, pieces, restart};
+use super::dest::dest_ref;
+use super::round_ctx::Ctx;
+use super::{pieces, restart};
 use crate::checkpoint::{all_stopped, all_suspended};
-use crate::command::{Action, RoundAction, Subject};
+use crate::command::RoundAction;
 use crate::round_machine::{RoundEvent, next};
 use crate::spool;
-use crate::state::{DestState, Round, State};
+use crate::state::{DestState, State};
 use crate::step::{DestRef, MediumWork, Plan};
-use crate::waiting::{On, Who};
+use crate::waiting::On;
 use strandline_types::{ArchiveLsState, LsId, PieceStatus, RoundState, limits};
 
 pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
@@ -34,27 +36,7 @@ pub(super) fn plan(state: &State, now_ms: u64, plan: &mut Plan) {
     }
 }
 
-/// One round and what is needed to plan it.
-pub(super) struct Ctx<'a> {
-    pub(super) state: &'a State,
-    pub(super) round: &'a Round,
-    pub(super) dest: DestRef,
-    pub(super) now_ms: u64,
-}
-
 impl Ctx<'_> {
-    pub(super) const fn who(&self) -> Who {
-        Who::Round(self.round.round_id)
-    }
-
-    pub(super) fn subject(&self) -> Subject {
-        Subject::Round(self.round.tenant_id, self.round.round_id)
-    }
-
-    pub(super) fn action(&self, what: RoundAction) -> Action {
-        Action::Round { tenant: self.round.tenant_id, round: self.round.round_id, what }
-    }
-
     fn happens(&self, plan: &mut Plan, event: RoundEvent, comment: String) {
         plan.propose(self.action(RoundAction::Move { from: self.round.state, event, comment }));
     }

@@ -1,6 +1,6 @@
 //! The next step in each destination where ended backups have left something: one set after the other, oldest first.
 
-use super::{dest_ref, who_of};
+use super::dest::{dest_ref, who_of};
 use crate::command::{Action, Subject};
 use crate::state::{BackupSet, State};
 use crate::step::{DestRef, MediumWork, Plan};

@@ -5,21 +5,21 @@
 
 mod archive;
 mod clock;
+pub(crate) mod dest;
 pub(crate) mod leftovers;
 mod pieces;
 mod restart;
+mod round_ctx;
 mod schedule;
 mod tenant;
 mod waiting;
 
-use crate::command::{Action, Subject};
 use crate::jobs;
-use crate::state::{DestKind, Destination, JobKind, State};
-use crate::step::{DestRef, MediumWork, Plan, Step};
-use crate::waiting::{On, Waiting, Who};
-use strandline_types::{DestNo, TenantId};
+use crate::state::{JobKind, State};
+use crate::step::Plan;
 
 pub use crate::jobs::standby::plan::replayed_scn;
+pub use dest::dest_ref;
 pub(crate) use schedule::held_up as schedule_held_up;
 
 /// The next steps. Pure: the same state and time give the same plan, and running a step twice is harmless.
@@ -50,46 +50,5 @@ fn plan_around(state: &State, kind: JobKind, now_ms: u64, plan: &mut Plan) {
         JobKind::Drill => jobs::drill::plan::plan_schedules(state, now_ms, plan),
         JobKind::Clean => jobs::clean::plan::plan_policies(state, now_ms, plan),
         _ => {}
-    }
-}
-
-impl Plan {
-    /// A step that is nothing but a command.
-    pub(crate) fn propose(&mut self, then: Action) {
-        self.steps.push(Step { subject: None, work: Vec::new(), then });
-    }
-
-    /// A step with work on the medium.
-    pub(crate) fn work(&mut self, subject: Subject, work: Vec<MediumWork>, then: Action) {
-        self.steps.push(Step { subject: Some(subject), work, then });
-    }
-
-    pub(crate) fn wait(&mut self, tenant_id: TenantId, who: Who, on: On, since_ms: impl Into<Option<u64>>) {
-        self.waiting.push(Waiting { tenant_id, who, on, since_ms: since_ms.into() });
-    }
-}
-
-/// A destination with the names that its files carry.
-#[must_use]
-pub fn dest_ref(state: &State, dest: &Destination) -> DestRef {
-    DestRef {
-        uri: dest.uri.clone(),
-        access: dest.access.clone(),
-        dest_id: dest.id,
-        dest_no: DestNo(0),
-        made_below: dest.made_below.clone(),
-        tenant_id: dest.tenant_id,
-        tenant_name: state.tenants.get(&dest.tenant_id).map(|t| t.name.clone()).unwrap_or_default(),
-        cluster_id: state.cluster.id,
-        cluster_name: state.cluster.name.clone(),
-        owner: state.owner_of(dest),
-    }
-}
-
-/// A destination that waits, or is waited for.
-pub(crate) const fn who_of(dest: &Destination) -> Who {
-    match dest.kind {
-        DestKind::Archive => Who::ArchiveDest(dest.id),
-        DestKind::Data => Who::DataDest(dest.id),
     }
 }

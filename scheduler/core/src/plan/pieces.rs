@@ -5,7 +5,7 @@
 //! `tenant_archive_piece_infos` can be written once and for all; the last checkpoint of a piece is published before
 //! its figures are decided; its files are written after that.
 
-use super::archive::Ctx;
+use super::round_ctx::Ctx;
 use crate::checkpoint::{is_sealable, piece_checkpoint, round_checkpoint};
 use crate::command::RoundAction;
 use crate::state::{LsProgress, PieceRow, State};

@@ -1,6 +1,6 @@
 //! The next step of AUTO_RESTART: stop what was interrupted, open the next round, take a full backup.
 
-use super::archive::Ctx;
+use super::round_ctx::Ctx;
 use crate::command::{Action, RoundAction};
 use crate::state::{DestState, Restart, Round, State};
 use crate::step::Plan;

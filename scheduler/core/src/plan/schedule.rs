@@ -1,6 +1,6 @@
 //! Runs that are due. A tenant whose last backup still runs waits with the next one.
 
-use super::dest_ref;
+use super::dest::dest_ref;
 use crate::chain;
 use crate::command::{Action, BackupRequest, Subject};
 use crate::cron;

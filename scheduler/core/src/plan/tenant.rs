@@ -1,6 +1,6 @@
 //! Tenants and tables that are being dropped, log streams without a leader, destinations that are not ready.
 
-use super::{dest_ref, who_of};
+use super::dest::{dest_ref, who_of};
 use crate::command::{Action, Subject};
 use crate::damaged::{damage_of, outlook, trouble_of};
 use crate::lost::{lost_members, seen_replica};

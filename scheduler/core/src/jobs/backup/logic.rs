@@ -5,7 +5,7 @@
 //! by giving the medium up, and then no other placeholder is written. So no set ever has two ends. A job waits for a
 //! medium only for a while: what a failed or cancelled one has not written by then is left over (`leftovers.rs`).
 
-use super::{plan, range, spec, turn};
+use super::{plan, range, set, spec, turn};
 use crate::apply::{audit, leftovers};
 use crate::command::{Done, Outcome};
 use crate::jobs::machine::attempts::is_hard;
@@ -18,7 +18,7 @@ use crate::orders::TaskSpec;
 use crate::reads::Read;
 use crate::refuse;
 use crate::report::TaskResult;
-use crate::state::{BackupJob, BackupSet, State, TaskRun};
+use crate::state::{BackupJob, State, TaskRun};
 use crate::step::Plan;
 use crate::task::{TaskId, TaskKind};
 use crate::waiting::Who;
@@ -116,14 +116,14 @@ impl JobLogic for BackupJob {
         closed(state, id)
     }
 
-    fn medium_failed(state: &mut State, id: JobId, failure: Failure) {
-        life::note_trouble(state, id, &failure);
+    fn medium_failed(state: &mut State, id: JobId, failure: Failure) -> Option<Failure> {
         // In its last stage a set is whole: only time gives it up.
         let may_fail = |j: &BackupJob| !j.status.is_ended() && j.status != BackupJobStatus::End;
         let is_final = is_hard(failure.class) || failure.class == ErrorClass::Fenced;
         if is_final && state.backup_job(id).is_some_and(may_fail) {
-            fail(state, id, failure);
+            fail(state, id, failure.clone());
         }
+        Some(failure)
     }
 }
 
@@ -146,13 +146,13 @@ fn advance(state: &mut State, id: JobId, from: BackupJobStatus, to: BackupJobSta
                 BackupJobStatus::CopyLog => range::count_log(state, id),
                 _ => {}
             }
-            edit_set(state, id, |set| {
+            set::edit(state, id, |set| {
                 set.end_ms = now_ms;
                 set.finish_tablet_count = set.tablet_count;
             });
         }
         BackupJobStatus::End => {}
-        BackupJobStatus::Completed => edit_set(state, id, |set| {
+        BackupJobStatus::Completed => set::edit(state, id, |set| {
             set.status = BackupSetStatus::Success;
             set.file_status = FileStatus::Available;
         }),
@@ -187,10 +187,10 @@ fn may_advance(state: &State, job: &BackupJob, to: BackupJobStatus) -> bool {
                 is_last_turn || tenant.is_some_and(|t| !turn::changed(job, t).is_any())
             }
         }
-        BackupJobStatus::Log => job.mode != BackupMode::Synthetic && is_indexed(job),
+        BackupJobStatus::Log => job.mode != BackupMode::Synthetic && job.is_indexed(),
         BackupJobStatus::CopyLog => job.plus_archivelog && is_covered(state, job),
         BackupJobStatus::Infos => match job.status {
-            BackupJobStatus::Index => job.mode == BackupMode::Synthetic && is_indexed(job),
+            BackupJobStatus::Index => job.mode == BackupMode::Synthetic && job.is_indexed(),
             BackupJobStatus::CopyLog => job.runs.are_finished(TaskKind::BackupLog),
             _ => !job.plus_archivelog && is_covered(state, job),
         },
@@ -198,23 +198,11 @@ fn may_advance(state: &State, job: &BackupJob, to: BackupJobStatus) -> bool {
     }
 }
 
-/// The tenant-level index is written.
-pub(crate) fn is_indexed(job: &BackupJob) -> bool {
-    job.index_task().is_some_and(TaskRun::is_finished)
-}
-
 /// The archive holds all that the set needs.
 fn is_covered(state: &State, job: &BackupJob) -> bool {
     let needed = state.backup_sets.get(&(job.tenant_id, job.set_id)).map(|s| s.min_restore_scn);
     let round = state.rounds.get(&(job.tenant_id, job.round_id));
     round.is_some_and(|r| r.state == RoundState::Doing && needed.is_some_and(|n| r.checkpoint_scn >= n))
-}
-
-pub(crate) fn edit_set(state: &mut State, id: JobId, edit: impl FnOnce(&mut BackupSet)) {
-    let key = state.backup_job(id).map(|j| (j.tenant_id, j.set_id));
-    if let Some(set) = key.and_then(|k| state.backup_sets.get_mut(&k)) {
-        edit(set);
-    }
 }
 
 /// Nothing is left to do for the job.
@@ -275,7 +263,7 @@ fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
 
 fn spoil_set(state: &mut State, id: JobId, failure: &Failure) {
     let end_ms = state.clock_ms;
-    edit_set(state, id, |set| {
+    set::edit(state, id, |set| {
         set.status = BackupSetStatus::Failed;
         set.file_status = FileStatus::Incomplete;
         set.end_ms = end_ms;

@@ -1,12 +1,11 @@
 //! The next steps of each backup job (docs/oceanbase.md, 4.6; docs/protocols.md, section 4).
 
-use super::logic::is_indexed;
 use super::turn as backup_turn;
 use crate::apply::leftovers;
 use crate::command::{Action, Subject};
 use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
-use crate::plan::dest_ref;
+use crate::plan::dest::dest_ref;
 use crate::plan::leftovers::failed_end;
 use crate::refuse;
 use crate::state::{BackupJob, BackupSet, Round, State, Tenant};
@@ -62,7 +61,7 @@ impl Ctx<'_> {
             BackupJobStatus::Init => self.plan_start(plan),
             BackupJobStatus::Data if job.runs.are_finished(job.data_task_kind()) => self.plan_turn(plan),
             BackupJobStatus::Data => self.plan_data(plan),
-            BackupJobStatus::Index if is_indexed(job) => {
+            BackupJobStatus::Index if job.is_indexed() => {
                 let is_synthetic = job.mode == BackupMode::Synthetic;
                 let to = if is_synthetic { BackupJobStatus::Infos } else { BackupJobStatus::Log };
                 plan.propose(self.advance(to));

@@ -1,6 +1,6 @@
 //! What becomes known of a set when one stage of its job ends: its tasks, its range of SCNs, its figures.
 
-use super::logic::edit_set;
+use super::set;
 use crate::checkpoint::tenant_max_scn;
 use crate::state::{BackupJob, BackupSet, LsPart, State, TaskRun};
 use crate::task::{Part, TaskKind};
@@ -84,7 +84,7 @@ pub(crate) fn count_index(state: &mut State, id: JobId) {
     let Some(job) = state.backup_job(id) else { return };
     let (result, retry) =
         (job.index_result.unwrap_or_default(), job.index_task().map(|run| run.retry).unwrap_or_default());
-    edit_set(state, id, |set| {
+    set::edit(state, id, |set| {
         set.file_count += result.file_count;
         set.extra_bytes = result.output_bytes;
         set.output_bytes += result.output_bytes;
@@ -118,7 +118,7 @@ pub(crate) fn count_log(state: &mut State, id: JobId) {
     let Some(job) = state.backup_job(id) else { return };
     let files = job.log_results.values().map(|r| r.file_count).sum();
     let bytes: u64 = job.log_results.values().map(|r| r.output_bytes).sum();
-    edit_set(state, id, |set| {
+    set::edit(state, id, |set| {
         set.log_file_count = files;
         set.output_bytes += bytes;
     });

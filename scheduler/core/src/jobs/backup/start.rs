@@ -4,12 +4,12 @@
 
 use crate::address;
 use crate::apply::audit;
-use crate::apply::destination::find_or_add;
-use crate::apply::tenant::normal;
+use crate::apply::known_dest::find_or_add;
+use crate::apply::normal::normal;
 use crate::chain;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{BackupRequest, Done, Outcome};
-use crate::jobs::machine::between::check_may_have_data;
+use crate::jobs::machine::between::clean::check_may_have_data;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
 use crate::refuse;

@@ -85,6 +85,11 @@ impl BackupJob {
         self.runs.get(Self::INDEX)
     }
 
+    /// The tenant-level index is written.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.index_task().is_some_and(TaskRun::is_finished)
+    }
+
     /// The name of the task of the tenant-level index.
     pub(crate) const INDEX: TaskId = TaskId { kind: TaskKind::BackupIndex, part: Part::Tenant };
 

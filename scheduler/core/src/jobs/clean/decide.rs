@@ -4,8 +4,8 @@
 //! about again whenever something has changed that it rests on.
 
 use crate::catalogue::{StateCatalogue, is_current};
+use crate::in_use::in_use;
 use crate::orders::MediumName;
-use crate::reads::in_use;
 use crate::refuse;
 use crate::state::{CleanJob, CleanTask, CleanWhat, PieceRow, State};
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,10 +4,10 @@
 //! begun can be called back; one that has begun is only ever gone on with. A failed job leaves DELETING behind, and
 //! the next cleaning goes on with it.
 
+use super::allowed::{cleanable, has_objects};
 use super::decide::{self, Verdicts, decide};
 use super::parts;
 use super::plan;
-use super::policy::cleanable;
 use crate::apply::leftovers;
 use crate::command::{Done, Outcome};
 use crate::jobs::machine::head::JobHead;
@@ -23,7 +23,7 @@ use crate::state::{CleanJob, CleanWhat, State, TaskRun};
 use crate::step::Plan;
 use crate::task::{TaskId, TaskKind};
 use crate::waiting::Who;
-use strandline_types::{CleanStage, DestId, Failure, FileStatus, JobId, JobStatus, TenantId, limits};
+use strandline_types::{CleanStage, Failure, JobId, JobStatus, TenantId, limits};
 
 impl JobLogic for CleanJob {
     fn head(&self) -> &JobHead {
@@ -169,14 +169,6 @@ fn finish(state: &mut State, id: JobId) -> Outcome {
         job.failure = job.failure.take().or(failed);
     }
     Ok(Done::Ok)
-}
-
-/// True while State knows files in a destination.
-pub(crate) fn has_objects(state: &State, dest: DestId) -> bool {
-    let sets = state.backup_sets.values().filter(|s| s.dest_id == dest).map(|s| s.file_status);
-    let rounds = state.rounds.values().filter(|r| r.dest_id == dest);
-    let pieces = rounds.flat_map(|r| r.pieces.values()).map(|p| p.file_status);
-    sets.chain(pieces).any(|s| s != FileStatus::Deleted)
 }
 
 fn cancel(state: &mut State, id: JobId) -> Outcome {

@@ -1,5 +1,6 @@
 //! Deletions of sets and pieces, and the policies that ask for them.
 
+mod allowed;
 pub(crate) mod decide;
 pub(crate) mod logic;
 pub(crate) mod parts;

@@ -5,11 +5,11 @@
 //! placeholder. A medium that does not answer holds up its own tasks and, after a while, fails them.
 
 use crate::command::{Action, Subject};
+use crate::in_use::in_use;
 use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
 use crate::orders::MediumName;
-use crate::plan::dest_ref;
-use crate::reads::in_use;
+use crate::plan::dest::{dest_ref, who_of};
 use crate::refuse;
 use crate::state::{CleanJob, CleanTask, CleanWhat, State, TenantStatus, is_object_lock};
 use crate::step::{CleanWork, MediumWork, Plan, SweepWork};
@@ -129,7 +129,7 @@ impl Ctx<'_> {
             CleanWhat::All(dest) if all_done => self.state.destinations.get(dest),
             _ => None,
         };
-        match dest.filter(|d| !super::logic::has_objects(self.state, d.id)) {
+        match dest.filter(|d| !super::allowed::has_objects(self.state, d.id)) {
             Some(dest) => {
                 let work = vec![MediumWork::CleanDest { dest: dest_ref(self.state, dest) }];
                 plan.work(Subject::Clean(self.job.id), work, then);
@@ -151,7 +151,7 @@ fn plan_sweeps(state: &State, tenant: TenantId, now_ms: u64, plan: &mut Plan) {
     for dest in state.destinations.values().filter(|d| d.tenant_id == tenant && d.formatted) {
         let sweep = state.sweeps.get(&dest.id).cloned().unwrap_or_default();
         if let Some(trouble) = &sweep.trouble {
-            let who = Who::Orphans(Box::new(crate::plan::who_of(dest)));
+            let who = Who::Orphans(Box::new(who_of(dest)));
             plan.wait(tenant, who, On::failure(trouble.failure.clone()), trouble.since_ms);
         }
         if now_ms.saturating_sub(sweep.last_ms) < limits::CLEAN_TICK_MS {

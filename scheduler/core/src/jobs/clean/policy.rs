@@ -3,12 +3,11 @@
 //! Order rule: a policy's first turn comes a whole period after it was added; nothing is deleted before somebody could
 //! look at its plan.
 
+use super::allowed::cleanable;
 use super::logic as clean;
-use crate::apply::imported;
-use crate::apply::tenant::normal;
 use crate::command::{Done, Outcome};
 use crate::refuse;
-use crate::state::{CleanPolicy, State, Tenant};
+use crate::state::{CleanPolicy, State};
 use strandline_catalogue::retention::Policy;
 use strandline_types::{Failure, TenantId};
 
@@ -55,11 +54,4 @@ pub(crate) fn check_may_have_data(state: &State, id: TenantId) -> Result<(), Fai
         Some(_) => Err(refuse::log_only_without_data(&state.tenant(id)?.name)),
         None => Ok(()),
     }
-}
-
-/// A tenant whose files may be deleted: one that is open, or an imported one that was released for it.
-pub(crate) fn cleanable(state: &State, id: TenantId) -> Result<&Tenant, Failure> {
-    imported::may_delete(state, id)?;
-    let tenant = state.tenant(id)?;
-    if tenant.imported.is_some() { Ok(tenant) } else { normal(state, id) }
 }

@@ -1,9 +1,11 @@
 //! Restore drills: digest, restore, digest, compare, drop.
 
 use super::plan;
-use crate::apply::tenant::{begin_drop, normal};
+use crate::apply::normal::normal;
+use crate::apply::tenant::begin_drop;
 use crate::checkpoint::tenant_max_scn;
 use crate::command::{Done, Outcome};
+use crate::in_use;
 use crate::jobs::machine::between;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
@@ -12,7 +14,7 @@ use crate::jobs::machine::logic::{JobLogic, Kept, VOID};
 use crate::jobs::machine::stage::Stage;
 use crate::lint::check;
 use crate::orders::{FingerprintSpec, TaskSpec};
-use crate::reads::{self, Read};
+use crate::reads::Read;
 use crate::refuse;
 use crate::report::TaskResult;
 use crate::results::FingerprintResult;
@@ -73,7 +75,7 @@ impl JobLogic for Drill {
     fn reads(&self, state: &State) -> Vec<Read> {
         match self.stage {
             // Until its restore has begun, and is a job of its own, it needs what would be restored now.
-            DrillStage::Source | DrillStage::Choose => reads::newest(state, self.tenant_id),
+            DrillStage::Source | DrillStage::Choose => in_use::newest(state, self.tenant_id),
             DrillStage::Restore | DrillStage::Restored | DrillStage::Drop | DrillStage::Proven | DrillStage::Failed => {
                 Vec::new()
             }
@@ -104,12 +106,12 @@ impl JobLogic for Drill {
     }
 
     /// A medium that is away for a moment is asked again by the next plan.
-    fn medium_failed(state: &mut State, id: JobId, failure: Failure) {
+    fn medium_failed(state: &mut State, id: JobId, failure: Failure) -> Option<Failure> {
         if failure.class.is_retryable() {
-            life::note_trouble(state, id, &failure);
-        } else {
-            fail(state, id, failure);
+            return Some(failure);
         }
+        fail(state, id, failure);
+        None
     }
 
     fn advance(state: &mut State, id: JobId, from: Stage, to: Stage) -> Outcome {
@@ -316,7 +318,7 @@ fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
     drill.stage = if restore.is_some() { DrillStage::Drop } else { DrillStage::Failed };
     drill.ended_ms = restore.is_none().then_some(now_ms);
     if let Some((job, tenant)) = restore
-        && !between::fail_restore(state, job, failure)
+        && !between::restore::fail(state, job, failure)
     {
         begin_drop(state, tenant);
     }

@@ -4,7 +4,7 @@ use crate::command::{Action, Subject};
 use crate::cron;
 use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
-use crate::plan::dest_ref;
+use crate::plan::dest::dest_ref;
 use crate::refuse;
 use crate::state::{Drill, DrillStage, JobKind, State, Tenant, TenantStatus};
 use crate::step::{DrillWork, MediumWork, Plan};

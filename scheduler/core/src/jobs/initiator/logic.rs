@@ -1,7 +1,7 @@
 //! Backups that are asked of the system tenant: a job there, and one child per tenant (docs/oceanbase.md, 1.3).
 
 use crate::command::{BackupRequest, Done, Outcome};
-use crate::jobs::machine::between::start_backup;
+use crate::jobs::machine::between::backup;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
 use crate::jobs::machine::logic::{JobLogic, Kept, VOID};
@@ -100,7 +100,7 @@ pub(crate) fn start(state: &mut State, tenants: &[TenantId], all: bool, request:
     let id = life::next_id(&mut tried);
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     for tenant in tenants {
-        match start_backup(&mut tried, *tenant, request.clone(), Some(id)) {
+        match backup::start(&mut tried, *tenant, request.clone(), Some(id)) {
             Ok(job) => started.push((*tenant, job)),
             Err(failure) if all => refused.push((*tenant, failure)),
             Err(failure) => return Err(failure),

@@ -93,7 +93,9 @@ pub(crate) fn note_trouble(state: &mut State, id: JobId, failure: &Failure) {
 /// The scheduler's own work for a job has failed.
 pub(crate) fn medium_failed(state: &mut State, id: JobId, failure: Failure) -> Outcome {
     let Some(kind) = state.jobs.get(&id).filter(|job| job.logic().is_open()).map(Job::kind) else { return VOID };
-    of_kind!(kind, Logic => Logic::medium_failed(state, id, failure));
+    if let Some(failure) = of_kind!(kind, Logic => Logic::medium_failed(state, id, failure)) {
+        note_trouble(state, id, &failure);
+    }
     Ok(Done::Ok)
 }
 

@@ -1,8 +1,6 @@
 //! Every kind of job, once. A new kind is one line here, and the compiler asks for the rest.
 
 use super::head::JobHead;
-use super::logic::JobLogic;
-use super::task_run::TaskRun;
 pub(crate) use crate::jobs::backup::state::BackupJob;
 pub(crate) use crate::jobs::clean::state::{CleanJob, CleanTask};
 pub(crate) use crate::jobs::dest_check::state::DestCheck;
@@ -12,9 +10,8 @@ pub(crate) use crate::jobs::recover_table::state::RecoverTableJob;
 pub(crate) use crate::jobs::restore::state::RestoreJob;
 pub(crate) use crate::jobs::standby::state::Standby;
 pub(crate) use crate::jobs::validate::state::{ValidateJob, ValidateTask};
-use crate::state::{State, Trouble};
+use crate::state::State;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use strandline_types::JobId;
 
 /// Makes the enums of all jobs and of their kinds, how one is found in State, and two macros that hand a job, or the type
@@ -53,14 +50,6 @@ macro_rules! job_kinds {
             pub const fn kind(&self) -> JobKind {
                 match self {
                     $(Self::$kind(_) => JobKind::$kind,)+
-                }
-            }
-
-            /// What its kind knows of it.
-            #[must_use]
-            pub(crate) fn logic(&self) -> &dyn JobLogic {
-                match self {
-                    $(Self::$kind(job) => job,)+
                 }
             }
 
@@ -122,6 +111,16 @@ macro_rules! job_kinds {
             };
         }
         pub(crate) use of_kind;
+
+        /// Evaluates an expression with a job of whatever kind under a name.
+        macro_rules! of_job {
+            ($d of:expr, $d job:ident => $d do:expr) => {
+                match $d of {
+                    $($crate::jobs::machine::list::Job::$kind($d job) => $d do,)+
+                }
+            };
+        }
+        pub(crate) use of_job;
     };
 }
 
@@ -148,37 +147,4 @@ job_kinds! { $
     Validate(ValidateJob) "validation" validate_jobs validate_job validate_job_mut;
     /// One set or piece that is looked at.
     ValidateTask(ValidateTask) "look at an object" validate_tasks validate_task validate_task_mut;
-}
-
-impl State {
-    /// Every job, running and ended.
-    pub(crate) fn all_jobs(&self) -> impl Iterator<Item = &dyn JobLogic> {
-        self.jobs.values().map(Job::logic)
-    }
-
-    /// The same kind by kind, each by id.
-    pub(crate) fn jobs_by_kind(&self) -> Vec<&Job> {
-        let mut jobs: Vec<&Job> = self.jobs.values().collect();
-        jobs.sort_by_key(|job| job.kind());
-        jobs
-    }
-}
-
-impl dyn JobLogic + '_ {
-    /// Everything that holds it up: the scheduler's own work first, then its tasks.
-    pub(crate) fn troubles(&self) -> impl Iterator<Item = &Trouble> {
-        self.head().trouble.iter().chain(self.head().runs.values().filter_map(|run: &TaskRun| run.trouble.as_ref()))
-    }
-
-    /// True while it runs or, ended, has still something to write.
-    #[must_use]
-    pub(crate) fn is_open(&self) -> bool {
-        self.is_running() || self.is_closing()
-    }
-}
-
-impl fmt::Display for dyn JobLogic + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.who().fmt(f)
-    }
 }

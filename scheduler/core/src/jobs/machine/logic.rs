@@ -131,12 +131,13 @@ pub(crate) trait JobLogic {
     where
         Self: Sized;
 
-    /// The scheduler's own work on the medium has failed while the job was open.
-    fn medium_failed(state: &mut State, id: JobId, failure: Failure)
+    /// The scheduler's own work on the medium has failed while the job was open. What is given back is noted as what
+    /// holds it up.
+    fn medium_failed(_state: &mut State, _id: JobId, failure: Failure) -> Option<Failure>
     where
         Self: Sized,
     {
-        super::life::note_trouble(state, id, &failure);
+        Some(failure)
     }
 
     /// A job that is a part of it has ended.

@@ -4,6 +4,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod between;
+mod dispatch;
 pub(crate) mod head;
 pub(crate) mod life;
 pub(crate) mod list;

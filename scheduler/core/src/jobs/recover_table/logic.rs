@@ -1,15 +1,17 @@
 //! Table recovery jobs: their tables are made at the start, get their names at the end, or go again.
 
 use super::{plan, spec};
-use crate::apply::tenant::{add_table, check_name, check_room, normal};
+use crate::apply::normal::normal;
+use crate::apply::tenant::{add_table, check_name, check_room};
 use crate::command::{Done, Outcome, StartRecoverTable};
+use crate::in_use::check_stays;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
 use crate::jobs::machine::logic::{JobLogic, Kept, VOID};
 use crate::jobs::machine::stage::Stage;
 use crate::lint::{check as must, keeps_no_key};
 use crate::orders::TaskSpec;
-use crate::reads::{Read, check_stays, of_source};
+use crate::reads::{Read, of_source};
 use crate::refuse;
 use crate::report::TaskResult;
 use crate::state::{RecoverStage, RecoverTableJob, State, TaskRun};
@@ -165,7 +167,7 @@ pub fn check<'a>(state: &State, tenant: TenantId, names: impl Iterator<Item = &'
 fn advance(state: &mut State, id: JobId, from: RecoverStage, to: RecoverStage) -> Outcome {
     let Some(job) = state.recover_job(id).filter(|j| j.stage == from && from.may_become(to)) else { return VOID };
     let may_advance = match to {
-        RecoverStage::Importing => is_known(state, job),
+        RecoverStage::Importing => job.is_in_dictionary(state),
         RecoverStage::Completed => job.runs.are_finished(TaskKind::RecoverTable),
         // Other ends have a reason.
         RecoverStage::Prepare | RecoverStage::Failed | RecoverStage::Canceled => false,
@@ -191,12 +193,6 @@ fn advance(state: &mut State, id: JobId, from: RecoverStage, to: RecoverStage) -
         }
     }
     Ok(Done::Ok)
-}
-
-/// True once the tenant's log has the dictionary with the tables in it.
-pub(crate) fn is_known(state: &State, job: &RecoverTableJob) -> bool {
-    let sys = state.tenants.get(&job.tenant_id).and_then(|t| t.log_streams.get(&LsId::SYS));
-    sys.is_some_and(|ls| ls.dictionary_version >= job.dictionary_version)
 }
 
 /// Ends a job with a reason.

@@ -1,7 +1,6 @@
 //! The next steps of each table recovery: the tenant has to know the tables, then one task per log stream of the source,
 //! each on any worker; then the tables get their names.
 
-use super::logic::is_known as recovered_tables_are_known;
 use crate::command::Action;
 use crate::jobs::machine::stage::Stage;
 use crate::jobs::machine::supervise as tasks;
@@ -20,7 +19,7 @@ pub(super) fn plan(state: &State, job: &RecoverTableJob, now_ms: u64, plan: &mut
     let advance =
         |to| Action::AdvanceJob { job: job.id, from: Stage::RecoverTable(job.stage), to: Stage::RecoverTable(to) };
     match job.stage {
-        RecoverStage::Prepare if recovered_tables_are_known(state, job) => {
+        RecoverStage::Prepare if job.is_in_dictionary(state) => {
             plan.propose(advance(RecoverStage::Importing));
         }
         RecoverStage::Prepare => {

@@ -6,7 +6,7 @@
 use crate::jobs::machine::head::JobHead;
 use crate::orders::TabletMap;
 use crate::results::RecoverTableResult;
-use crate::state::{RestoreSource, Table, TaskRun};
+use crate::state::{RestoreSource, State, Table, TaskRun};
 use crate::task::TaskKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +99,12 @@ pub struct RecoverTableJob {
 }
 
 impl RecoverTableJob {
+    /// True once the tenant's log has the dictionary with the tables in it.
+    pub(crate) fn is_in_dictionary(&self, state: &State) -> bool {
+        let sys = state.tenants.get(&self.tenant_id).and_then(|t| t.log_streams.get(&LsId::SYS));
+        sys.is_some_and(|ls| ls.dictionary_version >= self.dictionary_version)
+    }
+
     /// One task for each log stream of the source that has any of the tablets.
     pub fn tasks(&self) -> impl Iterator<Item = (LsId, &TaskRun)> + Clone {
         self.runs.of_streams(TaskKind::RecoverTable)

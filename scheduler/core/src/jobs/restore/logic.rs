@@ -5,6 +5,7 @@ use super::plan;
 use super::spec;
 use crate::apply::{audit, tenant};
 use crate::command::{Done, Outcome, StartRestore};
+use crate::in_use::check_stays;
 use crate::jobs::machine::between;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
@@ -13,7 +14,7 @@ use crate::jobs::machine::stage::Stage;
 use crate::lint::{check, keeps_no_key};
 use crate::orders::TaskSpec;
 use crate::placement;
-use crate::reads::{Read, check_stays, of_source};
+use crate::reads::{Read, of_source};
 use crate::refuse;
 use crate::report::{ReplicaReport, TaskResult};
 use crate::state::{RestoreJob, State, Table, TaskRun, TenantStatus};
@@ -149,7 +150,7 @@ pub(crate) fn start(state: &mut State, request: StartRestore) -> Outcome {
         dictionary: None,
     };
     life::insert(state, job);
-    between::restore_began(state, id);
+    between::drill::restore_began(state, id);
     Ok(Done::RestoreJob(id))
 }
 
@@ -204,7 +205,7 @@ fn follow_or_end(state: &mut State, id: JobId) {
     if let Some(job) = state.restore_job_mut(id) {
         job.source.wipe();
     }
-    between::standby_began(state, &job);
+    between::standby::began(state, &job);
 }
 
 /// What a stage needs of the one before it, whichever node proposes the step.

@@ -3,13 +3,14 @@
 
 use super::{parts, plan};
 use crate::command::{Done, Outcome, StartValidate};
+use crate::in_use::check_stays;
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
 use crate::jobs::machine::logic::{JobLogic, Kept, VOID};
 use crate::jobs::machine::stage::Stage;
 use crate::lint::check;
 use crate::orders::TaskSpec;
-use crate::reads::{Read, check_stays, of_object};
+use crate::reads::{Read, of_object};
 use crate::refuse;
 use crate::report::TaskResult;
 use crate::state::{MediumObject, State, TaskRun, ValidateJob, ValidateTask};

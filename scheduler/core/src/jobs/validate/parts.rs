@@ -131,7 +131,7 @@ fn settle(state: &mut State, id: JobId) {
     };
     if status.may_become(to) {
         *status = to;
-        between::ask_cleaning_again(state, tenant);
+        between::clean::ask_again(state, tenant);
     }
 }
 
