@@ -41,7 +41,7 @@ pub const CANCEL: Syntax = Syntax {
 
 /// `BACKUP DATABASE` or `BACKUP TENANT`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BackupRequest {
+pub struct StartBackup {
     /// Full, incremental or synthetic.
     pub mode: BackupMode,
     /// The tenants.
@@ -80,7 +80,7 @@ fn parse(c: &mut Cursor<'_>) -> Result<Statement, Failure> {
     let to = if c.accept("TO") { Some(c.text_value("a text with the uri")?) } else { None };
     let plus_archivelog = plus_archivelog(c, mode)?;
     let description = c.description()?;
-    Statement::command(c, BackupRequest { mode, tenants, to, plus_archivelog, description })
+    Statement::command(c, StartBackup { mode, tenants, to, plus_archivelog, description })
 }
 
 fn plus_archivelog(c: &mut Cursor<'_>, mode: BackupMode) -> Result<bool, Failure> {
@@ -104,7 +104,7 @@ impl Command for CancelBackup {
 }
 
 #[async_trait]
-impl Command for BackupRequest {
+impl Command for StartBackup {
     async fn run(self: Box<Self>, cx: &Context<'_>) -> Result<String, Failure> {
         let tenants = cx.tenants(&self.tenants)?;
         let to = match &self.to {
@@ -131,12 +131,12 @@ impl Command for BackupRequest {
 /// One job of the tenant in its own session; else a job of `sys` with one child per tenant. `all`: no tenant was named.
 async fn start(cx: &Context<'_>, tenants: &[Named], all: bool, request: BackupRequest) -> Result<String, Failure> {
     if let (Some(_), [(tenant, name)]) = (cx.tenant(), tenants) {
-        let done = cx.node.act(Action::StartBackup { tenant: *tenant, request: request }).await?;
+        let done = cx.node.act(Action::StartBackup { tenant: *tenant, request }).await?;
         return Ok(format!("{name}: {}", done_text(&done)));
     }
     let name = |id: &TenantId| tenants.iter().find(|t| t.0 == *id).map_or("", |t| t.1.as_str());
     let ids = tenants.iter().map(|t| t.0).collect();
-    match cx.node.act(Action::StartBackups { tenants: ids, all, request: request }).await? {
+    match cx.node.act(Action::StartBackups { tenants: ids, all, request }).await? {
         Done::Initiator { job, started, refused } => {
             let started = started.iter().map(|(tenant, job)| format!("{}: backup job {job}", name(tenant)));
             let refused = refused.iter().map(|(tenant, why)| format!("{}: not started: {why}", name(tenant)));
@@ -201,8 +201,8 @@ mod tests {
     use super::*;
     use crate::statements::testing::command;
 
-    fn backup(mode: BackupMode, tenants: Tenants) -> BackupRequest {
-        BackupRequest { mode, tenants, to: None, plus_archivelog: false, description: String::new() }
+    fn backup(mode: BackupMode, tenants: Tenants) -> StartBackup {
+        StartBackup { mode, tenants, to: None, plus_archivelog: false, description: String::new() }
     }
 
     fn named(names: &[&str]) -> Tenants {
@@ -214,13 +214,13 @@ mod tests {
         for (text, expected) in [
             (
                 "ALTER SYSTEM BACKUP DATABASE DESCRIPTION 'nightly'",
-                BackupRequest { description: "nightly".into(), ..backup(BackupMode::Full, Tenants::Session) },
+                StartBackup { description: "nightly".into(), ..backup(BackupMode::Full, Tenants::Session) },
             ),
             ("ALTER SYSTEM BACKUP TENANT = t1,t2", backup(BackupMode::Full, named(&["t1", "t2"]))),
             ("ALTER SYSTEM BACKUP SYNTHETIC DATABASE", backup(BackupMode::Synthetic, Tenants::Session)),
             (
                 "ALTER SYSTEM BACKUP INCREMENTAL TENANT t1 TO 'file:///x' PLUS ARCHIVELOG DESCRIPTION = 'd'",
-                BackupRequest {
+                StartBackup {
                     to: Some("file:///x".into()),
                     plus_archivelog: true,
                     description: "d".into(),
