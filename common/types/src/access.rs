@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn no_attribute_is_named_like_a_secret_or_its_value_would_be_taken_for_one() {
+        for name in ATTRIBUTE_NAMES {
+            assert!(!is_secret(name) && name == name.to_ascii_lowercase(), "{name}");
+            let text = format!("s3://b/x?{name}=v");
+            assert_eq!(split_secrets(&text), (text, String::new()));
+        }
+    }
+
+    #[test]
     fn no_keys_are_shown_as_nothing() {
         assert_eq!(Access::default().to_string(), "");
         assert!(Access::default().is_empty());

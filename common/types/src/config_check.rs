@@ -1,5 +1,6 @@
 //! What configurations of servers have in common, and what cannot work in any of them.
 
+use crate::place::port_number;
 use crate::{ErrorClass, Failure};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +13,10 @@ fn wrong(what: &str, object: String, todo: &str) -> Failure {
 /// Whether a text is `host:port`.
 #[must_use]
 pub fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p != 0))
+    let is_no_name = |c: char| c == '/' || c.is_whitespace();
+    let is_both =
+        |(host, port): (&str, &str)| !host.is_empty() && !host.contains(is_no_name) && port_number(port).is_some();
+    text.rsplit_once(':').is_some_and(is_both)
 }
 
 /// Whether a directory is named at all.

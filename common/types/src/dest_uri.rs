@@ -31,10 +31,11 @@ impl DestUri {
     /// # Errors
     /// `Invalid` says what is wrong; no secret is repeated.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        Self::parts(text).map_err(|reason| {
-            let todo = format!("write {}", Scheme::examples());
-            Failure::new(ErrorClass::Invalid, reason, split_secrets(text).0, todo)
-        })
+        if has_misplaced_key(text) {
+            let reason = "keys stand behind the one '?' of a destination, each after a '&'";
+            return Err(refused(text, reason.to_owned()));
+        }
+        Self::parts(text).map_err(|reason| refused(text, reason))
     }
 
     fn parts(text: &str) -> Result<Self, String> {
@@ -56,7 +57,12 @@ impl DestUri {
         }
         let of_account = attributes.get(ACCOUNT).and_then(|account| scheme.host_of_account(account));
         let host = attributes.remove(HOST).or(of_account);
-        Ok(Self { place: Place::parse(scheme, place, host.as_deref())?, attributes })
+        let uri = Self { place: Place::parse(scheme, place, host.as_deref())?, attributes };
+        // Its spelling has to be a destination too: it is what is stored and read again.
+        if uri.to_string().len() > limits::DEST_URI_BYTES_MAX {
+            return Err(format!("a destination with its host has at most {} bytes", limits::DEST_URI_BYTES_MAX));
+        }
+        Ok(uri)
     }
 
     /// Where it is.
@@ -132,6 +138,19 @@ fn shown(pair: &str) -> String {
     if is_secret(pair) { MASK.to_owned() } else { format!("'{pair}'") }
 }
 
+/// True for a `key=…` that a `&` without a `?` before it would make a part of the path, or a second `?` a part of a value:
+/// it would be shown with them.
+fn has_misplaced_key(text: &str) -> bool {
+    let (place, attributes) = text.split_once('?').unwrap_or((text, ""));
+    let (in_place, in_values) = (place.split('&').skip(1), attributes.split('?').skip(1));
+    in_place.chain(in_values).any(|pair| pair.contains('=') && is_secret(pair))
+}
+
+fn refused(text: &str, reason: String) -> Failure {
+    let todo = format!("write {}", Scheme::examples());
+    Failure::new(ErrorClass::Invalid, reason, split_secrets(text).0, todo)
+}
+
 fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut found = BTreeMap::new();
     for pair in text.split('&').filter(|p| !p.is_empty()) {
@@ -170,8 +189,9 @@ impl fmt::Debug for DestUri {
 impl TryFrom<String> for DestUri {
     type Error = Failure;
 
+    /// What is stored is read although it would not be taken any more: whoever holds it has to come up.
     fn try_from(text: String) -> Result<Self, Failure> {
-        Self::parse(&text)
+        Self::parts(&text).map_err(|reason| refused(&text, reason))
     }
 }
 

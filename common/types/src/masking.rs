@@ -12,6 +12,8 @@ const SECRET_ENDINGS: [&str; 8] = ["key", "token", "secret", "password", "passwd
 const SECRET_NAMES: [&str; 4] = ["sig", "x-amz-signature", "external_id", "key_source"];
 /// Values that say where a secret is, and are none.
 const PLACES: [&str; 2] = ["file:", "command:"];
+/// What stands before a server's name, and so before a user and password.
+const BEFORE_SERVER: [&str; 2] = ["://", "host="];
 /// What stands where a secret stood.
 pub const MASK: &str = "******";
 
@@ -49,11 +51,12 @@ fn mask(text: &str, is_inside: bool) -> Cow<'_, str> {
     }
 }
 
-/// Without what stands between `://` and `@`.
+/// Without what stands between `://` or `host=` and `@`.
 fn mask_user(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
-    while let Some(start) = text[at..].find("://").map(|n| at + n + 3) {
+    let server = |at: usize| BEFORE_SERVER.iter().filter_map(|b| text[at..].find(b).map(|n| at + n + b.len())).min();
+    while let Some(start) = server(at) {
         at = start;
         let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '&' | '\'' | '"');
         let authority = text[start..].split(ends).next().unwrap_or("");
@@ -63,6 +66,7 @@ fn mask_user(text: &str) -> Cow<'_, str> {
             out.push_str(&text[copied..start]);
             out.push_str(MASK);
             copied = start + user.len();
+            at = copied;
         }
     }
     if copied == 0 {
@@ -81,10 +85,10 @@ fn mask_values(text: &str, is_inside: bool) -> Cow<'_, str> {
             continue;
         }
         let after = &text[at..];
-        let start = at + after.len() - after.trim_start_matches(' ').len();
+        let start = at + after.len() - after.trim_start().len();
         let value = &text[start..];
         let (start, len) = match value.chars().next() {
-            Some(quote @ ('\'' | '"')) => (start + 1, value[1..].find(quote).unwrap_or(value.len() - 1)),
+            Some(quote @ ('\'' | '"')) => (start + 1, quoted_len(&value[1..], quote)),
             _ => (start, value_len(value, is_inside)),
         };
         let value = &text[start..start + len];
@@ -109,7 +113,7 @@ fn is_example(value: &str) -> bool {
 
 /// The name that ends `text`.
 fn name_before(text: &str) -> &str {
-    let text = text.trim_end_matches(' ');
+    let text = text.trim_end();
     let start =
         text.rfind(|c: char| !is_name_part(c)).map_or(0, |n| n + text[n..].chars().next().map_or(1, char::len_utf8));
     &text[start..]
@@ -117,6 +121,20 @@ fn name_before(text: &str) -> &str {
 
 const fn is_name_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Length of the inside of a quotation. A doubled quotation mark and one behind a `\` do not end it.
+fn quoted_len(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let is_escape = c == '\\' || (c == quote && chars.peek().is_some_and(|(_, next)| *next == quote));
+        if is_escape {
+            chars.next();
+        } else if c == quote {
+            return at;
+        }
+    }
+    text.len()
 }
 
 /// Length of a value without quotes: up to a quote, a blank, the next attribute, or the next address of a list.

@@ -104,18 +104,28 @@ fn spelled(host: &str) -> Result<String, String> {
     let rest = rest.trim_end_matches('/');
     let (server, path) = rest.split_once('/').map_or((rest, ""), |(server, path)| (server, path));
     let (name, port) = match server.strip_prefix('[').and_then(|s| s.split_once(']')) {
-        Some((name, port)) => (name, port.strip_prefix(':').or(Some(port).filter(|p| !p.is_empty()))),
+        Some((name, "")) => (name, None),
+        Some((name, port)) => (name, Some(port.strip_prefix(':').unwrap_or(""))),
         None => server.split_once(':').map_or((server, None), |(name, port)| (name, Some(port))),
     };
-    if name.is_empty() {
+    if name.is_empty() || name.starts_with('.') {
         return Err("host= names no server, for example host=http://127.0.0.1:9000".to_owned());
     }
-    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|n| n > 0)) {
+    let number = port.and_then(port_number);
+    if port.is_some() && number.is_none() {
         return Err("the port in host= is no number from 1 to 65535; an IPv6 address stands in [ ]".to_owned());
     }
     let scheme = scheme.filter(|s| s != "https").map_or(String::new(), |s| format!("{s}://"));
     let slash = if path.is_empty() { "" } else { "/" };
-    Ok(format!("{scheme}{}{slash}{path}", server.to_ascii_lowercase()))
+    let server = server[..server.len() - port.map_or(0, str::len)].to_ascii_lowercase();
+    let port = number.map_or(String::new(), |n| n.to_string());
+    Ok(format!("{scheme}{server}{port}{slash}{path}"))
+}
+
+/// A port from 1 to 65535, in digits alone.
+pub(crate) fn port_number(text: &str) -> Option<u16> {
+    let is_digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|n| is_digits && *n > 0)
 }
 
 fn directory(text: &str) -> Result<String, String> {
