@@ -11,7 +11,7 @@ use crate::{leader, metrics};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strandline_consensus::Node;
 use strandline_proto::v1::admin_server::AdminServer;
 use strandline_proto::v1::cluster_server::ClusterServer;
@@ -61,13 +61,23 @@ impl Listeners {
     }
 }
 
+/// Waits a moment for an address that is still taken: that may be a process that just ends.
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|e| {
-        let class =
-            if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
-        let todo = "choose a free address of this host";
-        Failure::new(class, format!("cannot listen: {e}"), address.to_string(), todo)
-    })
+    let deadline = Instant::now() + Duration::from_millis(limits::LISTEN_PATIENCE_MS);
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(e) => return Err(cannot_listen(address, &e)),
+        }
+    }
+}
+
+fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
+    let class = if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
+    Failure::new(class, format!("cannot listen: {e}"), address.to_string(), "choose a free address of this host")
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {

@@ -20,11 +20,12 @@ use crate::{data_dir, http, metrics, order_changes};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use strandline_engine::{
     BuiltInEngine, DataVersions, Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock, table_opener,
 };
 use strandline_media::{Guarded, Metered, RetryPolicy, Retrying};
+use strandline_types::limits::LISTEN_PATIENCE_MS;
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -209,13 +210,23 @@ async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>,
     }
 }
 
+/// Waits a moment for an address that is still taken: that may be a process that just ends.
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|e| {
-        let class =
-            if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
-        let todo = "choose a free address of this host";
-        Failure::new(class, format!("cannot listen: {e}"), address.to_string(), todo)
-    })
+    let deadline = Instant::now() + Duration::from_millis(LISTEN_PATIENCE_MS);
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(e) => return Err(cannot_listen(address, &e)),
+        }
+    }
+}
+
+fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
+    let class = if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
+    Failure::new(class, format!("cannot listen: {e}"), address.to_string(), "choose a free address of this host")
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {

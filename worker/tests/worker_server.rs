@@ -244,6 +244,10 @@ async fn a_worker_that_cannot_start_says_why() {
     let failure = serve(WorkerConfig { listen, ..config(data.path(), scheduler) }).await.unwrap_err();
     assert!(failure.object.contains(&listen.to_string()) && !failure.todo.is_empty(), "{failure}");
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "who cannot listen leaves nothing behind");
+    // The one that had the address ends just after the first try.
+    let (started, ()) =
+        tokio::join!(serve(WorkerConfig { listen, ..config(data.path(), scheduler) }), async { drop(taken) });
+    started.unwrap().shutdown().await;
     serve(config(data.path(), scheduler)).await.unwrap().shutdown().await;
     let failure = serve(WorkerConfig { node_id: 102, ..config(data.path(), scheduler) }).await.unwrap_err();
     assert!(failure.what.contains("belongs to worker 101"), "{failure}");

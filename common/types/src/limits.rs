@@ -65,6 +65,8 @@ pub const SNAPSHOT_FRAME_BYTES: usize = 1 << 20;
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1024;
 /// Bytes of proposals of one log stream that wait for their commit.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// An address that is taken is asked for again so long when a server starts: it may be that of a process that just ends.
+pub const LISTEN_PATIENCE_MS: u64 = 2_000;
 /// How long a write waits for room in the log when a mandatory archive does not take it; then it is refused.
 pub const SPOOL_WAIT_MS: u64 = 5_000;
 /// Bytes of client writes of one worker that wait for such room; more are refused at once.
