@@ -1,4 +1,8 @@
-//! Other backup programs on the same files in the same run: how much they move per second and per second of CPU.
+//! Runs other backup programs (restic, pgBackRest) on the files of `bench backup`, once each, after our own rounds,
+//! into a local directory.
+//!
+//! It reports megabytes per second and seconds of CPU, relative to the bytes that our full backup read. The time
+//! includes making the result durable. A program that is missing or fails is reported and does not fail the run.
 
 use super::process;
 use super::report::Figures;

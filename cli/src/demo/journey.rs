@@ -1,7 +1,11 @@
-//! The steps of the demo: files in, archive, full backup, changes under fire, everything lost, a new cluster, restore, compare.
+//! The steps of the demo, in order: import files into a table, start archiving, take a full backup, start steady
+//! small writes, change files while a worker is killed, note the target SCN, change them again while the leading
+//! scheduler is killed, wait until all is archived, delete the servers and their disks, start a new cluster, restore
+//! to the target SCN, compare files and probe values.
 //!
-//! The target moment is noted between two rounds of changes. Every write of the first round is acknowledged before it,
-//! and every write of the second carries it as causality token, so the expected files of that moment are exactly known.
+//! Every write of the first changes is acknowledged before the target SCN is noted. Every write of the second ones
+//! carries it as causality token, so the expected files at the target SCN are known exactly. Of the keys that are
+//! written all the time a range of values is accepted.
 
 use super::compare::{Differences, compare};
 use super::lag::{Lag, Outstanding, Sampler, published};

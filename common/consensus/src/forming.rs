@@ -1,13 +1,18 @@
-//! Whether a group may be formed now: a pure decision from what the peers answered in one round of questions.
+//! Decides whether a new Raft group may be formed now, from the answers of all peers in one round of questions. Pure.
 //!
-//! A group forms once. An empty replica may have lost its disk, so nothing follows from its own emptiness: only when
-//! *every* peer was asked and is empty too has nothing been acknowledged that could be lost. One peer that does not
-//! answer is enough to wait. Rules:
-//! 1. a peer that has more than the first entry of a group, or had it and lost it, has a formed group: join it, and
-//!    vote only after having caught up (`catch_up.rs`);
-//! 2. when no peer has that, an empty replica becomes a full member, durably;
-//! 3. when all are empty *and* full members, the one with the lowest id forms the group. So the first leader always
-//!    finds voters, also when everybody is killed right after the group was formed.
+//! A group forms once. An empty replica may have lost its disk, so nothing follows from its own emptiness. A peer has
+//! *history* when it has more than the first entry of a group, or a mark that it had some. The first rule that holds
+//! decides:
+//!
+//! 1. A peer is configured with other members or another cluster: wait, and say so.
+//! 2. A peer has history: join its group, whoever else is silent, and vote only after having caught up
+//!    (`catch_up.rs`).
+//! 3. A peer does not answer, or was not told its members yet: wait.
+//! 4. This replica is no full member: become one, durably. Nothing can have been acknowledged yet.
+//! 5. A peer has the first entry: the group was just formed; join it.
+//! 6. A peer is no full member yet: wait.
+//! 7. The replica with the lowest id forms the group. All are full members by then, so the first election finds a
+//!    majority, also when everybody is killed right after the group was formed.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! How a group is on this node, in facts: what readiness and liveness of a server are judged by.
+//! The state of one Raft group's replica on this node, as facts without a judgement. The readiness and liveness
+//! checks of a server, the check of a leader's quorum and the rebuild of replicas use it. Reading it does no I/O.
 
 use crate::convert::pos_of;
 use crate::forming::FormWait;
@@ -7,7 +8,8 @@ use crate::raft_types::Metrics;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::time::Duration;
 
-/// How far a replica is on its way to what the others have.
+/// Whether this replica has applied what was committed when it started: on a follower by what it first heard of a leader, on
+/// a leader by its own log. A follower that falls behind later is still `Done`; being a full member is something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaughtUp {
     /// No leader has reported yet how far the group is.
@@ -16,7 +18,8 @@ pub enum CaughtUp {
     Behind {
         /// Last entry that is applied here.
         applied: Option<u64>,
-        /// What the leader had committed when it was first heard since the start.
+        /// On a follower: what the first leader that was heard since the start had committed then. On a leader: the last
+        /// index of its log.
         goal: u64,
     },
     /// It has applied that.

@@ -1,4 +1,5 @@
-//! One per process: the vote store, the channels to the other nodes, the sync threads, and the groups that run here.
+//! What all Raft groups of one server share: the store of votes and marks, the gRPC channels to the other nodes, the
+//! threads that flush logs, and the registry of running groups. A server opens one.
 
 use crate::catch_up::CatchUp;
 use crate::config::{GroupConfig, NodeConfig};

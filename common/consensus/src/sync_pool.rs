@@ -1,8 +1,9 @@
-//! Group commit: a few threads that run `EntryLog::sync` for all groups of a node and then answer every append that the
-//! flush covered.
+//! Group commit for the Raft logs: a fixed number of threads flush the logs of all groups of a node. One flush
+//! answers every append that was submitted before it began.
 //!
-//! A group is in the queue at most once, so the queue is as long as the node has groups. Answers of one group leave in
-//! the order of its appends. A failed flush fails every answer that waited for it, and the group stops.
+//! A group is in the queue at most once, so the queue is as long as the node has groups. Answers of one group are
+//! given in the order of its appends. If a flush fails, every answer that it covers gets the error, and openraft
+//! stops the group. The pool itself does not remember the failure.
 
 use crate::formed::FormedMark;
 use crate::log::EntryLog;

@@ -1,4 +1,6 @@
-//! The 4096-byte header of an archive log file `<file_id>.obarc` ("FH").
+//! The 4096-byte header at the start of an archive log file (`<file_id>.obarc`, one object or parts): the magic "FH",
+//! version, flags, unit size, the LSN of the first log byte, and the CRC32C of these 24 bytes, big-endian; then zeros
+//! (docs/format-reference.md).
 
 use super::header::u64_at;
 use crate::FormatError;

@@ -1,7 +1,8 @@
-//! Why a request has no good answer. `object_store` passes it on as the cause of its own error; it is found again there.
+//! Why an HTTP request failed: the store refused it, no whole answer came, or it could not be signed.
 //!
-//! `object_store` knows a dozen statuses. The class of an error, the store's own code, its words and its `Retry-After` are
-//! read from the whole answer, here and in [`super::answer`].
+//! The transport gives it to `object_store`, which wraps it in an error of its own; it is found again in the chain of
+//! causes there. It keeps the whole answer, because `object_store` keeps no more than a kind of error for a few
+//! statuses. [`super::answer`] reads class, code, words and `Retry-After` from it.
 
 use super::answer::Reply;
 use crate::MediaError;

@@ -1,7 +1,11 @@
-//! What S3, what speaks like it, and OSS want of a request: conditions, digests, signatures.
+//! The request rules of S3, of stores that speak like it, and of OSS.
 //!
-//! S3 is signed by `object_store`, OSS in [`super::oss`]. Both are signed here and not where `object_store` would: what is
-//! added to a request has to be part of its signature.
+//! Before a request is sent, the condition that nothing may be overwritten is added to copies and to completions of
+//! uploads, then a digest of the body; then it is signed. After a refusal this module says whether a condition
+//! failed, and remembers what the store does not support or requires.
+//!
+//! Signing is the last step, because the signature must cover the added headers. So the signing of `object_store`'s
+//! own requests is switched off. For S3 its authorizer is called here; OSS is signed by [`super::oss`].
 
 use super::answer::Reply;
 use super::failed::Refusal;

@@ -1,13 +1,13 @@
-//! Log files of one log stream, plain objects and parts alike.
+//! Lists and reads the archived log files of one log stream over one or more pieces. It only lists and reads: what
+//! the bytes mean is the business of `stream`.
 //!
-//! Only lists and reads. Parts that overlap are both read and must agree byte for byte, but for a file that has one part
-//! for its whole range (a compaction that was verified before the small parts went): that one counts. What the bytes mean
-//! is the business of `stream`.
+//! A log file is one object, or several parts that each hold a range of its bytes. Parts that overlap are all read
+//! and must agree byte for byte, but for a file that has one part for its whole range (a compaction that was verified
+//! before the small parts went): that one counts.
 //!
-//! A listing is a picture that can be taken again. A part that went away meanwhile was merged, so the file is listed until
-//! a picture fits: as long as each shows other parts for the bytes that are read, that is progress; a picture that stays
-//! the same counts as [`Looks`] say. So do holes in a listing that was taken while parts were merged, and bytes that
-//! are damaged.
+//! When a part is gone, the file is listed again. When the new listing names other parts for the bytes that are read,
+//! the read starts again from it. When it does not, when it has a hole, or when bytes are damaged, that counts as an
+//! attempt, and [`Looks`] say how many there are.
 
 use super::chain::{ChainError, FileForm, LogFile, LogObject, ObjectRole, PartAt, fold_objects};
 use crate::keys::Keys;
