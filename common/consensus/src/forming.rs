@@ -5,7 +5,7 @@
 //! decides:
 //!
 //! 1. A peer is configured with other members or another cluster: wait, and say so.
-//! 2. A peer has history: join its group, whoever else is silent, and vote only after having caught up
+//! 2. A peer has history: join its group, even if other peers are silent, and vote only after having caught up
 //!    (`catch_up.rs`).
 //! 3. A peer does not answer, or was not told its members yet: wait.
 //! 4. This replica is no full member: become one, durably. Nothing can have been acknowledged yet.

@@ -189,7 +189,7 @@ impl fmt::Debug for DestUri {
 impl TryFrom<String> for DestUri {
     type Error = Failure;
 
-    /// What is stored is read although it would not be taken any more: whoever holds it has to come up.
+    /// What is stored is read although it would not be taken any more: who holds it has to come up.
     fn try_from(text: String) -> Result<Self, Failure> {
         Self::parts(&text).map_err(|reason| refused(&text, reason))
     }
