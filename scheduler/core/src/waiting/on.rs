@@ -69,6 +69,8 @@ pub enum On {
     DroppedTabletsOf(LsId),
     /// A live worker that can do a task.
     LiveWorker,
+    /// A worker that has room for one more task: all are busy with other jobs.
+    Room,
     /// That a worker lets go of a tenant.
     Release(NodeId),
     /// A leader.
@@ -170,6 +172,7 @@ impl fmt::Display for On {
             Self::DroppedTablets => f.write_str("its log streams to drop the tablets of dropped tables"),
             Self::DroppedTabletsOf(ls) => write!(f, "log stream {ls} to drop their tablets"),
             Self::LiveWorker => f.write_str("a live worker that can do it"),
+            Self::Room => f.write_str("a worker that has room for it: all are busy with other jobs"),
             Self::Release(worker) => write!(f, "worker {worker}"),
             Self::Leader => f.write_str("a leader"),
             Self::LeaderOf(ls) => write!(f, "a leader of log stream {ls}"),

@@ -112,6 +112,7 @@ fn what_is_waited_for() {
         (On::DroppedTablets, "its log streams to drop the tablets of dropped tables".to_owned()),
         (On::DroppedTabletsOf(ls), "log stream 1001 to drop their tablets".to_owned()),
         (On::LiveWorker, "a live worker that can do it".to_owned()),
+        (On::Room, "a worker that has room for it: all are busy with other jobs".to_owned()),
         (On::Release(worker), "worker 2".to_owned()),
         (On::Leader, "a leader".to_owned()),
         (On::LeaderOf(ls), "a leader of log stream 1001".to_owned()),

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod jobs;
+pub mod media;
 pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,10 +3,10 @@
 use crate::command::Action;
 use crate::jobs::machine::supervise as tasks;
 use crate::refuse;
-use crate::state::{State, ValidateJob};
+use crate::state::{State, TaskRun, ValidateJob};
 use crate::step::Plan;
 use crate::task::TaskKind;
-use crate::waiting::Who;
+use crate::waiting::{On, Who};
 use std::collections::BTreeMap;
 use strandline_types::{JobStatus, NodeId, limits};
 
@@ -26,7 +26,9 @@ fn plan_tasks(state: &State, job: &ValidateJob, now_ms: u64, plan: &mut Plan) {
     let known = tasks::by_load(state, now_ms);
     let mut room: BTreeMap<NodeId, usize> =
         known.iter().map(|w| (*w, limits::VALIDATE_TASKS_PER_WORKER.saturating_sub(tasks::turns(state, *w)))).collect();
-    for task in job.tasks.iter().filter_map(|t| state.validate_task(*t)).filter(|t| t.status == JobStatus::Doing) {
+    let open = || job.tasks.iter().filter_map(|t| state.validate_task(*t)).filter(|t| t.status == JobStatus::Doing);
+    let moves = room.values().any(|n| *n > 0) || open().flat_map(|t| t.runs.values()).any(TaskRun::is_running);
+    for task in open() {
         for (key, run) in tasks::attempts(task, TaskKind::Validate) {
             if run.is_finished() || tasks::supervise(state, now_ms, key, run, plan) || run.is_running() {
                 continue;
@@ -34,6 +36,9 @@ fn plan_tasks(state: &State, job: &ValidateJob, now_ms: u64, plan: &mut Plan) {
             let mut free: Vec<NodeId> = known.iter().filter(|w| room.get(w).is_some_and(|n| *n > 0)).copied().collect();
             free.sort_by_key(|w| (std::cmp::Reverse(room.get(w).copied().unwrap_or(0)), *w));
             if free.is_empty() && !known.is_empty() {
+                if !moves {
+                    plan.wait(job.tenant_id, Who::Validate(job.id), On::Room, job.progress_ms);
+                }
                 return;
             }
             if let Some(worker) = tasks::assign(now_ms, key, run, &free, plan)
