@@ -84,7 +84,7 @@ fn seen_from_here(cx: &Context<'_>, mut failure: Failure) -> Failure {
     failure
 }
 
-/// Work on a destination, given up when it has not answered for [`ANSWER_TIMEOUT`].
+/// Work on a destination, given up when it has not answered for `ANSWER_TIMEOUT`.
 ///
 /// # Errors
 /// Those of the work; `Transient` when it takes too long.
