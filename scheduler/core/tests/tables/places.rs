@@ -217,3 +217,22 @@ fn a_destination_that_was_emptied_leaves_nothing_behind_and_its_place_is_free() 
     w.act(Action::CreateTenant { name: "u".to_owned(), log_streams: 1, replicas: 1 }).unwrap();
     assert_eq!(w.act(data(OTHER, &uri)), Ok(Done::Dest(next)), "the place is free, its number is not");
 }
+
+#[test]
+fn settings_out_of_bounds_are_refused_or_brought_within_them_and_a_running_backup_keeps_its_own() {
+    let mut w = crate::harness::jobs::world();
+    let lag = |lag_target_ms| Action::SetArchiveLag { tenant: TENANT, lag_target_ms };
+    let threads = |threads| Action::SetArchiveConcurrency { tenant: TENANT, threads };
+    w.is_refused(lag(limits::ARCHIVE_LAG_TARGET_MS_MAX + 1));
+    w.is_refused(threads(limits::ARCHIVE_CONCURRENCY_MAX + 1));
+    w.act(lag(limits::ARCHIVE_LAG_TARGET_MS_MAX)).unwrap();
+    w.act(threads(limits::ARCHIVE_CONCURRENCY_MAX)).unwrap();
+    let sized = |bytes| Action::SetBackupParam { tenant: TENANT, param: BackupParam::DataFileBytes(bytes) };
+    let size = |w: &World| w.state.tenants[&TENANT].backup.data_file_bytes;
+    let bounds = (limits::BACKUP_DATA_FILE_BYTES_MIN, limits::BACKUP_DATA_FILE_BYTES_MAX);
+    w.act(sized(0)).unwrap();
+    assert_eq!(size(&w), bounds.0);
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") }).unwrap();
+    w.act(sized(u64::MAX)).unwrap();
+    assert_eq!((size(&w), w.state.open_backup_job(TENANT).unwrap().data_file_bytes), (bounds.1, bounds.0));
+}
