@@ -20,12 +20,19 @@ pub(crate) fn import(state: &mut State, request: ImportCatalog) -> Outcome {
     if known.is_some_and(|(_, t)| state.tenants.get(&t).is_none_or(|t| t.imported.is_none())) {
         return Err(refuse::import_own(&request.at.uri));
     }
+    let before = known.map(|(_, tenant)| tenant);
+    if let Some(job) = before.and_then(|tenant| state.open_clean_job(tenant)) {
+        return Err(refuse::clean_in_progress(job.id));
+    }
     let tenant = owner(state, &request)?;
     if let Some(job) = state.open_clean_job(tenant) {
         return Err(refuse::clean_in_progress(job.id));
     }
     let dest = known.map_or_else(|| new_dest(state, &request, tenant), |(id, _)| id);
     take_rows(state, tenant, dest, request);
+    if let Some(before) = before {
+        drop_when_empty(state, before);
+    }
     Ok(Done::Imported(tenant))
 }
 
@@ -85,6 +92,8 @@ fn take_rows(state: &mut State, tenant: TenantId, dest: DestId, request: ImportC
     let uri = request.at.uri.to_string();
     if let Some(there) = state.destinations.get_mut(&dest) {
         (there.uri, there.access) = (request.at.uri, request.at.access);
+        // Somebody else may have begun anew there.
+        there.tenant_id = tenant;
         there.checked_ms = state.clock_ms;
     }
     state.backup_sets.retain(|_, s| s.dest_id != dest);
@@ -116,10 +125,15 @@ pub(crate) fn forget(state: &mut State, uri: &DestUri) -> Outcome {
     state.backup_sets.retain(|_, s| s.dest_id != dest);
     state.rounds.retain(|_, r| r.dest_id != dest);
     state.sweeps.remove(&dest);
+    drop_when_empty(state, tenant);
+    Ok(Done::Ok)
+}
+
+/// An imported tenant goes with its last destination.
+fn drop_when_empty(state: &mut State, tenant: TenantId) {
     if !state.destinations.values().any(|d| d.tenant_id == tenant) {
         begin_drop(state, tenant);
     }
-    Ok(Done::Ok)
 }
 
 /// Keeps the counters above everything that was imported.

@@ -19,7 +19,7 @@ pub(crate) mod normal;
 mod pieces;
 mod restart;
 mod schedule;
-mod sweep;
+pub(crate) mod sweep;
 pub(crate) mod tenant;
 
 pub(crate) use crate::jobs::clean::decide::{Verdicts, by_policy as clean_by_policy, decide as decide_clean};

@@ -113,6 +113,10 @@ pub(crate) fn drop_tenant(state: &mut State, id: TenantId) -> Outcome {
         let what = format!("table recovery job {} is {}", job.id, job.stage);
         return Err(refuse::drop_while(&tenant.name, &what, "ALTER SYSTEM CANCEL RECOVER TABLE first"));
     }
+    // What a drill has restored is a tenant of its own: it goes with the drill, which is forgotten with this one.
+    if let Some(drill) = state.open_drill(id).map(|d| d.id) {
+        life::fail(state, drill, refuse::canceled(&format!("restore drill {drill}")));
+    }
     begin_drop(state, id);
     Ok(Done::Ok)
 }

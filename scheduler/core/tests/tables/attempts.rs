@@ -3,7 +3,7 @@
 use crate::harness::jobs::{Job, start, world};
 use crate::harness::table::{failure, said, said_failed};
 use crate::harness::{TENANT, World};
-use strandline_scheduler_core::state::{JobKind, TaskRun, Trouble};
+use strandline_scheduler_core::state::{JobHead, JobKind, RecoverStage, TaskRun, Trouble};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -26,7 +26,9 @@ fn waits(kind: TaskKind) -> (World, JobId) {
     let (_, job) = KINDS.into_iter().find(|(k, _)| *k == kind).unwrap();
     let of = |w: &World| {
         let open = w.state.jobs.values().filter(|j| j.head().ended_ms.is_none());
-        open.map(|j| j.head()).find(|head| head.runs.of(kind).next().is_some()).map(|head| head.id)
+        let is_prepared = |id| w.state.recover_job(id).is_none_or(|j| j.stage != RecoverStage::Prepare);
+        let has = |head: &&JobHead| head.runs.of(kind).next().is_some() && is_prepared(head.id);
+        open.map(|j| j.head()).find(has).map(|head| head.id)
     };
     let mut w = world();
     start(&mut w, job).unwrap();

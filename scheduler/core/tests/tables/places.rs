@@ -2,7 +2,7 @@
 
 use crate::harness::table::failure;
 use crate::harness::{TENANT, World, archive_spec};
-use strandline_scheduler_core::state::{DestKind, Destination, StorageChange};
+use strandline_scheduler_core::state::{CleanWhat, DestKind, Destination, StorageChange};
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
@@ -189,4 +189,50 @@ fn new_tenants_get_a_place_below_the_parent_that_no_other_destination_may_hold()
     assert_eq!(made.uri.to_string(), format!("file:///a/x_{next}"));
     assert_eq!(made.made_below.as_ref().unwrap().to_string(), "file:///a");
     w.does_once(Action::ArchiveNewTenants { parent: None });
+}
+
+#[test]
+fn a_destination_that_was_emptied_leaves_nothing_behind_and_its_place_is_free() {
+    let mut w = crate::harness::jobs::world();
+    let old = w.state.tenants[&TENANT].data_dest.unwrap();
+    let uri = w.state.destinations[&old].uri.to_string();
+    w.act(data(TENANT, "file:///new")).unwrap();
+    w.run(2);
+    w.write();
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") }).unwrap();
+    w.until("a set in the new one", |w| w.state.open_backup_job(TENANT).is_none());
+    w.act(Action::Swept { dest: old, seen: Swept { unfinished: 1, ..Swept::default() } }).unwrap();
+    w.act(Action::StartClean { tenant: TENANT, what: CleanWhat::All(old), description: String::new() }).unwrap();
+    w.until("it is empty", |w| w.state.open_clean_job(TENANT).is_none());
+    assert_eq!(w.state.clean_jobs().next_back().unwrap().status, JobStatus::Completed);
+    assert!(!w.state.destinations.contains_key(&old) && !w.state.sweeps.contains_key(&old));
+    for action in [
+        Action::DestFormatted { dest: old },
+        Action::SweepEnded { dest: old, last_ms: 0 },
+        Action::Swept { dest: old, seen: Swept::default() },
+    ] {
+        w.is_void(action);
+    }
+    let next = w.state.next.dest;
+    w.act(Action::CreateTenant { name: "u".to_owned(), log_streams: 1, replicas: 1 }).unwrap();
+    assert_eq!(w.act(data(OTHER, &uri)), Ok(Done::Dest(next)), "the place is free, its number is not");
+}
+
+#[test]
+fn settings_out_of_bounds_are_refused_or_brought_within_them_and_a_running_backup_keeps_its_own() {
+    let mut w = crate::harness::jobs::world();
+    let lag = |lag_target_ms| Action::SetArchiveLag { tenant: TENANT, lag_target_ms };
+    let threads = |threads| Action::SetArchiveConcurrency { tenant: TENANT, threads };
+    w.is_refused(lag(limits::ARCHIVE_LAG_TARGET_MS_MAX + 1));
+    w.is_refused(threads(limits::ARCHIVE_CONCURRENCY_MAX + 1));
+    w.act(lag(limits::ARCHIVE_LAG_TARGET_MS_MAX)).unwrap();
+    w.act(threads(limits::ARCHIVE_CONCURRENCY_MAX)).unwrap();
+    let sized = |bytes| Action::SetBackupParam { tenant: TENANT, param: BackupParam::DataFileBytes(bytes) };
+    let size = |w: &World| w.state.tenants[&TENANT].backup.data_file_bytes;
+    let bounds = (limits::BACKUP_DATA_FILE_BYTES_MIN, limits::BACKUP_DATA_FILE_BYTES_MAX);
+    w.act(sized(0)).unwrap();
+    assert_eq!(size(&w), bounds.0);
+    w.act(Action::StartBackup { tenant: TENANT, request: BackupRequest::new(BackupMode::Full, "") }).unwrap();
+    w.act(sized(u64::MAX)).unwrap();
+    assert_eq!((size(&w), w.state.open_backup_job(TENANT).unwrap().data_file_bytes), (bounds.1, bounds.0));
 }

@@ -269,3 +269,31 @@ fn one_full_backup_follows_a_restart_and_a_refused_one_is_told() {
     );
     assert_eq!(w.state.backup_jobs().count(), 0);
 }
+
+#[test]
+fn how_far_a_round_is_behind_is_looked_at_every_so_often_once_it_has_begun_and_the_newest_looks_are_kept() {
+    let looks = |w: &World| w.round().lag_history.iter().map(|look| look.at_ms).collect::<Vec<_>>();
+    let mut w = stands(Prepare);
+    let hear = |w: &mut World, ms| {
+        w.now_ms += ms;
+        w.hear(w.says(NodeId(1), Vec::new()));
+    };
+    hear(&mut w, limits::LAG_SAMPLE_MS);
+    assert_eq!(looks(&w).len(), 0, "nothing is behind that has not begun");
+    let mut w = stands(Doing);
+    let first = *looks(&w).first().unwrap();
+    let last = *looks(&w).last().unwrap();
+    w.now_ms = last;
+    hear(&mut w, limits::LAG_SAMPLE_MS - 1);
+    assert_eq!(looks(&w).last(), Some(&last));
+    for _ in 0..limits::LAG_SAMPLES_MAX + 5 {
+        hear(&mut w, limits::LAG_SAMPLE_MS);
+    }
+    assert_eq!(looks(&w).len(), limits::LAG_SAMPLES_MAX);
+    assert!(!looks(&w).contains(&first) && looks(&w).last() == Some(&w.state.clock_ms));
+    w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
+    w.until("STOP", |w| w.round().state == Stop);
+    let before = looks(&w);
+    hear(&mut w, limits::LAG_SAMPLE_MS);
+    assert_eq!(looks(&w), before, "nor what has stopped");
+}

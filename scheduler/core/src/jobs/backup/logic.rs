@@ -264,9 +264,12 @@ fn fail(state: &mut State, id: JobId, failure: Failure) -> bool {
 fn spoil_set(state: &mut State, id: JobId, failure: &Failure) {
     let end_ms = state.clock_ms;
     set::edit(state, id, |set| {
+        // The name of its end placeholder carries the time: one that changed would make a second one.
+        if set.status != BackupSetStatus::Failed {
+            set.end_ms = end_ms;
+        }
         set.status = BackupSetStatus::Failed;
         set.file_status = FileStatus::Incomplete;
-        set.end_ms = end_ms;
         set.result = refuse::result_code(failure);
         set.comment = failure.to_string();
     });

@@ -8,7 +8,7 @@ use super::allowed::{cleanable, has_objects};
 use super::decide::{self, Verdicts, decide};
 use super::parts;
 use super::plan;
-use crate::apply::leftovers;
+use crate::apply::{leftovers, sweep};
 use crate::command::{Done, Outcome};
 use crate::jobs::machine::head::JobHead;
 use crate::jobs::machine::life;
@@ -160,6 +160,7 @@ fn finish(state: &mut State, id: JobId) -> Outcome {
         if is_empty {
             state.destinations.remove(&dest);
             leftovers::prune(state);
+            sweep::prune(state);
         }
     }
     if let Some(job) = state.clean_job_mut(id) {

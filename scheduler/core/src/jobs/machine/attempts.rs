@@ -125,16 +125,17 @@ fn attempt_failed(state: &mut State, key: TaskKey, executor: NodeId, failure: Fa
     let then = of_kind!(kind, Logic => Logic::task_failed(state, key, &failure));
     let candidates = candidates(state, key);
     let Some(run) = run_mut(state, key).filter(|_| then != OnFailure::Answered) else { return };
+    let before = run.retry;
     run.status = LsTaskStatus::Init;
     run.executor = None;
-    run.retry = run.retry.next();
+    run.retry = before.next();
     run.bytes_done = 0;
     run.not_before_ms = now_ms + limits::LS_TASK_RETRY_DELAY_MS;
     run.black_list.insert(executor);
     run.failure = Some(failure.clone());
     if let OnFailure::Wait(pause_ms) = then {
-        // It is waited for, not counted.
-        run.retry = RetryId(run.retry.0.min(limits::LS_TASK_RETRIES_MAX));
+        // It is waited for, not counted: however often, half of the attempts are left to what else may fail.
+        run.retry = before.max(RetryId(run.retry.0.min(limits::LS_TASK_RETRIES_MAX / 2)));
         run.not_before_ms = now_ms + pause_ms;
         return life::note_trouble(state, id, &failure);
     }

@@ -111,15 +111,15 @@ pub struct SourceLs {
 impl RestoreSource {
     /// Forgets every key: those of the sets and those of the destinations.
     pub fn wipe(&mut self) {
-        self.wipe_set_keys();
-        self.data.access = Access::default();
+        self.wipe_data_keys();
         for log in &mut self.log {
             log.from.access = Access::default();
         }
     }
 
-    /// Forgets the keys of the sets: log that follows needs none of them.
-    pub fn wipe_set_keys(&mut self) {
+    /// Forgets the keys of the sets and of their destination: log that follows needs none of them.
+    pub fn wipe_data_keys(&mut self) {
+        self.data.access = Access::default();
         self.seal_key = Secret::NONE;
         self.chain_keys.clear();
     }

@@ -95,7 +95,7 @@ impl JobLogic for Standby {
 
 /// A restored tenant stays a standby.
 pub(crate) fn begin(state: &mut State, job: &RestoreJob, mut source: RestoreSource) {
-    source.wipe_set_keys();
+    source.wipe_data_keys();
     let id = life::next_id(state);
     let standby = Standby {
         head: JobHead::new(id, job.tenant_id, state.clock_ms),
@@ -276,6 +276,7 @@ fn lint(state: &State, standby: &Standby, found: &mut Vec<String>) {
     let stands = standby.stands();
     let is_quiet = !stands || standby.runs.is_empty();
     check(found, is_quiet, || format!("{name} is stopped and has tasks"));
-    let has_set_keys = !standby.source.seal_key.is_empty() || !standby.source.chain_keys.is_empty();
-    check(found, !has_set_keys, || format!("{name} keeps the key of a set"));
+    let source = &standby.source;
+    let has_keys = !source.seal_key.is_empty() || !source.chain_keys.is_empty() || !source.data.access.is_empty();
+    check(found, !has_keys, || format!("{name} keeps a key of its data backup"));
 }
