@@ -199,7 +199,7 @@ fn is_open(job: &state::Job) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 700, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn a_step_that_is_done_does_not_come_again_and_whatever_stands_still_says_why(events in events()) {

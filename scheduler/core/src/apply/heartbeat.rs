@@ -107,14 +107,20 @@ fn take_replica(state: &mut State, worker: NodeId, r: &ReplicaReport) {
     }
 }
 
+/// Trouble as a worker tells it, by its own clock: one that is ahead has none since tomorrow.
+fn since(now_ms: u64, trouble: Trouble) -> Trouble {
+    Trouble { since_ms: trouble.since_ms.min(now_ms), ..trouble }
+}
+
 /// Takes archive progress: only for the open round, only from the newest term, only forward.
 fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
+    let now_ms = state.clock_ms;
     let Some(round) = state.rounds.get_mut(&(said.tenant_id, said.round_id)) else { return };
     let Some(tenant) = state.tenants.get(&said.tenant_id) else { return };
     let is_ours = round.takes_progress() && round.dest_id == said.dest_id;
     let Some(ls) = tenant.log_streams.get(&said.ls_id).filter(|_| is_ours) else { return };
     let term = said.speaks_for(ls, worker);
-    let trouble = said.trouble.clone().map(|failure| Trouble { failure, since_ms: said.trouble_since_ms });
+    let trouble = said.trouble.clone().map(|failure| since(now_ms, Trouble { failure, since_ms: said.trouble_since_ms }));
     let fresh = || LsProgress {
         term,
         state: said.state,
@@ -169,13 +175,14 @@ fn take_pieces(row: &mut LsProgress, said: &BTreeMap<PieceId, LsPiece>) {
 /// A leader says every time what holds it up before it can start; what it does not say any more is over. Only the
 /// newest leader of a stream is believed.
 fn take_waiting(state: &mut State, worker: NodeId, said: &[ArchiveWaiting]) {
+    let now_ms = state.clock_ms;
     for round in state.rounds.values_mut().filter(|r| r.is_open()) {
         let Some(tenant) = state.tenants.get(&round.tenant_id) else { continue };
         let is_theirs = |ls: &LsId| tenant.log_streams.get(ls).is_some_and(|s| s.leader == Some(worker));
         round.waiting.retain(|ls, _| !is_theirs(ls) && tenant.log_streams.contains_key(ls));
         let about = said.iter().filter(|w| (w.tenant_id, w.round_id) == (round.tenant_id, round.round_id));
         for waiting in about.filter(|w| is_theirs(&w.ls_id) && !round.progress.contains_key(&w.ls_id)) {
-            round.waiting.insert(waiting.ls_id, waiting.trouble.clone());
+            round.waiting.insert(waiting.ls_id, since(now_ms, waiting.trouble.clone()));
         }
     }
 }
