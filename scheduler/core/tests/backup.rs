@@ -3,6 +3,7 @@
 
 mod harness;
 
+use harness::table::said;
 use harness::{TENANT, World, all_done, report, run_of};
 use std::collections::BTreeSet;
 use strandline_scheduler_core::state::{BackupJob, BackupSet, JobKind};
@@ -106,29 +107,8 @@ fn a_report_of_an_older_retry_is_void() {
     let old = w.ordered.iter().find(|(worker, k)| *worker == executor && k.part == Part::Ls(LsId(1))).unwrap().1;
     let gone = Failure::new(ErrorClass::Transient, "gone", "", "");
     w.act(Action::TaskLost { key: old, executor, failure: gone }).unwrap();
-    let worker = &w.state.workers[&executor];
-    let done = TaskReport {
-        key: old,
-        state: TaskState::Done,
-        bytes_total: 1,
-        bytes_done: 1,
-        failure: None,
-        result: Some(TaskResult::BackupLs(BackupLsResult::default())),
-        waiting: None,
-        answered: true,
-    };
-    let report = WorkerReport {
-        worker_id: executor,
-        address: worker.address.clone(),
-        boot_id: worker.boot_id,
-        clock_ms: w.now_ms,
-        replicas: vec![],
-        archive: vec![],
-        archive_waiting: vec![],
-        tasks: vec![done],
-        replica_troubles: Default::default(),
-        free_bytes: None,
-    };
+    let result = Some(TaskResult::BackupLs(BackupLsResult::default()));
+    let report = w.says(executor, vec![TaskReport { result, ..said(old, TaskState::Done, 1) }]);
     assert_eq!(news(&w.state, report.clone(), w.now_ms).unwrap().tasks, vec![]);
     w.act(Action::Heartbeats(vec![report])).unwrap();
     assert!(job(&w).results.is_empty());

@@ -127,22 +127,7 @@ const STAGES: [BackupJobStatus; 6] = [
 fn hold_in(w: &mut World, stage: BackupJobStatus) {
     start(w, true);
     w.write();
-    for _ in 0..200 {
-        if job(w).status == stage {
-            return;
-        }
-        // One step at a time: the leader stops after each.
-        w.now_ms += limits::HEARTBEAT_MS;
-        w.beat();
-        for step in plan(&w.state, w.now_ms).steps {
-            if job(w).status == stage {
-                return;
-            }
-            w.medium.extend(step.work);
-            w.act(step.then).unwrap();
-        }
-    }
-    panic!("never in {stage:?}, but in {:?}", job(w).status);
+    w.stop_when("the stage", |w| job(w).status == stage);
 }
 
 #[test]

@@ -45,21 +45,8 @@ fn started(w: &mut World) -> JobId {
 fn hold_in(w: &mut World, stage: BackupJobStatus) -> JobId {
     let id = started(w);
     w.write();
-    for _ in 0..200 {
-        if job(w, id).status == stage {
-            return id;
-        }
-        w.now_ms += limits::HEARTBEAT_MS;
-        w.beat();
-        for step in plan(&w.state, w.now_ms).steps {
-            if job(w, id).status == stage {
-                return id;
-            }
-            w.medium.extend(step.work);
-            w.act(step.then).unwrap();
-        }
-    }
-    panic!("never in {stage:?}, but in {:?}", job(w, id).status);
+    w.stop_when("the stage", |w| job(w, id).status == stage);
+    id
 }
 
 fn silence() -> Option<Failure> {

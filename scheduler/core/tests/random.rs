@@ -295,9 +295,14 @@ fn step(state: &mut State, log: &mut Vec<Command>, now_ms: u64, action: Action) 
     let outcome = apply(state, command.clone());
     assert_eq!(lint(state), Vec::<String>::new(), "after {command:?}");
     check_moves(&before, state, &command);
-    if outcome.is_err() {
-        let clock_ms = state.clock_ms;
-        assert_eq!(State { clock_ms, ..before }, *state, "a refusal changes nothing: {command:?}");
+    if outcome.is_err() || outcome == Ok(Done::Nothing) {
+        let (clock_ms, mut schedulers) = (state.clock_ms, before.schedulers.clone());
+        schedulers.heard_raw_ms = state.schedulers.heard_raw_ms;
+        assert_eq!(
+            State { clock_ms, schedulers, ..before },
+            *state,
+            "what is refused or void has no trace: {command:?}"
+        );
     }
     for worker in 1..=3 {
         let _ = orders_for(state, NodeId(worker));

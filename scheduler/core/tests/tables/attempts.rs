@@ -111,6 +111,7 @@ fn an_attempt_is_named_by_all_of_its_key_and_spoken_for_by_its_executor_alone() 
     let others = [
         TaskKey { job_id: JobId(id.0 - 1), ..key },
         TaskKey { job_id: w.state.next.job, ..key },
+        TaskKey { tenant_id: TenantId(TENANT.0 + 2), ..key },
         TaskKey { part: Part::Ls(LsId(1009)), ..key },
         TaskKey { part: Part::Tenant, ..key },
         TaskKey { part: Part::Rest, ..key },

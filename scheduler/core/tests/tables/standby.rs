@@ -260,3 +260,23 @@ fn a_drill_that_ends_early_drops_what_it_has_restored_first() {
     w.is_void(Action::JobFailed { job: drill(&w).id, failure: failure(ErrorClass::Corrupt) });
     assert_eq!(w.state.drill_plans[&TENANT].proven_scn, drill(&w).scn);
 }
+
+/// Both have the same log streams, and a drill has one id: but for their tenants its tasks have the same names.
+#[test]
+fn a_digest_of_the_source_is_never_taken_for_one_of_what_was_restored() {
+    let mut w = drills(DrillStage::Restored, false);
+    w.held.insert(TaskKind::Fingerprint, |_, _, _| None);
+    w.stop_when("its tasks run", |w| drill(w).runs.values().all(|run| run.is_running()));
+    for (of_source, run) in w.attempts(drill(&w).id) {
+        let executor = run.executor.unwrap();
+        let result = Some(TaskResult::Fingerprint(FingerprintResult::default()));
+        let done = TaskReport { result, ..harness::table::said(of_source, TaskState::Done, 100) };
+        w.hear(w.says(executor, vec![done.clone()]));
+        w.is_void(Action::TaskLost { key: of_source, executor, failure: failure(ErrorClass::Transient) });
+        assert_eq!(drill(&w).restored.len(), 0);
+        let restored = drill(&w).restore.unwrap().1;
+        let mut w = w.clone();
+        w.hear(w.says(executor, vec![TaskReport { key: TaskKey { tenant_id: restored, ..of_source }, ..done }]));
+        assert_eq!(drill(&w).restored.len(), 1);
+    }
+}

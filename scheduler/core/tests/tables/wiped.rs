@@ -80,9 +80,12 @@ fn until_ended(w: &mut World) {
     panic!("{:?}", open_jobs(&w.state));
 }
 
+/// How a job of a kind comes to its end.
+type End = fn(&mut World, JobKind);
+
 #[test]
 fn no_key_of_a_statement_outlives_its_job_however_that_ends() {
-    let ends: [(&str, fn(&mut World, JobKind)); 4] = [
+    let ends: [(&str, End); 4] = [
         ("well", |w, _| w.task_hook = all_done),
         ("by the failure of its tasks", |w, _| w.task_hook = damaged),
         ("as it was told to fail", |w, kind| {

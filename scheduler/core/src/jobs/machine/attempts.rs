@@ -13,9 +13,13 @@ use crate::state::{Job, State, TaskRun, Trouble};
 use crate::task::{TaskKey, TaskKind};
 use strandline_types::{ErrorClass, Failure, LsTaskStatus, NodeId, RetryId, limits};
 
-/// The job of a task, while it is in the stage that runs tasks of this kind.
+/// The job of a task, while it is in the stage that runs tasks of this kind for this tenant: a drill digests two of them
+/// under one id.
 fn job_of(state: &State, key: TaskKey) -> Option<&Job> {
-    state.jobs.get(&key.job_id).filter(|job| job.logic().running_tasks() == Some(key.kind))
+    state.jobs.get(&key.job_id).filter(|job| {
+        let job = job.logic();
+        job.running_tasks() == Some(key.kind) && job.tenant_of_tasks() == Some(key.tenant_id)
+    })
 }
 
 /// The attempt that a key names, while its job is in the stage that runs it.
