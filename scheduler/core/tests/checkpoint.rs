@@ -88,7 +88,7 @@ fn it_stops_at_a_gap_for_good_and_the_piece_of_the_gap_ends_there() {
     w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
     w.until("STOP", |w| w.round().state == RoundState::Stop);
     assert_eq!(w.round().checkpoint_scn, gap.start_scn);
-    let last = w.round().pieces.values().filter(|p| p.file_status == FileStatus::Available).next_back().unwrap();
+    let last = w.round().pieces.values().rfind(|p| p.file_status == FileStatus::Available).unwrap();
     assert_eq!((last.checkpoint_scn, last.status), (gap.start_scn, PieceStatus::Frozen));
 }
 
