@@ -149,6 +149,9 @@ fn parse(text: &str) -> Result<Cron, Failure> {
     if fields != 5 || text.contains(['@', '=']) {
         return Err(refuse::bad_cron(text, "it has to be five fields"));
     }
+    if text.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+        return Err(refuse::bad_cron(text, "a list has an empty place"));
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(text).map_err(|e| refuse::bad_cron(text, &e.to_string()))
 }

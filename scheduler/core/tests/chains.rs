@@ -10,8 +10,7 @@ use strandline_scheduler_core::state::BackupSet;
 use strandline_scheduler_core::*;
 use strandline_types::*;
 
-const BROKEN: [FileStatus; 4] =
-    [FileStatus::Broken, FileStatus::Expired, FileStatus::Deleting, FileStatus::Deleted];
+const BROKEN: [FileStatus; 4] = [FileStatus::Broken, FileStatus::Expired, FileStatus::Deleting, FileStatus::Deleted];
 
 fn request(mode: BackupMode) -> BackupRequest {
     BackupRequest { version: "1.0".to_owned(), ..BackupRequest::new(mode, "") }
@@ -41,7 +40,8 @@ fn row(state: &mut State, set: u64) -> &mut BackupSet {
 fn would_make(state: &State, mode: BackupMode) -> Result<BackupSet, Failure> {
     let mut state = state.clone();
     let action = Action::StartBackup { tenant: TENANT, request: request(mode) };
-    apply(&mut state, Command { proposed_at_ms: state.clock_ms, action })?;
+    let proposed_at_ms = state.clock_ms;
+    apply(&mut state, Command { proposed_at_ms, action })?;
     Ok(state.backup_sets.values().next_back().unwrap().clone())
 }
 
@@ -108,7 +108,10 @@ fn a_synthetic_set_is_made_of_a_whole_chain_alone_and_names_what_is_missing() {
     }
     let chain_end = row(&mut w.state, 3).clone();
     let synthetic = back_up(&mut w, BackupMode::Synthetic);
-    assert_eq!((place(&synthetic), synthetic.min_restore_scn), ((BackupSetKind::Full, 0, 0), chain_end.min_restore_scn));
+    assert_eq!(
+        (place(&synthetic), synthetic.min_restore_scn),
+        ((BackupSetKind::Full, 0, 0), chain_end.min_restore_scn)
+    );
     // It begins a chain of its own, which needs nothing of the one before.
     let next = back_up(&mut w, BackupMode::Incremental);
     assert_eq!(place(&next), (BackupSetKind::Inc, 4, 4));

@@ -88,7 +88,7 @@ fn it_stops_at_a_gap_for_good_and_the_piece_of_the_gap_ends_there() {
     w.act(Action::NoArchiveLog { tenant: TENANT }).unwrap();
     w.until("STOP", |w| w.round().state == RoundState::Stop);
     assert_eq!(w.round().checkpoint_scn, gap.start_scn);
-    let last = w.round().pieces.values().filter(|p| p.file_status == FileStatus::Available).next_back().unwrap();
+    let last = w.round().pieces.values().rfind(|p| p.file_status == FileStatus::Available).unwrap();
     assert_eq!((last.checkpoint_scn, last.status), (gap.start_scn, PieceStatus::Frozen));
 }
 
@@ -219,12 +219,13 @@ fn trouble_of_a_worker_whose_clock_is_ahead_is_not_since_tomorrow() {
     w.act(Action::Heartbeats(vec![said.clone()])).unwrap();
     let trouble = w.round().progress[&STREAMS[1]].trouble.clone().unwrap();
     assert_eq!((trouble.failure, trouble.since_ms), (failure.clone(), w.state.clock_ms));
-    // The same of a log stream that has not begun.
-    w.state.rounds.get_mut(&key()).unwrap().progress.remove(&STREAMS[2]);
-    said.archive.clear();
-    let trouble = state::Trouble { failure, since_ms: tomorrow_ms };
-    said.archive_waiting =
-        vec![ArchiveWaiting { tenant_id: TENANT, ls_id: STREAMS[2], round_id: RoundId(1), trouble }];
-    w.act(Action::Heartbeats(vec![said])).unwrap();
-    assert_eq!(w.round().waiting[&STREAMS[2]].since_ms, w.state.clock_ms);
+    // The same of a log stream that cannot begin.
+    let mut w = World::with_tenant(1, 1);
+    w.unable.insert(STREAMS[2], state::Trouble { failure, since_ms: tomorrow_ms });
+    let dest = Some(harness::archive_spec("file:///arc", 3600));
+    w.act(Action::SetArchiveDest { tenant: TENANT, no: DestNo(0), dest }).unwrap();
+    w.act(Action::ArchiveLog { tenant: TENANT }).unwrap();
+    w.run(3);
+    let waiting = w.round().waiting[&STREAMS[2]].since_ms;
+    assert!(waiting <= w.state.clock_ms, "since {waiting}");
 }

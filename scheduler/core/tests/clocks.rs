@@ -48,13 +48,9 @@ fn told(w: &World) -> Vec<NodeId> {
 #[test]
 fn between_right_and_far_off_nothing_is_done_and_both_sides_count_alike() {
     let (well, off) = (CLOCK_WELL_MS as i64, MAX_CLOCK_OFFSET_MS as i64);
-    for (ahead_ms, is_told, takes_over) in [
-        (0, false, true),
-        (well, false, true),
-        (well + 1, false, false),
-        (off, false, false),
-        (off + 1, true, false),
-    ] {
+    for (ahead_ms, is_told, takes_over) in
+        [(0, false, true), (well, false, true), (well + 1, false, false), (off, false, false), (off + 1, true, false)]
+    {
         for side in [1, -1] {
             // As the leader: only one that is far off hands over.
             let mut w = world();
@@ -118,7 +114,7 @@ fn the_line_names_worker_side_and_seconds_and_blames_the_scheduler_only_when_nob
         let line = planned.waiting.iter().find(|l| l.who == Who::Clock(NodeId(1))).unwrap();
         assert_eq!((line.tenant_id, line.since_ms), (TenantId::SYS, Some(w.state.workers[&NodeId(1)].last_heard_ms)));
         let text = line.to_string();
-        assert!(text.starts_with("the clock of worker 1 waits for it is 11 s behind"), "{text}");
+        assert!(text.starts_with("the clock of worker 1") && text.contains("11 s behind"), "{text}");
         assert!(text.contains(blamed), "{text}");
     }
 }

@@ -92,11 +92,26 @@ fn a_day_that_a_month_lacks_is_left_out_and_leap_days_come_every_four_years() {
 #[test]
 fn a_text_out_of_its_bounds_is_refused_by_name_and_says_how_one_is_written() {
     for text in [
-        "60 2 * * *", "-1 2 * * *", "0 24 * * *", "0 2 0 * *", "0 2 32 * *", "0 2 * 0 *", "0 2 * 13 *", "0 2 * * 8",
-        "0 2 * foo *", "0 2 * * fool", "5-1-9 2 * * *", "*/0 2 * * *", "1, 2 * * *", "a b c d e", "0 2 * *",
-        "0 2 * * * *", "?? 2 * * *", "0/ 2 * * *",
+        "60 2 * * *",
+        "-1 2 * * *",
+        "0 24 * * *",
+        "0 2 0 * *",
+        "0 2 32 * *",
+        "0 2 * 0 *",
+        "0 2 * 13 *",
+        "0 2 * * 8",
+        "0 2 * foo *",
+        "0 2 * * fool",
+        "5-1-9 2 * * *",
+        "*/0 2 * * *",
+        "1, 2 * * *",
+        "a b c d e",
+        "0 2 * *",
+        "0 2 * * * *",
+        "?? 2 * * *",
+        "0/ 2 * * *",
     ] {
-        let refused = check_schedule(&plan_of(text)).unwrap_err();
+        let refused = check_schedule(&plan_of(text)).expect_err(text);
         assert_eq!(refused.class, ErrorClass::Invalid, "{text}");
         assert!(refused.object.contains(text) && refused.todo.contains("five fields"), "{text}: {refused}");
     }
@@ -126,8 +141,8 @@ struct Field {
     means: BTreeSet<u32>,
 }
 
-/// Numbers, ranges and steps of them, a list of up to three.
-fn field(first: u32, last: u32) -> impl Strategy<Value = Field> {
+/// Numbers, ranges and steps of them, a list of up to three; or all that there are.
+fn field(first: u32, last: u32, of_all: u32) -> impl Strategy<Value = Field> {
     let item = (first..=last, 0u32..20, 1u32..8, 0u8..3).prop_map(move |(from, length, step, form)| {
         let to = (from + length).min(last);
         match form {
@@ -136,14 +151,13 @@ fn field(first: u32, last: u32) -> impl Strategy<Value = Field> {
             _ => Field { text: format!("{from}-{to}/{step}"), means: (from..=to).step_by(step as usize).collect() },
         }
     });
-    let every = Just(Field { text: "*".to_owned(), means: (first..=last).collect() });
+    let every = Just(Field { text: "*".to_owned(), means: (first..=of_all).collect() });
     let list = prop::collection::vec(item, 1..4).prop_map(|items| Field {
         text: items.iter().map(|i| i.text.as_str()).collect::<Vec<_>>().join(","),
         means: items.iter().flat_map(|i| i.means.clone()).collect(),
     });
     prop_oneof![1 => every, 3 => list]
 }
-
 
 /// The first minute after an instant that the fields name, day by day.
 fn by_calendar(fields: &[Field; 5], after: DateTime<Utc>) -> DateTime<Utc> {
@@ -172,7 +186,7 @@ fn by_calendar(fields: &[Field; 5], after: DateTime<Utc>) -> DateTime<Utc> {
 proptest! {
     #[test]
     fn the_next_run_is_the_first_minute_that_all_fields_name(
-        minute in field(0, 59), hour in field(0, 23), day in field(1, 28), month in field(1, 12), weekday in field(0, 6),
+        minute in field(0, 59, 59), hour in field(0, 23, 23), day in field(1, 28, 31), month in field(1, 12, 12), weekday in field(0, 6, 6),
         after_s in 1_700_000_000i64..1_900_000_000,
     ) {
         let after = Utc.timestamp_opt(after_s, 0).unwrap();

@@ -135,7 +135,10 @@ fn the_replica_of_a_restore_moves_to_the_least_busy_worker_that_has_none_and_els
         if to.is_none() {
             w.run(2);
             let waiting = plan(&w.state, w.now_ms).waiting;
-            assert!(waiting.iter().any(|x| x.on == On::LiveWorker || x.on.to_string().contains("lost")), "{waiting:#?}");
+            assert!(
+                waiting.iter().any(|x| x.on == On::LiveWorker || x.on.to_string().contains("lost")),
+                "{waiting:#?}"
+            );
         }
     }
 }

@@ -109,8 +109,8 @@ fn of_several_rounds_the_slowest_that_may_wait_keeps_the_log_and_the_tightest_ma
         ([(Mandatory, 2_000, 9_000), (Optional, 9_000, 500), (Optional, 9_000, 500)], (2_000, 9_000)),
         // Of two the bound that comes first; it counts from what is kept.
         ([(Mandatory, 2_000, 9_000), (Mandatory, 8_000, 2_500), (Optional, 9_000, 500)], (2_000, 8_500)),
-        // A bound that is passed is not "no bound".
         ([(Mandatory, 2_000, 100), (Optional, 100, 9_950), (Optional, 9_000, 500)], (100, 2_000)),
+        // A bound of nothing is not "no bound".
         ([(Mandatory, 0, 0), (Optional, 9_000, 500), (Optional, 9_000, 500)], (0, 1)),
     ];
     for (rounds, (recycle_lsn, log_bytes_max)) in cases {

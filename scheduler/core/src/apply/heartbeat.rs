@@ -120,7 +120,8 @@ fn take_progress(state: &mut State, worker: NodeId, said: &ArchiveReport) {
     let is_ours = round.takes_progress() && round.dest_id == said.dest_id;
     let Some(ls) = tenant.log_streams.get(&said.ls_id).filter(|_| is_ours) else { return };
     let term = said.speaks_for(ls, worker);
-    let trouble = said.trouble.clone().map(|failure| since(now_ms, Trouble { failure, since_ms: said.trouble_since_ms }));
+    let trouble =
+        said.trouble.clone().map(|failure| since(now_ms, Trouble { failure, since_ms: said.trouble_since_ms }));
     let fresh = || LsProgress {
         term,
         state: said.state,
