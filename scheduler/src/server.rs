@@ -8,15 +8,14 @@ use crate::raft::{revive, upkeep};
 use crate::servers::admin::AdminService;
 use crate::servers::{http, mysql};
 use crate::{leader, metrics};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use strandline_consensus::Node;
+use std::time::Duration;
+use strandline_consensus::{Node, listen, local_address};
 use strandline_proto::v1::admin_server::AdminServer;
 use strandline_proto::v1::cluster_server::ClusterServer;
 use strandline_proto::v1::order_changes_server::OrderChangesServer;
-use strandline_types::{ErrorClass, Failure, limits};
+use strandline_types::{Failure, limits};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -42,14 +41,14 @@ impl Listeners {
     /// The address that cannot be had.
     pub async fn bind(config: &SchedulerConfig) -> Result<Self, Failure> {
         let mysql = match config.mysql_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(listen(address).await?),
             None => None,
         };
         let http = match config.http_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(listen(address).await?),
             None => None,
         };
-        Ok(Self { grpc: bind(config.listen).await?, mysql, http })
+        Ok(Self { grpc: listen(config.listen).await?, mysql, http })
     }
 
     /// Address of the gRPC server.
@@ -57,32 +56,8 @@ impl Listeners {
     /// # Errors
     /// The system's.
     pub fn grpc_addr(&self) -> Result<SocketAddr, Failure> {
-        address(&self.grpc)
+        local_address(&self.grpc)
     }
-}
-
-/// Waits a moment for an address that is still taken: that may be a process that just ends.
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let deadline = Instant::now() + Duration::from_millis(limits::LISTEN_PATIENCE_MS);
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(e) => return Err(cannot_listen(address, &e)),
-        }
-    }
-}
-
-fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
-    let class = if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
-    Failure::new(class, format!("cannot listen: {e}"), address.to_string(), "choose a free address of this host")
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    let unknown = |e: io::Error| Failure::new(ErrorClass::Transient, format!("no local address: {e}"), "listener", "");
-    listener.local_addr().map_err(unknown)
 }
 
 /// A running node. Dropping it does not stop the node: call [`SchedulerHandle::shutdown`].
@@ -142,9 +117,9 @@ pub async fn serve(config: SchedulerConfig) -> Result<SchedulerHandle, Failure> 
 /// As [`serve`].
 pub async fn serve_on(config: SchedulerConfig, listeners: Listeners) -> Result<SchedulerHandle, Failure> {
     metrics::install();
-    let grpc_addr = address(&listeners.grpc)?;
-    let mysql_addr = listeners.mysql.as_ref().map(address).transpose()?;
-    let http_addr = listeners.http.as_ref().map(address).transpose()?;
+    let grpc_addr = local_address(&listeners.grpc)?;
+    let mysql_addr = listeners.mysql.as_ref().map(local_address).transpose()?;
+    let http_addr = listeners.http.as_ref().map(local_address).transpose()?;
     let mut addresses = config.members();
     if let Some(own) = addresses.get_mut(&config.node_id)
         && own.ends_with(":0")

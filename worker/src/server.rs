@@ -20,12 +20,12 @@ use crate::{data_dir, http, metrics, order_changes};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strandline_engine::{
-    BuiltInEngine, DataVersions, Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock, table_opener,
+    BuiltInEngine, DataVersions, Engine, EngineConfig, KvService, Node, NodeConfig, SystemClock, listen, local_address,
+    table_opener,
 };
 use strandline_media::{Guarded, Metered, RetryPolicy, Retrying};
-use strandline_types::limits::LISTEN_PATIENCE_MS;
 use strandline_types::{ErrorClass, Failure, NodeId};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -102,15 +102,15 @@ pub async fn serve(config: WorkerConfig) -> Result<WorkerHandle, Failure> {
     config.check()?;
     metrics::install();
     // Addresses first: who cannot listen leaves no directory behind.
-    let grpc = bind(config.listen).await?;
+    let grpc = listen(config.listen).await?;
     let http = match config.http_listen {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(listen(address).await?),
         None => None,
     };
     DATA_VERSIONS.bring_up(&config.data_dir)?;
     data_dir::claim(&config.data_dir, NodeId(config.node_id))?;
-    let grpc_addr = address(&grpc)?;
-    let http_addr = http.as_ref().map(address).transpose()?;
+    let grpc_addr = local_address(&grpc)?;
+    let http_addr = http.as_ref().map(local_address).transpose()?;
 
     let node = open_node(&config)?;
     let (clock, report_due) = (WallClock::start(), Arc::new(Notify::new()));
@@ -208,28 +208,4 @@ async fn serve_grpc(listener: TcpListener, node: Arc<Node>, engine: Arc<Engine>,
     if let Err(error) = served {
         tracing::error!(%error, "the gRPC server ended");
     }
-}
-
-/// Waits a moment for an address that is still taken: that may be a process that just ends.
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let deadline = Instant::now() + Duration::from_millis(LISTEN_PATIENCE_MS);
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(e) => return Err(cannot_listen(address, &e)),
-        }
-    }
-}
-
-fn cannot_listen(address: SocketAddr, e: &io::Error) -> Failure {
-    let class = if e.kind() == io::ErrorKind::PermissionDenied { ErrorClass::Permission } else { ErrorClass::Invalid };
-    Failure::new(class, format!("cannot listen: {e}"), address.to_string(), "choose a free address of this host")
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    let unknown = |e: io::Error| Failure::new(ErrorClass::Transient, format!("no local address: {e}"), "listener", "");
-    listener.local_addr().map_err(unknown)
 }

@@ -41,5 +41,5 @@ pub use extract::Extract;
 pub use replica::Replica;
 pub use service::KvService;
 pub use sessions::{SessionId, WriteId, WriteIdentity};
-pub use strandline_consensus::{CaughtUp, DataVersions, GroupConfig, Health, Node, NodeConfig};
+pub use strandline_consensus::{CaughtUp, DataVersions, GroupConfig, Health, Node, NodeConfig, listen, local_address};
 pub use types::*;

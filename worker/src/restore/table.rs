@@ -108,7 +108,6 @@ impl LogSink for ExtractSink {
     }
 }
 
-/// A panic in an engine call ends the task before anybody looks at the store again.
 /// Writes every pair into the target tables; gives their number.
 async fn write_all(
     ctx: &TaskCtx,

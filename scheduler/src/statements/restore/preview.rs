@@ -36,7 +36,7 @@ pub struct ShowRestorePreview;
 #[async_trait]
 impl Read for RestorePreview {
     async fn rows(&self, cx: &Context<'_>) -> Result<Rows, Failure> {
-        preview(cx, &self.0).await
+        preview(cx, &self.0, &cx.settings()?.sources).await
     }
 
     fn setting(&self) -> Option<SessionSetting> {
@@ -47,15 +47,16 @@ impl Read for RestorePreview {
 #[async_trait]
 impl Read for ShowRestorePreview {
     async fn rows(&self, cx: &Context<'_>) -> Result<Rows, Failure> {
-        match cx.settings()?.preview {
-            Some(point) => preview(cx, &point).await,
+        let settings = cx.settings()?;
+        match &settings.preview {
+            Some(point) => preview(cx, point, &settings.sources).await,
             None => Ok(Rows { columns: vec!["BACKUP_TYPE".to_owned()], rows: Vec::new() }),
         }
     }
 }
 
-async fn preview(cx: &Context<'_>, point: &RestorePoint) -> Result<Rows, Failure> {
-    let found = point.find(&cx.settings()?.sources, "").await?;
+async fn preview(cx: &Context<'_>, point: &RestorePoint, sources: &[String]) -> Result<Rows, Failure> {
+    let found = point.find(sources, "").await?;
     Ok(preview_rows(cx, &found))
 }
 
