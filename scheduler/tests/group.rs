@@ -10,6 +10,8 @@ use support::until;
 
 const NAMES: &str = "SELECT GROUP_CONCAT(TENANT_NAME) FROM (SELECT TENANT_NAME FROM CDB_OB_TENANTS ORDER BY TENANT_ID)";
 
+const LIVE_WORKERS: &str = "SELECT COUNT(*) FROM CDB_OB_SERVERS WHERE SVR_TYPE = 'WORKER' AND STATUS = 'ACTIVE'";
+
 /// Readiness has to know within this.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -138,10 +140,10 @@ async fn the_group_comes_back_by_itself_once_a_full_disk_has_room() {
     let _worker = support::fake_worker::FakeWorker::start(1, cluster.addresses());
     for tries in 0..2 {
         let full = leading(&cluster).await;
-        cluster.wait_for(full, "SELECT COUNT(*) FROM CDB_OB_SERVERS WHERE SVR_TYPE = 'WORKER'", "1").await;
-        mounts[full].fill();
+        cluster.wait_for(full, LIVE_WORKERS, "1").await;
         let why = until("the node with the full disk says so", || async {
-            // Entries that it cannot write.
+            // Again and again: what its store deletes makes room. Then entries that it cannot write.
+            mounts[full].fill();
             let node = cluster.leader().await;
             let _ = cluster.try_sql(node, &format!("CREATE TENANT x{tries} LOG_STREAMS = 1 REPLICAS = 1")).await;
             let _ = cluster.try_sql(node, &format!("DROP TENANT x{tries}")).await;
@@ -181,6 +183,7 @@ async fn the_group_comes_back_by_itself_once_a_full_disk_has_room() {
         cluster.ready(node).await;
     }
     let node = leading(&cluster).await;
+    cluster.wait_for(node, LIVE_WORKERS, "1").await;
     create(&cluster, node, "last").await;
     cluster.stop_all().await;
 }
